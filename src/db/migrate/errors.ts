@@ -1,0 +1,89 @@
+import type { RecordedError, Tag } from "./types.ts";
+
+/** Exit code of each error code. The CLI ends with it; an application may. */
+export const EXIT_CODES = {
+  migration_failed: 1,
+  connect: 1,
+  lease_lost: 1,
+  irreversible: 1,
+  data_loss: 1,
+  config: 2,
+  usage: 2,
+  history_invalid: 2,
+  missing_file: 2,
+  unsupported_statement: 2,
+  ledger_newer: 2,
+  verify_failed: 4,
+  drift: 4,
+  checksum_mismatch: 4,
+  out_of_order: 4,
+  adopt_required: 4,
+  lock_timeout: 5,
+  in_doubt: 6,
+  canceled: 130,
+} as const;
+
+export type MigrateErrorCode = keyof typeof EXIT_CODES;
+
+/** Exit code of `status --check` when something is pending. */
+export const EXIT_PENDING = 3;
+
+export interface MigrateErrorParts {
+  readonly code: MigrateErrorCode;
+  /** What is so, with the values. */
+  readonly fact: string;
+  /** What to do about it. */
+  readonly remedy: string;
+  readonly tag?: Tag;
+  /** The server's error, as the ledger keeps it. */
+  readonly recorded?: RecordedError;
+  /** Migrations that this run applied before the error. */
+  readonly applied?: readonly Tag[];
+  /** Migrations that were to run and did not. */
+  readonly notRun?: readonly Tag[];
+  readonly cause?: unknown;
+}
+
+/**
+ * The one error of the engine. `message` is the fact, the values and the remedy;
+ * match on `code`, never on the text.
+ */
+export class MigrateError extends Error {
+  override readonly name = "MigrateError";
+  readonly code: MigrateErrorCode;
+  readonly fact: string;
+  readonly remedy: string;
+  readonly tag: Tag | undefined;
+  readonly recorded: RecordedError | undefined;
+  readonly applied: readonly Tag[];
+  readonly notRun: readonly Tag[];
+
+  constructor(parts: MigrateErrorParts) {
+    super(`${parts.fact}\n${parts.remedy}`, { cause: parts.cause });
+    this.code = parts.code;
+    this.fact = parts.fact;
+    this.remedy = parts.remedy;
+    this.tag = parts.tag;
+    this.recorded = parts.recorded;
+    this.applied = parts.applied ?? [];
+    this.notRun = parts.notRun ?? [];
+  }
+
+  /** Exit code of a process that ends with this error. */
+  get exitCode(): number {
+    return EXIT_CODES[this.code];
+  }
+}
+
+/** For the `default` of a switch over a closed union. */
+export function assertNever(value: never): never {
+  throw new TypeError(`unexpected value: ${JSON.stringify(value)}`);
+}
+
+/** The message of whatever was thrown. */
+export function messageOf(error: unknown): string {
+  if (error instanceof AggregateError && error.message === "") {
+    return error.errors.map(messageOf).join("; ");
+  }
+  return error instanceof Error ? error.message : String(error);
+}

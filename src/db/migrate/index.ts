@@ -1,0 +1,24 @@
+export { EXIT_CODES, EXIT_PENDING, MigrateError, type MigrateErrorCode } from "./errors.ts";
+export { describeHolder } from "./io/lease.ts";
+export {
+  type CallOptions,
+  DatabaseMigrator,
+  type MigrateOptions,
+  type MigrateReport,
+  type PlannedStep,
+  type PlanReport,
+  type StatusReport,
+} from "./migrator.ts";
+export type { MigratorOptions } from "./pure/options.ts";
+export type {
+  Checksum,
+  LeaseHolder,
+  MigrationFlag,
+  MigrationState,
+  MigrationStatus,
+  Owner,
+  Progress,
+  RecordedError,
+  Tag,
+} from "./types.ts";
+export { TOOL_VERSION } from "./version.ts";

@@ -1,0 +1,136 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { MigrateError, messageOf } from "../errors.ts";
+import type { Progress } from "../types.ts";
+import {
+  isServerError,
+  type OnFailpoint,
+  openSession,
+  type Reply,
+  type ServerError,
+  type Session,
+} from "./session.ts";
+
+export interface ConnectOptions {
+  readonly url: string;
+  /** Bound on waiting for a server that is not up yet. */
+  readonly connectTimeoutMs: number;
+  readonly onProgress: (progress: Progress) => void;
+  readonly onFailpoint: OnFailpoint | undefined;
+  readonly signal: AbortSignal | undefined;
+}
+
+// What passes by itself: starting up or shutting down (57P0x), no slots left
+// (53300), and a pooler's own complaints (class 08).
+const PASSING_STATES = /^(57P0[123]|53300|08\w{3})$/;
+const PASSING_ERRORS = new Set([
+  "ECONNREFUSED",
+  "ECONNRESET",
+  "EPIPE",
+  "ETIMEDOUT",
+  "EHOSTUNREACH",
+  "ENETUNREACH",
+  "ENOTFOUND",
+  "EAI_AGAIN",
+  "ENOENT",
+  "CONNECT_TIMEOUT",
+  "CONNECTION_CLOSED",
+  "CONNECTION_ENDED",
+  "CONNECTION_DESTROYED",
+]);
+
+const FIRST_PAUSE_MS = 50;
+const LONGEST_PAUSE_MS = 1_000;
+
+/**
+ * Connects and runs the first query. A server that is not up yet is waited for;
+ * one that says no (password, database, role) is not.
+ *
+ * @throws MigrateError `connect`, `config`, `canceled`
+ */
+export async function connect(
+  options: ConnectOptions,
+  firstQuery: string,
+): Promise<{ readonly session: Session; readonly first: Reply | ServerError }> {
+  const start = Date.now();
+  let pauseMs = FIRST_PAUSE_MS;
+  for (;;) {
+    options.signal?.throwIfAborted();
+    const leftMs = options.connectTimeoutMs - (Date.now() - start);
+    try {
+      return await openSession(
+        {
+          url: options.url,
+          connectTimeoutMs: leftMs,
+          onNotice: (severity, message) =>
+            options.onProgress({ kind: "notice", severity, message }),
+          onFailpoint: options.onFailpoint,
+        },
+        firstQuery,
+      );
+    } catch (error) {
+      const waitedMs = Date.now() - start;
+      if (!isPassing(error) || waitedMs + pauseMs > options.connectTimeoutMs) {
+        throw connectError(options.url, error, waitedMs);
+      }
+      options.onProgress({ kind: "server-unavailable", reason: reasonOf(error), waitedMs });
+      // Many processes start at one moment: none waits as long as another.
+      await sleep(pauseMs * (0.5 + Math.random() / 2), undefined, {
+        ...(options.signal && { signal: options.signal }),
+      });
+      pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS);
+    }
+  }
+}
+
+function isPassing(error: unknown): boolean {
+  if (isServerError(error)) return PASSING_STATES.test(error.code);
+  if (error instanceof AggregateError) return error.errors.every(isPassing);
+  if (error instanceof Error && error.name === "SessionLost") return true;
+  return PASSING_ERRORS.has((error as { code?: string }).code ?? "");
+}
+
+function connectError(url: string, cause: unknown, waitedMs: number): MigrateError {
+  const target = describeTarget(url);
+  if (target === undefined) {
+    return new MigrateError({
+      code: "config",
+      fact: "The database URL is not one that can be read.",
+      remedy: "Write it as postgres://user:password@host:5432/database, special characters encoded (@ as %40).",
+      cause,
+    });
+  }
+  const waited = waitedMs < 1_000 ? "" : ` after ${(waitedMs / 1000).toFixed(1)} s`;
+  return new MigrateError({
+    code: "connect",
+    fact: `Cannot connect to ${target}${waited}: ${reasonOf(cause)}.`,
+    remedy: remedyOf(cause),
+    cause,
+  });
+}
+
+function remedyOf(error: unknown): string {
+  const state = isServerError(error) ? error.code : "";
+  if (state === "28P01" || state === "28000") {
+    return "Nothing was run. Check user and password in the database URL, and the server's pg_hba.conf.";
+  }
+  if (state === "3D000") return "Nothing was run. Create the database, or correct its name in the URL.";
+  if (state === "42704") return "Nothing was run. Take the unknown parameter out of the URL.";
+  return "Nothing was run. Is the server up, and are host and port right? --connect-timeout sets how long to wait.";
+}
+
+/** Where a URL leads, without its password; undefined where it is none. */
+export function describeTarget(url: string): string | undefined {
+  try {
+    const { username, host, pathname } = new URL(url);
+    const user = username === "" ? "" : ` as ${decodeURIComponent(username)}`;
+    return `${host || "the local socket"}${pathname === "/" ? "" : pathname}${user}`;
+  } catch {
+    return undefined;
+  }
+}
+
+function reasonOf(error: unknown): string {
+  const { code } = error as { code?: unknown };
+  const message = messageOf(error);
+  return typeof code === "string" && !message.includes(code) ? `${message} (${code})` : message;
+}

@@ -1,0 +1,270 @@
+import { MigrateError } from "../errors.ts";
+import { culpritOf, recordCanceled, recordError } from "../pure/failure.ts";
+import { FENCED, fence, ownSettings, releaseLease } from "../pure/lease-sql.ts";
+import {
+  MARKER,
+  type Message,
+  migrationMessage,
+  type ParsedStep,
+  stageOf,
+  startMessage,
+  subjectOf,
+} from "../pure/message.ts";
+import { type RecordContext, recordFailed } from "../pure/record-sql.ts";
+import type { Progress, RecordedError, Tag } from "../types.ts";
+import { LeaseLost } from "./lease.ts";
+import { rollBack } from "./ledger.ts";
+import { isServerError, type Row, type Sent, type ServerError, type Session } from "./session.ts";
+
+export interface Execution {
+  readonly session: Session;
+  readonly context: RecordContext;
+  readonly steps: readonly ParsedStep[];
+  readonly onProgress: (progress: Progress) => void;
+  readonly signal: AbortSignal | undefined;
+  /** Called for each migration whose commit was confirmed. */
+  readonly onApplied: (applied: AppliedMigration) => void;
+}
+
+export interface AppliedMigration {
+  readonly tag: Tag;
+  readonly durationMs: number;
+}
+
+// The driver sends up to 100 messages ahead; beyond that it queues on its own.
+const WINDOW = 64;
+const WINDOW_BYTES = 8 * 1024 * 1024;
+const CANCEL_AGAIN_MS = 300;
+const LOCK_NOT_AVAILABLE = "55P03";
+const QUERY_CANCELED = "57014";
+
+/** A migration's message on its way. */
+interface Flight {
+  readonly step: ParsedStep;
+  readonly index: number;
+  readonly message: Message;
+  readonly sent: Sent;
+  /** The last marker that came back. */
+  marker: number | undefined;
+  durationMs: number;
+}
+
+interface Failed {
+  readonly flight: Flight;
+  readonly error: ServerError;
+}
+
+/**
+ * Runs the steps under the lease, each in a transaction that also records it. The
+ * messages are sent ahead of the replies: the fence of each proves that the one
+ * before it was committed, so after a failure the rest does nothing.
+ *
+ * @throws MigrateError `migration_failed`, `canceled`; LeaseLost; SessionLost
+ */
+export async function executeSteps(execution: Execution): Promise<void> {
+  const { session, context, steps, signal } = execution;
+  const [first] = steps;
+  if (first === undefined) return;
+  const start = await session.send(
+    "start",
+    startMessage(context, 0, first, session.serverVersion),
+  );
+  const flights: Flight[] = [];
+  let failed: Failed | undefined;
+  let bytes = 0;
+  let next = 0;
+  let announced = -1;
+  const announce = (index: number) => {
+    const step = steps[index];
+    if (step === undefined || announced >= index) return;
+    announced = index;
+    execution.onProgress({
+      kind: "migration-started",
+      tag: step.migration.tag,
+      index,
+      total: steps.length,
+      statements: step.statements.length,
+      resumedAt: step.resumeAt,
+    });
+  };
+  const stopWatching = cancelOnAbort(signal, () => flights);
+
+  try {
+    while (failed === undefined && (next < steps.length || flights.length > 0)) {
+      const room = flights.length < WINDOW && (bytes < WINDOW_BYTES || flights.length === 0);
+      const step = steps[next];
+      if (step !== undefined && room && !signal?.aborted) {
+        const flight = await launch(execution, step, next);
+        flights.push(flight);
+        bytes += flight.message.text.length;
+        next += 1;
+        if (next === 1) {
+          await start.reply.catch((error: unknown) => {
+            throw isServerError(error) ? new LeaseLost(error.message, { cause: error }) : error;
+          });
+          announce(0);
+        }
+        continue;
+      }
+      const oldest = flights[0];
+      if (oldest === undefined) break;
+      failed = await settle(oldest);
+      flights.shift();
+      bytes -= oldest.message.text.length;
+      if (failed === undefined) {
+        const applied = { tag: oldest.step.migration.tag, durationMs: oldest.durationMs };
+        execution.onApplied(applied);
+        execution.onProgress({ kind: "migration-done", ...applied });
+        announce(oldest.index + 1);
+      }
+    }
+  } finally {
+    stopWatching();
+    await Promise.allSettled(flights.map(({ sent }) => sent.reply));
+  }
+
+  if (failed !== undefined) {
+    await rollBack(session);
+    throw await failureOf(execution, failed);
+  }
+  const unsent = steps[next];
+  if (unsent !== undefined) throw await stopBefore(execution, unsent, next, undefined);
+}
+
+async function launch(execution: Execution, step: ParsedStep, index: number): Promise<Flight> {
+  const { session, context, steps } = execution;
+  const following = steps[index + 1];
+  const message = migrationMessage(context, index + 1, step, following, session.serverVersion);
+  const live = { marker: undefined as number | undefined, durationMs: 0 };
+  const sent = await session.send(`migration:${step.migration.tag}`, message.text, (row: Row) => {
+    if (MARKER in row) live.marker = Number(row[MARKER]);
+    else if ("tidemark_duration" in row) live.durationMs = Number(row["tidemark_duration"]);
+  });
+  return Object.assign(live, { step, index, message, sent });
+}
+
+/** Waits for a message's reply; a server error is returned, a loss is thrown. */
+async function settle(flight: Flight): Promise<Failed | undefined> {
+  try {
+    const { command } = await flight.sent.reply;
+    if (command === "COMMIT") return undefined;
+    throw new TypeError(`${flight.step.migration.tag} ended with ${command} instead of COMMIT`);
+  } catch (error) {
+    if (isServerError(error)) return { flight, error };
+    throw error;
+  }
+}
+
+/** Tells a failed migration from a lost lease, and records the failure. */
+async function failureOf(execution: Execution, { flight, error }: Failed): Promise<Error> {
+  const { step, message, index } = flight;
+  const stage = stageOf(message, flight.marker);
+  const culprit = culpritOf(message, stage, error);
+  if (error.code === QUERY_CANCELED && execution.signal?.aborted) {
+    return stopBefore(execution, step, index, error);
+  }
+  if (culprit === undefined && stage.kind === "fence") {
+    const contended = error.code === FENCED || error.code === LOCK_NOT_AVAILABLE;
+    if (contended) return new LeaseLost(error.message, { cause: error });
+  }
+  const recorded = recordError(
+    step.migration,
+    step.statements.length,
+    step.resumeAt,
+    culprit,
+    stage,
+    error,
+    aftermathOf(execution, index),
+  );
+  return recordAndRelease(execution, step, index, recorded, {
+    code: "migration_failed",
+    remedy: `Next: correct ${step.migration.file} (or the data it met), then run \`tidemark migrate\` again.`,
+    cause: error,
+  });
+}
+
+function stopBefore(
+  execution: Execution,
+  step: ParsedStep,
+  index: number,
+  cause: ServerError | undefined,
+): Promise<Error> {
+  return recordAndRelease(
+    execution,
+    step,
+    index,
+    recordCanceled(step.migration, aftermathOf(execution, index)),
+    {
+      code: "canceled",
+      remedy: "Next: run `tidemark migrate` again; it goes on from here.",
+      cause,
+    },
+  );
+}
+
+function aftermathOf({ steps }: Execution, index: number) {
+  return { applied: index, notRun: steps.length - index - 1 };
+}
+
+/**
+ * Writes `failed` and gives the lease back, in one transaction. Where that fails
+ * too, the first error is still the one that is thrown.
+ */
+async function recordAndRelease(
+  { session, context, steps }: Execution,
+  step: ParsedStep,
+  index: number,
+  recorded: RecordedError,
+  error: { code: "migration_failed" | "canceled"; remedy: string; cause: unknown },
+): Promise<MigrateError> {
+  const text = [
+    "begin isolation level read committed read write",
+    ownSettings(session.serverVersion),
+    fence(context.schema, context.lease, { activity: step.migration.tag }),
+    recordFailed(context, subjectOf(step), recorded),
+    releaseLease(context.schema, context.lease),
+    "commit",
+  ].join(";\n");
+  let note = "";
+  try {
+    const { reply } = await session.send("failed", text);
+    await reply;
+  } catch (recordingError) {
+    const why = recordingError instanceof Error ? recordingError.message : String(recordingError);
+    note = `\nThe failure could not be recorded (${why}): status shows ${step.migration.tag} as STUCK until the next run.`;
+  }
+  return new MigrateError({
+    code: error.code,
+    tag: step.migration.tag,
+    fact: `${recorded.text}${note}`,
+    remedy: error.remedy,
+    recorded,
+    applied: steps.slice(0, index).map(({ migration }) => migration.tag),
+    notRun: steps.slice(index + 1).map(({ migration }) => migration.tag),
+    cause: error.cause,
+  });
+}
+
+/**
+ * Cancels what the server runs when the signal comes. A cancel that arrives between
+ * two messages is lost, so the next is tried until the pipeline is drained: one hit
+ * aborts the transaction, and all that follows is refused.
+ */
+function cancelOnAbort(signal: AbortSignal | undefined, flights: () => readonly Flight[]) {
+  let timer: NodeJS.Timeout | undefined;
+  const canceled = new Set<Flight>();
+  const cancelNext = () => {
+    const flight = flights().find((one) => !canceled.has(one));
+    if (flight !== undefined) {
+      canceled.add(flight);
+      flight.sent.cancel();
+    }
+    timer = setTimeout(cancelNext, CANCEL_AGAIN_MS);
+  };
+  signal?.addEventListener("abort", cancelNext, { once: true });
+  if (signal?.aborted) cancelNext();
+  return () => {
+    clearTimeout(timer);
+    signal?.removeEventListener("abort", cancelNext);
+  };
+}

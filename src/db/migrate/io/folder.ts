@@ -1,0 +1,104 @@
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { MigrateError } from "../errors.ts";
+import { checksumOf, EMPTY_HEAD, linkAfter, withoutBom } from "../pure/checksum.ts";
+import { parseJournal } from "../pure/journal.ts";
+import { checkSumFile, SUM_FILE } from "../pure/sum-file.ts";
+import type { History, Migration } from "../types.ts";
+
+/**
+ * Loads the history of a drizzle-kit folder (0.x layout: `meta/_journal.json` and
+ * `<tag>.sql`), and checks it against `tidemark.sum` where that is there.
+ *
+ * @throws MigrateError `config` (no such folder), `history_invalid`, `missing_file`
+ */
+export async function loadHistory(
+  dir: string,
+  options: { readonly sumFile: "check" | "ignore" } = { sumFile: "check" },
+): Promise<History> {
+  const names = await listFolder(dir);
+  const journalFile = join(dir, "meta", "_journal.json");
+  const journal = await readIfThere(journalFile);
+  if (journal === undefined) throw noJournal(dir, journalFile, names);
+  const entries = parseJournal(withoutBom(journal), journalFile);
+
+  const texts = await Promise.all(
+    entries.map(async ({ tag }) => ({ tag, sql: await readIfThere(join(dir, `${tag}.sql`)) })),
+  );
+  const migrations: Migration[] = [];
+  const missing: string[] = [];
+  let link = EMPTY_HEAD;
+  for (const [index, { tag, sql }] of texts.entries()) {
+    if (sql === undefined) {
+      missing.push(`${tag}.sql`);
+      continue;
+    }
+    const checksum = checksumOf(sql);
+    link = linkAfter(link, tag, checksum);
+    const file = join(dir, `${tag}.sql`);
+    migrations.push({ tag, index, file, sql: withoutBom(sql), checksum, link });
+  }
+  if (missing.length > 0) throw missingFiles(dir, journalFile, missing);
+
+  const history = { dir, migrations, head: link, warnings: strayFiles(names, migrations) };
+  if (options.sumFile === "check" && names.includes(SUM_FILE)) {
+    const file = join(dir, SUM_FILE);
+    checkSumFile(history, await readFile(file, "utf8"), file);
+  }
+  return history;
+}
+
+async function listFolder(dir: string): Promise<readonly string[]> {
+  try {
+    return await readdir(dir);
+  } catch (cause) {
+    throw new MigrateError({
+      code: "config",
+      fact: `There is no migrations folder at ${dir} (${errorCode(cause)}).`,
+      remedy:
+        "Name it with --dir, or as `out` in drizzle.config.ts, or create it with drizzle-kit generate.",
+      cause,
+    });
+  }
+}
+
+function noJournal(dir: string, journalFile: string, names: readonly string[]): MigrateError {
+  const next = names.filter((name) => /^\d{14}_/.test(name)).length;
+  return new MigrateError({
+    code: "history_invalid",
+    fact: `${journalFile} is not there.`,
+    remedy:
+      next > 0
+        ? `${dir} holds ${next} folders in the layout of drizzle-kit 1.x, which this version of Tidemark cannot read yet.`
+        : "Nothing was run. Generate a first migration with drizzle-kit generate, or name another folder with --dir.",
+  });
+}
+
+function missingFiles(dir: string, journalFile: string, missing: readonly string[]): MigrateError {
+  return new MigrateError({
+    code: "missing_file",
+    fact: `${journalFile} names files that are not in ${dir}: ${missing.join(", ")}.`,
+    remedy: "Nothing was run. Restore them, or take their entries out if they were never applied.",
+  });
+}
+
+function strayFiles(names: readonly string[], migrations: readonly Migration[]): readonly string[] {
+  const known = new Set(migrations.map(({ tag }) => `${tag}.sql`));
+  return names
+    .filter((name) => name.endsWith(".sql") && !name.endsWith(".down.sql") && !known.has(name))
+    .toSorted()
+    .map((name) => `${name} has no entry in meta/_journal.json and is not run.`);
+}
+
+async function readIfThere(file: string): Promise<string | undefined> {
+  try {
+    return await readFile(file, "utf8");
+  } catch (error) {
+    if (errorCode(error) === "ENOENT") return undefined;
+    throw error;
+  }
+}
+
+function errorCode(error: unknown): string {
+  return (error as NodeJS.ErrnoException).code ?? String(error);
+}

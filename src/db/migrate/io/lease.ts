@@ -1,0 +1,170 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { MigrateError } from "../errors.ts";
+import { type LeaseToken, look, releaseLease, type RunIdentity, takeLease } from "../pure/lease-sql.ts";
+import type { LeaseHolder, LedgerRow, Progress, RunnerRow } from "../types.ts";
+import { describeOwner, ledgerError, rollBack, rowsOf, runnerOf } from "./ledger.ts";
+import { isServerError, type Session } from "./session.ts";
+
+/** Every write of ours was refused: the lease belongs to another run. */
+export class LeaseLost extends Error {
+  override readonly name = "LeaseLost";
+}
+
+export interface LeaseWait {
+  readonly session: Session;
+  readonly schema: string;
+  readonly identity: RunIdentity;
+  /** Bound on waiting for another runner, in milliseconds since `since`. */
+  readonly waitTimeoutMs: number;
+  /** When the waiting began, as `Date.now()`. */
+  readonly since: number;
+  readonly onProgress: (progress: Progress) => void;
+  readonly signal: AbortSignal | undefined;
+}
+
+export type LeaseOutcome =
+  | {
+      readonly kind: "taken";
+      readonly lease: LeaseToken;
+      readonly rows: readonly LedgerRow[];
+      /** Another runner held it when we came. */
+      readonly waited: boolean;
+    }
+  /** Whoever held it did what we came for. */
+  | { readonly kind: "done" };
+
+const FIRST_PAUSE_MS = 25;
+const LONGEST_PAUSE_MS = 1_000;
+const REPORT_EVERY_MS = 2_000;
+
+/**
+ * Takes the lease, waiting for its holder where it has one.
+ *
+ * Polls with a plain select instead of blocking: a session waiting for a lock holds
+ * a snapshot, and CREATE INDEX CONCURRENTLY would wait for it for ever.
+ *
+ * @throws MigrateError `lock_timeout`, naming the holder
+ */
+export async function takeOrWait(
+  wait: LeaseWait,
+  first: RunnerRow,
+  isDone: (runner: RunnerRow) => boolean,
+): Promise<LeaseOutcome> {
+  let runner = first;
+  let pauseMs = FIRST_PAUSE_MS;
+  let reportedAt = 0;
+  let waited = false;
+  for (;;) {
+    wait.signal?.throwIfAborted();
+    if (isDone(runner)) return { kind: "done" };
+    if (runner.standby) throw standbyError();
+    const holder = holderOf(runner);
+    if (mayBeTaken(runner)) {
+      const taken = await take(wait);
+      if (taken !== undefined) {
+        if (holder !== undefined && holder.runId !== wait.identity.runId) {
+          wait.onProgress({ kind: "took-over", holder });
+        }
+        return { kind: "taken", ...taken, waited };
+      }
+    }
+    waited = true;
+    const waitedMs = Date.now() - wait.since;
+    if (waitedMs + pauseMs > wait.waitTimeoutMs) throw lockTimeout(holder, waitedMs);
+    if (holder !== undefined && Date.now() - reportedAt > REPORT_EVERY_MS) {
+      reportedAt = Date.now();
+      wait.onProgress({ kind: "waiting", holder, waitedMs });
+    }
+    await sleep(pauseMs * (0.5 + Math.random() / 2), undefined, {
+      ...(wait.signal && { signal: wait.signal }),
+    });
+    pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS);
+    runner = await lookAgain(wait.session, wait.schema);
+  }
+}
+
+/** Reads the runner row, locking nothing. */
+export async function lookAgain(session: Session, schema: string): Promise<RunnerRow> {
+  const { reply } = await session.send("look", look(schema));
+  const answer = await reply.catch((error: unknown) => {
+    if (isServerError(error)) return error;
+    throw error;
+  });
+  const runner = runnerOf(answer, schema);
+  if (runner === undefined) {
+    throw new MigrateError({
+      code: "config",
+      fact: `The ledger in schema ${schema} was dropped while this run waited.`,
+      remedy: "Find out who dropped it, then run again.",
+    });
+  }
+  return runner;
+}
+
+/** Gives the lease back, where it is still ours. */
+export async function release(session: Session, schema: string, lease: LeaseToken): Promise<void> {
+  const { reply } = await session.send("release", releaseLease(schema, lease));
+  await reply;
+}
+
+function mayBeTaken({ liveness }: RunnerRow): boolean {
+  return liveness === "free" || liveness === "dead" || liveness === "expired";
+}
+
+async function take(
+  wait: LeaseWait,
+): Promise<{ readonly lease: LeaseToken; readonly rows: readonly LedgerRow[] } | undefined> {
+  const { session, schema, identity } = wait;
+  const text = takeLease(schema, identity, {
+    handshakePid: session.handshakePid(),
+    serverVersion: session.serverVersion,
+  });
+  try {
+    const { reply } = await session.send("take", text);
+    const answer = await reply;
+    const token = answer.rows.find((row) => "tidemark_token" in row)?.["tidemark_token"];
+    if (token === undefined) return undefined;
+    return { lease: { runId: identity.runId, token: String(token) }, rows: rowsOf(answer) };
+  } catch (error) {
+    if (!isServerError(error)) throw error;
+    await rollBack(session);
+    throw ledgerError(schema, error);
+  }
+}
+
+function holderOf(runner: RunnerRow): LeaseHolder | undefined {
+  if (runner.runId === null) return undefined;
+  return {
+    runId: runner.runId,
+    host: runner.host ?? "unknown host",
+    processId: runner.processId ?? 0,
+    user: runner.user ?? "unknown user",
+    backendPid: runner.backendPid ?? 0,
+    activity: runner.activity,
+    since: runner.acquiredAt ?? new Date(0),
+  };
+}
+
+/** One line about a lease's holder: who, what, since when. */
+export function describeHolder(holder: LeaseHolder): string {
+  const what = holder.activity === null ? "" : `, running ${holder.activity}`;
+  return `${describeOwner(holder)}, backend ${holder.backendPid}${what}, since ${holder.since.toISOString()}`;
+}
+
+function lockTimeout(holder: LeaseHolder | undefined, waitedMs: number): MigrateError {
+  const who = holder === undefined ? "another runner" : describeHolder(holder);
+  return new MigrateError({
+    code: "lock_timeout",
+    fact: `Waited ${(waitedMs / 1000).toFixed(1)} s for another runner: ${who}.`,
+    remedy:
+      "Nothing was run by this one. Let the other finish and run again, or wait longer with --wait-timeout.",
+  });
+}
+
+function standbyError(): MigrateError {
+  return new MigrateError({
+    code: "connect",
+    fact: "The server is a standby: it can be read and not written, and migrations are pending.",
+    remedy: "Nothing was run. Connect to the primary.",
+  });
+}

@@ -1,0 +1,142 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { MigrateError } from "../errors.ts";
+import {
+  bootstrapLedger,
+  COUNT_DRIZZLE_ROWS,
+  FIND_DRIZZLE_TABLE,
+  LEDGER_VERSION,
+} from "../pure/ledger-sql.ts";
+import { readEvents } from "../pure/lease-sql.ts";
+import type { LedgerEvent, LedgerRow, Owner, RunnerRow } from "../types.ts";
+import { isServerError, type Reply, type ServerError, type Session } from "./session.ts";
+
+// SQLSTATEs: no such table, no such schema, no right.
+const ABSENT = new Set(["42P01", "3F000"]);
+const DENIED = "42501";
+
+// Two sessions that create one thing at one time: unique_violation on a catalog,
+// duplicate_schema, duplicate_table, duplicate_object.
+const CATALOG_RACES = new Set(["23505", "42P06", "42P07", "42710"]);
+const BOOTSTRAP_TRIES = 5;
+
+/** The runner row of a look's reply; undefined where there is no ledger. */
+export function runnerOf(reply: Reply | ServerError, schema: string): RunnerRow | undefined {
+  if (isServerError(reply)) {
+    if (ABSENT.has(reply.code)) return undefined;
+    throw ledgerError(schema, reply);
+  }
+  const row = reply.rows.find((item) => "tidemark_runner" in item)?.["tidemark_runner"];
+  if (row === undefined) {
+    throw new MigrateError({
+      code: "config",
+      fact: `The ledger ${schema}.runner has no row.`,
+      remedy: "Nothing was run. Somebody emptied it: restore the schema from a backup.",
+    });
+  }
+  const runner = withDates(row as RunnerRow, ["acquiredAt", "expiresAt"]);
+  if (runner.minReader > LEDGER_VERSION) throw ledgerNewer(schema, runner);
+  return runner;
+}
+
+/** The state rows of a reply. */
+export function rowsOf(reply: Reply | ServerError): readonly LedgerRow[] {
+  if (isServerError(reply)) return [];
+  return reply.rows
+    .filter((item) => "tidemark_row" in item)
+    .map((item) => withDates(item["tidemark_row"] as LedgerRow, ["startedAt", "finishedAt"]));
+}
+
+/** Reads the whole log, oldest first. */
+export async function readLog(session: Session, schema: string): Promise<readonly LedgerEvent[]> {
+  const { reply } = await session.send("events", readEvents(schema));
+  return (await reply).rows.map((item) => withDates(item["tidemark_event"] as LedgerEvent, ["at"]));
+}
+
+/** Creates the ledger where it is not there, among others that do the same. */
+export async function createLedgerIfAbsent(
+  session: Session,
+  schema: string,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  for (let tries = 1; ; tries += 1) {
+    signal?.throwIfAborted();
+    try {
+      const { reply } = await session.send("bootstrap", bootstrapLedger(schema));
+      await reply;
+      return;
+    } catch (error) {
+      if (!isServerError(error)) throw error;
+      await rollBack(session);
+      if (!CATALOG_RACES.has(error.code) || tries === BOOTSTRAP_TRIES) {
+        throw ledgerError(schema, error);
+      }
+      await sleep(20 * tries * Math.random());
+    }
+  }
+}
+
+/**
+ * Refuses a database that drizzle's own migrator has filled: to run its history
+ * again from the start would apply everything twice.
+ *
+ * @throws MigrateError `adopt_required`
+ */
+export async function refuseForeignHistory(session: Session): Promise<void> {
+  const found = await (await session.send("find-drizzle", FIND_DRIZZLE_TABLE)).reply;
+  if (found.rows[0]?.["tidemark_found"] !== true) return;
+  const counted = await (await session.send("count-drizzle", COUNT_DRIZZLE_ROWS)).reply;
+  const count = Number(counted.rows[0]?.["tidemark_count"] ?? 0);
+  if (count === 0) return;
+  throw new MigrateError({
+    code: "adopt_required",
+    fact: `drizzle's own migrator has applied ${count} migrations here (drizzle.__drizzle_migrations), and the ledger has none.`,
+    remedy:
+      "Nothing was run: applying them again would fail or double their data. " +
+      "Tidemark cannot take such a database over yet; go on with drizzle-kit migrate on it.",
+  });
+}
+
+/** Ends a transaction that an error left open. */
+export async function rollBack(session: Session): Promise<void> {
+  const { reply } = await session.send("rollback", "rollback");
+  await reply;
+}
+
+function withDates<T extends object>(row: T, keys: readonly (keyof T)[]): T {
+  const copy: T = { ...row };
+  for (const key of keys) {
+    const value = row[key];
+    if (typeof value === "string") copy[key] = new Date(value) as T[keyof T];
+  }
+  return copy;
+}
+
+function ledgerNewer(schema: string, runner: RunnerRow): MigrateError {
+  return new MigrateError({
+    code: "ledger_newer",
+    fact: `The ledger ${schema} has version ${runner.ledgerVersion}, which needs a Tidemark that reads ${runner.minReader}; this one reads ${LEDGER_VERSION}.`,
+    remedy: "Nothing was run. Update tidemark in this project.",
+  });
+}
+
+/** A server error while the ledger was read or created. */
+export function ledgerError(schema: string, error: ServerError): MigrateError {
+  const remedy =
+    error.code === DENIED
+      ? `Grant the role what it lacks: to migrate, create on the database or ownership of schema ${schema}; ` +
+        `for status, usage on schema ${schema} and select on its tables.`
+      : error.code === "25006"
+        ? "The server is read-only: a standby, most likely. Migrations need the primary."
+        : "Nothing was run. The server's message above says what it lacks.";
+  return new MigrateError({
+    code: error.code === "25006" ? "connect" : "config",
+    fact: `The ledger in schema ${schema} cannot be used: ${error.message} (SQLSTATE ${error.code}).`,
+    remedy,
+    cause: error,
+  });
+}
+
+/** For messages: who that is. */
+export function describeOwner(owner: Pick<Owner, "host" | "processId" | "user">): string {
+  return `${owner.user}@${owner.host} (process ${owner.processId})`;
+}

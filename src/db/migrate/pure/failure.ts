@@ -1,0 +1,126 @@
+import type { Migration, RecordedError } from "../types.ts";
+import type { Message, Stage } from "./message.ts";
+import { offsetOfCodePoint, placeOf, snippet } from "./position.ts";
+import type { Statement } from "./statements.ts";
+
+/** The fields of a server error that matter here. */
+export interface ServerErrorFields {
+  readonly code: string;
+  readonly message: string;
+  readonly detail?: string | undefined;
+  readonly hint?: string | undefined;
+  readonly where?: string | undefined;
+  /** Code points from 1, counted from the start of the message sent. */
+  readonly position?: string | undefined;
+}
+
+/** What a run leaves behind when it fails. */
+export interface Aftermath {
+  readonly applied: number;
+  readonly notRun: number;
+}
+
+/** The statement that failed and the place to point at, in the file. */
+interface Culprit {
+  readonly statement: Statement;
+  readonly index: number;
+  readonly offset: number;
+}
+
+/**
+ * The statement an error belongs to: the one its position lies in, else the one
+ * after the last marker that came back. A syntax error that only the server's
+ * version knows has a position and no marker, because nothing of the message ran.
+ */
+export function culpritOf(
+  message: Message,
+  stage: Stage,
+  error: ServerErrorFields,
+): Culprit | undefined {
+  if (error.position !== undefined && /^\d+$/.test(error.position)) {
+    const at = offsetOfCodePoint(message.text, Number(error.position) - 1);
+    const index = message.starts.findLastIndex((start) => start <= at);
+    const statement = message.statements[index];
+    const within = at - (message.starts[index] ?? 0);
+    if (statement !== undefined && within <= statement.text.length) {
+      return { statement, index, offset: statement.offset + within };
+    }
+  }
+  if (stage.kind !== "statement") return undefined;
+  const statement = message.statements[stage.index];
+  return statement && { statement, index: stage.index, offset: statement.offset };
+}
+
+/** A server error as the ledger keeps it and as it is printed. */
+export function recordError(
+  migration: Migration,
+  total: number,
+  resumeAt: number,
+  culprit: Culprit | undefined,
+  stage: Stage,
+  error: ServerErrorFields,
+  aftermath: Aftermath,
+): RecordedError {
+  const place = culprit && placeOf(migration.sql, culprit.offset);
+  const statement = culprit === undefined ? null : resumeAt + culprit.index + 1;
+  const where = place === undefined ? "" : `:${place.line}:${place.column}`;
+  const lines = [
+    `${migration.file}${where}: ${error.message}`,
+    ...(culprit === undefined ? [] : ["", snippet(migration.sql, culprit.offset), ""]),
+    [
+      ...(statement === null ? [stageText(stage)] : [`statement ${statement} of ${total}`]),
+      `SQLSTATE ${error.code}`,
+    ].join(", "),
+    ...(error.detail ? [`detail: ${error.detail}`] : []),
+    ...(error.hint ? [`hint: ${error.hint}`] : []),
+    ...(error.where ? [`context: ${error.where.replaceAll("\n", "\n         ")}`] : []),
+    stateText(migration.tag, aftermath),
+  ];
+  return {
+    sqlState: error.code,
+    message: error.message,
+    detail: error.detail ?? null,
+    hint: error.hint ?? null,
+    where: error.where ?? null,
+    file: migration.file,
+    line: place?.line ?? null,
+    column: place?.column ?? null,
+    statement,
+    statements: total,
+    text: lines.join("\n"),
+  };
+}
+
+/** The record of a run that was told to stop. */
+export function recordCanceled(migration: Migration, aftermath: Aftermath): RecordedError {
+  const message = `${migration.tag} was canceled`;
+  return {
+    sqlState: null,
+    message,
+    detail: null,
+    hint: null,
+    where: null,
+    file: migration.file,
+    line: null,
+    column: null,
+    statement: null,
+    statements: null,
+    text: `${message}.\n${stateText(migration.tag, aftermath)}`,
+  };
+}
+
+function stageText(stage: Stage): string {
+  return stage.kind === "constraints"
+    ? "deferred constraints, checked after the last statement"
+    : "after the last statement, while recording";
+}
+
+function stateText(tag: string, { applied, notRun }: Aftermath): string {
+  const before = applied === 0 ? "" : ` ${plural(applied, "migration")} before it applied.`;
+  const after = notRun === 0 ? "" : ` ${plural(notRun, "migration")} after it not run.`;
+  return `state: ${tag} was rolled back.${before}${after}`;
+}
+
+export function plural(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? "" : "s"}`;
+}

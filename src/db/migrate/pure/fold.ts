@@ -1,0 +1,99 @@
+import { assertNever } from "../errors.ts";
+import type { LedgerEvent, LedgerRow, Tag } from "../types.ts";
+
+/**
+ * Folds the event log into the state of each tag: exactly what stands in
+ * `schema_migrations`, which is written in the same transactions.
+ *
+ * @param events in the order of their ids
+ */
+export function foldEvents(events: Iterable<LedgerEvent>): ReadonlyMap<Tag, LedgerRow> {
+  const rows = new Map<Tag, LedgerRow>();
+  for (const event of events) applyEvent(rows, event);
+  return rows;
+}
+
+function applyEvent(rows: Map<Tag, LedgerRow>, event: LedgerEvent): void {
+  const before = rows.get(event.tag);
+  const { type, payload } = event;
+  switch (type) {
+    case "migration.started":
+      rows.set(event.tag, {
+        tag: event.tag,
+        state: "STARTED",
+        rank: null,
+        attempt: event.attempt,
+        checksum: event.checksum,
+        statementsDone: payload.statement ?? 0,
+        statementsTotal: payload.statements ?? 0,
+        prefix: payload.prefix ?? null,
+        startedAt: event.at,
+        finishedAt: null,
+        durationMs: null,
+        runId: event.runId,
+        owner: event.owner,
+        error: null,
+        eventId: event.id,
+      });
+      return;
+    case "statement.done":
+      change(rows, before, {
+        statementsDone: payload.statement ?? 0,
+        prefix: payload.prefix ?? null,
+        eventId: event.id,
+      });
+      return;
+    case "migration.done": {
+      const rank = payload.rank ?? 0;
+      makeRoom(rows, rank);
+      change(rows, before, {
+        state: "DONE",
+        rank,
+        statementsDone: payload.statement ?? 0,
+        prefix: payload.prefix ?? null,
+        finishedAt: event.at,
+        durationMs: payload.durationMs ?? 0,
+        owner: event.owner,
+        eventId: event.id,
+      });
+      return;
+    }
+    case "migration.failed":
+      change(rows, before, {
+        state: "FAILED",
+        finishedAt: event.at,
+        durationMs: payload.durationMs ?? 0,
+        owner: event.owner,
+        error: payload.error ?? null,
+        eventId: event.id,
+      });
+      return;
+    case "statement.started":
+    case "repeatable.done":
+      return;
+    case "migration.resolved":
+    case "migration.reverted":
+    case "migration.adopted":
+      throw new TypeError(`event ${event.id} is a ${type}, which this version does not write`);
+    default:
+      assertNever(type);
+  }
+}
+
+/** A late-merged migration takes its place: the ones from there on move up by one. */
+function makeRoom(rows: Map<Tag, LedgerRow>, rank: number): void {
+  const taken = [...rows.values()].some((row) => row.rank === rank);
+  if (!taken) return;
+  for (const row of rows.values()) {
+    if (row.rank !== null && row.rank >= rank) rows.set(row.tag, { ...row, rank: row.rank + 1 });
+  }
+}
+
+function change(
+  rows: Map<Tag, LedgerRow>,
+  before: LedgerRow | undefined,
+  changes: Partial<LedgerRow>,
+): void {
+  if (before === undefined) return;
+  rows.set(before.tag, { ...before, ...changes });
+}

@@ -1,0 +1,183 @@
+import { identifier, integer, literal } from "./quote.ts";
+
+/** Life of a lease without renewal. */
+export const LEASE_TTL_MS = 15_000;
+
+/** SQLSTATE of our own: the lease belongs to another run, or the step before is not done. */
+export const FENCED = "TM001";
+
+/** Who a run is. */
+export interface RunIdentity {
+  readonly runId: string;
+  readonly host: string;
+  readonly processId: number;
+  readonly toolVersion: string;
+  readonly appVersion: string | null;
+}
+
+/** A lease that was taken: every write of the run proves it. */
+export interface LeaseToken {
+  readonly runId: string;
+  readonly token: string;
+}
+
+// Settings of every transaction of ours. search_path: nothing that a user of the
+// database can create comes before pg_catalog. The role may have time-outs of its
+// own; a session frozen inside a transaction is ended when its lease is.
+export function ownSettings(serverVersion: number): string {
+  return [
+    "set local search_path to pg_catalog, pg_temp",
+    "set local statement_timeout to 0",
+    `set local idle_in_transaction_session_timeout to ${LEASE_TTL_MS}`,
+    "set local lock_timeout to '5s'",
+    ...(serverVersion >= 170_000 ? ["set local transaction_timeout to 0"] : []),
+  ].join(";\n");
+}
+
+/**
+ * The look: a plain select that locks nothing. Another role sees NULL for
+ * backend_start: unknown is never dead. A pid says something only of a direct
+ * connection, and only on the server that recorded it (not on a standby).
+ * Past its expiry, a transaction that has written the row is still at work: its
+ * lock on the table is visible to every role, also behind a pooler.
+ */
+export function look(schema: string): string {
+  const s = identifier(schema);
+  return `select pg_catalog.jsonb_build_object(
+  'ledgerVersion', r.ledger_version, 'minReader', r.min_reader, 'head', r.head,
+  'runId', r.run_id, 'token', r.token::text, 'direct', r.direct, 'host', r.host,
+  'processId', r.process_id, 'backendPid', r.backend_pid, 'user', r.db_user,
+  'activity', r.activity, 'acquiredAt', r.acquired_at, 'expiresAt', r.expires_at,
+  'liveness', ${liveness(s)},
+  'standby', pg_catalog.pg_is_in_recovery(),
+  'lastEventId', (select coalesce(max(e.id), 0) from ${s}.migration_events e)
+) as tidemark_runner
+from ${s}.runner r
+left join lateral pg_catalog.pg_stat_get_activity(r.backend_pid) a on r.backend_pid is not null`;
+}
+
+function liveness(s: string): string {
+  return `case
+    when r.run_id is null then 'free'
+    when pg_catalog.pg_is_in_recovery() then 'unknown'
+    when ${backendGone()} then 'dead'
+    when r.expires_at > pg_catalog.clock_timestamp() then 'alive'
+    when exists (
+      select from pg_catalog.pg_locks l
+      where l.relation = ${literal(`${s}.runner`)}::pg_catalog.regclass
+        and l.mode = 'RowExclusiveLock' and l.granted and l.pid <> pg_catalog.pg_backend_pid()
+    ) then 'alive'
+    else 'expired'
+  end`;
+}
+
+function backendGone(): string {
+  return "r.direct and (a.pid is null or a.backend_start <> r.backend_start)";
+}
+
+/**
+ * Takes the lease where it is free or its holder is gone, and reads the ledger in
+ * the same transaction. The row is locked first, and judged by the next statement
+ * with a snapshot of its own: the locking statement itself would pair the row's new
+ * version with what it had read of the old holder's session before.
+ */
+export function takeLease(
+  schema: string,
+  identity: RunIdentity,
+  session: { readonly handshakePid: number; readonly serverVersion: number },
+): string {
+  const s = identifier(schema);
+  return `begin isolation level read committed read write;
+${ownSettings(session.serverVersion)};
+select set_config('tidemark.locked', count(*)::text, true)
+from (select 1 from ${s}.runner where id = 1 for update skip locked) locked;
+with judged as (
+  select r.id
+  from ${s}.runner r
+  left join lateral pg_stat_get_activity(r.backend_pid) a on r.backend_pid is not null
+  where r.id = 1
+    and current_setting('tidemark.locked') = '1'
+    and (r.run_id is null
+      or r.run_id = ${literal(identity.runId)}
+      or ${backendGone()}
+      or r.expires_at <= clock_timestamp())
+)
+update ${s}.runner r
+set run_id = ${literal(identity.runId)},
+  token = r.token + 1,
+  step = 0,
+  backend_pid = pg_backend_pid(),
+  backend_start = ${ownBackendStart()},
+  direct = (pg_backend_pid() = ${integer(session.handshakePid)}),
+  host = ${literal(identity.host)},
+  process_id = ${integer(identity.processId)},
+  db_user = session_user,
+  activity = null,
+  acquired_at = clock_timestamp(),
+  expires_at = clock_timestamp() + interval '${integer(LEASE_TTL_MS)} ms'
+from judged j
+where r.id = j.id
+returning r.token::text as tidemark_token;
+${readRows(schema)};
+commit`;
+}
+
+function ownBackendStart(): string {
+  return "(select a.backend_start from pg_catalog.pg_stat_get_activity(pg_catalog.pg_backend_pid()) a)";
+}
+
+/** Reads the state table, a row a tag. */
+export function readRows(schema: string): string {
+  return `select pg_catalog.jsonb_build_object(
+  'tag', m.tag, 'state', m.state, 'rank', m.rank, 'attempt', m.attempt, 'checksum', m.checksum,
+  'statementsDone', m.statements_done, 'statementsTotal', m.statements_total, 'prefix', m.prefix,
+  'startedAt', m.started_at, 'finishedAt', m.finished_at, 'durationMs', m.duration_ms,
+  'runId', m.run_id, 'owner', m.owner, 'error', m.error, 'eventId', m.event_id
+) as tidemark_row
+from ${identifier(schema)}.schema_migrations m`;
+}
+
+/** Reads the log, oldest first. */
+export function readEvents(schema: string): string {
+  return `select pg_catalog.jsonb_build_object(
+  'id', e.id, 'at', e.at, 'type', e.type, 'runId', e.run_id, 'tag', e.tag, 'attempt', e.attempt,
+  'checksum', e.checksum, 'payload', e.payload, 'owner', ${ownerObject("e")}
+) as tidemark_event
+from ${identifier(schema)}.migration_events e
+order by e.id`;
+}
+
+/** The owner columns of an event as one object, which is what the state table keeps. */
+export function ownerObject(alias: string): string {
+  return `pg_catalog.jsonb_build_object('user', ${alias}.db_user, 'host', ${alias}.host, 'processId', ${alias}.process_id, 'backendPid', ${alias}.backend_pid, 'backendStart', ${alias}.backend_start, 'toolVersion', ${alias}.tool_version, 'appVersion', ${alias}.app_version)`;
+}
+
+/**
+ * The fence: renews the lease, or raises. With a step, also proves that the
+ * message before this one was committed, so that messages can be sent ahead.
+ */
+export function fence(
+  schema: string,
+  lease: LeaseToken,
+  options: { readonly step?: number; readonly activity: string | null },
+): string {
+  const s = identifier(schema);
+  const step = options.step === undefined ? "" : ` and step = ${integer(options.step)}`;
+  return `do ${literal(`begin
+  update ${s}.runner
+  set step = step + 1, activity = ${literal(options.activity)},
+    expires_at = clock_timestamp() + interval '${integer(LEASE_TTL_MS)} ms'
+  where id = 1 and run_id = ${literal(lease.runId)} and token = ${lease.token}${step};
+  if not found then
+    raise exception using errcode = '${FENCED}', message = 'the lease belongs to another run';
+  end if;
+end`)}`;
+}
+
+/** Gives the lease back. No row and no error where it is another's by now. */
+export function releaseLease(schema: string, lease: LeaseToken): string {
+  return `update ${identifier(schema)}.runner
+set run_id = null, backend_pid = null, backend_start = null, direct = null, host = null,
+  process_id = null, db_user = null, activity = null, acquired_at = null, expires_at = null
+where id = 1 and run_id = ${literal(lease.runId)} and token = ${lease.token}`;
+}

@@ -1,0 +1,41 @@
+import type { MigrateError } from "../errors.ts";
+import type { Checksum } from "../types.ts";
+import type { ParsedStep } from "./message.ts";
+import type { Plan, Step } from "./plan.ts";
+import { refuseChangedPrefix, refuseUnsupported } from "./refusals.ts";
+import { parseStatements } from "./statements.ts";
+
+/**
+ * Parses and validates what is pending, before anything runs. A parser remembers
+ * the files it has read: the plan is made twice, once before the lease.
+ *
+ * @throws MigrateError `history_invalid`, `unsupported_statement`, `checksum_mismatch`
+ */
+export function stepParser(): (steps: readonly Step[]) => Promise<readonly ParsedStep[]> {
+  const parsed = new Map<Checksum, ParsedStep["statements"]>();
+  return async (steps) => {
+    const list: ParsedStep[] = [];
+    for (const step of steps) {
+      const { migration } = step;
+      const statements =
+        parsed.get(migration.checksum) ?? (await parseStatements(migration.sql, migration.file));
+      parsed.set(migration.checksum, statements);
+      refuseUnsupported(migration, statements);
+      refuseChangedPrefix(step, statements);
+      list.push({ ...step, statements });
+    }
+    return list;
+  };
+}
+
+/**
+ * Why a plan needs no run; undefined where it does.
+ *
+ * @throws MigrateError the first of the plan's problems
+ */
+export function nothingToDo(plan: Plan): "current" | "newer" | undefined {
+  if (plan.newer) return "newer";
+  const problem: MigrateError | undefined = plan.problems[0];
+  if (problem !== undefined) throw problem;
+  return plan.steps.length === 0 ? "current" : undefined;
+}

@@ -1,0 +1,248 @@
+import { MigrateError } from "../errors.ts";
+import type {
+  Checksum,
+  History,
+  Ledger,
+  LedgerRow,
+  Migration,
+  MigrationFlag,
+  MigrationStatus,
+  Tag,
+} from "../types.ts";
+import { headOf, linkAfter } from "./checksum.ts";
+import { stateOf } from "./state.ts";
+
+export interface PlanOptions {
+  /** Last migration to apply; all of them when absent. */
+  readonly to?: Tag;
+  /** Apply pending migrations that are older than applied ones. */
+  readonly allowOutOfOrder?: boolean;
+}
+
+/** One migration to run. */
+export interface Step {
+  readonly migration: Migration;
+  /** Times it was started, this one included. */
+  readonly attempt: number;
+  /** Statements that an earlier attempt committed. */
+  readonly resumeAt: number;
+  /** Digest of these statements, as recorded. */
+  readonly prefix: Checksum | null;
+  /** Rank among the applied ones when it is done. */
+  readonly rank: number;
+  /** Younger ones are applied already and move up by one. */
+  readonly makesRoom: boolean;
+  /** The database's head when it is done. */
+  readonly headAfter: Checksum;
+}
+
+/** What a run would do, and what `status` shows. */
+export interface Plan {
+  /** The database holds all of this history and more: an older release at work. */
+  readonly newer: boolean;
+  readonly steps: readonly Step[];
+  /** A row a migration, in the history's order; those that only the ledger knows in their rank. */
+  readonly migrations: readonly MigrationStatus[];
+  /** What forbids a run, worst first. */
+  readonly problems: readonly MigrateError[];
+}
+
+/** Pure: compares a history with a ledger. Throws nothing; what forbids a run is in `problems`. */
+export function planRun(history: History, ledger: Ledger, options: PlanOptions = {}): Plan {
+  const rows = new Map(ledger.rows.map((row) => [row.tag, row]));
+  const applied = appliedInOrder(ledger.rows);
+  const newer = isNewer(history.migrations, applied);
+  const newestApplied = history.migrations.findLast(({ tag }) => rows.get(tag)?.state === "DONE");
+  const target = options.to === undefined ? undefined : indexOfTag(history, options.to);
+
+  const flagsOf = (migration: Migration): readonly MigrationFlag[] => {
+    const row = rows.get(migration.tag);
+    const flags: MigrationFlag[] = [];
+    if (row?.state === "DONE" && row.checksum !== migration.checksum) flags.push("CHANGED");
+    const pending = row?.state !== "DONE";
+    if (pending && migration.index < (newestApplied?.index ?? -1)) flags.push("OUT_OF_ORDER");
+    return flags;
+  };
+  const onDisk = history.migrations.map((migration) =>
+    statusOf(migration, rows.get(migration.tag), ledger, flagsOf(migration)),
+  );
+  const tags = new Set(history.migrations.map(({ tag }) => tag));
+  const strangers = ledger.rows.filter(({ tag }) => !tags.has(tag));
+  const pending = history.migrations.filter(
+    ({ tag, index }) => rows.get(tag)?.state !== "DONE" && (target === undefined || index <= target),
+  );
+  return {
+    newer,
+    steps: target === -1 ? [] : planSteps(pending, applied, history, rows),
+    migrations: withStrangers(onDisk, strangers, ledger),
+    problems: [
+      ...unknownTarget(history, options.to),
+      ...changedFiles(history, rows),
+      ...(newer ? [] : missingFiles(history, strangers)),
+      ...(options.allowOutOfOrder ? [] : outOfOrder(pending, newestApplied)),
+    ],
+  };
+}
+
+/** Tag of the newest applied migration, in the history's order. */
+export function versionOf(ledger: Ledger): Tag | undefined {
+  return appliedInOrder(ledger.rows).at(-1)?.tag;
+}
+
+/** All of the history is applied, unchanged and in its order, and more came after it. */
+function isNewer(migrations: readonly Migration[], applied: readonly LedgerRow[]): boolean {
+  return (
+    applied.length > migrations.length &&
+    migrations.every(({ tag, checksum }, i) => {
+      const row = applied[i];
+      return row?.tag === tag && row.checksum === checksum;
+    })
+  );
+}
+
+function appliedInOrder(rows: readonly LedgerRow[]): readonly LedgerRow[] {
+  return rows
+    .filter((row) => row.state === "DONE")
+    .toSorted((a, b) => (a.rank ?? 0) - (b.rank ?? 0));
+}
+
+function planSteps(
+  pending: readonly Migration[],
+  applied: readonly LedgerRow[],
+  history: History,
+  rows: ReadonlyMap<Tag, LedgerRow>,
+): readonly Step[] {
+  const indexes = new Map(history.migrations.map(({ tag, index }) => [tag, index]));
+  const order: { tag: Tag; checksum: Checksum }[] = [...applied];
+  let head = headOf(applied);
+  return pending.map((migration) => {
+    const later = order.findIndex(({ tag }) => (indexes.get(tag) ?? -1) > migration.index);
+    const rank = later === -1 ? order.length : later;
+    order.splice(rank, 0, migration);
+    head = later === -1 ? linkAfter(head, migration.tag, migration.checksum) : headOf(order);
+    const row = rows.get(migration.tag);
+    return {
+      migration,
+      attempt: (row?.attempt ?? 0) + 1,
+      resumeAt: row?.statementsDone ?? 0,
+      prefix: row?.prefix ?? null,
+      rank,
+      makesRoom: later !== -1,
+      headAfter: head,
+    };
+  });
+}
+
+function statusOf(
+  migration: Migration,
+  row: LedgerRow | undefined,
+  ledger: Ledger,
+  flags: readonly MigrationFlag[],
+): MigrationStatus {
+  return {
+    tag: migration.tag,
+    state: row === undefined ? { kind: "PENDING" } : stateOf(row, ledger.runner),
+    flags,
+    checksum: migration.checksum,
+    attempt: row?.attempt ?? 0,
+  };
+}
+
+/** Puts what only the ledger knows behind the migrations that were applied before it. */
+function withStrangers(
+  onDisk: readonly MigrationStatus[],
+  strangers: readonly LedgerRow[],
+  ledger: Ledger,
+): readonly MigrationStatus[] {
+  if (strangers.length === 0) return onDisk;
+  const ranks = new Map(ledger.rows.map(({ tag, rank }) => [tag, rank]));
+  const list = [...onDisk];
+  for (const row of strangers.toSorted((a, b) => (a.rank ?? Infinity) - (b.rank ?? Infinity))) {
+    const at = row.rank ?? Infinity;
+    const after = list.findLastIndex(({ tag }) => (ranks.get(tag) ?? Infinity) < at);
+    const place = row.rank === null ? list.length : Math.min(after + 1, list.length);
+    list.splice(place, 0, {
+      tag: row.tag,
+      state: stateOf(row, ledger.runner),
+      flags: ["MISSING"],
+      checksum: row.checksum,
+      attempt: row.attempt,
+    });
+  }
+  return list;
+}
+
+function indexOfTag(history: History, tag: Tag): number {
+  return history.migrations.findIndex((migration) => migration.tag === tag);
+}
+
+function unknownTarget(history: History, to: Tag | undefined): readonly MigrateError[] {
+  if (to === undefined || indexOfTag(history, to) >= 0) return [];
+  const last = history.migrations.at(-1)?.tag;
+  return [
+    new MigrateError({
+      code: "usage",
+      fact: `There is no migration ${to} in ${history.dir}.`,
+      remedy: `Nothing was run. Name a tag of its journal${last === undefined ? "" : `; the newest is ${last}`}.`,
+    }),
+  ];
+}
+
+function changedFiles(
+  history: History,
+  rows: ReadonlyMap<Tag, LedgerRow>,
+): readonly MigrateError[] {
+  return history.migrations.flatMap(({ tag, file, checksum }) => {
+    const row = rows.get(tag);
+    if (row?.state !== "DONE" || row.checksum === checksum) return [];
+    return [
+      new MigrateError({
+        code: "checksum_mismatch",
+        tag,
+        fact:
+          `${file} was edited after it was applied on ${row.finishedAt?.toISOString() ?? "an unknown day"}.\n` +
+          `  applied: ${row.checksum}\n  on disk: ${checksum}`,
+        remedy:
+          "Nothing was run. Restore the file as it was applied (`git log -p` on it shows how), " +
+          "and put the change into a new migration.",
+      }),
+    ];
+  });
+}
+
+function missingFiles(
+  history: History,
+  strangers: readonly LedgerRow[],
+): readonly MigrateError[] {
+  // A failed or interrupted one that committed nothing left nothing behind.
+  const missing = strangers.filter((row) => row.state === "DONE" || row.statementsDone > 0);
+  if (missing.length === 0) return [];
+  const names = missing.map(({ tag }) => tag).join(", ");
+  return [
+    new MigrateError({
+      code: "missing_file",
+      fact: `The database has migrations that ${history.dir} does not: ${names}.`,
+      remedy:
+        "Nothing was run. Bring the files back (another branch may have them), or run the release that has them. " +
+        "An older release is fine only when it has all migrations up to its newest, unchanged.",
+    }),
+  ];
+}
+
+function outOfOrder(
+  pending: readonly Migration[],
+  newestApplied: Migration | undefined,
+): readonly MigrateError[] {
+  const late = pending.filter(({ index }) => index < (newestApplied?.index ?? -1));
+  if (late.length === 0) return [];
+  const names = late.map(({ tag }) => tag).join(", ");
+  return [
+    new MigrateError({
+      code: "out_of_order",
+      fact: `Pending, but older than ${newestApplied?.tag ?? "the newest"}, which is applied: ${names}.`,
+      remedy:
+        "Nothing was run. Generate them anew on top of the newest one, or, where their order does not matter, " +
+        "apply them with --allow-out-of-order.",
+    }),
+  ];
+}

@@ -1,0 +1,29 @@
+/** An identifier, quoted for SQL whatever it holds. */
+export function identifier(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`;
+}
+
+/**
+ * A text as an SQL literal. Sessions run with `standard_conforming_strings = on`,
+ * where a backslash is a character like any other. A NUL, which no SQL text can
+ * hold, becomes U+FFFD.
+ */
+export function literal(value: string | null): string {
+  if (value === null) return "null";
+  return `'${value.replaceAll("\0", "\uFFFD").replaceAll("'", "''")}'`;
+}
+
+/** A value as a `jsonb` literal. */
+export function jsonLiteral(value: unknown): string {
+  // jsonb refuses the escape \u0000 and unpaired surrogates.
+  const wellFormed = JSON.stringify(value, (_key, item) =>
+    typeof item === "string" ? item.toWellFormed().replaceAll("\0", "\uFFFD") : item,
+  );
+  return `${literal(wellFormed)}::pg_catalog.jsonb`;
+}
+
+/** A whole number as SQL; anything else is a programming error. */
+export function integer(value: number): string {
+  if (!Number.isSafeInteger(value)) throw new TypeError(`not a whole number: ${value}`);
+  return String(value);
+}

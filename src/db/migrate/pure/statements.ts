@@ -1,0 +1,104 @@
+import type { Node, ParseResult } from "libpg-query";
+import { MigrateError } from "../errors.ts";
+import { offsetOfCodePoint, placeOf, snippet } from "./position.ts";
+
+/** A statement of a file, cut by PostgreSQL's own grammar. */
+export interface Statement {
+  /** As written, without the semicolon; comments within it stay. */
+  readonly text: string;
+  /** Where `text` starts in the file, in UTF-16 units. */
+  readonly offset: number;
+  /** The parsed tree. */
+  readonly tree: Node;
+}
+
+interface Parser {
+  readonly parse: (sql: string) => ParseResult;
+  readonly syntaxErrorAt: (error: unknown) => number | undefined;
+}
+
+let loading: Promise<Parser> | undefined;
+
+/** Loads the grammar (a WebAssembly module, about 15 ms) on first use, not at import. */
+async function loadParser(): Promise<Parser> {
+  loading ??= import("libpg-query").then(async (module) => {
+    await module.loadModule();
+    return {
+      parse: module.parseSync,
+      syntaxErrorAt: (error) =>
+        module.hasSqlDetails(error) ? error.sqlDetails?.cursorPosition : undefined,
+    };
+  });
+  return loading;
+}
+
+/**
+ * Cuts a file into its statements. drizzle-kit's `--> statement-breakpoint` is a
+ * comment here: it decides nothing.
+ *
+ * @throws MigrateError `history_invalid` where the text does not parse or holds a NUL byte.
+ */
+export async function parseStatements(sql: string, file: string): Promise<readonly Statement[]> {
+  const nul = sql.indexOf("\0");
+  if (nul >= 0) {
+    // The parser takes C strings: it would silently drop what follows.
+    throw syntaxError(sql, nul, file, "a NUL byte, which PostgreSQL cannot read");
+  }
+  if (sql.trim() === "") return [];
+  const parser = await loadParser();
+  const tree = parseFile(parser, sql, file);
+  const cut = byteCutter(sql);
+  return (tree.stmts ?? []).map(({ stmt, stmt_location, stmt_len }) => {
+    const start = stmt_location ?? 0;
+    const { text, offset } = cut(start, stmt_len ? start + stmt_len : undefined);
+    const leading = text.length - text.trimStart().length;
+    return { text: text.slice(leading), offset: offset + leading, tree: stmt ?? ({} as Node) };
+  });
+}
+
+function parseFile(parser: Parser, sql: string, file: string): ParseResult {
+  try {
+    return parser.parse(sql);
+  } catch (error) {
+    const at = parser.syntaxErrorAt(error);
+    if (at !== undefined) {
+      const reason = error instanceof Error ? error.message : String(error);
+      throw syntaxError(sql, offsetOfCodePoint(sql, at), file, reason, error);
+    }
+    // The binding fails on a text of comments alone. A statement behind it shows
+    // whether that is all there is; where it is not, the error is a real one.
+    const probe = parser.parse(`${sql}\n;select 1`);
+    if (probe.stmts?.length === 1) return { version: probe.version ?? 0, stmts: [] };
+    throw error;
+  }
+}
+
+function syntaxError(sql: string, offset: number, file: string, reason: string, cause?: unknown) {
+  const { line, column } = placeOf(sql, offset);
+  const psql = sql[offset] === "\\" ? " Lines that start with a backslash are psql's own." : "";
+  return new MigrateError({
+    code: "history_invalid",
+    fact: `${file}:${line}:${column}: ${reason}\n\n${snippet(sql, offset)}\n`,
+    remedy: `Nothing was run. Correct the file and run again.${psql}`,
+    cause,
+  });
+}
+
+/** Cuts a text at UTF-8 byte offsets, which are the grammar's. */
+function byteCutter(sql: string) {
+  const bytes = Buffer.from(sql);
+  if (bytes.length === sql.length) {
+    return (start: number, end: number | undefined) => ({
+      text: sql.slice(start, end),
+      offset: start,
+    });
+  }
+  // Statements come in order: count on from the one before.
+  let lastByte = 0;
+  let lastOffset = 0;
+  return (start: number, end: number | undefined) => {
+    lastOffset += bytes.toString("utf8", lastByte, start).length;
+    lastByte = start;
+    return { text: bytes.toString("utf8", start, end), offset: lastOffset };
+  };
+}

@@ -1,0 +1,240 @@
+/** A migration's name: the journal's tag, which is also its file's name without `.sql`. */
+export type Tag = string;
+
+/** `sha256:` and 64 hexadecimal digits, of a text without BOM and with LF line ends. */
+export type Checksum = `sha256:${string}`;
+
+/** One entry of the history on disk. */
+export interface Migration {
+  readonly tag: Tag;
+  /** Place in the history, from 0. */
+  readonly index: number;
+  /** The file as people name it in messages, e.g. `drizzle/0003_add_orgs.sql`. */
+  readonly file: string;
+  /** The file's text, without BOM, line ends as they are. */
+  readonly sql: string;
+  readonly checksum: Checksum;
+  /** Digest of the history up to and with this migration: the head, were it the last. */
+  readonly link: Checksum;
+}
+
+/** The ordered list of migrations on disk. */
+export interface History {
+  readonly dir: string;
+  readonly migrations: readonly Migration[];
+  /** Digest of the whole list; of an empty one, the digest of the empty text. */
+  readonly head: Checksum;
+  /** What is odd but harmless, as sentences. */
+  readonly warnings: readonly string[];
+}
+
+/** Who ran a migration, as it stands in the events. */
+export interface Owner {
+  readonly user: string;
+  readonly host: string;
+  readonly processId: number;
+  readonly backendPid: number;
+  /** ISO 8601, or null where the server hides it. */
+  readonly backendStart: string | null;
+  readonly toolVersion: string;
+  readonly appVersion: string | null;
+}
+
+/** An error as the ledger keeps it. */
+export interface RecordedError {
+  /** SQLSTATE, or null when the failure was not the server's (`canceled`). */
+  readonly sqlState: string | null;
+  readonly message: string;
+  readonly detail: string | null;
+  readonly hint: string | null;
+  /** The server's context: function and line within a `DO` block or a function. */
+  readonly where: string | null;
+  readonly file: string | null;
+  /** From 1. */
+  readonly line: number | null;
+  /** From 1, in code points. */
+  readonly column: number | null;
+  /** Number of the statement in its file, from 1. */
+  readonly statement: number | null;
+  readonly statements: number | null;
+  /** The whole text that was printed. */
+  readonly text: string;
+}
+
+export type EventType =
+  | "migration.started"
+  | "migration.done"
+  | "migration.failed"
+  | "migration.resolved"
+  | "migration.reverted"
+  | "migration.adopted"
+  | "repeatable.done"
+  | "statement.started"
+  | "statement.done";
+
+/** A row of `migration_events`. */
+export interface LedgerEvent {
+  readonly id: number;
+  /** Database clock. */
+  readonly at: Date;
+  readonly type: EventType;
+  readonly runId: string;
+  readonly tag: Tag;
+  readonly attempt: number;
+  readonly checksum: Checksum;
+  readonly payload: EventPayload;
+  readonly owner: Owner;
+}
+
+export interface EventPayload {
+  /** Statements done when the event was written. */
+  readonly statement?: number;
+  readonly statements?: number;
+  /** Digest of the statements done. */
+  readonly prefix?: Checksum | null;
+  readonly durationMs?: number;
+  /** Rank among the applied migrations, in the history's order. */
+  readonly rank?: number;
+  readonly error?: RecordedError;
+}
+
+/** A row of `schema_migrations`: the fold of a tag's events. */
+export interface LedgerRow {
+  readonly tag: Tag;
+  readonly state: "STARTED" | "DONE" | "FAILED";
+  /** Rank among the applied migrations, in the history's order; null until DONE. */
+  readonly rank: number | null;
+  readonly attempt: number;
+  readonly checksum: Checksum;
+  readonly statementsDone: number;
+  readonly statementsTotal: number;
+  readonly prefix: Checksum | null;
+  readonly startedAt: Date;
+  readonly finishedAt: Date | null;
+  readonly durationMs: number | null;
+  readonly runId: string;
+  readonly owner: Owner;
+  readonly error: RecordedError | null;
+  /** The newest event folded in. */
+  readonly eventId: number;
+}
+
+/**
+ * What a look at the lease says of its holder: none; at work; surely gone; past
+ * its time (the row's lock decides); or nothing can be said (a standby).
+ */
+export type Liveness = "free" | "alive" | "dead" | "expired" | "unknown";
+
+/** The one row of `runner`, as a look sees it. */
+export interface RunnerRow {
+  readonly ledgerVersion: number;
+  readonly minReader: number;
+  readonly head: Checksum | null;
+  readonly runId: string | null;
+  readonly token: string;
+  readonly direct: boolean | null;
+  readonly host: string | null;
+  readonly processId: number | null;
+  readonly backendPid: number | null;
+  readonly user: string | null;
+  /** What the holder runs. */
+  readonly activity: string | null;
+  readonly acquiredAt: Date | null;
+  readonly expiresAt: Date | null;
+  readonly liveness: Liveness;
+  /** The server is a standby: it can be read and not written. */
+  readonly standby: boolean;
+  /** Newest event in the ledger, 0 when there is none. */
+  readonly lastEventId: number;
+}
+
+/** The database's side, as one message read it. */
+export interface Ledger {
+  /** Undefined where the ledger was never created. */
+  readonly runner: RunnerRow | undefined;
+  readonly rows: readonly LedgerRow[];
+}
+
+/** Why a migration is STUCK, where more is known than that its runner is dead. */
+export interface Doubt {
+  /** Number of the statement in its file, from 1. */
+  readonly statement: number;
+  readonly reason: string;
+}
+
+/** State of a migration: what the ledger says of it, and of its runner. */
+export type MigrationState =
+  | { readonly kind: "PENDING" }
+  | {
+      readonly kind: "STARTED";
+      readonly at: Date;
+      readonly owner: Owner;
+      readonly statementsDone: number;
+    }
+  | {
+      readonly kind: "DONE";
+      readonly at: Date;
+      readonly owner: Owner;
+      readonly durationMs: number;
+      readonly checksum: Checksum;
+    }
+  | {
+      readonly kind: "FAILED";
+      readonly at: Date;
+      readonly owner: Owner;
+      readonly durationMs: number;
+      readonly error: RecordedError;
+    }
+  | {
+      readonly kind: "STUCK";
+      readonly at: Date;
+      readonly owner: Owner;
+      readonly statementsDone: number;
+      readonly doubt: Doubt | undefined;
+    };
+
+/** `CHANGED`: checksum differs. `MISSING`: in the ledger, not on disk. `OUT_OF_ORDER`: pending, older than the head. */
+export type MigrationFlag = "CHANGED" | "MISSING" | "OUT_OF_ORDER";
+
+/** A migration as `status` shows it: on disk, in the ledger, or both. */
+export interface MigrationStatus {
+  readonly tag: Tag;
+  readonly state: MigrationState;
+  readonly flags: readonly MigrationFlag[];
+  /** On disk; of a `MISSING` one, in the ledger. */
+  readonly checksum: Checksum;
+  /** Times it was started; 0 when never. */
+  readonly attempt: number;
+}
+
+/** What happens while a run goes on, in order. */
+export type Progress =
+  | { readonly kind: "server-unavailable"; readonly reason: string; readonly waitedMs: number }
+  | { readonly kind: "ledger-created"; readonly schema: string }
+  | { readonly kind: "waiting"; readonly holder: LeaseHolder; readonly waitedMs: number }
+  | { readonly kind: "took-over"; readonly holder: LeaseHolder }
+  | { readonly kind: "planned"; readonly tags: readonly Tag[] }
+  | {
+      readonly kind: "migration-started";
+      readonly tag: Tag;
+      readonly index: number;
+      readonly total: number;
+      readonly statements: number;
+      readonly resumedAt: number;
+    }
+  | { readonly kind: "migration-done"; readonly tag: Tag; readonly durationMs: number }
+  | { readonly kind: "notice"; readonly severity: string; readonly message: string }
+  | { readonly kind: "reconnecting"; readonly reason: string; readonly attempt: number }
+  | { readonly kind: "lease-lost" }
+  | { readonly kind: "warning"; readonly message: string };
+
+/** Who holds the lease, what it runs, since when. */
+export interface LeaseHolder {
+  readonly runId: string;
+  readonly host: string;
+  readonly processId: number;
+  readonly user: string;
+  readonly backendPid: number;
+  readonly activity: string | null;
+  readonly since: Date;
+}
