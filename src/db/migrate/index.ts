@@ -1,5 +1,6 @@
 export { EXIT_CODES, EXIT_PENDING, MigrateError, type MigrateErrorCode } from "./errors.ts";
 export { describeHolder } from "./io/lease.ts";
+export { writeSumFile } from "./io/sum.ts";
 export {
   type CallOptions,
   DatabaseMigrator,
@@ -10,6 +11,14 @@ export {
   type StatusReport,
 } from "./migrator.ts";
 export type { MigratorOptions } from "./pure/options.ts";
+export {
+  duration,
+  errorJson,
+  type MigrationJson,
+  migrationJson,
+  STATUS_COLUMNS,
+  statusCells,
+} from "./pure/report.ts";
 export type {
   Checksum,
   LeaseHolder,

@@ -4,7 +4,7 @@ import { pid } from "node:process";
 import { MigrateError } from "./errors.ts";
 import { loadHistory } from "./io/folder.ts";
 import { ledgerError } from "./io/ledger.ts";
-import { readLedger, type RunRequest, runMigrations, shielded } from "./io/run.ts";
+import { type RunRequest, readLedger, runMigrations, shielded } from "./io/run.ts";
 import { isServerError, type OnFailpoint, SessionLost } from "./io/session.ts";
 import { type MigratorOptions, type ResolvedOptions, resolveOptions } from "./pure/options.ts";
 import { nothingToDo, stepParser } from "./pure/parse-steps.ts";
@@ -27,7 +27,8 @@ export interface MigrateOptions extends CallOptions {
 }
 
 export interface MigrateReport {
-  readonly version: 1;
+  /** Tag of the newest migration of this history that is applied now. */
+  readonly version: Tag | undefined;
   /**
    * `applied`: this run did; `current`: nothing was pending (or another runner did it
    * while this one waited); `newer`: the database is ahead of this history.
@@ -41,11 +42,10 @@ export interface MigrateReport {
 }
 
 export interface StatusReport {
-  readonly version: 1;
+  /** Tag of the newest applied migration, in the history's order. */
+  readonly version: Tag | undefined;
   /** Head of the history on disk. */
   readonly head: Checksum;
-  /** Tag of the newest applied migration. */
-  readonly currentVersion: Tag | undefined;
   /** The database is ahead of this history, which is fine. */
   readonly newer: boolean;
   /** Migrations that a run would apply. */
@@ -57,7 +57,6 @@ export interface StatusReport {
 }
 
 export interface PlanReport {
-  readonly version: 1;
   /** `pending`: `migrate()` would run the steps. */
   readonly outcome: "pending" | "current" | "newer";
   readonly head: Checksum;
@@ -105,7 +104,6 @@ export class DatabaseMigrator {
       const result = await runMigrations({ ...request, plan });
       const { head, warnings } = await request.history;
       return {
-        version: 1,
         ...result,
         runId: request.identity.runId,
         head,
@@ -120,9 +118,8 @@ export class DatabaseMigrator {
     return this.#read(options, (history, ledger) => {
       const plan = planRun(history, ledger);
       return {
-        version: 1,
+        version: versionOf(ledger),
         head: history.head,
-        currentVersion: versionOf(ledger),
         newer: plan.newer,
         pending: plan.steps.length,
         migrations: plan.migrations,
@@ -143,7 +140,6 @@ export class DatabaseMigrator {
       const nothing = nothingToDo(plan);
       const steps = nothing === undefined ? await stepParser()(plan.steps) : [];
       return {
-        version: 1,
         outcome: nothing ?? "pending",
         head: history.head,
         steps: steps.map(({ migration, statements, resumeAt }) => ({

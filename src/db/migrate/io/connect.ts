@@ -95,7 +95,8 @@ function connectError(url: string, cause: unknown, waitedMs: number): MigrateErr
     return new MigrateError({
       code: "config",
       fact: "The database URL is not one that can be read.",
-      remedy: "Write it as postgres://user:password@host:5432/database, special characters encoded (@ as %40).",
+      remedy:
+        "Write it as postgres://user:password@host:5432/database, special characters encoded (@ as %40).",
       cause,
     });
   }
@@ -113,7 +114,8 @@ function remedyOf(error: unknown): string {
   if (state === "28P01" || state === "28000") {
     return "Nothing was run. Check user and password in the database URL, and the server's pg_hba.conf.";
   }
-  if (state === "3D000") return "Nothing was run. Create the database, or correct its name in the URL.";
+  if (state === "3D000")
+    return "Nothing was run. Create the database, or correct its name in the URL.";
   if (state === "42704") return "Nothing was run. Take the unknown parameter out of the URL.";
   return "Nothing was run. Is the server up, and are host and port right? --connect-timeout sets how long to wait.";
 }

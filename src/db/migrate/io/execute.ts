@@ -65,10 +65,7 @@ export async function executeSteps(execution: Execution): Promise<void> {
   const { session, context, steps, signal } = execution;
   const [first] = steps;
   if (first === undefined) return;
-  const start = await session.send(
-    "start",
-    startMessage(context, 0, first, session.serverVersion),
-  );
+  const start = await session.send("start", startMessage(context, 0, first, session.serverVersion));
   const flights: Flight[] = [];
   let failed: Failed | undefined;
   let bytes = 0;
@@ -138,7 +135,7 @@ async function launch(execution: Execution, step: ParsedStep, index: number): Pr
   const live = { marker: undefined as number | undefined, durationMs: 0 };
   const sent = await session.send(`migration:${step.migration.tag}`, message.text, (row: Row) => {
     if (MARKER in row) live.marker = Number(row[MARKER]);
-    else if ("tidemark_duration" in row) live.durationMs = Number(row["tidemark_duration"]);
+    else if ("tidemark_duration" in row) live.durationMs = Number(row.tidemark_duration);
   });
   return Object.assign(live, { step, index, message, sent });
 }

@@ -1,6 +1,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { MigrateError } from "../errors.ts";
-import { type LeaseToken, look, releaseLease, type RunIdentity, takeLease } from "../pure/lease-sql.ts";
+import {
+  type LeaseToken,
+  look,
+  type RunIdentity,
+  releaseLease,
+  takeLease,
+} from "../pure/lease-sql.ts";
 import type { LeaseHolder, LedgerRow, Progress, RunnerRow } from "../types.ts";
 import { describeOwner, ledgerError, rollBack, rowsOf, runnerOf } from "./ledger.ts";
 import { isServerError, type Session } from "./session.ts";
@@ -122,7 +128,7 @@ async function take(
   try {
     const { reply } = await session.send("take", text);
     const answer = await reply;
-    const token = answer.rows.find((row) => "tidemark_token" in row)?.["tidemark_token"];
+    const token = answer.rows.find((row) => "tidemark_token" in row)?.tidemark_token;
     if (token === undefined) return undefined;
     return { lease: { runId: identity.runId, token: String(token) }, rows: rowsOf(answer) };
   } catch (error) {

@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { MigrateError } from "../errors.ts";
+import { readEvents } from "../pure/lease-sql.ts";
 import {
   bootstrapLedger,
   COUNT_DRIZZLE_ROWS,
   FIND_DRIZZLE_TABLE,
   LEDGER_VERSION,
 } from "../pure/ledger-sql.ts";
-import { readEvents } from "../pure/lease-sql.ts";
 import type { LedgerEvent, LedgerRow, Owner, RunnerRow } from "../types.ts";
 import { isServerError, type Reply, type ServerError, type Session } from "./session.ts";
 
@@ -25,7 +25,7 @@ export function runnerOf(reply: Reply | ServerError, schema: string): RunnerRow 
     if (ABSENT.has(reply.code)) return undefined;
     throw ledgerError(schema, reply);
   }
-  const row = reply.rows.find((item) => "tidemark_runner" in item)?.["tidemark_runner"];
+  const row = reply.rows.find((item) => "tidemark_runner" in item)?.tidemark_runner;
   if (row === undefined) {
     throw new MigrateError({
       code: "config",
@@ -43,13 +43,13 @@ export function rowsOf(reply: Reply | ServerError): readonly LedgerRow[] {
   if (isServerError(reply)) return [];
   return reply.rows
     .filter((item) => "tidemark_row" in item)
-    .map((item) => withDates(item["tidemark_row"] as LedgerRow, ["startedAt", "finishedAt"]));
+    .map((item) => withDates(item.tidemark_row as LedgerRow, ["startedAt", "finishedAt"]));
 }
 
 /** Reads the whole log, oldest first. */
 export async function readLog(session: Session, schema: string): Promise<readonly LedgerEvent[]> {
   const { reply } = await session.send("events", readEvents(schema));
-  return (await reply).rows.map((item) => withDates(item["tidemark_event"] as LedgerEvent, ["at"]));
+  return (await reply).rows.map((item) => withDates(item.tidemark_event as LedgerEvent, ["at"]));
 }
 
 /** Creates the ledger where it is not there, among others that do the same. */
@@ -83,9 +83,9 @@ export async function createLedgerIfAbsent(
  */
 export async function refuseForeignHistory(session: Session): Promise<void> {
   const found = await (await session.send("find-drizzle", FIND_DRIZZLE_TABLE)).reply;
-  if (found.rows[0]?.["tidemark_found"] !== true) return;
+  if (found.rows[0]?.tidemark_found !== true) return;
   const counted = await (await session.send("count-drizzle", COUNT_DRIZZLE_ROWS)).reply;
-  const count = Number(counted.rows[0]?.["tidemark_count"] ?? 0);
+  const count = Number(counted.rows[0]?.tidemark_count ?? 0);
   if (count === 0) return;
   throw new MigrateError({
     code: "adopt_required",

@@ -1,8 +1,8 @@
 import { MigrateError } from "../errors.ts";
-import { look, readRows, type RunIdentity } from "../pure/lease-sql.ts";
+import { look, type RunIdentity, readRows } from "../pure/lease-sql.ts";
 import { nothingToDo, stepParser } from "../pure/parse-steps.ts";
-import { type PlanOptions, planRun, type Step } from "../pure/plan.ts";
-import type { History, Ledger, LedgerRow, Progress, RunnerRow } from "../types.ts";
+import { type PlanOptions, planRun, type Step, versionOf } from "../pure/plan.ts";
+import type { History, Ledger, LedgerRow, Progress, RunnerRow, Tag } from "../types.ts";
 import { type ConnectOptions, connect } from "./connect.ts";
 import { type AppliedMigration, executeSteps } from "./execute.ts";
 import { LeaseLost, lookAgain, release, takeOrWait } from "./lease.ts";
@@ -21,6 +21,8 @@ export interface RunRequest extends ConnectOptions {
 export interface RunResult {
   readonly outcome: "applied" | "current" | "newer";
   readonly applied: readonly AppliedMigration[];
+  /** Tag of the newest applied migration, in the history's order. */
+  readonly version: Tag | undefined;
 }
 
 /** How often a run comes back after a loss without having applied anything since. */
@@ -40,8 +42,8 @@ export async function runMigrations(request: RunRequest): Promise<RunResult> {
   let appliedAtLoss = 0;
   for (;;) {
     try {
-      const outcome = await attempt(request, applied, since);
-      return { outcome: applied.length > 0 ? "applied" : outcome, applied };
+      const { outcome, version } = await attempt(request, applied, since);
+      return { outcome: applied.length > 0 ? "applied" : outcome, applied, version };
     } catch (error) {
       if (!(error instanceof SessionLost || error instanceof LeaseLost)) throw error;
       losses = applied.length > appliedAtLoss ? 1 : losses + 1;
@@ -61,27 +63,37 @@ async function attempt(
   request: RunRequest,
   applied: AppliedMigration[],
   since: number,
-): Promise<"applied" | "current" | "newer"> {
+): Promise<Pick<RunResult, "outcome" | "version">> {
   const { schema, signal, onProgress } = request;
   const { session, first } = await connect(request, look(schema));
   try {
     // Hashed while the connection was made.
     const history = await request.history;
     const found = runnerOf(first, schema);
-    if (found !== undefined && isCurrent(history, found)) return "current";
+    const current = { outcome: "current", version: history.migrations.at(-1)?.tag } as const;
+    if (found !== undefined && isCurrent(history, found)) return current;
     const runner = found ?? (await createLedger(session, request));
-    const preview = planRun(history, { runner, rows: await readState(session, schema) }, request.plan);
+    const seen = { runner, rows: await readState(session, schema) };
+    const preview = planRun(history, seen, request.plan);
     const nothing = nothingToDo(preview);
-    if (nothing !== undefined) return nothing;
+    if (nothing !== undefined) return { outcome: nothing, version: versionOf(seen) };
     const parse = stepParser();
     await parse(preview.steps);
 
     const outcome = await takeOrWait(
-      { session, schema, identity: request.identity, waitTimeoutMs: request.waitTimeoutMs, since, onProgress, signal },
+      {
+        session,
+        schema,
+        identity: request.identity,
+        waitTimeoutMs: request.waitTimeoutMs,
+        since,
+        onProgress,
+        signal,
+      },
       runner,
-      (seen) => isCurrent(history, seen),
+      (now) => isCurrent(history, now),
     );
-    if (outcome.kind === "done") return "current";
+    if (outcome.kind === "done") return current;
     const { lease, rows, waited } = outcome;
     const context = { schema, identity: request.identity, lease };
     try {
@@ -102,7 +114,7 @@ async function attempt(
         });
       }
       await release(session, schema, lease);
-      return nothingLeft ?? "applied";
+      return { outcome: nothingLeft ?? "applied", version: plan.versionAfter };
     } catch (error) {
       await releaseQuietly(session, schema, lease, error);
       throw error;
@@ -168,7 +180,8 @@ function lostForGood(error: Error, applied: readonly AppliedMigration[]): Migrat
     fact: lease
       ? `The lease was lost ${MOST_LOSSES + 1} times in a row to other runners.`
       : `The connection was lost ${MOST_LOSSES + 1} times in a row while nothing could be applied: ${error.message}.`,
-    remedy: "What was committed is recorded. Look at the server's log, then run `tidemark migrate` again.",
+    remedy:
+      "What was committed is recorded. Look at the server's log, then run `tidemark migrate` again.",
     applied: applied.map(({ tag }) => tag),
     cause: error,
   });
@@ -176,7 +189,10 @@ function lostForGood(error: Error, applied: readonly AppliedMigration[]): Migrat
 
 /** Reads the ledger without the lease and without writing; absent is absent. */
 export async function readLedger(request: RunRequest): Promise<Ledger> {
-  const { session, first } = await connect(request, `${look(request.schema)};\n${readRows(request.schema)}`);
+  const { session, first } = await connect(
+    request,
+    `${look(request.schema)};\n${readRows(request.schema)}`,
+  );
   try {
     return { runner: runnerOf(first, request.schema), rows: rowsOf(first) };
   } finally {

@@ -91,8 +91,7 @@ export async function openSession(
     idle_timeout: 0,
     connect_timeout: Math.max(1, Math.ceil(options.connectTimeoutMs / 1000)),
     connection: { application_name: "tidemark", standard_conforming_strings: "on" },
-    onnotice: (notice) =>
-      options.onNotice(notice.severity ?? "NOTICE", notice.message ?? ""),
+    onnotice: (notice) => options.onNotice(notice.severity ?? "NOTICE", notice.message ?? ""),
     onclose: () => lost.reject(new SessionLost("the connection to the server was lost")),
   });
   try {
@@ -129,11 +128,7 @@ class Link {
   #handshakePid = 0;
   #dead: SessionLost | undefined;
 
-  constructor(
-    client: Client,
-    lost: Loss,
-    onFailpoint: OnFailpoint | undefined,
-  ) {
+  constructor(client: Client, lost: Loss, onFailpoint: OnFailpoint | undefined) {
     this.#client = client;
     this.#lost = lost;
     this.#onFailpoint = onFailpoint;
@@ -159,7 +154,7 @@ class Link {
     const reserved = await Promise.race([this.#client.reserve(), this.#lost.promise]);
     return {
       handshakePid: () => this.#handshakePid,
-      serverVersion: versionNumber(String(this.#client.parameters["server_version"] ?? "")),
+      serverVersion: versionNumber(String(this.#client.parameters.server_version ?? "")),
       send: (name, text, onRow) => this.#send(reserved, name, text, onRow),
       close: async () => {
         if (this.#dead === undefined) reserved.release();

@@ -1,3 +1,4 @@
+import { prefixOf } from "./checksum.ts";
 import { fence, ownSettings } from "./lease-sql.ts";
 import type { Step } from "./plan.ts";
 import {
@@ -7,7 +8,6 @@ import {
   recordStarted,
   type Subject,
 } from "./record-sql.ts";
-import { prefixOf } from "./checksum.ts";
 import type { Statement } from "./statements.ts";
 
 /** A migration that is to run, parsed. */

@@ -77,11 +77,10 @@ function schemaProblems(name: string): readonly string[] {
   if (name === "") return ["the ledger's schema has no name"];
   if (name.includes("\0")) return ["the ledger's schema has a NUL byte in its name"];
   if (Buffer.byteLength(name) > LONGEST_NAME_BYTES) {
-    return [
-      `the ledger's schema ${name} is longer than PostgreSQL's ${LONGEST_NAME_BYTES} bytes`,
-    ];
+    return [`the ledger's schema ${name} is longer than PostgreSQL's ${LONGEST_NAME_BYTES} bytes`];
   }
-  if (name.startsWith("pg_")) return [`the ledger's schema ${name} starts with pg_, which PostgreSQL reserves`];
+  if (name.startsWith("pg_"))
+    return [`the ledger's schema ${name} starts with pg_, which PostgreSQL reserves`];
   return [];
 }
 

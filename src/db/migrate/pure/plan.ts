@@ -43,6 +43,8 @@ export interface Plan {
   readonly steps: readonly Step[];
   /** A row a migration, in the history's order; those that only the ledger knows in their rank. */
   readonly migrations: readonly MigrationStatus[];
+  /** Tag of the newest applied migration once the steps are done. */
+  readonly versionAfter: Tag | undefined;
   /** What forbids a run, worst first. */
   readonly problems: readonly MigrateError[];
 }
@@ -69,11 +71,15 @@ export function planRun(history: History, ledger: Ledger, options: PlanOptions =
   const tags = new Set(history.migrations.map(({ tag }) => tag));
   const strangers = ledger.rows.filter(({ tag }) => !tags.has(tag));
   const pending = history.migrations.filter(
-    ({ tag, index }) => rows.get(tag)?.state !== "DONE" && (target === undefined || index <= target),
+    ({ tag, index }) =>
+      rows.get(tag)?.state !== "DONE" && (target === undefined || index <= target),
   );
+  const steps = target === -1 ? [] : planSteps(pending, applied, history, rows);
+  const newest = steps.findLast(({ rank }) => rank >= applied.length);
   return {
     newer,
-    steps: target === -1 ? [] : planSteps(pending, applied, history, rows),
+    steps,
+    versionAfter: newest?.migration.tag ?? applied.at(-1)?.tag,
     migrations: withStrangers(onDisk, strangers, ledger),
     problems: [
       ...unknownTarget(history, options.to),
@@ -210,10 +216,7 @@ function changedFiles(
   });
 }
 
-function missingFiles(
-  history: History,
-  strangers: readonly LedgerRow[],
-): readonly MigrateError[] {
+function missingFiles(history: History, strangers: readonly LedgerRow[]): readonly MigrateError[] {
   // A failed or interrupted one that committed nothing left nothing behind.
   const missing = strangers.filter((row) => row.state === "DONE" || row.statementsDone > 0);
   if (missing.length === 0) return [];

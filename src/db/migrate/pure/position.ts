@@ -62,11 +62,7 @@ export function snippet(text: string, offset: number): string {
     // A generated line of many thousand characters: show the part around the caret.
     const from = before.length - 40;
     const part = Array.from(last).slice(from, from + WIDEST);
-    shown.splice(
-      shown.length - 1,
-      1,
-      `${String(place.line).padStart(gutter)} | …${part.join("")}`,
-    );
+    shown.splice(shown.length - 1, 1, `${String(place.line).padStart(gutter)} | …${part.join("")}`);
     indent = displayWidth(before.slice(from).join("")) + 1;
   }
   return [...shown, `${" ".repeat(gutter)} | ${" ".repeat(indent)}^`]
@@ -79,11 +75,12 @@ function displayWidth(text: string): number {
   let width = 0;
   for (const char of text) {
     if (/\p{Mark}|\u200d/u.test(char)) continue;
-    width += /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]|\p{Emoji_Presentation}/u.test(
-      char,
-    )
-      ? 2
-      : 1;
+    width +=
+      /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]|\p{Emoji_Presentation}/u.test(
+        char,
+      )
+        ? 2
+        : 1;
   }
   return width;
 }

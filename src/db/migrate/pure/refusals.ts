@@ -36,7 +36,11 @@ export function refuseUnsupported(migration: Migration, statements: readonly Sta
  * @throws MigrateError `checksum_mismatch`
  */
 export function refuseChangedPrefix(
-  step: { readonly migration: Migration; readonly resumeAt: number; readonly prefix: Checksum | null },
+  step: {
+    readonly migration: Migration;
+    readonly resumeAt: number;
+    readonly prefix: Checksum | null;
+  },
   statements: readonly Statement[],
 ): void {
   const { migration, resumeAt, prefix } = step;

@@ -1,0 +1,64 @@
+import { spawn } from "node:child_process";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import { MigrateError, writeSumFile } from "../db/migrate/index.ts";
+import { reporting } from "./support/command.ts";
+import { type CommonFlags, resolveDir } from "./support/settings.ts";
+
+export interface GenerateFlags extends CommonFlags {
+  readonly custom?: boolean;
+}
+
+/** `tidemark generate`: drizzle-kit generate, then the sum file. */
+export function runGenerate(name: string | undefined, flags: GenerateFlags): Promise<number> {
+  return reporting(flags, async (output) => {
+    const dir = await resolveDir(flags);
+    await runDrizzleKit([
+      "generate",
+      ...(name === undefined ? [] : ["--name", name]),
+      ...(flags.custom ? ["--custom"] : []),
+      ...(flags.config === undefined ? [] : ["--config", flags.config]),
+    ]);
+    const written = await writeSumFile(dir);
+    output.json(written);
+    output.print(`Wrote ${written.file}: ${written.migrations} migrations, head ${written.head}.`);
+    return 0;
+  });
+}
+
+/** What drizzle-kit says goes to stderr: stdout is the command's own. */
+function runDrizzleKit(args: readonly string[]): Promise<void> {
+  const file = findDrizzleKit();
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, [file, ...args], {
+      stdio: ["inherit", process.stdout.isTTY ? "inherit" : process.stderr, "inherit"],
+    });
+    child.on("error", reject);
+    child.on("exit", (code, signal) => {
+      if (code === 0) resolve();
+      else reject(drizzleKitFailed(args, code ?? signal));
+    });
+  });
+}
+
+function findDrizzleKit(): string {
+  const project = createRequire(join(process.cwd(), "package.json"));
+  try {
+    return project.resolve("drizzle-kit/bin.cjs");
+  } catch (cause) {
+    throw new MigrateError({
+      code: "config",
+      fact: `drizzle-kit is not installed in ${process.cwd()}.`,
+      remedy: "Nothing was written. Install it with npm install --save-dev drizzle-kit.",
+      cause,
+    });
+  }
+}
+
+function drizzleKitFailed(args: readonly string[], how: number | string | null): MigrateError {
+  return new MigrateError({
+    code: "history_invalid",
+    fact: `drizzle-kit ${args.join(" ")} ended with ${how}.`,
+    remedy: "Its message stands above. tidemark.sum was left as it was.",
+  });
+}

@@ -1,0 +1,87 @@
+import { duration, type MigrateReport, type PlanReport } from "../db/migrate/index.ts";
+import { type CommandContext, withMigrator } from "./support/command.ts";
+import { showProgress } from "./support/progress.ts";
+import type { CommonFlags } from "./support/settings.ts";
+
+export interface MigrateFlags extends CommonFlags {
+  readonly to?: string;
+  readonly dryRun?: boolean;
+  readonly allowOutOfOrder?: boolean;
+  readonly waitTimeout?: number;
+}
+
+/** `tidemark migrate`: applies what is pending, or says what it would apply. */
+export function runMigrate(flags: MigrateFlags): Promise<number> {
+  const extra = flags.waitTimeout === undefined ? {} : { waitTimeoutMs: flags.waitTimeout * 1000 };
+  return withMigrator(flags, extra, (context) =>
+    flags.dryRun ? preview(context, flags) : apply(context, flags),
+  );
+}
+
+async function apply(context: CommandContext, flags: MigrateFlags): Promise<number> {
+  const { output, migrator, signal } = context;
+  const progress = await showProgress(output);
+  let report: MigrateReport;
+  try {
+    report = await migrator.migrate({
+      ...planOptions(flags),
+      signal,
+      onProgress: progress.onProgress,
+    });
+  } finally {
+    progress.stop();
+  }
+  output.json(report);
+  for (const warning of report.warnings) output.note(`warning: ${warning}`);
+  if (report.outcome === "applied" && output.mode === "text") {
+    const { statusTable } = await import("./support/table.ts");
+    const { migrations } = await migrator.status({ signal });
+    output.print(`\n${statusTable(migrations, output.colors)}\n`);
+  }
+  output.print(summary(report));
+  return 0;
+}
+
+async function preview(context: CommandContext, flags: MigrateFlags): Promise<number> {
+  const { output, migrator, signal } = context;
+  const plan = await migrator.plan({ ...planOptions(flags), signal });
+  output.json(plan);
+  for (const warning of plan.warnings) output.note(`warning: ${warning}`);
+  output.print(planText(plan));
+  return 0;
+}
+
+function planOptions({ to, allowOutOfOrder }: MigrateFlags) {
+  return {
+    ...(to !== undefined && { to }),
+    ...(allowOutOfOrder !== undefined && { allowOutOfOrder }),
+  };
+}
+
+function summary(report: MigrateReport): string {
+  const version = report.version ?? "empty";
+  switch (report.outcome) {
+    case "applied": {
+      const { length } = report.applied;
+      return `Applied ${length} migration${length === 1 ? "" : "s"} in ${duration(report.durationMs)}. The database is at ${version}.`;
+    }
+    case "current":
+      return `Nothing is pending. The database is at ${version}.`;
+    case "newer":
+      return `Nothing is pending: the database is at ${version}, ahead of this history.`;
+  }
+}
+
+function planText(plan: PlanReport): string {
+  if (plan.outcome !== "pending") {
+    return plan.outcome === "newer"
+      ? "Nothing is pending: the database is ahead of this history."
+      : "Nothing is pending.";
+  }
+  const steps = plan.steps.map(({ tag, file, statements, resumeAt }) => {
+    const from = resumeAt > 0 ? `, from statement ${resumeAt + 1}` : "";
+    const sql = statements.map((text) => `${text.trim()};`).join("\n");
+    return `-- ${tag} (${file}, ${statements.length} statements${from})\n${sql}\n`;
+  });
+  return `${steps.join("\n")}\n-- ${plan.steps.length} pending. Nothing was run.`;
+}

@@ -1,0 +1,84 @@
+import {
+  DatabaseMigrator,
+  errorJson,
+  MigrateError,
+  type MigratorOptions,
+} from "../../db/migrate/index.ts";
+import { createOutput, type Output } from "./output.ts";
+import { type CommonFlags, loadDotEnv, resolveSettings, type Target } from "./settings.ts";
+import { type Interrupts, watchSignals } from "./signals.ts";
+
+/** What a command is given to work with. */
+export interface CommandContext {
+  readonly output: Output;
+  readonly migrator: DatabaseMigrator;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Runs a command that needs the database: resolves the settings, starts or joins the
+ * embedded server where one is meant, and turns what is thrown into text, JSON and
+ * the exit code.
+ */
+export async function withMigrator(
+  flags: CommonFlags,
+  extra: Pick<MigratorOptions, "waitTimeoutMs">,
+  work: (context: CommandContext) => Promise<number>,
+): Promise<number> {
+  return reporting(flags, async (output, interrupts) => {
+    loadDotEnv();
+    const settings = await resolveSettings(flags);
+    return withServer(settings.target, output, (url) => {
+      const migrator = new DatabaseMigrator({ ...settings.migrator, ...extra, url });
+      return work({ output, migrator, signal: interrupts.signal });
+    });
+  });
+}
+
+/** Runs any command; returns its exit code, whatever it throws. */
+export async function reporting(
+  flags: Pick<CommonFlags, "json" | "quiet" | "color">,
+  work: (output: Output, interrupts: Interrupts) => Promise<number>,
+): Promise<number> {
+  const output = createOutput(flags);
+  const interrupts = watchSignals();
+  try {
+    return await work(output, interrupts);
+  } catch (error) {
+    const known = error instanceof MigrateError ? error : undefined;
+    if (known) output.json(errorJson(known));
+    output.error(known ? errorText(known, output) : unexpectedText(error));
+    return interrupts.exitCode() ?? known?.exitCode ?? 1;
+  }
+}
+
+export function errorText(error: MigrateError, { errorColors }: Output): string {
+  return `${errorColors.red(`error (${error.code})`)} ${error.fact}\n${errorColors.bold(error.remedy)}`;
+}
+
+function unexpectedText(error: unknown): string {
+  // Errors of the embedded server are whole sentences; anything else is a defect of ours.
+  if (error instanceof Error && error.name === "EmbeddedServerError")
+    return `error ${error.message}`;
+  const what = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  return `unexpected error, which is a defect of tidemark: ${what}`;
+}
+
+async function withServer(
+  target: Target,
+  output: Output,
+  work: (url: string) => Promise<number>,
+): Promise<number> {
+  if (target.kind === "url") return work(target.url);
+  // Loaded by those who use it alone.
+  const { acquireEmbeddedServer } = await import("../../db/embedded.ts");
+  const server = await acquireEmbeddedServer({
+    dir: target.dir,
+    onProgress: (line) => output.note(output.errorColors.dim(line)),
+  });
+  try {
+    return await work(server.url);
+  } finally {
+    await server.release();
+  }
+}

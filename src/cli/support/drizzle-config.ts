@@ -1,0 +1,53 @@
+import { existsSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { MigrateError } from "../../db/migrate/index.ts";
+
+const NAMES = ["ts", "mts", "cts", "js", "mjs", "cjs", "json"].map(
+  (end) => `drizzle.config.${end}`,
+);
+
+/** Path of the project's drizzle configuration; undefined where it has none. */
+export function findDrizzleConfig(cwd: string): string | undefined {
+  return NAMES.map((name) => join(cwd, name)).find((file) => existsSync(file));
+}
+
+/**
+ * `out` of a drizzle configuration; undefined where it sets none.
+ *
+ * @throws MigrateError `config` where the file cannot be read or run
+ */
+export async function readOut(file: string): Promise<string | undefined> {
+  try {
+    const text = await readFile(file, "utf8");
+    if (file.endsWith(".json")) return outOf(JSON.parse(text));
+    return plainOut(text) ?? outOf(await evaluate(file));
+  } catch (cause) {
+    throw new MigrateError({
+      code: "config",
+      fact: `${file} cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`,
+      remedy: "Nothing was run. Correct it, or name the migrations folder with --dir.",
+      cause,
+    });
+  }
+}
+
+/**
+ * `out` where the file says it once, as a plain literal and in no comment: running a
+ * TypeScript file costs more than all else that a run with nothing to do needs.
+ */
+export function plainOut(text: string): string | undefined {
+  if (text.includes("/*") || (text.match(/\bout\b/g) ?? []).length !== 1) return undefined;
+  return /^[^/\n]*\bout\s*:\s*(["'])([^"'\\\n]+)\1\s*(?:,|\}|$)/m.exec(text)?.[2];
+}
+
+async function evaluate(file: string): Promise<unknown> {
+  const { createJiti } = await import("jiti");
+  const jiti = createJiti(import.meta.url, { moduleCache: false });
+  return jiti.import(file, { default: true });
+}
+
+function outOf(config: unknown): string | undefined {
+  const { out } = (config ?? {}) as { out?: unknown };
+  return typeof out === "string" ? out : undefined;
+}

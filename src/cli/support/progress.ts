@@ -1,0 +1,94 @@
+import { describeHolder, duration, type Progress } from "../../db/migrate/index.ts";
+import type { Output } from "./output.ts";
+
+export interface ProgressView {
+  readonly onProgress: (progress: Progress) => void;
+  /** Takes the last line away. */
+  readonly stop: () => void;
+}
+
+type Spinner = ReturnType<typeof import("yocto-spinner").default>;
+
+const LONG_MS = 1_000;
+const STILL_EVERY_MS = 30_000;
+
+/**
+ * Shows a run as it goes: a line for each step that is over, and what goes on now as
+ * a spinner on a terminal, elsewhere as a line once it takes longer than a second.
+ */
+export async function showProgress(output: Output): Promise<ProgressView> {
+  const { green } = output.errorColors;
+  const spinner = output.live ? await createSpinner() : undefined;
+  let doing: { readonly text: string; readonly since: number; saidAt: number } | undefined;
+  const tick = () => {
+    if (doing === undefined) return;
+    const took = Date.now() - doing.since;
+    if (took < LONG_MS) return;
+    const text = `${doing.text} ${duration(took)}`;
+    if (spinner) spinner.text = text;
+    else if (Date.now() - doing.saidAt > STILL_EVERY_MS) {
+      doing.saidAt = Date.now();
+      output.note(text);
+    }
+  };
+  const timer = setInterval(tick, 250);
+  timer.unref();
+  return {
+    onProgress: (progress) => {
+      const { done, next } = describe(progress);
+      if (done !== undefined) {
+        doing = undefined;
+        output.note(progress.kind === "migration-done" ? `${green("✓")} ${done}` : done);
+      }
+      if (next === undefined || next === doing?.text) return;
+      doing = { text: next, since: Date.now(), saidAt: 0 };
+      if (spinner) {
+        spinner.text = next;
+        spinner.start();
+      }
+    },
+    stop: () => {
+      clearInterval(timer);
+      spinner?.stop();
+    },
+  };
+}
+
+/** A step as text: what is over, and what goes on now. */
+export function describe(progress: Progress): { readonly done?: string; readonly next?: string } {
+  switch (progress.kind) {
+    case "server-unavailable":
+      return { next: `waiting for the server: ${progress.reason}` };
+    case "ledger-created":
+      return { done: `created the ledger in schema ${progress.schema}` };
+    case "waiting":
+      return { next: `waiting for another runner: ${describeHolder(progress.holder)}` };
+    case "took-over":
+      return { done: `took over from a runner that is gone: ${describeHolder(progress.holder)}` };
+    case "planned":
+      return { done: `${progress.tags.length} pending` };
+    case "migration-started": {
+      const { tag, index, total, statements, resumedAt } = progress;
+      const from = resumedAt > 0 ? `, from statement ${resumedAt + 1}` : "";
+      return { next: `${tag} (${index + 1} of ${total}, ${statements} statements${from})` };
+    }
+    case "migration-done":
+      return { done: `${progress.tag}  ${duration(progress.durationMs)}` };
+    case "notice":
+      return { done: `${progress.severity.toLowerCase()}: ${progress.message}` };
+    case "reconnecting":
+      return { done: `${progress.reason}; connecting again (${progress.attempt})` };
+    case "lease-lost":
+      return { done: "another runner took the lease; waiting for it" };
+    case "warning":
+      return { done: `warning: ${progress.message}` };
+    default:
+      return {};
+  }
+}
+
+async function createSpinner(): Promise<Spinner> {
+  const { default: yoctoSpinner } = await import("yocto-spinner");
+  // Signals are the command's own to handle.
+  return yoctoSpinner({ stream: process.stderr, handleSignals: false });
+}

@@ -1,0 +1,58 @@
+import { MigrateError } from "./db/migrate/index.ts";
+
+/** What the environment says. */
+export interface Config {
+  /** The application's database. */
+  readonly databaseUrl: string | undefined;
+  /** A direct connection as the owner, where the application's goes through a pooler. */
+  readonly migrationDatabaseUrl: string | undefined;
+  /** `NODE_ENV` is `production`: no embedded server is started there. */
+  readonly production: boolean;
+  /** Stands in each event of the migration log. */
+  readonly appVersion: string | undefined;
+}
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/**
+ * Reads the configuration from environment variables. An empty variable counts as
+ * not set.
+ *
+ * @throws MigrateError `config`, with every mistake in one message
+ */
+export function parseConfig(env: Environment): Config {
+  const problems: string[] = [];
+  const databaseUrl = parseUrl(env, "DATABASE_URL", problems);
+  const migrationDatabaseUrl = parseUrl(env, "MIGRATION_DATABASE_URL", problems);
+  if (problems.length > 0) {
+    throw new MigrateError({
+      code: "config",
+      fact: `The environment cannot be used: ${problems.join("; ")}.`,
+      remedy: "Nothing was run. Correct these variables (or the file .env) and run again.",
+    });
+  }
+  return {
+    databaseUrl,
+    migrationDatabaseUrl,
+    production: env.NODE_ENV === "production",
+    appVersion: env.APP_VERSION || undefined,
+  };
+}
+
+function parseUrl(env: Environment, name: string, problems: string[]): string | undefined {
+  const value = env[name]?.trim();
+  if (!value) return undefined;
+  let protocol: string;
+  try {
+    protocol = new URL(value).protocol;
+  } catch {
+    // Not shown: it holds a password.
+    problems.push(
+      `${name} is not a URL like postgres://user:password@host:5432/database (special characters encoded, @ as %40)`,
+    );
+    return undefined;
+  }
+  if (protocol === "postgres:" || protocol === "postgresql:") return value;
+  problems.push(`${name} starts with ${protocol}// where postgres:// is expected`);
+  return undefined;
+}

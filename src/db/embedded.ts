@@ -1,0 +1,183 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { deleteDataFolder, readPassword } from "./embedded/data-folder.ts";
+import { type Deadline, deadlineIn } from "./embedded/deadline.ts";
+import { throwAfter } from "./embedded/errors.ts";
+import { isKept, markKept, unmarkKept } from "./embedded/keep.ts";
+import { exists, type Layout, layoutOf } from "./embedded/layout.ts";
+import { type RunningServer, readServerState } from "./embedded/pid-file.ts";
+import { HOST } from "./embedded/port.ts";
+import { ensureRunning } from "./embedded/run.ts";
+import { readLog, startTimeout } from "./embedded/server.ts";
+import { refuseForeignData } from "./embedded/server-user.ts";
+import { type JoinOutcome, joinServer, type Share } from "./embedded/share.ts";
+import { stopServer } from "./embedded/stop.ts";
+
+export { EmbeddedServerError } from "./embedded/errors.ts";
+
+export interface EmbeddedOptions {
+  /** Folder of everything the server owns, e.g. <project>/.tidemark. Created when absent. */
+  readonly dir: string;
+  /** Name of the database that `url` points to; created when absent. Default "tidemark". */
+  readonly database?: string;
+  /**
+   * Settings of postgresql.conf for the server that this call starts, e.g. `{ fsync: "off" }`.
+   * A server that runs already keeps its own.
+   */
+  readonly settings?: Readonly<Record<string, string>>;
+  /** Default 30 s; making the data folder counts. */
+  readonly startTimeoutMs?: number;
+  /** Takes a line of progress for people: "starting PostgreSQL 18.4". */
+  readonly onProgress?: (line: string) => void;
+}
+
+export interface EmbeddedAddress {
+  /** `postgres://…` of the superuser. */
+  readonly url: string;
+  readonly port: number;
+}
+
+export interface EmbeddedServer extends EmbeddedAddress {
+  /** As the server says it: "18.4". */
+  readonly version: string;
+  readonly dataDir: string;
+  /** Whether this call started it; false when it joined a running one. */
+  readonly started: boolean;
+  /** Stops the server when nobody else uses it. Close your own connections before. Idempotent. */
+  release(): Promise<void>;
+}
+
+/**
+ * Starts the server of `dir`, or joins the one that runs. Any number of processes share it; the
+ * last one to release it stops it. A process that is killed simply counts no more, and the server
+ * it may leave behind is joined by the next. Throws EmbeddedServerError.
+ */
+export async function acquireEmbeddedServer(options: EmbeddedOptions): Promise<EmbeddedServer> {
+  const { layout, started, share, url, port, version } = await acquire(options);
+  let released: Promise<void> | undefined;
+  return {
+    url,
+    port,
+    version,
+    dataDir: layout.dataDir,
+    started,
+    release: () => {
+      released ??= leave(layout, share);
+      return released;
+    },
+  };
+}
+
+/** Starts the server, or joins it, and leaves it running until `stopEmbeddedServer`. */
+export async function keepEmbeddedServer(
+  options: EmbeddedOptions,
+): Promise<EmbeddedAddress & { readonly version: string; readonly started: boolean }> {
+  const { layout, server, started, share, url, port, version } = await acquire(options);
+  try {
+    // Under the shared lock: nobody can be stopping it now.
+    await markKept(layout, server);
+  } finally {
+    await leave(layout, share);
+  }
+  return { url, port, version, started };
+}
+
+/** Stops the server of `dir`, whoever uses it. */
+export async function stopEmbeddedServer(
+  options: Pick<EmbeddedOptions, "dir">,
+): Promise<"stopped" | "not-running"> {
+  const layout = layoutOf(options.dir);
+  await refuseForeignData(layout);
+  await unmarkKept(layout);
+  return stopServer(layout);
+}
+
+/** The address of the server of `dir` if it runs; starts nothing. */
+export async function findEmbeddedServer(
+  options: Pick<EmbeddedOptions, "dir" | "database">,
+): Promise<EmbeddedAddress | undefined> {
+  const layout = layoutOf(options.dir);
+  await refuseForeignData(layout);
+  const state = await readServerState(layout.dataDir);
+  if (state.kind !== "ready") {
+    return undefined;
+  }
+  return { url: urlOf(state, await readPassword(layout), options.database), port: state.port };
+}
+
+/** Stops the server of `dir` and deletes its data. */
+export async function destroyEmbeddedServer(options: Pick<EmbeddedOptions, "dir">): Promise<void> {
+  const layout = layoutOf(options.dir);
+  if (await exists(layout.dir)) {
+    await stopEmbeddedServer(options);
+    await deleteDataFolder(layout);
+  }
+}
+
+const DEFAULT_DATABASE = "tidemark";
+const DEFAULT_START_TIMEOUT_MS = 30_000;
+const RETRY_MS = 10;
+
+interface Acquired extends EmbeddedAddress {
+  readonly layout: Layout;
+  readonly server: RunningServer;
+  readonly started: boolean;
+  readonly share: Share;
+  readonly version: string;
+}
+
+async function acquire(options: EmbeddedOptions): Promise<Acquired> {
+  const { database = DEFAULT_DATABASE, settings = {}, onProgress = () => undefined } = options;
+  const layout = layoutOf(options.dir);
+  const deadline = deadlineIn(options.startTimeoutMs ?? DEFAULT_START_TIMEOUT_MS);
+  // Between finding a server and joining it, its last user may stop it: then from the start.
+  for (;;) {
+    const { server, started } = await ensureRunning({ layout, deadline, settings, onProgress });
+    const outcome = await join(layout, server, started, deadline);
+    if (outcome.kind === "joined") {
+      return { layout, server, started, ...(await enter(layout, server, outcome.share, database)) };
+    }
+    if (deadline.remainingMs() === 0) {
+      throw startTimeout(deadline, await readLog(layout, 0), outcome.cause);
+    }
+    await sleep(RETRY_MS);
+  }
+}
+
+async function join(
+  layout: Layout,
+  server: RunningServer,
+  started: boolean,
+  deadline: Deadline,
+): Promise<JoinOutcome> {
+  try {
+    return await joinServer({
+      port: server.port,
+      password: await readPassword(layout),
+      connectTimeoutMs: deadline.remainingMs(),
+    });
+  } catch (error) {
+    return throwAfter(error, async () => started && stopServer(layout));
+  }
+}
+
+async function enter(layout: Layout, server: RunningServer, share: Share, database: string) {
+  try {
+    const version = await share.prepareDatabase(database);
+    const url = urlOf(server, await readPassword(layout), database);
+    return { share, version, url, port: server.port };
+  } catch (error) {
+    return throwAfter(error, () => leave(layout, share));
+  }
+}
+
+function leave(layout: Layout, share: Share): Promise<void> {
+  return share.leave(async () => {
+    if (!(await isKept(layout))) {
+      await stopServer(layout);
+    }
+  });
+}
+
+function urlOf(server: RunningServer, password: string, database = DEFAULT_DATABASE): string {
+  return `postgres://postgres:${password}@${HOST}:${server.port}/${encodeURIComponent(database)}`;
+}

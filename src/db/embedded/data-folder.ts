@@ -1,0 +1,190 @@
+import { randomBytes } from "node:crypto";
+import { chown, mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { Binaries } from "./binaries.ts";
+import { type Deadline, pollUntil } from "./deadline.ts";
+import { EmbeddedServerError, errorCode } from "./errors.ts";
+import { runInitdb } from "./initdb.ts";
+import { exists, type Layout, PASSWORD_FILE } from "./layout.ts";
+import { processExists } from "./os-process.ts";
+import type { ServerUser } from "./server-user.ts";
+
+const RESET = "If its content may go, start afresh: npm run db:reset";
+
+/** Throws when the data folder is there and cannot be served by this major version. */
+export async function checkDataFolder(layout: Layout, major: string): Promise<void> {
+  if (!(await exists(layout.dataDir))) {
+    return;
+  }
+  const found = await readDataFile(layout, "PG_VERSION");
+  if (found !== major) {
+    throw new EmbeddedServerError("data_version", {
+      fact: `${layout.dataDir} was written by PostgreSQL ${found}; the embedded one is ${major}.`,
+      remedy: `Keep its content by a dump with a PostgreSQL ${found}. ${RESET}`,
+    });
+  }
+}
+
+/** The superuser's password. */
+export function readPassword(layout: Layout): Promise<string> {
+  return readDataFile(layout, PASSWORD_FILE);
+}
+
+async function readDataFile(layout: Layout, name: string): Promise<string> {
+  try {
+    return (await readFile(join(layout.dataDir, name), "utf8")).trim();
+  } catch (cause) {
+    throw new EmbeddedServerError("data_broken", {
+      fact: `${layout.dataDir} is not a whole data folder: ${name} cannot be read (${errorCode(cause)}).`,
+      remedy: RESET,
+      cause,
+    });
+  }
+}
+
+/**
+ * Makes the data folder unless it is there: in `data.<pid>.<random>`, then by renaming, so that of
+ * several first starters exactly one wins and nobody ever sees half a folder.
+ */
+export async function createDataFolder(
+  layout: Layout,
+  binaries: Binaries,
+  user: ServerUser | undefined,
+  deadline: Deadline,
+): Promise<void> {
+  await removeLeftOvers(layout);
+  if (await comesFromAnotherBuilder(layout, deadline, () => true)) {
+    return;
+  }
+  const name = `data.${process.pid}.${randomBytes(4).toString("hex")}`;
+  const draft = join(layout.dir, name);
+  try {
+    await mkdir(draft, { mode: 0o700 });
+    // Builders that began at the same instant: the lowest name goes on, the others wait for it.
+    const isLower = (other: string) => other < name;
+    if (await comesFromAnotherBuilder(layout, deadline, isLower)) {
+      return;
+    }
+    await buildDataFolder(draft, binaries, user, deadline);
+    await moveIntoPlace(draft, layout.dataDir);
+  } finally {
+    await rm(draft, REMOVE);
+    await rm(passwordDraft(draft), REMOVE);
+  }
+}
+
+async function buildDataFolder(
+  draft: string,
+  binaries: Binaries,
+  user: ServerUser | undefined,
+  deadline: Deadline,
+): Promise<void> {
+  const passwordFile = passwordDraft(draft);
+  await writeFile(passwordFile, randomBytes(24).toString("base64url"), { mode: 0o600 });
+  if (user !== undefined) {
+    await giveToServer([draft, passwordFile], user);
+  }
+  await runInitdb({ dataDir: draft, passwordFile, binaries, user, deadline });
+  await rename(passwordFile, join(draft, PASSWORD_FILE));
+}
+
+async function giveToServer(paths: readonly string[], user: ServerUser): Promise<void> {
+  for (const path of paths) {
+    try {
+      await chown(path, user.uid, user.gid);
+    } catch (cause) {
+      // A container's root may own nothing but its own user number.
+      throw new EmbeddedServerError("no_server_user", {
+        fact: `PostgreSQL refuses to run as root, and ${path} cannot be given to user ${user.uid} (${errorCode(cause)}).`,
+        remedy: "Run the command as an ordinary user.",
+        cause,
+      });
+    }
+  }
+}
+
+async function moveIntoPlace(draft: string, dataDir: string): Promise<void> {
+  try {
+    await rename(draft, dataDir);
+  } catch (error) {
+    // Another starter was first. (The code differs: ENOTEMPTY, EEXIST, on Windows EPERM.)
+    if (await exists(dataDir)) {
+      return;
+    }
+    throw error;
+  }
+}
+
+/** Deletes the data folder; its server must have been stopped. */
+export async function deleteDataFolder(layout: Layout): Promise<void> {
+  await removeLeftOvers(layout);
+  if (await exists(layout.dataDir)) {
+    // Renamed first: a starter must see all of the folder or nothing.
+    const aside = join(layout.dir, `data.${process.pid}.${randomBytes(4).toString("hex")}`);
+    await rename(layout.dataDir, aside);
+    await rm(aside, REMOVE);
+  }
+}
+
+const REMOVE = { recursive: true, force: true, maxRetries: 3 } as const;
+
+const DRAFT = /^data\.(\d+)\.[0-9a-f]+(\.password)?$/;
+
+function passwordDraft(draft: string): string {
+  return `${draft}.password`;
+}
+
+// initdb takes under a second; a number that was given to another process must not hold us up for ever.
+const BUILDER_TIMEOUT_MS = 10_000;
+
+/** Waits while another process builds; true when the data folder is there now. */
+async function comesFromAnotherBuilder(
+  layout: Layout,
+  deadline: Deadline,
+  matters: (name: string) => boolean,
+): Promise<boolean> {
+  const until = performance.now() + Math.min(BUILDER_TIMEOUT_MS, deadline.remainingMs());
+  const answer = await pollUntil(deadline, async () => {
+    if (await exists(layout.dataDir)) {
+      return "there";
+    }
+    const others = (await drafts(layout)).filter((draft) => draft.isLive && matters(draft.name));
+    return others.length === 0 || performance.now() > until ? "free" : undefined;
+  });
+  return answer === "there";
+}
+
+/** Removes what builders that were killed left. */
+async function removeLeftOvers(layout: Layout): Promise<void> {
+  for (const draft of await drafts(layout)) {
+    if (!draft.isLive) {
+      await rm(join(layout.dir, draft.name), REMOVE);
+    }
+  }
+}
+
+async function drafts(layout: Layout): Promise<readonly { name: string; isLive: boolean }[]> {
+  const found = [];
+  for (const name of await readdir(layout.dir)) {
+    const pid = DRAFT.exec(name)?.[1];
+    if (pid !== undefined) {
+      found.push({ name, isLive: await isLive(join(layout.dir, name), Number(pid)) });
+    }
+  }
+  return found;
+}
+
+async function isLive(draft: string, pid: number): Promise<boolean> {
+  if (pid !== process.pid) {
+    return processExists(pid);
+  }
+  // In containers the same few numbers come again and again: ours if it is younger than we are.
+  try {
+    return (await stat(draft)).mtimeMs >= Date.now() - process.uptime() * 1000;
+  } catch (error) {
+    if (errorCode(error) === "ENOENT") {
+      return false;
+    }
+    throw error;
+  }
+}

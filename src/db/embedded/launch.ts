@@ -1,0 +1,37 @@
+import type { SpawnOptions } from "node:child_process";
+import type { ServerUser } from "./server-user.ts";
+
+/** How a program of PostgreSQL is started on a data folder. */
+export interface Launch {
+  /** What `-D` says. */
+  readonly dataDir: string;
+  readonly options: SpawnOptions;
+}
+
+/**
+ * Starts as `user` (undefined: as the caller). Below a folder that this user may not enter (root's
+ * home is 0700), Linux still lets a process work in a folder that it was put into: the working
+ * directory is entered before the user is changed, and `/proc/self/cwd` names it.
+ */
+export function launchIn(dataDir: string, user: ServerUser | undefined): Launch {
+  const throughCwd = user !== undefined && process.platform === "linux";
+  return {
+    dataDir: throughCwd ? "/proc/self/cwd" : dataDir,
+    options: {
+      cwd: dataDir,
+      env: serverEnvironment(process.env),
+      windowsHide: true,
+      ...(user === undefined ? {} : { uid: user.uid, gid: user.gid }),
+    },
+  };
+}
+
+/**
+ * The caller's environment without what would change the server: PG* (PGDATA, PGPORT,
+ * PGCLIENTENCODING are settings to it), locale (messages must be plain ASCII whatever the system
+ * has; macOS refuses to start without a valid one), and the time zone of the machine.
+ */
+export function serverEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const kept = Object.entries(env).filter(([name]) => !/^(PG|LC_|LANG|TZ$)/i.test(name));
+  return { ...Object.fromEntries(kept), LC_ALL: "C", TZ: "UTC" };
+}

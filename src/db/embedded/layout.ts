@@ -1,0 +1,72 @@
+import { chown, mkdir, rename, stat, writeFile } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { errorCode } from "./errors.ts";
+
+/** Where the things of one embedded server are. */
+export interface Layout {
+  readonly dir: string;
+  readonly dataDir: string;
+  /** Inside the data folder: the two are made together and are useless apart. */
+  readonly passwordFile: string;
+  readonly logFile: string;
+  /** The port of the last start. */
+  readonly portFile: string;
+  /** Names the server that `keepEmbeddedServer` leaves running. */
+  readonly keepFile: string;
+}
+
+export const PASSWORD_FILE = "tidemark.password";
+
+export function layoutOf(dir: string): Layout {
+  const root = resolve(dir);
+  const dataDir = join(root, "data");
+  return {
+    dir: root,
+    dataDir,
+    passwordFile: join(dataDir, PASSWORD_FILE),
+    logFile: join(root, "server.log"),
+    portFile: join(root, "port"),
+    keepFile: join(root, "keep"),
+  };
+}
+
+/** Makes the folder, with a `.gitignore` of its own: a data folder must never be committed. */
+export async function createLayout(layout: Layout): Promise<void> {
+  const created = await mkdir(layout.dir, { recursive: true });
+  if (created !== undefined) {
+    await writeFile(join(layout.dir, ".gitignore"), "*\n");
+  }
+}
+
+/** Replaces a small file of the folder at once: a reader sees the old text or the new one. */
+export async function writeLayoutFile(layout: Layout, file: string, text: string): Promise<void> {
+  const draft = `${file}.${process.pid}`;
+  await writeFile(draft, text);
+  await giveToFolderOwner(layout, draft);
+  await rename(draft, file);
+}
+
+/**
+ * Gives a file that root made to the folder's owner, so that a command run once as root does not
+ * lock its user out of the log and the port afterwards.
+ */
+export async function giveToFolderOwner(layout: Layout, file: string): Promise<void> {
+  if (process.geteuid?.() !== 0) {
+    return;
+  }
+  const owner = await stat(layout.dir);
+  await chown(file, owner.uid, owner.gid);
+}
+
+/** Whether something is at `path`; throws for anything else than its absence. */
+export async function exists(path: string): Promise<boolean> {
+  try {
+    await stat(path);
+    return true;
+  } catch (error) {
+    if (errorCode(error) === "ENOENT") {
+      return false;
+    }
+    throw error;
+  }
+}

@@ -1,0 +1,128 @@
+import { link, readFile, rename, rm, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { errorCode } from "./errors.ts";
+import { identifyProcess } from "./os-process.ts";
+
+export interface RunningServer {
+  readonly pid: number;
+  readonly port: number;
+  /** Differs between two servers that got the same pid. */
+  readonly startedAt: string;
+}
+
+/** What the data folder's postmaster.pid says, compared with what runs. */
+export type ServerState =
+  | { readonly kind: "absent" }
+  /** Without a pid while PostgreSQL is still writing the file. */
+  | { readonly kind: "starting"; readonly pid: number | undefined }
+  | ({ readonly kind: "ready" } & RunningServer)
+  | { readonly kind: "stopping"; readonly pid: number }
+  /** Its process is gone: PostgreSQL replaces such a file itself. */
+  | { readonly kind: "dead"; readonly formerPid: number }
+  /** Its number belongs to something else now: PostgreSQL would refuse to start for ever. */
+  | { readonly kind: "foreign"; readonly text: string };
+
+/** Reads who serves the data folder. */
+export async function readServerState(dataDir: string): Promise<ServerState> {
+  const file = pidFile(dataDir);
+  const text = await readIfThere(file);
+  if (text === undefined) {
+    return { kind: "absent" };
+  }
+  const parsed = parsePidFile(text);
+  if (parsed === undefined) {
+    return readUnfinished(file, text);
+  }
+  switch (await identifyProcess(parsed.pid, dataDir)) {
+    case "nobody":
+      return { kind: "dead", formerPid: parsed.pid };
+    case "someone-else":
+      return { kind: "foreign", text };
+    case "server":
+      return stateOf(parsed);
+  }
+}
+
+interface PidFile extends RunningServer {
+  readonly status: string;
+}
+
+/** postmaster.pid: pid, folder, start, port, socket folder, address, shared memory, status; a line each. */
+export function parsePidFile(text: string): PidFile | undefined {
+  const [pid, , startedAt, port, , , , status] = text.split("\n").map((line) => line.trim());
+  if (!/^\d+$/.test(pid ?? "")) {
+    return undefined;
+  }
+  return {
+    pid: Number(pid),
+    port: Number(port ?? ""),
+    startedAt: startedAt ?? "",
+    status: status ?? "",
+  };
+}
+
+function stateOf({ status, ...server }: PidFile): ServerState {
+  switch (status) {
+    case "ready":
+      return { kind: "ready", ...server };
+    case "stopping":
+      return { kind: "stopping", pid: server.pid };
+    default:
+      return { kind: "starting", pid: server.pid };
+  }
+}
+
+// PostgreSQL makes the file and then writes it; between the two it is empty for microseconds.
+const UNFINISHED_MS = 2_000;
+
+async function readUnfinished(file: string, text: string): Promise<ServerState> {
+  try {
+    const { mtimeMs } = await stat(file);
+    return Date.now() - mtimeMs < UNFINISHED_MS
+      ? { kind: "starting", pid: undefined }
+      : { kind: "foreign", text };
+  } catch (error) {
+    if (errorCode(error) === "ENOENT") {
+      return { kind: "absent" };
+    }
+    throw error;
+  }
+}
+
+/**
+ * Takes away a pid file whose process is not the server, unless it is no longer that file.
+ * Removing it loses PostgreSQL's note of the shared memory, but not the protection: the memory's
+ * key comes from the data folder, and a server whose predecessor's children live refuses to start.
+ */
+export async function discardPidFile(dataDir: string, text: string): Promise<void> {
+  const file = pidFile(dataDir);
+  const aside = `${file}.${process.pid}`;
+  try {
+    await rename(file, aside);
+  } catch (error) {
+    if (errorCode(error) === "ENOENT") {
+      return;
+    }
+    throw error;
+  }
+  // Another starter may have replaced the file after we judged it: then it goes back.
+  if ((await readFile(aside, "utf8")) !== text) {
+    await link(aside, file);
+  }
+  await rm(aside);
+}
+
+function pidFile(dataDir: string): string {
+  return join(dataDir, "postmaster.pid");
+}
+
+async function readIfThere(file: string): Promise<string | undefined> {
+  try {
+    return await readFile(file, "utf8");
+  } catch (error) {
+    if (errorCode(error) === "ENOENT") {
+      return undefined;
+    }
+    throw error;
+  }
+}

@@ -1,0 +1,77 @@
+import { readFile } from "node:fs/promises";
+import { connect, createServer } from "node:net";
+import { errorCode } from "./errors.ts";
+import { type Layout, writeLayoutFile } from "./layout.ts";
+
+export const HOST = "127.0.0.1";
+
+// Below the range that Linux (32768), macOS and Windows (49152) take for outgoing connections, so
+// that the port is still free the next time.
+const LOWEST = 20_000;
+const HIGHEST = 32_000;
+
+/** The port of the last start when nothing listens there. */
+export async function rememberedPort(layout: Layout): Promise<number | undefined> {
+  const port = await readPort(layout.portFile);
+  // Connecting, not listening: to listen for a moment would make another starter's server fail.
+  return port !== undefined && !(await isListening(port)) ? port : undefined;
+}
+
+/** A port that nothing uses now. */
+export async function freePort(): Promise<number> {
+  for (let attempt = 0; attempt < 20; attempt++) {
+    const port = await tryListen(LOWEST + Math.floor(Math.random() * (HIGHEST - LOWEST)));
+    if (port !== undefined) {
+      return port;
+    }
+  }
+  const port = await tryListen(0);
+  if (port === undefined) {
+    throw new Error(`no free TCP port on ${HOST}`);
+  }
+  return port;
+}
+
+export async function rememberPort(layout: Layout, port: number): Promise<void> {
+  if ((await readPort(layout.portFile)) !== port) {
+    await writeLayoutFile(layout, layout.portFile, `${port}\n`);
+  }
+}
+
+async function readPort(file: string): Promise<number | undefined> {
+  try {
+    const port = Number(await readFile(file, "utf8"));
+    return Number.isInteger(port) && port > 0 && port < 65_536 ? port : undefined;
+  } catch (error) {
+    if (errorCode(error) === "ENOENT") {
+      return undefined;
+    }
+    throw error;
+  }
+}
+
+function isListening(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ host: HOST, port });
+    const answer = (listening: boolean) => {
+      socket.destroy();
+      resolve(listening);
+    };
+    socket.once("connect", () => answer(true));
+    socket.once("error", (error) => answer(errorCode(error) !== "ECONNREFUSED"));
+    // A packet filter swallowed it: not a port to have.
+    socket.setTimeout(1_000, () => answer(true));
+  });
+}
+
+function tryListen(port: number): Promise<number | undefined> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once("error", () => resolve(undefined));
+    server.listen({ host: HOST, port, exclusive: true }, () => {
+      const address = server.address();
+      const taken = typeof address === "object" && address !== null ? address.port : undefined;
+      server.close(() => resolve(taken));
+    });
+  });
+}

@@ -1,0 +1,173 @@
+import { execFile } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { chmod, lstat, mkdir, readdir, realpath, rename, rm, stat } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { promisify } from "node:util";
+import { type Binaries, binariesAt } from "./binaries.ts";
+import { copyTree } from "./copy-tree.ts";
+import { EmbeddedServerError, errorCode } from "./errors.ts";
+import { exists } from "./layout.ts";
+import { processExists } from "./os-process.ts";
+import type { ServerUser } from "./server-user.ts";
+
+const run = promisify(execFile);
+
+/**
+ * Binaries that `user` can run: these, or when they lie below a folder that the user may not
+ * enter (root's home), a copy of them, made once, below the first of `places` that only root can
+ * write to.
+ */
+export async function makeReachable(
+  binaries: Binaries,
+  user: ServerUser | undefined,
+  places: readonly string[] = ["/var/cache", "/var/tmp", tmpdir()],
+): Promise<Binaries> {
+  if (user === undefined || (await canRun(user, binaries))) {
+    return binaries;
+  }
+  const refusals: string[] = [];
+  for (const parent of places) {
+    const outcome = await copyBelow(parent, binaries, user);
+    if (typeof outcome !== "string") {
+      return outcome;
+    }
+    refusals.push(outcome);
+  }
+  throw new EmbeddedServerError("binaries_unreachable", {
+    fact: `PostgreSQL refuses root, and user ${user.uid}, as whom it would run, cannot reach ${binaries.root}. No copy of it can be made:`,
+    output: refusals.join("\n"),
+    remedy: "Move the project to where that user can read it, or run as an ordinary user.",
+  });
+}
+
+async function canRun(user: ServerUser, binaries: Binaries): Promise<boolean> {
+  const needed = [
+    { path: binaries.postgres, right: READ | ENTER },
+    { path: binaries.initdb, right: READ | ENTER },
+    { path: join(binaries.root, "lib"), right: READ | ENTER },
+    { path: join(binaries.root, "share", "postgresql", "postgres.bki"), right: READ },
+  ];
+  for (const { path, right } of needed) {
+    if (!(await mayReach(user, path, right))) {
+      return false;
+    }
+  }
+  return true;
+}
+
+const READ = 4;
+const ENTER = 1;
+
+/** By the permission bits alone; the user has no groups but its own. */
+async function mayReach(user: ServerUser, path: string, right: number): Promise<boolean> {
+  const real = await realpath(path);
+  const ways = ancestorsOf(real).map((folder) => mayUse(user, folder, ENTER));
+  return (await Promise.all([...ways, mayUse(user, real, right)])).every(Boolean);
+}
+
+async function mayUse(user: ServerUser, path: string, right: number): Promise<boolean> {
+  const { uid, gid, mode } = await stat(path);
+  const shift = uid === user.uid ? 6 : gid === user.gid ? 3 : 0;
+  return ((mode >> shift) & right) === right;
+}
+
+function ancestorsOf(path: string): readonly string[] {
+  const parent = dirname(path);
+  return parent === path ? [] : [parent, ...ancestorsOf(parent)];
+}
+
+/** The copy below `parent`, or why there is none. */
+async function copyBelow(
+  parent: string,
+  binaries: Binaries,
+  user: ServerUser,
+): Promise<Binaries | string> {
+  try {
+    const home = join(await realpath(parent), "tidemark");
+    await makeHome(home);
+    const danger = await findPlanter(home);
+    if (danger !== undefined) {
+      return `${home}: ${danger}`;
+    }
+    if (!(await mayReach(user, home, ENTER))) {
+      return `${home}: user ${user.uid} cannot reach it`;
+    }
+    const copy = binariesAt(join(home, binaries.build), binaries.build);
+    if (!(await exists(copy.root))) {
+      await makeCopy(home, binaries, copy, user);
+    }
+    return copy;
+  } catch (error) {
+    return `${parent}: ${error instanceof Error ? error.message : error}`;
+  }
+}
+
+async function makeHome(home: string): Promise<void> {
+  try {
+    await mkdir(home);
+    await chmod(home, 0o755);
+  } catch (error) {
+    unlessThere(error);
+  }
+}
+
+function unlessThere(error: unknown): void {
+  if (errorCode(error) !== "EEXIST") {
+    throw error;
+  }
+}
+
+/** Who but root could put binaries there; what runs as another user must not come from a third. */
+async function findPlanter(home: string): Promise<string | undefined> {
+  for (const folder of [home, ...ancestorsOf(home)]) {
+    // Not through a symbolic link: that could have been planted, too.
+    const found = await lstat(folder);
+    const isShared = (found.mode & WRITABLE_BY_OTHERS) !== 0;
+    const isSticky = folder !== home && (found.mode & STICKY) !== 0;
+    if (!found.isDirectory() || found.uid !== 0 || (isShared && !isSticky)) {
+      return `${folder} is not root's alone`;
+    }
+  }
+  return undefined;
+}
+
+const STICKY = 0o1000;
+const WRITABLE_BY_OTHERS = 0o022;
+
+/** Copies beside and renames, so that a copy is whole or not there. */
+async function makeCopy(
+  home: string,
+  from: Binaries,
+  to: Binaries,
+  user: ServerUser,
+): Promise<void> {
+  await removeLeftOvers(home);
+  const draft = join(home, `draft.${process.pid}.${randomBytes(4).toString("hex")}`);
+  try {
+    await mkdir(draft);
+    await copyTree(from.root, draft);
+    await chmod(draft, 0o755);
+    // The folder may forbid execution (a noexec mount), and only trying tells.
+    const trial = binariesAt(draft, from.build);
+    await run(trial.postgres, ["--version"], { uid: user.uid, gid: user.gid, cwd: "/" });
+    await rename(draft, to.root).catch(unlessMade);
+  } finally {
+    await rm(draft, { recursive: true, force: true });
+  }
+}
+
+function unlessMade(error: unknown): void {
+  if (errorCode(error) !== "ENOTEMPTY") {
+    unlessThere(error);
+  }
+}
+
+async function removeLeftOvers(home: string): Promise<void> {
+  for (const name of await readdir(home)) {
+    const pid = /^draft\.(\d+)\./.exec(name)?.[1];
+    if (pid !== undefined && !processExists(Number(pid))) {
+      await rm(join(home, name), { recursive: true, force: true });
+    }
+  }
+}

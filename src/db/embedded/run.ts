@@ -1,0 +1,130 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { type Binaries, locateBinaries } from "./binaries.ts";
+import { checkDataFolder, createDataFolder } from "./data-folder.ts";
+import type { Deadline } from "./deadline.ts";
+import { EmbeddedServerError } from "./errors.ts";
+import { createLayout, exists, type Layout } from "./layout.ts";
+import { discardPidFile, type RunningServer, readServerState } from "./pid-file.ts";
+import { freePort, rememberedPort, rememberPort } from "./port.ts";
+import { makeReachable } from "./reachable.ts";
+import { type FailedStart, readLog, startServer, startTimeout } from "./server.ts";
+import { chooseServerUser, type ServerUser } from "./server-user.ts";
+
+export interface RunOptions {
+  readonly layout: Layout;
+  readonly settings: Readonly<Record<string, string>>;
+  readonly deadline: Deadline;
+  readonly onProgress: (line: string) => void;
+}
+
+const WAIT_MS = 10;
+
+/** The server of the folder: the one that runs, else a new one. */
+export async function ensureRunning(
+  options: RunOptions,
+): Promise<{ readonly server: RunningServer; readonly started: boolean }> {
+  const { layout, deadline } = options;
+  await createLayout(layout);
+  const attempts = noAttempts();
+  while (deadline.remainingMs() > 0) {
+    const user = await chooseServerUser(layout);
+    const state = await readServerState(layout.dataDir);
+    switch (state.kind) {
+      case "ready":
+        return { server: state, started: false };
+      case "starting":
+      case "stopping":
+        await sleep(WAIT_MS);
+        break;
+      case "foreign":
+        await discardPidFile(layout.dataDir, state.text);
+        attempts.crashed = true;
+        break;
+      case "dead":
+      case "absent": {
+        const server = await tryStart(options, user, state.kind === "dead", attempts);
+        if (server !== undefined) {
+          return { server, started: true };
+        }
+      }
+    }
+  }
+  throw startTimeout(deadline, await readLog(layout, 0));
+}
+
+interface Attempts {
+  failed: number;
+  /** A pid file of a server that was killed was there, and we took it away. */
+  crashed: boolean;
+  /** When the first start failed that may only have been too early. */
+  tooEarlySince: number | undefined;
+}
+
+function noAttempts(): Attempts {
+  return { failed: 0, crashed: false, tooEarlySince: undefined };
+}
+
+/** One start; undefined when the world has changed and is to be looked at again. */
+async function tryStart(
+  options: RunOptions,
+  user: ServerUser | undefined,
+  afterCrash: boolean,
+  attempts: Attempts,
+): Promise<RunningServer | undefined> {
+  const { layout, deadline, onProgress } = options;
+  const binaries = await makeReachable(await locateBinaries(), user);
+  if (!(await exists(layout.dataDir))) {
+    onProgress(`starting PostgreSQL ${binaries.version} (first start: creating the data folder)`);
+    await createDataFolder(layout, binaries, user, deadline);
+    return undefined;
+  }
+  await checkDataFolder(layout, binaries.major);
+  if (afterCrash && attempts.tooEarlySince === undefined) {
+    onProgress(`starting PostgreSQL ${binaries.version} (the last one was killed: recovering)`);
+  }
+  const port =
+    (attempts.failed === 0 ? await rememberedPort(layout) : undefined) ?? (await freePort());
+  const outcome = await startServer({ ...options, binaries, user }, port);
+  if (outcome.kind === "ready") {
+    await rememberPort(layout, outcome.server.port);
+    return outcome.server;
+  }
+  await judgeFailure(options, binaries, outcome, attempts);
+  return undefined;
+}
+
+// The children of a killed server end with their statements; until then the memory is theirs.
+const CHILDREN_TIMEOUT_MS = 10_000;
+const CHILDREN_WAIT_MS = 50;
+
+/** Throws when another start would not help. */
+async function judgeFailure(
+  { layout }: RunOptions,
+  binaries: Binaries,
+  failed: FailedStart,
+  attempts: Attempts,
+): Promise<void> {
+  const after = await readServerState(layout.dataDir);
+  if (after.kind !== "absent" && after.kind !== "dead") {
+    return; // Another starter was faster.
+  }
+  // A server that breaks down in its first steps leaves a pid file of its own: that is no excuse.
+  const isStillOld = after.kind === "dead" && after.formerPid !== failed.pid;
+  if (isStillOld || attempts.crashed) {
+    attempts.tooEarlySince ??= performance.now();
+    if (performance.now() - attempts.tooEarlySince < CHILDREN_TIMEOUT_MS) {
+      await sleep(CHILDREN_WAIT_MS);
+      return;
+    }
+  }
+  // Once more with another port: somebody may have taken ours between the look and the start.
+  attempts.failed++;
+  if (attempts.failed > 1) {
+    throw new EmbeddedServerError("start_failed", {
+      fact: `PostgreSQL ${binaries.version} did not start: ${binaries.postgres} ${failed.how}. Its log (${layout.logFile}) ends with:`,
+      output: failed.log,
+      remedy: "If the content of its data folder may go, start afresh: npm run db:reset",
+      cause: failed.cause,
+    });
+  }
+}

@@ -1,0 +1,80 @@
+import type { MigrateError } from "../errors.ts";
+import type { MigrationStatus, Owner, RecordedError } from "../types.ts";
+
+/** A row of `status --json`. */
+export interface MigrationJson {
+  readonly tag: string;
+  readonly state: MigrationStatus["state"]["kind"];
+  readonly flags: readonly string[];
+  /** Of its end, or of its start while it has none. ISO 8601, null when pending. */
+  readonly at: string | null;
+  readonly durationMs: number | null;
+  readonly checksum: string;
+  readonly attempt: number;
+  readonly by: Owner | null;
+  readonly error: RecordedError | null;
+}
+
+export function migrationJson(migration: MigrationStatus): MigrationJson {
+  const { tag, state, flags, checksum, attempt } = migration;
+  return {
+    tag,
+    state: state.kind,
+    flags,
+    at: state.kind === "PENDING" ? null : state.at.toISOString(),
+    durationMs: state.kind === "DONE" || state.kind === "FAILED" ? state.durationMs : null,
+    checksum,
+    attempt,
+    by: state.kind === "PENDING" ? null : state.owner,
+    error: state.kind === "FAILED" ? state.error : null,
+  };
+}
+
+/** What any command prints with `--json` when it fails. */
+export function errorJson(error: MigrateError) {
+  return {
+    error: {
+      code: error.code,
+      exitCode: error.exitCode,
+      message: error.message,
+      remedy: error.remedy,
+      tag: error.tag ?? null,
+      applied: error.applied,
+      notRun: error.notRun,
+      details: error.recorded ?? null,
+    },
+  };
+}
+
+export const STATUS_COLUMNS = ["migration", "state", "when", "took", "by"] as const;
+
+/** A row of the status table, a text for each of the columns. */
+export function statusCells(migration: MigrationStatus): readonly string[] {
+  const { state } = migration;
+  const name = [state.kind, ...migration.flags].join(" ");
+  if (state.kind === "PENDING") return [migration.tag, name, "", "", ""];
+  const { durationMs } = migrationJson(migration);
+  return [
+    migration.tag,
+    name,
+    shortTime(state.at),
+    durationMs === null ? "" : duration(durationMs),
+    `${state.owner.user}@${state.owner.host}`,
+  ];
+}
+
+/** 42 ms, 1.5 s, 3 min 20 s. */
+export function duration(ms: number): string {
+  if (ms < 1_000) return `${Math.round(ms)} ms`;
+  if (ms < 60_000) return `${(ms / 1_000).toFixed(1)} s`;
+  const seconds = Math.round(ms / 1_000);
+  return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
+}
+
+/** To the second, in UTC: what stands in logs beside it. */
+function shortTime(at: Date): string {
+  return at
+    .toISOString()
+    .replace("T", " ")
+    .replace(/\.\d+Z$/, "Z");
+}

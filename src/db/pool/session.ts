@@ -1,0 +1,175 @@
+import type { Socket } from "node:net";
+import { Stream } from "node:stream";
+import postgres from "postgres";
+import { connectFailed, connectTimedOut } from "./connect-error.ts";
+import { DatabaseError } from "./error.ts";
+import { dial } from "./socket.ts";
+import type { Target } from "./target.ts";
+import { wireTypes } from "./wire-types.ts";
+
+export interface Statement {
+  readonly text: string;
+  readonly params?: readonly unknown[];
+  /** `drizzle`: rows as arrays, dates as text. `plain`: rows as objects, dates parsed. */
+  readonly shape?: "plain" | "drizzle" | "drizzle-objects";
+}
+
+export type Result = postgres.RowList<postgres.Row[]>;
+
+/**
+ * One connection for one life: it is opened once, and once it is lost every further statement is
+ * refused. Statements run one after the other, in the order of the calls.
+ */
+export interface Session {
+  /** Opens the connection. Call it once, before anything else. Throws `connect`. */
+  connect(): Promise<void>;
+  /** Rejects with `PostgresError` when the server objects, else with `DatabaseError`. */
+  run(statement: Statement): Promise<Result>;
+  /** Why the session can no longer be used. */
+  readonly lost: DatabaseError | undefined;
+  /** Says good-bye to the server. The session must be at rest. */
+  end(): Promise<void>;
+  /** Drops the connection at once: a running statement rejects with `reason`. */
+  kill(reason: DatabaseError): void;
+}
+
+// A server that is gone does not answer; the socket must not stay for that.
+const GOODBYE_SECONDS = 1;
+
+/**
+ * postgres.js reconnects by itself, also under an open transaction, whose later statements then run
+ * one by one in autocommit on the new connection. So each client here has one connection and is
+ * given one socket: a second one is refused, whatever path inside the driver asks for it.
+ */
+export function createSession(target: Target, onLost: () => void): Session {
+  let lost: DatabaseError | undefined;
+  let socket: Socket | undefined;
+  let rejectRunning: ((error: DatabaseError) => void) | undefined;
+  let previous: Promise<unknown> = Promise.resolve();
+  let datesAsText = false;
+
+  const client = postgres(target.url, {
+    ...target.driver,
+    host: target.host,
+    port: target.port,
+    types: wireTypes(() => datesAsText),
+    socket: () => {
+      if (socket !== undefined || lost !== undefined) throw connectionLost(target, undefined);
+      const dialing = dial(target);
+      socket = dialing.socket;
+      return dialing.connected;
+    },
+    onclose: () => lose(connectionLost(target, undefined)),
+  } as postgres.Options<Record<string, postgres.PostgresType>>);
+
+  function lose(reason: DatabaseError): void {
+    if (lost !== undefined) return;
+    lost = reason;
+    socket?.destroy();
+    rejectRunning?.(reason);
+    onLost();
+  }
+
+  async function send(statement: Statement): Promise<Result> {
+    if (lost !== undefined) throw lost;
+    const { text, shape = "plain" } = statement;
+    const params = checkParameters(statement);
+    datesAsText = shape !== "plain";
+    const query = client.unsafe(
+      text,
+      // Type 0 lets the server say what an array is; the driver would guess from its first item.
+      params.map((value) =>
+        Array.isArray(value) ? client.typed(value as never, 0) : value,
+      ) as never[],
+      // Never the simple protocol: it would take several statements, and hide a COMMIT among them.
+      { prepare: true, simple: false } as postgres.UnsafeQueryOptions,
+    );
+    try {
+      // Raced by hand: Promise.race against one long-lived promise keeps every loser in memory.
+      const result = await new Promise<unknown>((resolve, reject) => {
+        rejectRunning = reject;
+        (shape === "drizzle" ? query.values() : query).then(resolve, reject);
+      });
+      if (!Array.isArray(result)) throw refuseCopy(result);
+      return result as unknown as Result;
+    } catch (error) {
+      if (error instanceof postgres.PostgresError || error === lost) throw error;
+      // The driver's protocol state is unknown after an error that the server did not send.
+      const reason = error instanceof DatabaseError ? error : connectionLost(target, error);
+      lose(reason);
+      throw isNetworkError(error) ? reason : error;
+    } finally {
+      rejectRunning = undefined;
+    }
+  }
+
+  function run(statement: Statement): Promise<Result> {
+    const result = previous.then(() => send(statement));
+    previous = result.catch(() => undefined);
+    return result;
+  }
+
+  async function connect(): Promise<void> {
+    const late = setTimeout(() => lose(connectTimedOut(target)), target.connectTimeoutMs);
+    try {
+      await run({ text: "select 1" });
+    } catch (error) {
+      const ours = error instanceof DatabaseError;
+      if (ours && error.code !== "connection_lost") throw error;
+      const failure = connectFailed(target, ours ? error.cause : error);
+      kill(failure);
+      throw failure;
+    } finally {
+      clearTimeout(late);
+    }
+  }
+
+  async function end(): Promise<void> {
+    lost ??= new DatabaseError("closed", `The connection to ${target.label} was closed.`);
+    await client.end({ timeout: GOODBYE_SECONDS });
+    socket?.destroy();
+  }
+
+  function kill(reason: DatabaseError): void {
+    lose(reason);
+    socket?.destroy();
+  }
+
+  return {
+    connect,
+    run,
+    end,
+    kill,
+    get lost() {
+      return lost;
+    },
+  };
+}
+
+function checkParameters({ params = [] }: Statement): readonly unknown[] {
+  const index = params.indexOf(undefined);
+  if (index === -1) return params;
+  const message = `Parameter $${index + 1} is undefined. Pass null for SQL's NULL.`;
+  throw new DatabaseError("parameter", message);
+}
+
+function refuseCopy(stream: unknown): DatabaseError {
+  // The driver hands out a stream, and destroys it with an error when the connection is dropped.
+  if (stream instanceof Stream) stream.on("error", () => undefined);
+  const message = "COPY to or from the client cannot run as a query. Use INSERT or SELECT.";
+  return new DatabaseError("unsupported", message);
+}
+
+function connectionLost(target: Target, cause: unknown): DatabaseError {
+  return new DatabaseError(
+    "connection_lost",
+    `The connection to ${target.label} was lost. Nothing of an open transaction was committed; a statement outside one may have taken effect. See the server's log for the reason, then try again.`,
+    cause === undefined ? undefined : { cause },
+  );
+}
+
+/** As opposed to a value of the caller's that cannot be written. */
+function isNetworkError(error: unknown): boolean {
+  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  return /^(E[A-Z]+$|CONNECTION_|ERR_(STREAM|SOCKET|SSL|TLS)_)/.test(code);
+}

@@ -1,0 +1,77 @@
+import { DatabaseError } from "./error.ts";
+
+/** A counting lock: first come, first served. */
+export interface Slots {
+  /** Waits for a free slot. Throws `pool_exhausted` after the timeout, `closed` once closed. */
+  take(): Promise<void>;
+  give(): void;
+  /** Refuses who waits and who comes; resolves when the last slot has been given back. */
+  close(reason: () => DatabaseError): Promise<void>;
+}
+
+interface Waiter {
+  readonly admit: () => void;
+  readonly refuse: (error: DatabaseError) => void;
+}
+
+export function createSlots(count: number, timeoutMs: number): Slots {
+  const waiting = new Set<Waiter>();
+  let used = 0;
+  let closedBecause: (() => DatabaseError) | undefined;
+  let onEmpty: (() => void) | undefined;
+
+  function take(): Promise<void> {
+    if (closedBecause !== undefined) return Promise.reject(closedBecause());
+    if (used < count) {
+      used += 1;
+      return Promise.resolve();
+    }
+    return new Promise((resolve, reject) => {
+      const leave = () => {
+        clearTimeout(late);
+        waiting.delete(waiter);
+      };
+      const waiter: Waiter = {
+        admit: () => {
+          leave();
+          resolve();
+        },
+        refuse: (error) => {
+          leave();
+          reject(error);
+        },
+      };
+      const late = setTimeout(() => waiter.refuse(exhausted(count, timeoutMs)), timeoutMs);
+      waiting.add(waiter);
+    });
+  }
+
+  function give(): void {
+    const [next] = waiting;
+    // The slot goes from hand to hand, so that nobody who comes now overtakes who waits.
+    if (next !== undefined) {
+      next.admit();
+      return;
+    }
+    used -= 1;
+    if (used === 0) onEmpty?.();
+  }
+
+  async function close(reason: () => DatabaseError): Promise<void> {
+    closedBecause = reason;
+    for (const waiter of waiting) waiter.refuse(reason());
+    if (used === 0) return;
+    await new Promise<void>((resolve) => {
+      onEmpty = resolve;
+    });
+  }
+
+  return { take, give, close };
+}
+
+function exhausted(count: number, timeoutMs: number): DatabaseError {
+  return new DatabaseError(
+    "pool_exhausted",
+    `All ${count} connections of the pool stayed in use for ${timeoutMs} ms. Use the transaction's own handle inside a transaction, shorten the transactions, or raise \`max\`.`,
+  );
+}

@@ -1,0 +1,72 @@
+import postgres from "postgres";
+import { DatabaseError } from "./error.ts";
+
+export interface PoolOptions {
+  /** `postgres://user:password@host:port/database`; several hosts are tried in order. */
+  readonly url: string;
+  /** Connections at most. Default 10. */
+  readonly max?: number;
+  /** A connection unused for so long is closed; 0 keeps it. Default 30,000. */
+  readonly idleTimeoutMs?: number;
+  /** For the whole way from the name to the accepted login, of each host. Default 10,000. */
+  readonly connectTimeoutMs?: number;
+  /** How long a query waits for a free connection. Default 30,000. */
+  readonly acquireTimeoutMs?: number;
+  /** Seen in `pg_stat_activity`. One in the URL wins. Default `tidemark`. */
+  readonly applicationName?: string;
+  /** As postgres.js takes it; without it `sslmode` of the URL decides. */
+  readonly ssl?: postgres.Options<Record<string, never>>["ssl"];
+  /** Receives the server's notices, which are dropped otherwise. */
+  readonly onNotice?: (notice: postgres.Notice) => void;
+}
+
+/** One server to connect to, resolved from the options. */
+export interface Target {
+  readonly url: string;
+  readonly driver: postgres.Options<Record<string, never>>;
+  readonly host: string;
+  readonly port: number;
+  /** The Unix socket's path, where the host is a directory. */
+  readonly socketPath: string | undefined;
+  readonly connectTimeoutMs: number;
+  /** For messages: no password. */
+  readonly label: string;
+}
+
+/** The servers that `options` name, in order. Connects to none. Throws `config`. */
+export function resolveTargets(options: PoolOptions): readonly Target[] {
+  const driver: postgres.Options<Record<string, never>> = {
+    max: 1,
+    fetch_types: false,
+    idle_timeout: 0,
+    connect_timeout: 0,
+    max_lifetime: null,
+    connection: { application_name: options.applicationName ?? "tidemark" },
+    onnotice: options.onNotice ?? (() => undefined),
+    ...(options.ssl === undefined ? {} : { ssl: options.ssl }),
+  };
+  const parsed = parse(options.url, driver);
+  return parsed.host.map((host, index) => {
+    const port = parsed.port[index] ?? 5432;
+    return {
+      url: options.url,
+      driver,
+      host,
+      port,
+      socketPath: parsed.path || undefined,
+      connectTimeoutMs: options.connectTimeoutMs ?? 10_000,
+      label: `postgres://${parsed.user}@${host}:${port}/${parsed.database}`,
+    };
+  });
+}
+
+function parse(url: string, driver: postgres.Options<Record<string, never>>) {
+  const remedy = "Give it as postgres://user:password@host:port/database.";
+  if (url === "") throw new DatabaseError("config", `The database URL is empty. ${remedy}`);
+  try {
+    return postgres(url, driver).options;
+  } catch {
+    // Not kept as the cause: Node's error carries the whole URL, and with it the password.
+    throw new DatabaseError("config", `The database URL cannot be parsed. ${remedy}`);
+  }
+}

@@ -1,0 +1,55 @@
+import { randomBytes } from "node:crypto";
+import postgres from "postgres";
+import { inject } from "vitest";
+
+export interface TestDatabase {
+  readonly url: string;
+  readonly name: string;
+  /** A pool on the database, closed by `drop`. */
+  readonly sql: postgres.Sql;
+  readonly drop: () => Promise<void>;
+}
+
+/** A database of the test's own: empty, or with the project's migrations applied. */
+export async function createDatabase(
+  options: { readonly template?: "empty" | "migrated" } = {},
+): Promise<TestDatabase> {
+  const name = `test_${randomBytes(6).toString("hex")}`;
+  const template = options.template === "migrated" ? inject("migratedTemplate") : "template0";
+  await onServer((admin) => admin.unsafe(`create database ${name} template ${template}`));
+  const url = urlOfDatabase(name);
+  const sql = postgres(url, { max: 4, onnotice: () => undefined });
+  return {
+    url,
+    name,
+    sql,
+    drop: async () => {
+      await sql.end({ timeout: 2 });
+      await onServer((admin) => admin.unsafe(`drop database if exists ${name} with (force)`));
+    },
+  };
+}
+
+/** URL of a database of the test server, as its superuser or as a role. */
+export function urlOfDatabase(
+  name: string,
+  role?: { readonly user: string; readonly password: string },
+): string {
+  const url = new URL(inject("serverUrl"));
+  url.pathname = `/${name}`;
+  if (role !== undefined) {
+    url.username = role.user;
+    url.password = role.password;
+  }
+  return url.href;
+}
+
+/** Runs something as the server's superuser, outside the test's database. */
+export async function onServer<T>(use: (admin: postgres.Sql) => Promise<T>): Promise<T> {
+  const admin = postgres(inject("serverUrl"), { max: 1, onnotice: () => undefined });
+  try {
+    return await use(admin);
+  } finally {
+    await admin.end({ timeout: 2 });
+  }
+}

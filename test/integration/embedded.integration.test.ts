@@ -1,0 +1,634 @@
+import { execFileSync, spawn } from "node:child_process";
+import {
+  chmod,
+  chown,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  symlink,
+  utimes,
+  writeFile,
+} from "node:fs/promises";
+import { networkInterfaces, tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import postgres from "postgres";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type Binaries, binariesAt, locateBinaries } from "../../src/db/embedded/binaries.ts";
+import { copyTree } from "../../src/db/embedded/copy-tree.ts";
+import { makeReachable } from "../../src/db/embedded/reachable.ts";
+import {
+  acquireEmbeddedServer,
+  destroyEmbeddedServer,
+  type EmbeddedOptions,
+  EmbeddedServerError,
+  findEmbeddedServer,
+  keepEmbeddedServer,
+  stopEmbeddedServer,
+} from "../../src/db/embedded.ts";
+import {
+  copyCheckout,
+  deadPid,
+  eventually,
+  isListening,
+  occupy,
+  postmasterPid,
+  queryOne,
+  withFolder,
+} from "../helpers/embedded-folder.ts";
+import { startEmbeddedUser } from "../helpers/embedded-users.ts";
+
+const isRoot = process.geteuid?.() === 0;
+const NOBODY = 65_534;
+const settings = { fsync: "off" };
+
+function acquire(dir: string, options: Partial<EmbeddedOptions> = {}) {
+  return acquireEmbeddedServer({ dir, settings, ...options });
+}
+
+/** Somebody's command: starts or joins, and leaves. */
+async function comeAndGo(dir: string): Promise<void> {
+  await (await acquire(dir)).release();
+}
+
+/** Every test but those of the first start begins in a copy of this folder, as a later start. */
+let template: string;
+
+beforeAll(async () => {
+  template = join(await mkdtemp(join(tmpdir(), "tidemark-template-")), ".tidemark");
+  await comeAndGo(template);
+});
+
+afterAll(() => rm(dirname(template), { recursive: true }));
+
+function withData(use: (dir: string) => Promise<void>): Promise<void> {
+  return withFolder(async (dir) => {
+    execFileSync("cp", ["-a", template, dir]);
+    await use(dir);
+  });
+}
+
+function giveToNobody(dir: string): void {
+  execFileSync("chown", ["-R", String(NOBODY), dir]);
+}
+
+async function failure(promise: Promise<unknown>): Promise<EmbeddedServerError> {
+  const error = await promise.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  if (!(error instanceof EmbeddedServerError)) {
+    throw new Error(`expected an EmbeddedServerError, got ${error}`);
+  }
+  expect(error.message).toContain("DATABASE_URL=postgres://");
+  return error;
+}
+
+describe("the first start", () => {
+  test("makes a cluster, says so, and gives a database to work with", () =>
+    withFolder(async (dir) => {
+      const progress: string[] = [];
+      const server = await acquire(dir, {
+        database: "it's.mine",
+        onProgress: (line) => progress.push(line),
+      });
+
+      expect(progress).toEqual([
+        "starting PostgreSQL 18.4 (first start: creating the data folder)",
+      ]);
+      expect(server).toMatchObject({ started: true, version: "18.4", dataDir: join(dir, "data") });
+      const row = await queryOne(
+        server.url,
+        `select current_database() as name, pg_encoding_to_char(encoding) as encoding,
+           datlocprovider as provider, datlocale as locale, current_user as role
+         from pg_database where datname = current_database()`,
+      );
+      expect(row).toEqual({
+        name: "it's.mine",
+        encoding: "UTF8",
+        provider: "b",
+        locale: "C.UTF-8",
+        role: "postgres",
+      });
+
+      await server.release();
+      expect(await isListening(server.port)).toBe(false);
+      expect((await readdir(dir)).sort()).toEqual([".gitignore", "data", "port", "server.log"]);
+    }));
+
+  test("lets nobody in from elsewhere or without the password", () =>
+    withFolder(async (dir) => {
+      const server = await acquire(dir);
+      const own = await queryOne(
+        server.url,
+        "select current_setting('listen_addresses') as hosts, current_setting('unix_socket_directories') as sockets",
+      );
+      expect(own).toEqual({ hosts: "127.0.0.1", sockets: "" });
+      for (const { address } of Object.values(networkInterfaces()).flatMap((list) => list ?? [])) {
+        expect([address, await isListening(server.port, address)]).toEqual([
+          address,
+          address === "127.0.0.1",
+        ]);
+      }
+      const stranger = new URL(server.url);
+      stranger.password = "guess";
+      await expect(queryOne(stranger.href, "select 1")).rejects.toMatchObject({ code: "28P01" });
+      if (process.platform !== "win32") {
+        expect((await stat(join(dir, "data", "tidemark.password"))).mode & 0o777).toBe(0o600);
+        expect((await stat(join(dir, "data"))).mode & 0o777).toBe(0o700);
+        expect((await stat(join(dir, "server.log"))).mode & 0o777).toBe(0o600);
+      }
+      await server.release();
+    }));
+
+  test("is not misled by PG variables and the locale of the shell", () =>
+    withFolder(async (dir) => {
+      const env = {
+        PGDATA: "/nowhere",
+        PGPORT: "1",
+        PGHOST: "db.invalid",
+        PGUSER: "someone",
+        PGOPTIONS: "-c nonsense=1",
+        PGCLIENTENCODING: "LATIN1",
+        LC_ALL: "de_XX.UTF-8",
+      };
+      const user = await startEmbeddedUser({ dir, settings }, { env });
+      expect(await user.tell("acquire")).toMatchObject({ started: true });
+      expect(await user.tell("release")).toEqual({});
+      await user.kill("SIGTERM");
+    }));
+
+  test("removes what a builder that was killed left, and nothing else", () =>
+    withFolder(async (dir) => {
+      const dead = `data.${await deadPid()}.0a1b2c3d`;
+      await mkdir(join(dir, dead, "base"), { recursive: true });
+      await writeFile(join(dir, `${dead}.password`), "secret");
+      await mkdir(join(dir, "data.backup"));
+      await comeAndGo(dir);
+      expect((await readdir(dir)).sort()).toEqual(["data", "data.backup", "port", "server.log"]);
+    }));
+});
+
+describe("a later start", () => {
+  test("finds the data again, on the same port", () =>
+    withData(async (dir) => {
+      const first = await acquire(dir);
+      await queryOne(first.url, "create table kept as select 42 as answer");
+      await first.release();
+      const second = await acquire(dir);
+      expect(await queryOne(second.url, "select answer from kept")).toEqual({ answer: 42 });
+      expect(second.url).toBe(first.url);
+      await second.release();
+    }));
+
+  test("takes another port when the old one is taken, and stays there", () =>
+    withData(async (dir) => {
+      const first = await acquire(dir);
+      await first.release();
+      const squatter = await occupy(first.port);
+      const second = await acquire(dir);
+      expect(second.port).not.toBe(first.port);
+      await second.release();
+      squatter.close();
+      const third = await acquire(dir);
+      expect(third.port).toBe(second.port);
+      await third.release();
+    }));
+});
+
+describe("sharing", () => {
+  test("eight first starters at once share one server, and the last one out stops it", () =>
+    withFolder(async (dir) => {
+      const users = await Promise.all(
+        Array.from({ length: 8 }, () => startEmbeddedUser({ dir, settings })),
+      );
+      const answers = await Promise.all(users.map((user) => user.tell("acquire")));
+      expect(answers.filter((answer) => answer.started)).toHaveLength(1);
+      expect(new Set(answers.map((answer) => answer.port)).size).toBe(1);
+      const port = answers[0]?.port ?? 0;
+
+      const [last, ...others] = users;
+      await Promise.all(others.map((user) => user.tell("release")));
+      expect(await isListening(port)).toBe(true);
+      await last?.tell("release");
+      expect(await isListening(port)).toBe(false);
+      expect(await readdir(dir)).not.toContainEqual(expect.stringMatching(/^data\./));
+      await Promise.all(users.map((user) => user.kill("SIGTERM")));
+    }));
+
+  test("users that come and go all find a server, and none is left", () =>
+    withData(async (dir) => {
+      const users = await Promise.all(
+        Array.from({ length: 4 }, () => startEmbeddedUser({ dir, settings })),
+      );
+      const answers = await Promise.all(users.map((user) => user.tell("churn")));
+      expect(answers.flatMap((answer) => answer.error ?? [])).toEqual([]);
+      expect(answers.reduce((sum, answer) => sum + (answer.starts ?? 0), 0)).toBeGreaterThan(0);
+      expect(await findEmbeddedServer({ dir })).toBeUndefined();
+      await Promise.all(users.map((user) => user.kill("SIGTERM")));
+    }));
+
+  test("after a SIGKILL the next one joins the server and stops it in the end", () =>
+    withData(async (dir) => {
+      const user = await startEmbeddedUser({ dir, settings });
+      await user.tell("acquire");
+      await user.kill("SIGKILL");
+      const next = await acquire(dir);
+      expect(next.started).toBe(false);
+      await next.release();
+      expect(await isListening(next.port)).toBe(false);
+    }));
+
+  test("Ctrl-C ends the command and not the server", () =>
+    withData(async (dir) => {
+      const user = await startEmbeddedUser({ dir, settings });
+      const { port } = await user.tell("acquire");
+      const pid = await postmasterPid(dir);
+      await user.kill("SIGINT");
+      const next = await acquire(dir);
+      expect([next.started, next.port, await postmasterPid(dir)]).toEqual([false, port, pid]);
+      await next.release();
+    }));
+
+  test("a share whose connection was ended is taken again", () =>
+    withData(async (dir) => {
+      const server = await acquire(dir);
+      const holders = "from pg_locks where locktype = 'advisory' and granted";
+      const before = await queryOne<{ pid: number }>(server.url, `select pid ${holders}`);
+      await queryOne(server.url, `select pg_terminate_backend(${before.pid})`);
+      await eventually("the lock is held by another connection", async () => {
+        const now = await queryOne<{ pid: number } | undefined>(
+          server.url,
+          `select pid ${holders}`,
+        );
+        return now !== undefined && now.pid !== before.pid;
+      });
+      await comeAndGo(dir);
+      expect(await isListening(server.port)).toBe(true);
+      await server.release();
+      expect(await isListening(server.port)).toBe(false);
+    }));
+
+  test("releasing twice counts once", () =>
+    withData(async (dir) => {
+      const [one, other] = await Promise.all([acquire(dir), acquire(dir)]);
+      await Promise.all([one.release(), one.release()]);
+      await one.release();
+      expect(await isListening(other.port)).toBe(true);
+      await other.release();
+      expect(await isListening(other.port)).toBe(false);
+    }));
+});
+
+describe("keeping and stopping", () => {
+  test("a kept server outlives its users until it is stopped", () =>
+    withData(async (dir) => {
+      expect(await findEmbeddedServer({ dir })).toBeUndefined();
+      const kept = await keepEmbeddedServer({ dir, settings });
+      const user = await acquire(dir);
+      expect(user).toMatchObject({ started: false, url: kept.url });
+      await user.release();
+      expect(await findEmbeddedServer({ dir })).toEqual({ url: kept.url, port: kept.port });
+
+      expect(await stopEmbeddedServer({ dir })).toBe("stopped");
+      expect(await isListening(kept.port)).toBe(false);
+      expect(await findEmbeddedServer({ dir })).toBeUndefined();
+      expect(await stopEmbeddedServer({ dir })).toBe("not-running");
+      await comeAndGo(dir);
+      expect(await findEmbeddedServer({ dir })).toBeUndefined();
+    }));
+
+  test("the mark of a kept server that was killed means nothing to the next one", () =>
+    withData(async (dir) => {
+      await keepEmbeddedServer({ dir, settings });
+      process.kill(await postmasterPid(dir), "SIGKILL");
+      await comeAndGo(dir);
+      expect(await findEmbeddedServer({ dir })).toBeUndefined();
+    }));
+
+  test("destroying stops the server whoever uses it, and starts afresh", () =>
+    withData(async (dir) => {
+      const user = await acquire(dir);
+      await queryOne(user.url, "create table lost ()");
+      await destroyEmbeddedServer({ dir });
+      expect(await isListening(user.port)).toBe(false);
+      expect(await readdir(dir)).not.toContain("data");
+      await user.release();
+
+      const next = await acquire(dir);
+      expect(await queryOne(next.url, "select to_regclass('lost') as lost")).toEqual({
+        lost: null,
+      });
+      await next.release();
+    }));
+});
+
+describe("recovery", () => {
+  const pidFile = (dir: string) => join(dir, "data", "postmaster.pid");
+
+  async function writePidFile(dir: string, pid: number): Promise<void> {
+    await writeFile(
+      pidFile(dir),
+      `${pid}\n${dir}/data\n1700000000\n5432\n\n127.0.0.1\n  1  2\nready   \n`,
+    );
+  }
+
+  test("from the pid file of a process that is gone", () =>
+    withData(async (dir) => {
+      await writePidFile(dir, await deadPid());
+      expect(await findEmbeddedServer({ dir })).toBeUndefined();
+      const server = await acquire(dir);
+      expect(server.started).toBe(true);
+      await server.release();
+    }));
+
+  test("from a pid file whose number another program has now, and spares that program", () =>
+    withData(async (dir) => {
+      const stranger = spawn("sleep", ["60"]);
+      try {
+        await writePidFile(dir, stranger.pid ?? 0);
+        expect(await stopEmbeddedServer({ dir })).toBe("not-running");
+        const server = await acquire(dir);
+        expect(server.started).toBe(true);
+        await server.release();
+        expect(stranger.exitCode ?? stranger.signalCode).toBeNull();
+      } finally {
+        stranger.kill();
+      }
+    }));
+
+  test("from a pid file that was never written to its end", () =>
+    withData(async (dir) => {
+      await writeFile(pidFile(dir), "");
+      await utimes(pidFile(dir), 1_700_000_000, 1_700_000_000);
+      await comeAndGo(dir);
+    }));
+
+  test("from a killed server, without an error in the process that used it", () =>
+    withData(async (dir) => {
+      const before = await acquire(dir);
+      await queryOne(before.url, "create table kept ()");
+      process.kill(await postmasterPid(dir), "SIGKILL");
+      const after = await acquire(dir);
+      expect(after.started).toBe(true);
+      expect(await queryOne(after.url, "select to_regclass('kept')::text as kept")).toEqual({
+        kept: "kept",
+      });
+      await before.release();
+      await after.release();
+      expect(await isListening(after.port)).toBe(false);
+    }));
+
+  test.skipIf(process.platform === "win32")("from a killed server whose children live on", () =>
+    withData(async (dir) => {
+      const before = await acquire(dir);
+      const sql = postgres(before.url, { max: 1, fetch_types: false, onclose: () => undefined });
+      const [backend] = await sql<{ pid: number }[]>`select pg_backend_pid() as pid`;
+      // Stopped, it cannot notice that its server is gone, and keeps the shared memory.
+      process.kill(backend?.pid ?? 0, "SIGSTOP");
+      process.kill(await postmasterPid(dir), "SIGKILL");
+      const starting = acquire(dir);
+      await eventually("a start is refused", async () =>
+        (await readFile(join(dir, "server.log"), "utf8")).includes("is still in use"),
+      );
+      process.kill(backend?.pid ?? 0, "SIGCONT");
+      const after = await starting;
+      expect(after.started).toBe(true);
+      await after.release();
+      await before.release();
+      await sql.end({ timeout: 0 });
+    }),
+  );
+});
+
+describe("what cannot start says why", () => {
+  test("a data folder of another major version", () =>
+    withData(async (dir) => {
+      await writeFile(join(dir, "data", "PG_VERSION"), "17\n");
+      const error = await failure(acquire(dir));
+      expect(error.code).toBe("data_version");
+      expect(error.message).toContain("was written by PostgreSQL 17; the embedded one is 18");
+      expect(error.message).toContain("npm run db:reset");
+    }));
+
+  test("a data folder that is not whole", () =>
+    withFolder(async (dir) => {
+      await mkdir(join(dir, "data"), { recursive: true });
+      if (isRoot) {
+        await chown(join(dir, "data"), NOBODY, NOBODY);
+      }
+      const error = await failure(acquire(dir));
+      expect(error.code).toBe("data_broken");
+      expect(error.message).toContain("PG_VERSION cannot be read (ENOENT)");
+      expect(error.message).toContain("npm run db:reset");
+    }));
+
+  test("a corrupted data folder, by the end of the server's log", () =>
+    withData(async (dir) => {
+      await writeFile(join(dir, "data", "global", "pg_control"), "nonsense");
+      const error = await failure(acquire(dir));
+      expect(error.code).toBe("start_failed");
+      expect(error.message).toMatch(/server\.log\) ends with:\n {2}\| .*PANIC: .*pg_control/);
+      expect(error.message).toContain("npm run db:reset");
+    }));
+
+  test("a setting that the server refuses", () =>
+    withData(async (dir) => {
+      const error = await failure(
+        acquire(dir, { settings: { shared_preload_libraries: "no_such_library" } }),
+      );
+      expect(error.code).toBe("start_failed");
+      expect(error.message).toContain('could not access file "no_such_library"');
+    }));
+
+  test("a start that takes too long, and leaves nothing behind", () =>
+    withFolder(async (dir) => {
+      const error = await failure(acquire(dir, { startTimeoutMs: 50 }));
+      expect(error.code).toBe("start_timeout");
+      expect(error.message).toContain("within 50 ms");
+      expect((await readdir(dir)).filter((name) => name.startsWith("data"))).toEqual([]);
+    }));
+
+  test("a password that is not the server's", () =>
+    withData(async (dir) => {
+      await writeFile(join(dir, "data", "tidemark.password"), "another");
+      const error = await failure(acquire(dir));
+      expect(error.code).toBe("connect_failed");
+      expect(error.message).toContain("password authentication failed");
+      expect(error.message).toContain("npm run db:reset");
+      expect(await findEmbeddedServer({ dir })).toBeUndefined();
+    }));
+});
+
+describe("the installed binaries", () => {
+  /** What a process says that acquires a server from a checkout with a damaged package. */
+  async function acquireFrom(
+    dir: string,
+    damage: (packageDir: string) => Promise<void>,
+    nodeArguments: readonly string[] = [],
+  ) {
+    const script = await copyCheckout(join(dirname(dir), "checkout"), damage);
+    if (isRoot) {
+      await chmod(dirname(dir), 0o755);
+    }
+    const user = await startEmbeddedUser({ dir, settings }, { script, nodeArguments });
+    const answer = await user.tell("acquire");
+    await user.tell("release");
+    await user.kill("SIGTERM");
+    return answer;
+  }
+
+  test.skipIf(process.platform === "win32")(
+    "work without their library links, which install scripts make",
+    () =>
+      withFolder(async (dir) => {
+        const answer = await acquireFrom(dir, async (packageDir) => {
+          const lib = join(packageDir, "native", "lib");
+          const entries = await readdir(lib, { withFileTypes: true });
+          const links = entries.filter((entry) => entry.isSymbolicLink());
+          expect(links).not.toEqual([]);
+          await Promise.all(links.map((link) => rm(join(lib, link.name))));
+        });
+        expect(answer).toMatchObject({ started: true, version: "18.4" });
+      }),
+  );
+
+  test.skipIf(process.platform !== "linux")("whose library is missing say which", () =>
+    withFolder(async (dir) => {
+      const { error } = await acquireFrom(dir, (packageDir) =>
+        rm(join(packageDir, "native", "lib", "libicui18n.so.60.2")),
+      );
+      expect(error?.code).toBe("init_failed");
+      expect(error?.message).toMatch(/libicui18n\.so\.60: cannot open shared object file/);
+    }),
+  );
+
+  test("that npm was told to omit are asked for", () =>
+    withFolder(async (dir) => {
+      const { error } = await acquireFrom(dir, (packageDir) => rm(packageDir, { recursive: true }));
+      expect(error?.code).toBe("binaries_missing");
+      expect(error?.message).toContain("npm ci (without --omit=optional)");
+    }));
+
+  test("that nobody publishes for this processor are not looked for", () =>
+    withFolder(async (dir) => {
+      const other =
+        'data:text/javascript,Object.defineProperty(process, "arch", { value: "mips" })';
+      const { error } = await acquireFrom(dir, async () => undefined, ["--import", other]);
+      expect(error?.code).toBe("unsupported_platform");
+      expect(error?.message).toContain(`${process.platform}-mips`);
+    }));
+});
+
+describe.runIf(isRoot)("as root", () => {
+  test("the server runs as an ordinary user, even with its data below a closed folder", () =>
+    withData(async (dir) => {
+      const server = await acquire(dir);
+      expect((await stat(dirname(dir))).mode & 0o777).toBe(0o700);
+      expect((await stat(`/proc/${await postmasterPid(dir)}`)).uid).not.toBe(0);
+      await server.release();
+    }));
+
+  test("data that an ordinary user made stays that user's", () =>
+    withData(async (dir) => {
+      giveToNobody(dir);
+      const server = await acquire(dir);
+      expect((await stat(`/proc/${await postmasterPid(dir)}`)).uid).toBe(NOBODY);
+      await server.release();
+      for (const name of ["data", "port", "server.log"]) {
+        expect([name, (await stat(join(dir, name))).uid]).toEqual([name, NOBODY]);
+      }
+    }));
+
+  test("data of root's own is refused, with the remedy", () =>
+    withFolder(async (dir) => {
+      await mkdir(join(dir, "data"), { recursive: true });
+      const error = await failure(acquire(dir));
+      expect(error.code).toBe("data_owner");
+      expect(error.message).toContain("chown -R");
+    }));
+});
+
+describe.runIf(isRoot)("binaries below a folder that the server's user may not enter", () => {
+  const user = { uid: NOBODY, gid: NOBODY };
+
+  async function withPlaces(
+    use: (
+      hidden: Binaries,
+      place: (name: string, mode?: number) => Promise<string>,
+    ) => Promise<void>,
+  ): Promise<void> {
+    const root = await mkdtemp(join(tmpdir(), "tidemark-places-"));
+    await chmod(root, 0o755);
+    const place = async (name: string, mode = 0o755) => {
+      await mkdir(join(root, name));
+      await chmod(join(root, name), mode);
+      return join(root, name);
+    };
+    try {
+      const closed = join(await place("closed", 0o700), "native");
+      const { root: installed, build } = await locateBinaries();
+      await mkdir(closed);
+      await copyTree(installed, closed);
+      await use(binariesAt(closed, build), place);
+    } finally {
+      await rm(root, { recursive: true });
+    }
+  }
+
+  test("are copied once to where it may, and run from there", () =>
+    withPlaces(async (hidden, place) => {
+      const places = [await place("cache")];
+      const [copy, same] = await Promise.all([
+        makeReachable(hidden, user, places),
+        makeReachable(hidden, user, places),
+      ]);
+      expect(copy.root).toBe(join(places[0] ?? "", "tidemark", hidden.build));
+      expect(same).toEqual(copy);
+      expect(
+        execFileSync(copy.postgres, ["--version"], { ...user, cwd: "/" }).toString(),
+      ).toContain("18.4");
+      const made = await stat(copy.root);
+      expect(await makeReachable(hidden, user, places)).toEqual(copy);
+      expect((await stat(copy.root)).ino).toBe(made.ino);
+      expect(await readdir(dirname(copy.root))).toEqual([hidden.build]);
+    }));
+
+  test("are not taken from a place where somebody else could plant them", () =>
+    withPlaces(async (hidden, place) => {
+      const planted = await place("planted", 0o1777);
+      await mkdir(join(planted, "tidemark"));
+      await chown(join(planted, "tidemark"), NOBODY, NOBODY);
+      const linked = await place("linked");
+      await symlink("/usr", join(linked, "tidemark"));
+      const bad = [await place("open", 0o777), planted, linked, await place("closed-too", 0o700)];
+      const error = await failure(makeReachable(hidden, user, bad));
+      expect(error.code).toBe("binaries_unreachable");
+      expect(error.message).toContain(`${bad[0]} is not root's alone`);
+      expect(error.message).toContain(`${planted}/tidemark is not root's alone`);
+      expect(error.message).toContain(`${linked}/tidemark is not root's alone`);
+      expect(error.message).toContain(`user ${NOBODY} cannot reach it`);
+
+      const good = await place("good");
+      const copy = await makeReachable(hidden, user, [...bad, good]);
+      expect(copy.root.startsWith(good)).toBe(true);
+    }));
+});
+
+describe.runIf(isRoot)("as an ordinary user", () => {
+  test("data of somebody else is refused", () =>
+    withData(async (dir) => {
+      await chmod(dirname(dir), 0o755);
+      const others = [stopEmbeddedServer, findEmbeddedServer, destroyEmbeddedServer];
+      process.seteuid?.(NOBODY);
+      try {
+        for (const call of [() => acquire(dir), ...others.map((other) => () => other({ dir }))]) {
+          expect((await failure(call())).code).toBe("data_owner");
+        }
+      } finally {
+        process.seteuid?.(0);
+      }
+    }));
+});
