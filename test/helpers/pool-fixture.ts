@@ -26,6 +26,9 @@ export interface Note {
 
 type Database = DatabasePool | Transaction;
 
+/** For `pg_stat_activity`, which shows the other test files' backends as well. */
+export const TESTED = "datname = current_database() and application_name = 'tested'";
+
 /** For each test file a database with an empty table `notes`, and pools over it. */
 export function usePools(template: "empty" | "migrated"): PoolFixture {
   const opened = new Set<DatabasePool>();
@@ -67,8 +70,7 @@ export function usePools(template: "empty" | "migrated"): PoolFixture {
       opened.add(pool);
       return pool;
     },
-    backends: () =>
-      admin.query("select pid from pg_stat_activity where application_name = 'tested'"),
+    backends: () => admin.query(`select pid from pg_stat_activity where ${TESTED}`),
     terminate: async (pid) => {
       await admin.query("select pg_terminate_backend($1)", [pid]);
       await gone(pid);
@@ -78,7 +80,7 @@ export function usePools(template: "empty" | "migrated"): PoolFixture {
       vi.waitFor(async () => {
         const row = await admin.queryOne<{ pid: number }>(
           `select pid from pg_stat_activity
-           where application_name = 'tested' and state = 'active' and wait_event is not null`,
+           where ${TESTED} and state = 'active' and wait_event is not null`,
         );
         if (row === undefined) throw new Error("nobody stands still yet");
         return row.pid;

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test, vi } from "vitest";
 import type { DatabasePool } from "../../src/db/pool.ts";
-import { ownPid, usePools, write } from "../helpers/pool-fixture.ts";
+import { ownPid, TESTED, usePools, write } from "../helpers/pool-fixture.ts";
 import { type Listening, startProxy } from "../helpers/pool-network.ts";
 
 const pools = usePools("empty");
@@ -128,7 +128,7 @@ describe("a connection that dies in a transaction", () => {
         if (round % 3 === 0) proxy.cutAll();
         await pools.admin.query(
           `select pg_terminate_backend(pid) from pg_stat_activity
-           where application_name = 'tested' order by random() limit 2`,
+           where ${TESTED} order by random() limit 2`,
         );
       }
     }

@@ -1,0 +1,58 @@
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+/** A migrations folder of a test's own. */
+export interface HistoryFolder {
+  readonly dir: string;
+  /** Writes or replaces a migration's file. */
+  readonly write: (tag: string, sql: string) => Promise<void>;
+  /** Writes the journal anew: which migrations there are, in which order. */
+  readonly list: (tags: readonly string[]) => Promise<void>;
+  readonly remove: () => Promise<void>;
+}
+
+/** Writes a drizzle-kit folder (0.x) whose migrations stand in the object's order. */
+export async function historyFolder(
+  migrations: Readonly<Record<string, string>>,
+): Promise<HistoryFolder> {
+  const dir = await mkdtemp(join(tmpdir(), "tidemark-history-"));
+  await mkdir(join(dir, "meta"));
+  const write = (tag: string, sql: string) => writeFile(join(dir, `${tag}.sql`), sql);
+  const list = (tags: readonly string[]) =>
+    writeFile(join(dir, "meta", "_journal.json"), journalOf(tags));
+  for (const [tag, sql] of Object.entries(migrations)) await write(tag, sql);
+  await list(Object.keys(migrations));
+  return { dir, write, list, remove: () => rm(dir, { recursive: true, force: true }) };
+}
+
+export function journalOf(tags: readonly string[]): string {
+  const entries = tags.map((tag, idx) => ({
+    idx,
+    version: "7",
+    when: 1_700_000_000_000 + idx,
+    tag,
+    breakpoints: true,
+  }));
+  return JSON.stringify({ version: "7", dialect: "postgresql", entries }, null, 2);
+}
+
+/** Three migrations that depend on each other, the last with data. */
+export const THREE = {
+  "0000_create_notes": `CREATE TABLE "notes" ("id" serial PRIMARY KEY, "body" text NOT NULL);`,
+  "0001_add_author": `ALTER TABLE "notes" ADD COLUMN "author" text;--> statement-breakpoint
+CREATE INDEX "notes_author_idx" ON "notes" ("author");`,
+  "0002_first_note": `INSERT INTO "notes" ("body", "author") VALUES ('hello', 'ada');`,
+} as const;
+
+/** Migrations that each put one row into a table: what ran twice or not at all shows. */
+export function countingHistory(count: number): Record<string, string> {
+  const list: Record<string, string> = {
+    "0000_create_ticks": `create table ticks (n integer not null);\ncreate table extra (n integer);`,
+  };
+  for (let n = 1; n < count; n += 1) {
+    list[`${String(n).padStart(4, "0")}_tick`] =
+      `insert into ticks values (${n});\nalter table extra add column c${n} integer;\ninsert into extra (n, c${n}) values (${n}, ${n});`;
+  }
+  return list;
+}

@@ -1,0 +1,41 @@
+import { expect } from "vitest";
+import { readLog, rowsOf } from "../../src/db/migrate/io/ledger.ts";
+import { openSession } from "../../src/db/migrate/io/session.ts";
+import { foldEvents } from "../../src/db/migrate/pure/fold.ts";
+import { readRows } from "../../src/db/migrate/pure/lease-sql.ts";
+import type { LedgerEvent, LedgerRow } from "../../src/db/migrate/types.ts";
+
+export interface LedgerContent {
+  readonly events: readonly LedgerEvent[];
+  readonly rows: readonly LedgerRow[];
+}
+
+/** Reads both sides of a ledger. */
+export async function readLedgerContent(url: string, schema = "tidemark"): Promise<LedgerContent> {
+  const { session, first } = await openSession(
+    { url, connectTimeoutMs: 5_000, onNotice: () => undefined, onFailpoint: undefined },
+    readRows(schema),
+  );
+  try {
+    return { events: await readLog(session, schema), rows: rowsOf(first) };
+  } finally {
+    await session.close();
+  }
+}
+
+/** Asserts that the state table is exactly the fold of the events. */
+export async function expectFoldToMatch(url: string, schema = "tidemark"): Promise<LedgerContent> {
+  const content = await readLedgerContent(url, schema);
+  const byTag = (a: LedgerRow, b: LedgerRow) => a.tag.localeCompare(b.tag);
+  expect([...foldEvents(content.events).values()].toSorted(byTag)).toEqual(
+    content.rows.toSorted(byTag),
+  );
+  return content;
+}
+
+/** The log as short lines: `0000_a started 1`. */
+export function storyOf(events: readonly LedgerEvent[]): readonly string[] {
+  return events.map(
+    ({ tag, type, attempt }) => `${tag} ${type.replace("migration.", "")} ${attempt}`,
+  );
+}

@@ -1,0 +1,33 @@
+// A runner in a process of its own. Started by runner-process.ts with the engine's
+// compiled module, then told over IPC what to run and when.
+const [, , engine] = process.argv;
+const { DatabaseMigrator } = await import(engine);
+
+process.on("message", async (task) => {
+  const { options, migrate, failpoint } = task;
+  const onFailpoint = ({ phase, message }) => {
+    if (failpoint === undefined) return;
+    if (failpoint.phase !== phase || failpoint.message !== message) return;
+    process.kill(process.pid, failpoint.signal ?? "SIGKILL");
+    // A stopped process goes on here once it is continued.
+  };
+  const progress = [];
+  try {
+    const migrator = new DatabaseMigrator(options, { onFailpoint });
+    const report = await migrator.migrate({
+      ...migrate,
+      onProgress: (item) => {
+        progress.push(item);
+        process.send({ kind: "progress", item });
+      },
+    });
+    process.send({ kind: "end", report, progress }, () => process.disconnect());
+  } catch (error) {
+    const { code, message, stack, exitCode } = error;
+    process.send({ kind: "end", error: { code, message, stack, exitCode }, progress }, () =>
+      process.disconnect(),
+    );
+  }
+});
+
+process.send({ kind: "ready" });

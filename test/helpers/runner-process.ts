@@ -1,0 +1,78 @@
+import { type ChildProcess, fork } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { inject } from "vitest";
+import type {
+  MigrateOptions,
+  MigrateReport,
+  MigratorOptions,
+  Progress,
+} from "../../src/db/migrate/index.ts";
+import type { Failpoint } from "../../src/db/migrate/io/session.ts";
+
+export interface RunnerTask {
+  readonly options: MigratorOptions;
+  readonly migrate?: Pick<MigrateOptions, "to" | "allowOutOfOrder">;
+  /** Where the process is to send itself a signal; SIGKILL when none is named. */
+  readonly failpoint?: Failpoint & { readonly signal?: NodeJS.Signals };
+}
+
+export interface RunnerEnd {
+  readonly report?: MigrateReport;
+  readonly error?: { readonly code: string; readonly message: string; readonly stack: string };
+  readonly progress: readonly Progress[];
+  /** The signal that ended the process, where one did. */
+  readonly signal: NodeJS.Signals | null;
+}
+
+export interface Runner {
+  readonly child: ChildProcess;
+  /** Lets it go: it has loaded its modules and waits. */
+  readonly start: (task: RunnerTask) => void;
+  readonly end: Promise<RunnerEnd>;
+  /** Resolves with the first progress of that kind. */
+  readonly seen: (kind: Progress["kind"]) => Promise<Progress>;
+}
+
+/** Starts an OS process with a runner in it, up to the barrier. */
+export async function startRunner(): Promise<Runner> {
+  const script = fileURLToPath(new URL("runner-child.mjs", import.meta.url));
+  const child = fork(script, [inject("builtEngine")], { stdio: ["ignore", "inherit", "inherit", "ipc"] });
+  let last: Omit<RunnerEnd, "signal"> = { progress: [] };
+  const watchers: { kind: Progress["kind"]; resolve: (item: Progress) => void }[] = [];
+  const end = new Promise<RunnerEnd>((resolve) => {
+    child.on("exit", (_code, signal) => resolve({ ...last, signal }));
+  });
+  await new Promise<void>((resolve, reject) => {
+    child.on("message", (message: { kind: string; item: Progress } & typeof last) => {
+      if (message.kind === "ready") resolve();
+      if (message.kind === "end") last = message;
+      if (message.kind === "progress") {
+        for (const watcher of watchers.filter(({ kind }) => kind === message.item.kind)) {
+          watcher.resolve(message.item);
+        }
+      }
+    });
+    child.on("error", reject);
+    child.on("exit", (code) => reject(new Error(`the runner ended with ${code} before it began`)));
+  });
+  return {
+    child,
+    start: (task) => child.send(task),
+    end,
+    seen: (kind) => new Promise((resolve) => watchers.push({ kind, resolve })),
+  };
+}
+
+/** Runs one task in a process of its own. */
+export async function runInProcess(task: RunnerTask): Promise<RunnerEnd> {
+  const runner = await startRunner();
+  runner.start(task);
+  return runner.end;
+}
+
+/** Starts that many processes, and lets them all go at one moment. */
+export async function runHerd(count: number, task: RunnerTask): Promise<readonly RunnerEnd[]> {
+  const runners = await Promise.all(Array.from({ length: count }, startRunner));
+  for (const runner of runners) runner.start(task);
+  return Promise.all(runners.map(({ end }) => end));
+}
