@@ -2,6 +2,7 @@
  * A process that uses an embedded server, for tests that need several of them: see embedded-users.ts.
  * Reads words from its standard input, a line each, and answers each with a line of JSON.
  */
+import { once } from "node:events";
 import { createInterface } from "node:readline";
 import postgres from "postgres";
 import {
@@ -36,14 +37,16 @@ const words: Readonly<Record<string, () => Promise<unknown>>> = {
 };
 
 async function queryVersion(joined: EmbeddedServer): Promise<string> {
-  const sql = postgres(joined.url, { max: 1, fetch_types: false, ssl: false });
+  const lost = new AbortController();
+  const onclose = () => lost.abort();
+  const sql = postgres(joined.url, { max: 1, fetch_types: false, ssl: false, onclose });
   try {
-    const [row] = await sql<
-      { version: string }[]
-    >`select current_setting('server_version') as version`;
-    return row?.version ?? "";
+    // postgres.js never answers some queries of a lost connection.
+    const answered = sql.unsafe<{ server_version: string }[]>("show server_version");
+    const [row] = await Promise.race([answered, once(lost.signal, "abort")]);
+    return row?.server_version ?? "";
   } finally {
-    await sql.end();
+    await sql.end({ timeout: 1 });
   }
 }
 

@@ -57,6 +57,12 @@ async function buildSources(): Promise<string> {
   await mkdir(".tidemark", { recursive: true });
   const outDir = await mkdtemp(resolve(".tidemark/build-"));
   const tsc = resolve("node_modules/typescript/bin/tsc");
-  await promisify(execFile)(process.execPath, [tsc, "-p", "tsconfig.build.json", "--outDir", outDir]);
+  await promisify(execFile)(process.execPath, [
+    tsc,
+    "-p",
+    "tsconfig.build.json",
+    "--outDir",
+    outDir,
+  ]);
   return outDir;
 }

@@ -36,7 +36,9 @@ export interface Runner {
 /** Starts an OS process with a runner in it, up to the barrier. */
 export async function startRunner(): Promise<Runner> {
   const script = fileURLToPath(new URL("runner-child.mjs", import.meta.url));
-  const child = fork(script, [inject("builtEngine")], { stdio: ["ignore", "inherit", "inherit", "ipc"] });
+  const child = fork(script, [inject("builtEngine")], {
+    stdio: ["ignore", "inherit", "inherit", "ipc"],
+  });
   let last: Omit<RunnerEnd, "signal"> = { progress: [] };
   const watchers: { kind: Progress["kind"]; resolve: (item: Progress) => void }[] = [];
   const end = new Promise<RunnerEnd>((resolve) => {

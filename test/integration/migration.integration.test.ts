@@ -197,7 +197,10 @@ describe("status", () => {
       expect(state.at.getTime()).toBeGreaterThanOrEqual(before);
       expect(state.at.getTime()).toBeLessThanOrEqual(after);
       expect(state.durationMs).toBeGreaterThanOrEqual(0);
-      expect(state.owner).toMatchObject({ user: new URL(database.url).username, processId: process.pid });
+      expect(state.owner).toMatchObject({
+        user: new URL(database.url).username,
+        processId: process.pid,
+      });
     }
   });
 
@@ -259,10 +262,10 @@ test("a MigrateError is what every refusal is", async () => {
 
 async function ledgerExists(): Promise<boolean> {
   const [row] = await database.sql`select to_regclass('tidemark.runner') is not null as found`;
-  return row?.["found"] === true;
+  return row?.found === true;
 }
 
 async function databaseClock(): Promise<number> {
   const [row] = await database.sql`select clock_timestamp() as now`;
-  return (row?.["now"] as Date).getTime();
+  return (row?.now as Date).getTime();
 }

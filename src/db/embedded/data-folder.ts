@@ -52,7 +52,6 @@ export async function createDataFolder(
   user: ServerUser | undefined,
   deadline: Deadline,
 ): Promise<void> {
-  await removeLeftOvers(layout);
   if (await comesFromAnotherBuilder(layout, deadline, () => true)) {
     return;
   }
@@ -155,12 +154,16 @@ async function comesFromAnotherBuilder(
 }
 
 /** Removes what builders that were killed left. */
-async function removeLeftOvers(layout: Layout): Promise<void> {
+export async function removeLeftOvers(layout: Layout): Promise<void> {
   for (const draft of await drafts(layout)) {
     if (!draft.isLive) {
-      await rm(join(layout.dir, draft.name), REMOVE);
+      await rm(join(layout.dir, draft.name), REMOVE).catch(leaveForLater);
     }
   }
+}
+
+function leaveForLater(): void {
+  // The killed builder's initdb may still be writing there; the next start tries again.
 }
 
 async function drafts(layout: Layout): Promise<readonly { name: string; isLive: boolean }[]> {

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Binaries, locateBinaries } from "./binaries.ts";
-import { checkDataFolder, createDataFolder } from "./data-folder.ts";
+import { checkDataFolder, createDataFolder, removeLeftOvers } from "./data-folder.ts";
 import type { Deadline } from "./deadline.ts";
 import { EmbeddedServerError } from "./errors.ts";
 import { createLayout, exists, type Layout } from "./layout.ts";
@@ -18,6 +18,7 @@ export interface RunOptions {
 }
 
 const WAIT_MS = 10;
+const LAST_TRY = 2;
 
 /** The server of the folder: the one that runs, else a new one. */
 export async function ensureRunning(
@@ -73,6 +74,7 @@ async function tryStart(
 ): Promise<RunningServer | undefined> {
   const { layout, deadline, onProgress } = options;
   const binaries = await makeReachable(await locateBinaries(), user);
+  await removeLeftOvers(layout);
   if (!(await exists(layout.dataDir))) {
     onProgress(`starting PostgreSQL ${binaries.version} (first start: creating the data folder)`);
     await createDataFolder(layout, binaries, user, deadline);
@@ -82,8 +84,9 @@ async function tryStart(
   if (afterCrash && attempts.tooEarlySince === undefined) {
     onProgress(`starting PostgreSQL ${binaries.version} (the last one was killed: recovering)`);
   }
-  const port =
-    (attempts.failed === 0 ? await rememberedPort(layout) : undefined) ?? (await freePort());
+  // The last try takes another port: somebody may hold ours without listening there.
+  const wanted = attempts.failed < LAST_TRY ? await rememberedPort(layout) : undefined;
+  const port = wanted ?? (await freePort());
   const outcome = await startServer({ ...options, binaries, user }, port);
   if (outcome.kind === "ready") {
     await rememberPort(layout, outcome.server.port);
@@ -117,9 +120,9 @@ async function judgeFailure(
       return;
     }
   }
-  // Once more with another port: somebody may have taken ours between the look and the start.
+  // Once more: another starter may have been in our way and gone again.
   attempts.failed++;
-  if (attempts.failed > 1) {
+  if (attempts.failed > LAST_TRY) {
     throw new EmbeddedServerError("start_failed", {
       fact: `PostgreSQL ${binaries.version} did not start: ${binaries.postgres} ${failed.how}. Its log (${layout.logFile}) ends with:`,
       output: failed.log,

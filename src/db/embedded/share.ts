@@ -1,12 +1,13 @@
-import postgres, { type Sql } from "postgres";
 import { EmbeddedServerError, errorCode } from "./errors.ts";
-import { HOST } from "./port.ts";
+import {
+  CONNECTION_LOST,
+  type LockConnection,
+  type LockConnectionOptions,
+  NO_ANSWER,
+  openLockConnection,
+} from "./lock-connection.ts";
 
-export interface ShareOptions {
-  readonly port: number;
-  readonly password: string;
-  readonly connectTimeoutMs: number;
-}
+export type ShareOptions = LockConnectionOptions;
 
 /** A process's part in a running server: a connection that holds the shared lock. */
 export interface Share {
@@ -29,114 +30,141 @@ const LOCK = 0x74696465;
 
 /** Takes a part in the server, unless the last one is just leaving it. */
 export async function joinServer(options: ShareOptions): Promise<JoinOutcome> {
-  let holding = false;
+  const outcome = await takeShared(options);
+  if (outcome.kind !== "taken") {
+    return outcome;
+  }
+  let { connection } = outcome;
+  let isLeaving = false;
+  let retaking: Promise<void> = Promise.resolve();
+  // Someone ended our connection (a test of dropped connections, say) and the server may live on:
+  // without the lock the next one to leave would stop it under us.
+  const watch = () =>
+    connection.onLost(() => {
+      if (!isLeaving) {
+        retaking = retake();
+      }
+    });
   const retake = async () => {
-    // Someone ended our connection (a test of dropped connections, say) and the server may live on:
-    // without the lock the next one to leave would stop it under us. Asking reconnects.
-    if (holding) {
-      holding = false;
-      holding = await tryShared(sql).catch(() => false);
+    const again = await takeShared(options).catch(() => undefined);
+    if (again?.kind === "taken") {
+      connection = again.connection;
+      watch();
     }
   };
-  const sql = connect(options, () => void retake());
+  watch();
+  const share: Share = {
+    prepareDatabase: (name) => prepareDatabase(connection, name),
+    async leave(whenLast) {
+      isLeaving = true;
+      await retaking;
+      await leaveServer(connection, whenLast);
+    },
+  };
+  return { kind: "joined", share };
+}
+
+type TakeOutcome =
+  | { readonly kind: "taken"; readonly connection: LockConnection }
+  | Exclude<JoinOutcome, { kind: "joined" }>;
+
+async function takeShared(options: ShareOptions): Promise<TakeOutcome> {
+  const connection = openLockConnection(options);
   try {
-    if (!(await tryShared(sql))) {
-      await sql.end({ timeout: 0 });
-      return { kind: "unavailable" };
+    if (await tryLock(connection, "pg_try_advisory_lock_shared", options.connectTimeoutMs)) {
+      return { kind: "taken", connection };
     }
+    await connection.close();
+    return { kind: "unavailable" };
   } catch (cause) {
-    await sql.end({ timeout: 0 });
+    await connection.close();
     if (isUnavailable(cause)) {
       return { kind: "unavailable", cause };
     }
     throw refused(options, cause);
   }
-  holding = true;
-  return {
-    kind: "joined",
-    share: {
-      prepareDatabase: (name) => prepareDatabase(sql, name),
-      leave: (whenLast) => {
-        holding = false;
-        return leaveServer(sql, whenLast);
-      },
-    },
-  };
 }
 
-function connect(options: ShareOptions, onclose: () => void): Sql {
-  return postgres({
-    host: HOST,
-    port: options.port,
-    database: "postgres",
-    username: "postgres",
-    password: options.password,
-    ssl: false,
-    max: 1,
-    // Named, all of them: what is left out is taken from PG* variables.
-    idle_timeout: 0,
-    max_lifetime: null,
-    connect_timeout: Math.max(1, options.connectTimeoutMs / 1000),
-    fetch_types: false,
-    prepare: false,
-    onnotice: ignoreNotice,
-    onclose,
-    connection: { application_name: "tidemark-embedded", idle_session_timeout: 0 },
-  });
-}
-
-function ignoreNotice(): void {
-  // Notices are the server's chat with psql; nobody reads this connection.
-}
-
-async function leaveServer(sql: Sql, whenLast: () => Promise<void>): Promise<void> {
+async function leaveServer(
+  connection: LockConnection,
+  whenLast: () => Promise<void>,
+): Promise<void> {
   try {
     // Unlock first: two that leave at once and both hold it would both find the other there.
-    await sql`select pg_catalog.pg_advisory_unlock_shared(${LOCK})`;
-    if (await tryExclusive(sql)) {
+    await tryLock(connection, "pg_advisory_unlock_shared");
+    if (await tryLock(connection, "pg_try_advisory_lock")) {
       await whenLast();
     }
   } catch (error) {
-    falseWhenGone(error);
+    // A server that is gone needs no stopping.
+    if (!isUnavailable(error)) {
+      throw error;
+    }
   } finally {
-    await sql.end({ timeout: 0 });
+    await connection.close();
   }
 }
 
-async function tryShared(sql: Sql): Promise<boolean> {
-  const [row] = await sql<{ taken: boolean }[]>`
-    select pg_catalog.pg_try_advisory_lock_shared(${LOCK}) as taken`;
+type LockFunction =
+  | "pg_try_advisory_lock_shared"
+  | "pg_advisory_unlock_shared"
+  | "pg_try_advisory_lock";
+
+async function tryLock(
+  connection: LockConnection,
+  lockFunction: LockFunction,
+  timeoutMs = ANSWER_TIMEOUT_MS,
+): Promise<boolean> {
+  const query = `select pg_catalog.${lockFunction}(${LOCK}) as taken`;
+  const [row] = await connection.ask<{ taken: boolean }>(query, timeoutMs);
   return row?.taken === true;
 }
 
-async function tryExclusive(sql: Sql): Promise<boolean> {
-  const [row] = await sql<{ taken: boolean }[]>`
-    select pg_catalog.pg_try_advisory_lock(${LOCK}) as taken`;
-  return row?.taken === true;
-}
+// These answer at once, or the server hangs.
+const ANSWER_TIMEOUT_MS = 10_000;
 
 const DUPLICATE_DATABASE = "42P04";
 const UNIQUE_VIOLATION = "23505";
+const CREATE_TIMEOUT_MS = 60_000;
 
-async function prepareDatabase(sql: Sql, database: string): Promise<string> {
-  const [row] = await sql<{ version: string; there: boolean }[]>`
-    select
-      pg_catalog.current_setting('server_version') as version,
-      exists (select from pg_catalog.pg_database where datname = ${database}) as there`;
+async function prepareDatabase(connection: LockConnection, database: string): Promise<string> {
+  const [row] = await connection.ask<{ version: string; there: boolean }>(
+    `select
+       pg_catalog.current_setting('server_version') as version,
+       exists (select from pg_catalog.pg_database where datname = ${literal(database)}) as there`,
+    ANSWER_TIMEOUT_MS,
+  );
   if (row?.there === false) {
-    try {
-      await sql.unsafe(`create database "${database.replaceAll('"', '""')}"`);
-    } catch (error) {
-      // Another process that starts was faster.
-      if (errorCode(error) !== DUPLICATE_DATABASE && errorCode(error) !== UNIQUE_VIOLATION) {
-        throw notCreated(database, error);
-      }
-    }
+    await createDatabase(connection, database);
   }
   return row?.version ?? "";
 }
 
+async function createDatabase(connection: LockConnection, database: string): Promise<void> {
+  try {
+    await connection.ask(`create database ${identifier(database)}`, CREATE_TIMEOUT_MS);
+  } catch (cause) {
+    // Another process that starts was faster.
+    if (errorCode(cause) !== DUPLICATE_DATABASE && errorCode(cause) !== UNIQUE_VIOLATION) {
+      throw new EmbeddedServerError("database_failed", {
+        fact: `The database ${database} cannot be created: ${messageOf(cause)}`,
+        cause,
+      });
+    }
+  }
+}
+
+function literal(text: string): string {
+  return `'${text.replaceAll("'", "''")}'`;
+}
+
+function identifier(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`;
+}
+
 const UNAVAILABLE: ReadonlySet<string | undefined> = new Set([
+  CONNECTION_LOST,
+  NO_ANSWER,
   "57P01", // admin_shutdown
   "57P02", // crash_shutdown
   "57P03", // cannot_connect_now
@@ -145,7 +173,6 @@ const UNAVAILABLE: ReadonlySet<string | undefined> = new Set([
   "ECONNRESET",
   "EPIPE",
   "CONNECTION_CLOSED",
-  "CONNECTION_ENDED",
   "CONNECTION_DESTROYED",
   "CONNECT_TIMEOUT",
 ]);
@@ -154,27 +181,14 @@ function isUnavailable(error: unknown): boolean {
   return UNAVAILABLE.has(errorCode(error));
 }
 
-const INVALID_PASSWORD = "28P01";
-
-/** For what is done on leaving: a server that is gone, or a stranger on its port, needs nothing. */
-function falseWhenGone(error: unknown): false {
-  if (isUnavailable(error) || errorCode(error) === INVALID_PASSWORD) {
-    return false;
-  }
-  throw error;
-}
-
-function notCreated(database: string, cause: unknown): EmbeddedServerError {
-  return new EmbeddedServerError("database_failed", {
-    fact: `The database ${database} cannot be created: ${cause instanceof Error ? cause.message : cause}`,
-    cause,
-  });
-}
-
 function refused(options: ShareOptions, cause: unknown): EmbeddedServerError {
   return new EmbeddedServerError("connect_failed", {
-    fact: `The server on port ${options.port} refuses us: ${cause instanceof Error ? cause.message : cause}`,
+    fact: `The server on port ${options.port} refuses us: ${messageOf(cause)}`,
     remedy: "If its password was changed or lost and its content may go: npm run db:reset",
     cause,
   });
+}
+
+function messageOf(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause);
 }

@@ -144,8 +144,6 @@ export interface RunnerRow {
   readonly liveness: Liveness;
   /** The server is a standby: it can be read and not written. */
   readonly standby: boolean;
-  /** Newest event in the ledger, 0 when there is none. */
-  readonly lastEventId: number;
 }
 
 /** The database's side, as one message read it. */

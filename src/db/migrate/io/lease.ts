@@ -33,8 +33,8 @@ export type LeaseOutcome =
       readonly kind: "taken";
       readonly lease: LeaseToken;
       readonly rows: readonly LedgerRow[];
-      /** Another runner held it when we came. */
-      readonly waited: boolean;
+      /** Database clock. */
+      readonly at: Date;
     }
   /** Whoever held it did what we came for. */
   | { readonly kind: "done" };
@@ -59,7 +59,6 @@ export async function takeOrWait(
   let runner = first;
   let pauseMs = FIRST_PAUSE_MS;
   let reportedAt = 0;
-  let waited = false;
   for (;;) {
     wait.signal?.throwIfAborted();
     if (isDone(runner)) return { kind: "done" };
@@ -71,10 +70,9 @@ export async function takeOrWait(
         if (holder !== undefined && holder.runId !== wait.identity.runId) {
           wait.onProgress({ kind: "took-over", holder });
         }
-        return { kind: "taken", ...taken, waited };
+        return { kind: "taken", ...taken };
       }
     }
-    waited = true;
     const waitedMs = Date.now() - wait.since;
     if (waitedMs + pauseMs > wait.waitTimeoutMs) throw lockTimeout(holder, waitedMs);
     if (holder !== undefined && Date.now() - reportedAt > REPORT_EVERY_MS) {
@@ -119,7 +117,7 @@ function mayBeTaken({ liveness }: RunnerRow): boolean {
 
 async function take(
   wait: LeaseWait,
-): Promise<{ readonly lease: LeaseToken; readonly rows: readonly LedgerRow[] } | undefined> {
+): Promise<Omit<Extract<LeaseOutcome, { kind: "taken" }>, "kind"> | undefined> {
   const { session, schema, identity } = wait;
   const text = takeLease(schema, identity, {
     handshakePid: session.handshakePid(),
@@ -128,9 +126,13 @@ async function take(
   try {
     const { reply } = await session.send("take", text);
     const answer = await reply;
-    const token = answer.rows.find((row) => "tidemark_token" in row)?.tidemark_token;
-    if (token === undefined) return undefined;
-    return { lease: { runId: identity.runId, token: String(token) }, rows: rowsOf(answer) };
+    const row = answer.rows.find((item) => "tidemark_token" in item);
+    if (row === undefined) return undefined;
+    return {
+      lease: { runId: identity.runId, token: String(row.tidemark_token) },
+      rows: rowsOf(answer),
+      at: row.tidemark_now as Date,
+    };
   } catch (error) {
     if (!isServerError(error)) throw error;
     await rollBack(session);

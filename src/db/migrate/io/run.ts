@@ -94,14 +94,15 @@ async function attempt(
       (now) => isCurrent(history, now),
     );
     if (outcome.kind === "done") return current;
-    const { lease, rows, waited } = outcome;
+    const { lease, rows, at } = outcome;
     const context = { schema, identity: request.identity, lease };
     try {
       // The plan made before the lease was a preview: this one runs.
       const plan = planRun(history, { runner, rows }, request.plan);
       const nothingLeft = nothingToDo(plan);
       if (nothingLeft === undefined) {
-        if (waited) refuseFailedMeanwhile(plan.steps, rows, runner.lastEventId);
+        const runningForMs = Date.now() - since;
+        refuseFailedMeanwhile(plan.steps, rows, new Date(at.getTime() - runningForMs));
         const steps = await parse(plan.steps);
         onProgress({ kind: "planned", tags: steps.map(({ migration }) => migration.tag) });
         await executeSteps({
@@ -141,21 +142,28 @@ async function readState(session: Session, schema: string): Promise<readonly Led
   return rowsOf(await reply);
 }
 
-/** Two hundred replicas must not each retry a migration that one of them saw fail. */
+/**
+ * Two hundred replicas that boot at one moment must not each retry a migration that
+ * one of them has seen fail: what failed since this run began is not tried again.
+ *
+ * @param since on the database's clock, which need not be this machine's
+ */
 function refuseFailedMeanwhile(
   steps: readonly Step[],
   rows: readonly LedgerRow[],
-  lastEventId: number,
+  since: Date,
 ): void {
   const [step] = steps;
   const row = rows.find(({ tag }) => tag === step?.migration.tag);
   if (step === undefined || row?.state !== "FAILED" || row.error === null) return;
-  if (row.checksum !== step.migration.checksum || row.eventId <= lastEventId) return;
+  // One that was told to stop has not shown that the migration is broken.
+  if (row.error.sqlState === null || row.checksum !== step.migration.checksum) return;
+  if ((row.finishedAt ?? row.startedAt) < since) return;
   throw new MigrateError({
     code: "migration_failed",
     tag: row.tag,
     fact: row.error.text,
-    remedy: `Another runner met this while this one waited (${row.owner.host}, process ${row.owner.processId}), and it was not tried again.`,
+    remedy: `Another runner met this since this one began (${row.owner.host}, process ${row.owner.processId}), and it was not tried again.`,
     recorded: row.error,
     notRun: steps.map(({ migration }) => migration.tag),
   });

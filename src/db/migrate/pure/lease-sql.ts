@@ -49,8 +49,7 @@ export function look(schema: string): string {
   'processId', r.process_id, 'backendPid', r.backend_pid, 'user', r.db_user,
   'activity', r.activity, 'acquiredAt', r.acquired_at, 'expiresAt', r.expires_at,
   'liveness', ${liveness(s)},
-  'standby', pg_catalog.pg_is_in_recovery(),
-  'lastEventId', (select coalesce(max(e.id), 0) from ${s}.migration_events e)
+  'standby', pg_catalog.pg_is_in_recovery()
 ) as tidemark_runner
 from ${s}.runner r
 left join lateral pg_catalog.pg_stat_get_activity(r.backend_pid) a on r.backend_pid is not null`;
@@ -117,7 +116,7 @@ set run_id = ${literal(identity.runId)},
   expires_at = clock_timestamp() + interval '${integer(LEASE_TTL_MS)} ms'
 from judged j
 where r.id = j.id
-returning r.token::text as tidemark_token;
+returning r.token::text as tidemark_token, clock_timestamp() as tidemark_now;
 ${readRows(schema)};
 commit`;
 }

@@ -96,6 +96,7 @@ export function migrationMessage(
       rank: current.rank,
       makesRoom: current.makesRoom,
       head: current.headAfter,
+      next: next?.migration.tag ?? null,
     }),
     ...(next === undefined
       ? []

@@ -50,10 +50,12 @@ export function recordDone(
     readonly rank: number;
     readonly makesRoom: boolean;
     readonly head: Checksum;
+    /** What the run does next, for those who wait to read. */
+    readonly next: Tag | null;
   },
 ): string {
   const s = identifier(context.schema);
-  const { makesRoom, head, ...payload } = done;
+  const { makesRoom, head, next, ...payload } = done;
   const room = `update ${s}.schema_migrations set rank = rank + 1 where rank >= ${integer(done.rank)};\n`;
   return `${makesRoom ? room : ""}with e as (${insertEvent(context, "migration.done", subject, withDuration(s, subject.tag, payload))})
 update ${s}.schema_migrations m
@@ -64,7 +66,7 @@ set state = 'DONE', rank = (e.payload->>'rank')::integer,
 from e
 where m.tag = e.tag
 returning m.duration_ms as tidemark_duration;
-${renew(context, head)}`;
+${renew(context, head, next)}`;
 }
 
 /** `migration.failed`, and the state row. */
@@ -84,9 +86,9 @@ where m.tag = e.tag`;
 
 // A long segment outlives the lease that its fence renewed: renew at its end too,
 // so that no waiter finds it expired between two messages.
-function renew({ schema, lease }: RecordContext, head: Checksum): string {
+function renew({ schema, lease }: RecordContext, head: Checksum, next: Tag | null): string {
   return `update ${identifier(schema)}.runner
-set head = ${literal(head)}, expires_at = clock_timestamp() + interval '${integer(LEASE_TTL_MS)} ms'
+set head = ${literal(head)}, activity = ${literal(next)}, expires_at = clock_timestamp() + interval '${integer(LEASE_TTL_MS)} ms'
 where id = 1 and run_id = ${literal(lease.runId)} and token = ${lease.token}`;
 }
 

@@ -1,0 +1,69 @@
+import { connect, createServer, type Server, type Socket } from "node:net";
+
+/** A port that nobody listens on just now. */
+export async function freePort(): Promise<number> {
+  const server = createServer();
+  const port = await listen(server);
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+export interface TcpProxy {
+  /** The URL given, through the proxy. */
+  readonly url: string;
+  /** Cuts every connection with a RST. */
+  readonly reset: () => void;
+  readonly close: () => Promise<void>;
+}
+
+/** A proxy in front of a server, whose connections can be cut; with a delay, a long line. */
+export async function tcpProxy(
+  target: string,
+  options: { readonly delayMs?: number } = {},
+): Promise<TcpProxy> {
+  const { hostname, port } = new URL(target);
+  const sockets = new Set<Socket>();
+  const server = createServer((client) => {
+    const upstream = connect(Number(port), hostname);
+    for (const [from, to] of [
+      [client, upstream],
+      [upstream, client],
+    ] as const) {
+      sockets.add(from);
+      from.setNoDelay(true);
+      from.on("data", (chunk) => {
+        if (options.delayMs) setTimeout(() => to.write(chunk), options.delayMs);
+        else to.write(chunk);
+      });
+      from.on("error", () => to.destroy());
+      from.on("close", () => {
+        sockets.delete(from);
+        to.destroy();
+      });
+    }
+  });
+  const listening = await listen(server);
+  const url = new URL(target);
+  url.hostname = "127.0.0.1";
+  url.port = String(listening);
+  return {
+    url: url.href,
+    reset: () => {
+      for (const socket of sockets) socket.resetAndDestroy();
+    },
+    close: async () => {
+      for (const socket of sockets) socket.destroy();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+function listen(server: Server): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.on("error", reject);
+    server.listen(0, "127.0.0.1", () => {
+      const address = server.address();
+      if (address !== null && typeof address === "object") resolve(address.port);
+    });
+  });
+}

@@ -1,0 +1,385 @@
+import { appendFile, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { DatabaseMigrator, MigrateError } from "../../src/db/migrate/index.ts";
+import { createDatabase, type TestDatabase, urlOfDatabase } from "../helpers/database.ts";
+import { type HistoryFolder, historyFolder, THREE } from "../helpers/history.ts";
+import { expectFoldToMatch } from "../helpers/ledger.ts";
+import { freePort } from "../helpers/network.ts";
+
+let database: TestDatabase;
+let folder: HistoryFolder;
+
+beforeEach(async () => {
+  database = await createDatabase();
+  folder = await historyFolder(THREE);
+});
+
+afterEach(async () => {
+  const [row] = await database.sql`select to_regclass('tidemark.runner') is not null as found`;
+  if (row?.found) await expectFoldToMatch(database.url);
+  await folder.remove();
+  await database.drop();
+});
+
+const migrator = (options: Partial<ConstructorParameters<typeof DatabaseMigrator>[0]> = {}) =>
+  new DatabaseMigrator({ url: database.url, dir: folder.dir, ...options });
+
+async function failureOf(run: Promise<unknown>): Promise<MigrateError> {
+  const error = await run.then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  );
+  if (!(error instanceof MigrateError)) throw new Error("no MigrateError", { cause: error });
+  return error;
+}
+
+const tablesThere = async () =>
+  (
+    await database.sql`select relname from pg_class c join pg_namespace n on n.oid = relnamespace
+    where nspname = 'public' and relkind = 'r' order by relname`
+  ).map(({ relname }) => relname);
+
+describe("the server", () => {
+  test("that cannot be reached is waited for within the bound, then named with host and port", async () => {
+    const port = await freePort();
+    const waits: string[] = [];
+    const start = Date.now();
+    const error = await failureOf(
+      migrator({
+        url: `postgres://ada:secret@127.0.0.1:${port}/shop`,
+        connectTimeoutMs: 600,
+      }).migrate({
+        onProgress: (item) => {
+          if (item.kind === "server-unavailable") waits.push(item.reason);
+        },
+      }),
+    );
+    expect(error).toMatchObject({ code: "connect", exitCode: 1 });
+    expect(error.message).toContain(`127.0.0.1:${port}/shop as ada`);
+    expect(error.message).toContain("ECONNREFUSED");
+    expect(error.message).not.toContain("secret");
+    expect(waits.length).toBeGreaterThan(1);
+    expect(Date.now() - start).toBeLessThan(3_000);
+  });
+
+  test("that refuses the password is not asked twice", async () => {
+    const role = `wrong_${database.name}`;
+    await database.sql.unsafe(`create role ${role} login password 'right'`);
+    const waits: unknown[] = [];
+    const error = await failureOf(
+      migrator({ url: urlOfDatabase(database.name, { user: role, password: "wrong" }) }).migrate({
+        onProgress: (item) => waits.push(item),
+      }),
+    );
+    await database.sql.unsafe(`drop role ${role}`);
+    expect(error).toMatchObject({ code: "connect", exitCode: 1 });
+    expect(error.message).toContain("28P01");
+    expect(error.message).toContain("Check user and password");
+    expect(waits).toEqual([]);
+  });
+
+  test("that lacks the database says so at once", async () => {
+    const error = await failureOf(migrator({ url: urlOfDatabase("no_such_database") }).migrate());
+    expect(error).toMatchObject({ code: "connect" });
+    expect(error.message).toContain("3D000");
+  });
+
+  test("that denies the right to create the ledger is answered with the grant it needs", async () => {
+    const role = `poor_${database.name}`;
+    await database.sql.unsafe(`create role ${role} login password 'poor'`);
+    const url = urlOfDatabase(database.name, { user: role, password: "poor" });
+    const error = await failureOf(migrator({ url }).migrate());
+    await database.sql.unsafe(`drop role ${role}`);
+    expect(error).toMatchObject({ code: "config", exitCode: 2 });
+    expect(error.message).toContain("42501");
+    expect(error.message).toContain("create on the database");
+  });
+});
+
+describe("a migration that the server refuses", () => {
+  test("in the third of five files: two stay, it is rolled back, the rest is pending", async () => {
+    await folder.write(
+      "0002_broken",
+      `create table half (id integer);\nselect nothing from nowhere;`,
+    );
+    await folder.write("0003_never", "create table never (id integer);");
+    await folder.write("0004_never", "create table never_too (id integer);");
+    await folder.list([
+      "0000_create_notes",
+      "0001_add_author",
+      "0002_broken",
+      "0003_never",
+      "0004_never",
+    ]);
+
+    const error = await failureOf(migrator().migrate());
+    expect(error).toMatchObject({
+      code: "migration_failed",
+      exitCode: 1,
+      tag: "0002_broken",
+      applied: ["0000_create_notes", "0001_add_author"],
+      notRun: ["0003_never", "0004_never"],
+      recorded: { sqlState: "42P01", line: 2, column: 21, statement: 2, statements: 2 },
+    });
+    expect(error.message.replaceAll(folder.dir, "drizzle")).toMatchInlineSnapshot(`
+      "drizzle/0002_broken.sql:2:21: relation "nowhere" does not exist
+
+      1 | create table half (id integer);
+      2 | select nothing from nowhere;
+        |                     ^
+
+      statement 2 of 2, SQLSTATE 42P01
+      state: 0002_broken was rolled back. 2 migrations before it applied. 2 migrations after it not run.
+      Next: correct drizzle/0002_broken.sql (or the data it met), then run \`tidemark migrate\` again."
+    `);
+    expect(await tablesThere()).toEqual(["notes"]);
+    const { migrations } = await migrator().status();
+    expect(migrations.map(({ state }) => state.kind)).toEqual([
+      "DONE",
+      "DONE",
+      "FAILED",
+      "PENDING",
+      "PENDING",
+    ]);
+    expect(migrations[2]?.state).toMatchObject({ error: error.recorded });
+  });
+
+  test("by a constraint: the statement is named though the server gives no position", async () => {
+    await folder.write(
+      "0002_first_note",
+      `alter table notes add constraint notes_author_key unique (author);
+insert into notes (body, author) values ('a', 'ada');
+
+-- the second ada: 🌊
+insert into notes (body, author) values ('b', 'ada');`,
+    );
+    const error = await failureOf(migrator().migrate());
+    expect(error.recorded).toMatchObject({
+      sqlState: "23505",
+      statement: 3,
+      line: 5,
+      column: 1,
+      detail: "Key (author)=(ada) already exists.",
+    });
+    expect(await database.sql`select * from notes`).toEqual([]);
+  });
+
+  test("by a deferred constraint, checked before the commit", async () => {
+    await folder.write(
+      "0002_first_note",
+      `alter table notes add column parent integer references notes (id) deferrable initially deferred;
+insert into notes (body, parent) values ('orphan', 99);`,
+    );
+    const error = await failureOf(migrator().migrate());
+    expect(error).toMatchObject({ code: "migration_failed", recorded: { sqlState: "23503" } });
+    expect(error.message).toContain("deferred constraints");
+  });
+
+  test("behind characters that take two UTF-16 units, and four bytes", async () => {
+    await folder.write("0002_first_note", `insert into notes (body) values ('🌊🌊'), (nope);`);
+    const error = await failureOf(migrator().migrate());
+    expect(error.recorded).toMatchObject({ line: 1, column: 42 });
+    expect(error.message).toContain(`
+1 | insert into notes (body) values ('🌊🌊'), (nope);
+  |                                            ^
+`);
+  });
+
+  test("inside a DO block: the server's context is shown", async () => {
+    await folder.write("0002_first_note", `do $$ begin perform 1 / 0; end $$;`);
+    const error = await failureOf(migrator().migrate());
+    expect(error.recorded?.where).toContain("line 1 at PERFORM");
+    expect(error.message).toContain("context: ");
+  });
+});
+
+describe("a file that is refused before anything runs", () => {
+  const refused: readonly (readonly [string, string, string, string])[] = [
+    [
+      "SQL that does not parse",
+      "create table t (id integr not nul);",
+      "history_invalid",
+      "syntax error",
+    ],
+    ["a NUL byte", "select 1;\0 drop table notes;", "history_invalid", "NUL byte"],
+    ["psql's commands", "\\i other.sql", "history_invalid", "psql's own"],
+    [
+      "an index built concurrently",
+      "create index concurrently i on notes (body);",
+      "unsupported_statement",
+      "CREATE INDEX CONCURRENTLY",
+    ],
+    [
+      "an index dropped concurrently",
+      "drop index concurrently i;",
+      "unsupported_statement",
+      "DROP INDEX CONCURRENTLY",
+    ],
+    [
+      "REINDEX CONCURRENTLY",
+      "reindex (concurrently) table notes;",
+      "unsupported_statement",
+      "REINDEX CONCURRENTLY",
+    ],
+    ["REINDEX of a schema", "reindex schema public;", "unsupported_statement", "REINDEX of more"],
+    ["VACUUM", "vacuum notes;", "unsupported_statement", "VACUUM"],
+    [
+      "a partition detached concurrently",
+      "alter table a detach partition b concurrently;",
+      "unsupported_statement",
+      "DETACH PARTITION CONCURRENTLY",
+    ],
+    ["CLUSTER of everything", "cluster;", "unsupported_statement", "CLUSTER"],
+    ["DISCARD ALL", "discard all;", "unsupported_statement", "DISCARD ALL"],
+    [
+      "COMMIT",
+      "insert into notes (body) values ('x'); commit;",
+      "unsupported_statement",
+      "transaction control (COMMIT)",
+    ],
+    ["ROLLBACK", "rollback;", "unsupported_statement", "transaction control (ROLLBACK)"],
+    ["SAVEPOINT", "savepoint s;", "unsupported_statement", "transaction control (SAVEPOINT)"],
+    ["COPY FROM STDIN", "copy notes from stdin;", "unsupported_statement", "COPY"],
+    ["COPY TO STDOUT", "copy notes to stdout;", "unsupported_statement", "COPY"],
+    ["ALTER SYSTEM", "alter system set work_mem = '1GB';", "unsupported_statement", "ALTER SYSTEM"],
+    ["CREATE DATABASE", "create database d;", "unsupported_statement", "CREATE DATABASE"],
+    ["DROP DATABASE", "drop database d;", "unsupported_statement", "DROP DATABASE"],
+    [
+      "CREATE TABLESPACE",
+      "create tablespace s location '/s';",
+      "unsupported_statement",
+      "CREATE TABLESPACE",
+    ],
+    [
+      "ALTER DATABASE SET TABLESPACE",
+      "alter database d set tablespace s;",
+      "unsupported_statement",
+      "SET TABLESPACE",
+    ],
+    [
+      "CREATE SUBSCRIPTION",
+      "create subscription s connection '' publication p;",
+      "unsupported_statement",
+      "CREATE SUBSCRIPTION",
+    ],
+  ];
+
+  test.each(refused)("%s", async (_name, sql, code, text) => {
+    await folder.write("0002_first_note", sql);
+    const error = await failureOf(migrator().migrate());
+    expect(error).toMatchObject({ code, exitCode: 2 });
+    expect(error.message).toContain(text);
+    expect(error.message).toMatch(/0002_first_note\.sql:1:\d+: /);
+    expect(await tablesThere()).toEqual([]);
+  });
+});
+
+describe("a history that changed behind the database's back", () => {
+  beforeEach(async () => {
+    await migrator().migrate();
+  });
+
+  test("an applied file with one byte more is named with both checksums, and nothing runs", async () => {
+    await folder.write("0003_more", "create table more (id integer);");
+    await folder.list([...Object.keys(THREE), "0003_more"]);
+    await appendFile(join(folder.dir, "0001_add_author.sql"), " ");
+    const error = await failureOf(migrator().migrate());
+    expect(error).toMatchObject({ code: "checksum_mismatch", exitCode: 4, tag: "0001_add_author" });
+    expect(error.message.match(/sha256:[0-9a-f]{64}/g)).toHaveLength(2);
+    expect(await tablesThere()).toEqual(["notes"]);
+    const { migrations } = await migrator().status();
+    expect(migrations.map(({ flags }) => flags)).toEqual([[], ["CHANGED"], [], []]);
+  });
+
+  test("another line end or a byte-order mark is no change", async () => {
+    const crlf = THREE["0001_add_author"].replaceAll("\n", "\r\n");
+    await folder.write("0001_add_author", `\uFEFF${crlf}`);
+    expect((await migrator().migrate()).outcome).toBe("current");
+  });
+
+  test("a late-merged older file is refused by default and applied on request", async () => {
+    await folder.write("0000_late", "create table late (id integer);");
+    await folder.list(["0000_create_notes", "0000_late", "0001_add_author", "0002_first_note"]);
+    const error = await failureOf(migrator().migrate());
+    expect(error).toMatchObject({ code: "out_of_order", exitCode: 4 });
+    expect(error.message).toContain("0000_late");
+    expect((await migrator().status()).migrations[1]?.flags).toEqual(["OUT_OF_ORDER"]);
+    expect(await tablesThere()).toEqual(["notes"]);
+
+    const report = await migrator().migrate({ allowOutOfOrder: true });
+    expect(report.applied.map(({ tag }) => tag)).toEqual(["0000_late"]);
+    expect(report.version).toBe("0002_first_note");
+    expect((await migrator().migrate()).outcome).toBe("current");
+    const { rows } = await expectFoldToMatch(database.url);
+    expect(rows.toSorted((a, b) => Number(a.rank) - Number(b.rank)).map(({ tag }) => tag)).toEqual([
+      "0000_create_notes",
+      "0000_late",
+      "0001_add_author",
+      "0002_first_note",
+    ]);
+  });
+
+  test("an applied file that is gone from the middle is an error, not an older release", async () => {
+    await folder.list(["0000_create_notes", "0002_first_note"]);
+    const error = await failureOf(migrator().migrate());
+    expect(error).toMatchObject({ code: "missing_file", exitCode: 2 });
+    expect(error.message).toContain("0001_add_author");
+  });
+});
+
+describe("a folder that cannot be run", () => {
+  test("is reported whatever the server says, and at once", async () => {
+    const port = await freePort();
+    const error = await failureOf(
+      migrator({ dir: "/no/such/folder", url: `postgres://a@127.0.0.1:${port}/b` }).migrate(),
+    );
+    expect(error).toMatchObject({ code: "config", exitCode: 2 });
+    expect(error.message).toContain("/no/such/folder");
+  });
+
+  test("lacks a file that the journal names", async () => {
+    await rm(join(folder.dir, "0001_add_author.sql"));
+    const error = await failureOf(migrator().status());
+    expect(error).toMatchObject({ code: "missing_file", exitCode: 2 });
+    expect(error.message).toContain("0001_add_author.sql");
+  });
+
+  test("has a sum file that does not match", async () => {
+    await writeFile(
+      join(folder.dir, "tidemark.sum"),
+      "sha256:00\n0000_create_notes.sql sha256:11\n",
+    );
+    const error = await failureOf(migrator().migrate());
+    expect(error).toMatchObject({ code: "history_invalid", exitCode: 2 });
+    expect(error.message).toContain("0001_add_author.sql is not listed");
+    expect(await tablesThere()).toEqual([]);
+  });
+});
+
+test("a database that drizzle's own migrator filled is refused, and nothing is created", async () => {
+  await database.sql.unsafe(`create schema drizzle;
+    create table drizzle.__drizzle_migrations (id serial primary key, hash text not null, created_at bigint);
+    insert into drizzle.__drizzle_migrations (hash, created_at) values ('x', 1), ('y', 2)`);
+  const error = await failureOf(migrator().migrate());
+  expect(error).toMatchObject({ code: "adopt_required", exitCode: 4 });
+  expect(error.message).toContain("applied 2 migrations");
+  const [row] = await database.sql`select to_regnamespace('tidemark') is null as absent`;
+  expect(row?.absent).toBe(true);
+});
+
+test("a ledger that only a newer Tidemark can read is left alone", async () => {
+  await migrator().migrate();
+  await database.sql`update tidemark.runner set ledger_version = 3, min_reader = 2`;
+  expect(await failureOf(migrator().migrate())).toMatchObject({
+    code: "ledger_newer",
+    exitCode: 2,
+  });
+  expect(await failureOf(migrator().status())).toMatchObject({ code: "ledger_newer" });
+});
+
+test("settings that cannot be used are all named at once", () => {
+  const bad = () =>
+    new DatabaseMigrator({ url: "mysql://x", ledgerSchema: "pg_mine", connectTimeoutMs: -1 });
+  expect(bad).toThrow(/mysql:.*pg_mine.*-1/s);
+});

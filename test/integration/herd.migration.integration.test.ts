@@ -1,0 +1,156 @@
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { DatabaseMigrator } from "../../src/db/migrate/index.ts";
+import { createDatabase, type TestDatabase, urlOfDatabase } from "../helpers/database.ts";
+import { type HistoryFolder, historyFolder, THREE } from "../helpers/history.ts";
+import { expectFoldToMatch } from "../helpers/ledger.ts";
+import { runHerd, startRunner } from "../helpers/runner-process.ts";
+
+let database: TestDatabase;
+let folder: HistoryFolder;
+
+beforeEach(async () => {
+  database = await createDatabase();
+  folder = await historyFolder(THREE);
+});
+
+afterEach(async () => {
+  await folder.remove();
+  await database.drop();
+});
+
+describe("processes that boot at one moment on an empty database", () => {
+  test.each([2, 20])(
+    "%i of them: all succeed, each migration runs once",
+    { timeout: 60_000 },
+    async (count) => {
+      const ends = await runHerd(count, { options: { url: database.url, dir: folder.dir } });
+      expect(ends.map(({ error }) => error)).toEqual(ends.map(() => undefined));
+      expect(ends.map(({ report }) => report?.version)).toEqual(ends.map(() => "0002_first_note"));
+      expect(ends.filter(({ report }) => report?.outcome === "applied")).toHaveLength(1);
+      const { events } = await expectFoldToMatch(database.url);
+      expect(events.map(({ type }) => type)).toEqual(
+        Array.from({ length: 6 }, (_, i) => (i % 2 === 0 ? "migration.started" : "migration.done")),
+      );
+      expect(await database.sql`select body from notes`).toEqual([{ body: "hello" }]);
+    },
+  );
+
+  test("and meet a migration that fails: one tries it, nobody who waited tries again", async () => {
+    await folder.write("0001_add_author", "select pg_sleep(2); select 1 / 0;");
+    const ends = await runHerd(8, { options: { url: database.url, dir: folder.dir } });
+    expect(ends.map(({ error }) => error?.code)).toEqual(ends.map(() => "migration_failed"));
+    const { events } = await expectFoldToMatch(database.url);
+    expect(events.filter(({ type }) => type === "migration.failed")).toHaveLength(1);
+    for (const { error } of ends) expect(error?.message).toContain("division by zero");
+  });
+});
+
+describe("a runner that waits for another", () => {
+  test("reports who works on what, waits longer than a lease lives, and finds it done", {
+    timeout: 60_000,
+  }, async () => {
+    // Longer than the lease: the row's lock alone says that its holder lives.
+    await folder.write("0001_add_author", `select pg_sleep(17);\n${THREE["0001_add_author"]}`);
+    const options = { url: database.url, dir: folder.dir };
+    const holder = await startRunner();
+    holder.start({ options });
+    const sleeping = async () => {
+      const [row] = await database.sql`select count(*)::int as n from pg_stat_activity
+        where datname = current_database() and wait_event = 'PgSleep'`;
+      return row?.n;
+    };
+    await expect.poll(sleeping, { timeout: 10_000 }).toBe(1);
+    const waiter = await startRunner();
+    const waiting = waiter.seen("waiting");
+    waiter.start({ options });
+    expect(await waiting).toMatchObject({
+      holder: { processId: holder.child.pid, activity: "0001_add_author" },
+    });
+    const { migrations } = await new DatabaseMigrator(options).status();
+    expect(migrations.map(({ state }) => state.kind)).toEqual(["DONE", "STARTED", "PENDING"]);
+    expect((await holder.end).report?.outcome).toBe("applied");
+    expect((await waiter.end).report?.outcome).toBe("current");
+  });
+
+  test("gives up after its bound and names the holder", async () => {
+    await folder.write("0001_add_author", `select pg_sleep(3);\n${THREE["0001_add_author"]}`);
+    const options = { url: database.url, dir: folder.dir };
+    const holder = await startRunner();
+    const started = holder.seen("migration-started");
+    holder.start({ options });
+    await started;
+    await expect(
+      new DatabaseMigrator({ ...options, waitTimeoutMs: 300 }).migrate(),
+    ).rejects.toMatchObject({
+      code: "lock_timeout",
+      exitCode: 5,
+      message: expect.stringContaining(`process ${holder.child.pid}`),
+    });
+    expect((await holder.end).report?.outcome).toBe("applied");
+  });
+});
+
+describe("a runner frozen past its lease", () => {
+  test("is replaced, and its next write is refused when it wakes", {
+    timeout: 60_000,
+  }, async () => {
+    const options = { url: database.url, dir: folder.dir };
+    const frozen = await startRunner();
+    frozen.start({
+      options,
+      failpoint: { phase: "before", message: "start", signal: "SIGSTOP" },
+    });
+    await expect
+      .poll(
+        async () =>
+          (
+            await database.sql`select run_id from tidemark.runner where run_id is not null`.catch(
+              () => [],
+            )
+          ).length,
+        { timeout: 10_000 },
+      )
+      .toBe(1);
+    // Its lease runs out; nothing of it holds the row.
+    await database.sql`update tidemark.runner set expires_at = clock_timestamp()`;
+    const report = await new DatabaseMigrator(options).migrate();
+    expect(report.outcome).toBe("applied");
+    frozen.child.kill("SIGCONT");
+    const end = await frozen.end;
+    expect(end.progress.map(({ kind }) => kind)).toContain("lease-lost");
+    expect(end.report).toMatchObject({ outcome: "current", applied: [] });
+    const { events } = await expectFoldToMatch(database.url);
+    expect(events).toHaveLength(6);
+    expect(await database.sql`select body from notes`).toEqual([{ body: "hello" }]);
+  });
+});
+
+test("two unprivileged roles wait for each other: what is hidden is never taken for dead", {
+  timeout: 60_000,
+}, async () => {
+  const names = ["a", "b"].map((suffix) => `${database.name}_${suffix}`);
+  const group = `${database.name}_owners`;
+  await database.sql.unsafe(`create role ${group};
+    create role ${names[0]} login password 'x' in role ${group};
+    create role ${names[1]} login password 'x' in role ${group};
+    grant create on database ${database.name} to ${group};
+    grant all on schema public to ${group};
+    create schema tidemark authorization ${group};
+    alter role ${names[0]} set role = '${group}'; alter role ${names[1]} set role = '${group}';`);
+  await folder.write("0001_add_author", `select pg_sleep(2);\n${THREE["0001_add_author"]}`);
+  const [first, second] = await Promise.all([startRunner(), startRunner()]);
+  const started = first.seen("migration-started");
+  const task = (user = "") => ({
+    options: { url: urlOfDatabase(database.name, { user, password: "x" }), dir: folder.dir },
+  });
+  first.start(task(names[0]));
+  await started;
+  second.start(task(names[1]));
+  const ends = await Promise.all([first.end, second.end]);
+  expect(ends.map(({ error }) => error)).toEqual([undefined, undefined]);
+  expect(ends.map(({ report }) => report?.outcome)).toEqual(["applied", "current"]);
+  expect(ends[1]?.progress.map(({ kind }) => kind)).not.toContain("took-over");
+  await database.sql.unsafe(
+    `drop owned by ${group} cascade; drop role ${names.join(", ")}, ${group}`,
+  );
+});
