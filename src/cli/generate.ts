@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { createRequire } from "node:module";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { MigrateError, writeSumFile } from "../db/migrate/index.ts";
 import { reporting } from "./support/command.ts";
 import { type CommonFlags, resolveDir } from "./support/settings.ts";
@@ -41,10 +41,11 @@ function runDrizzleKit(args: readonly string[]): Promise<void> {
   });
 }
 
+/** The project's own drizzle-kit: its version decides what is generated. */
 function findDrizzleKit(): string {
-  const project = createRequire(join(process.cwd(), "package.json"));
   try {
-    return project.resolve("drizzle-kit/bin.cjs");
+    const project = createRequire(join(process.cwd(), "package.json"));
+    return join(dirname(project.resolve("drizzle-kit")), "bin.cjs");
   } catch (cause) {
     throw new MigrateError({
       code: "config",

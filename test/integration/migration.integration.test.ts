@@ -266,6 +266,6 @@ async function ledgerExists(): Promise<boolean> {
 }
 
 async function databaseClock(): Promise<number> {
-  const [row] = await database.sql`select clock_timestamp() as now`;
-  return (row?.now as Date).getTime();
+  const [row] = await database.sql<{ now: Date }[]>`select clock_timestamp() as now`;
+  return row?.now.getTime() ?? Number.NaN;
 }

@@ -1,0 +1,23 @@
+import { join } from "node:path";
+import { loadDotEnv } from "../src/cli/support/settings.ts";
+import { parseConfig } from "../src/config.ts";
+
+/** Where the development server keeps its data: ignored by git, kept between runs. */
+export const DEV_DIR = join(import.meta.dirname, "..", ".tidemark");
+
+/** The database that the environment names; undefined where the embedded server is meant. */
+export function configuredUrl(): string | undefined {
+  loadDotEnv();
+  const config = parseConfig(process.env);
+  return config.migrationDatabaseUrl ?? config.databaseUrl;
+}
+
+/** Runs a script; what it throws is printed as a sentence, not as a stack. */
+export async function script(work: () => Promise<number>): Promise<void> {
+  try {
+    process.exitCode = await work();
+  } catch (error) {
+    console.error(error instanceof Error ? error.message : error);
+    process.exitCode = 1;
+  }
+}

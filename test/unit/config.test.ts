@@ -1,0 +1,104 @@
+import { describe, expect, test } from "vitest";
+import { colorsFor } from "../../src/cli/support/colors.ts";
+import { plainOut } from "../../src/cli/support/drizzle-config.ts";
+import { parseConfig } from "../../src/config.ts";
+import { resolveOptions } from "../../src/db/migrate/pure/options.ts";
+
+const URL_A = "postgres://ada:pw@db:5432/shop";
+
+describe("the environment", () => {
+  test.each([
+    ["nothing", {}, {}],
+    ["the application's database", { DATABASE_URL: URL_A }, { databaseUrl: URL_A }],
+    [
+      "postgresql: as well",
+      { DATABASE_URL: "postgresql://db/x" },
+      { databaseUrl: "postgresql://db/x" },
+    ],
+    [
+      "a database to migrate through",
+      { MIGRATION_DATABASE_URL: URL_A },
+      { migrationDatabaseUrl: URL_A },
+    ],
+    ["an empty variable as not set", { DATABASE_URL: "" }, {}],
+    ["white space around a URL", { DATABASE_URL: ` ${URL_A}\n` }, { databaseUrl: URL_A }],
+    ["production", { NODE_ENV: "production" }, { production: true }],
+    ["the application's version", { APP_VERSION: "1.2.3" }, { appVersion: "1.2.3" }],
+  ])("gives %s", (_name, env, expected) => {
+    expect(parseConfig(env)).toEqual({
+      databaseUrl: undefined,
+      migrationDatabaseUrl: undefined,
+      production: false,
+      appVersion: undefined,
+      ...expected,
+    });
+  });
+
+  test("has every mistake named at once, and no password shown", () => {
+    const parse = () =>
+      parseConfig({
+        DATABASE_URL: "mysql://ada:hunter2@db/x",
+        MIGRATION_DATABASE_URL: "hunter2 db",
+      });
+    expect(parse).toThrow(/DATABASE_URL starts with mysql:.*MIGRATION_DATABASE_URL is not a URL/);
+    expect(parse).not.toThrow(/hunter2/);
+    expect(parse).toThrow(expect.objectContaining({ code: "config", exitCode: 2 }));
+  });
+});
+
+describe("the migrator's options", () => {
+  test("have defaults", () => {
+    expect(resolveOptions({ url: URL_A })).toEqual({
+      url: URL_A,
+      dir: "./drizzle",
+      ledgerSchema: "tidemark",
+      connectTimeoutMs: 10_000,
+      waitTimeoutMs: 600_000,
+      appVersion: null,
+    });
+  });
+
+  test.each([
+    [{ url: "" }, "there is no database URL"],
+    [{ url: "db" }, "cannot be read"],
+    [{ url: "http://db" }, "starts with http://"],
+    [{ url: URL_A, dir: "" }, "folder is empty"],
+    [{ url: URL_A, ledgerSchema: "" }, "has no name"],
+    [{ url: URL_A, ledgerSchema: "é".repeat(32) }, "longer than PostgreSQL's 63 bytes"],
+    [{ url: URL_A, ledgerSchema: "pg_x" }, "PostgreSQL reserves"],
+    [{ url: URL_A, connectTimeoutMs: Number.NaN }, "connect time-out is NaN"],
+    [{ url: URL_A, waitTimeoutMs: -1 }, "wait time-out is -1"],
+  ])("%j are refused", (options, text) => {
+    expect(() => resolveOptions(options)).toThrow(text);
+  });
+});
+
+describe("the folder that drizzle.config.ts names", () => {
+  test.each([
+    ["a plain literal", `export default defineConfig({\n  out: "./drizzle",\n});`, "./drizzle"],
+    ["single quotes, last in its object", "module.exports = { out: 'db/m' }", "db/m"],
+    ["a variable", "const out = './x';\nexport default { out };", undefined],
+    ["an expression", "export default { out: './x' + suffix };", undefined],
+    ["a template", "export default { out: `./x` };", undefined],
+    ["a commented line", "export default {\n  // out: './x',\n};", undefined],
+    ["anything beside a block comment", "/* old */ export default {\n out: './x',\n};", undefined],
+    ["two of them", "export default {\n out: './x',\n};\nconst b = { out: './y' };", undefined],
+  ])("is read without running the file where it is %s", (_name, text, expected) => {
+    expect(plainOut(text)).toBe(expected);
+  });
+});
+
+describe("colours", () => {
+  test.each([
+    ["on a terminal", true, true, { TERM: "xterm-256color" }, true],
+    ["not in a pipe", false, true, {}, false],
+    ["in a pipe when forced", false, true, { FORCE_COLOR: "1" }, true],
+    ["not with --no-color", true, false, {}, false],
+    ["not with NO_COLOR", true, true, { NO_COLOR: "1" }, false],
+    ["not on a dumb terminal", true, true, { TERM: "dumb" }, false],
+  ])("%s", (_name, isTTY, wanted, env, coloured) => {
+    const plain = (text: string) => text;
+    const { red } = colorsFor({ isTTY }, wanted, env);
+    expect(red.toString() === plain.toString()).toBe(!coloured);
+  });
+});
