@@ -81,7 +81,7 @@ function planText(plan: PlanReport): string {
   const steps = plan.steps.map(({ tag, file, statements, resumeAt }) => {
     const from = resumeAt > 0 ? `, from statement ${resumeAt + 1}` : "";
     const sql = statements.map((text) => `${text.trim()};`).join("\n");
-    return `-- ${tag} (${file}, ${statements.length} statements${from})\n${sql}\n`;
+    return `-- ${tag} (${file}, ${statements.length} statement${statements.length === 1 ? "" : "s"}${from})\n${sql}\n`;
   });
   return `${steps.join("\n")}\n-- ${plan.steps.length} pending. Nothing was run.`;
 }

@@ -70,7 +70,9 @@ export function describe(progress: Progress): { readonly done?: string; readonly
     case "migration-started": {
       const { tag, index, total, statements, resumedAt } = progress;
       const from = resumedAt > 0 ? `, from statement ${resumedAt + 1}` : "";
-      return { next: `${tag} (${index + 1} of ${total}, ${statements} statements${from})` };
+      return {
+        next: `${tag} (${index + 1} of ${total}, ${statements} statement${statements === 1 ? "" : "s"}${from})`,
+      };
     }
     case "migration-done":
       return { done: `${progress.tag}  ${duration(progress.durationMs)}` };

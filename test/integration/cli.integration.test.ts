@@ -1,0 +1,310 @@
+import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { tidemark } from "../helpers/cli.ts";
+import { createDatabase, type TestDatabase } from "../helpers/database.ts";
+import { type HistoryFolder, historyFolder, THREE } from "../helpers/history.ts";
+import { expectFoldToMatch } from "../helpers/ledger.ts";
+import { freePort } from "../helpers/network.ts";
+
+let database: TestDatabase;
+let folder: HistoryFolder;
+
+beforeEach(async () => {
+  database = await createDatabase();
+  folder = await historyFolder(THREE);
+});
+
+afterEach(async () => {
+  await folder.remove();
+  await database.drop();
+});
+
+/** Runs in the history's folder, which is the migrations folder too. */
+const run = (args: readonly string[], env: Readonly<Record<string, string>> = {}) =>
+  tidemark(args, { cwd: folder.dir, env: { DATABASE_URL: database.url, ...env } });
+const inFolder = (...args: readonly string[]) => run([...args, "--dir", "."]);
+
+describe("tidemark migrate", () => {
+  test("shows progress on stderr and the status table on stdout, without colour in a pipe", async () => {
+    const { code, stdout, stderr } = await inFolder("migrate");
+    expect(code).toBe(0);
+    expect(stderr.replace(/\d+ ms/g, "n ms")).toMatchInlineSnapshot(`
+      "created the ledger in schema tidemark
+      3 pending
+      ✓ 0000_create_notes  n ms
+      ✓ 0001_add_author  n ms
+      ✓ 0002_first_note  n ms
+      "
+    `);
+    const text = stdout
+      .replace(/\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ/g, "<time>")
+      .replace(/\d+ ms/g, "n ms")
+      .replace(/ {2,}/g, "  ")
+      .replaceAll(/\w+@\S+/g, "<who>");
+    expect(text).toMatchInlineSnapshot(`
+      "
+      migration  state  when  took  by
+      0000_create_notes  DONE  <time>  n ms  <who>
+      0001_add_author  DONE  <time>  n ms  <who>
+      0002_first_note  DONE  <time>  n ms  <who>
+      Applied 3 migrations in n ms. The database is at 0002_first_note.
+      "
+    `);
+  });
+
+  test("with nothing pending says so in a line", async () => {
+    await inFolder("migrate");
+    expect(await inFolder("migrate")).toEqual({
+      code: 0,
+      stdout: "Nothing is pending. The database is at 0002_first_note.\n",
+      stderr: "",
+    });
+  });
+
+  test("--json prints one object on stdout", async () => {
+    const { code, stdout } = await inFolder("migrate", "--json");
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({
+      outcome: "applied",
+      version: "0002_first_note",
+      applied: [
+        { tag: "0000_create_notes" },
+        { tag: "0001_add_author" },
+        { tag: "0002_first_note" },
+      ],
+    });
+  });
+
+  test("--quiet prints results alone", async () => {
+    const { stdout, stderr } = await inFolder("migrate", "--quiet");
+    expect(stderr).toBe("");
+    expect(stdout).toContain("Applied 3 migrations");
+  });
+
+  test("--dry-run prints the SQL, and runs nothing", async () => {
+    const { code, stdout } = await inFolder("migrate", "--dry-run", "--to", "0000_create_notes");
+    expect(code).toBe(0);
+    expect(stdout).toContain(
+      `-- 0000_create_notes (0000_create_notes.sql, 1 statement)\n${THREE["0000_create_notes"]}`,
+    );
+    expect(stdout).toContain("-- 1 pending. Nothing was run.");
+    const { stdout: status } = await inFolder("status", "--json");
+    expect(JSON.parse(status)).toMatchObject({ pending: 3, version: null });
+  });
+
+  test("that fails prints where and why, exits with 1, and status repeats it", async () => {
+    await folder.write("0001_add_author", "alter table nots add column author text;");
+    const { code, stderr, stdout } = await inFolder("migrate");
+    expect(code).toBe(1);
+    expect(stdout).toBe("");
+    expect(stderr).toContain('0001_add_author.sql:1:1: relation "nots" does not exist');
+    expect(stderr).toContain("Next: correct 0001_add_author.sql");
+    const status = await inFolder("status");
+    expect(status.code).toBe(0);
+    expect(status.stdout).toContain('relation "nots" does not exist');
+    expect(status.stdout).toMatch(/0001_add_author\s+FAILED/);
+  });
+
+  test("that fails with --json prints the error as an object too", async () => {
+    await folder.write("0001_add_author", "select 1 / 0;");
+    const { code, stdout } = await inFolder("migrate", "--json");
+    expect(code).toBe(1);
+    expect(JSON.parse(stdout)).toMatchObject({
+      error: {
+        code: "migration_failed",
+        exitCode: 1,
+        tag: "0001_add_author",
+        applied: ["0000_create_notes"],
+        notRun: ["0002_first_note"],
+        details: { sqlState: "22012", statement: 1 },
+      },
+    });
+  });
+
+  test.each([
+    ["SIGINT", 130],
+    ["SIGTERM", 143],
+  ] as const)("stops at %s, records it, and exits with %i", async (signal, exitCode) => {
+    await folder.write("0001_add_author", "select pg_sleep(60);");
+    const start = Date.now();
+    const { code, stderr } = await tidemark(["migrate", "--dir", "."], {
+      cwd: folder.dir,
+      env: { DATABASE_URL: database.url },
+      onStderr: (text, kill) => {
+        if (text.includes("✓ 0000_create_notes")) kill(signal);
+      },
+    });
+    expect(code).toBe(exitCode);
+    expect(stderr).toContain("0001_add_author was canceled");
+    expect(Date.now() - start).toBeLessThan(15_000);
+    const { rows } = await expectFoldToMatch(database.url);
+    expect(rows.map(({ state }) => state)).toEqual(["DONE", "FAILED"]);
+    const [runner] = await database.sql`select run_id from tidemark.runner`;
+    expect(runner).toEqual({ run_id: null });
+  });
+});
+
+describe("tidemark status", () => {
+  test("--check exits with 3 when something is pending, and with 0 when nothing is", async () => {
+    expect(await inFolder("status", "--check")).toMatchObject({ code: 3 });
+    await inFolder("migrate");
+    expect(await inFolder("status", "--check")).toMatchObject({ code: 0 });
+  });
+
+  test("--check exits with the problem's own code", async () => {
+    await inFolder("migrate");
+    await folder.write("0001_add_author", "-- edited");
+    expect(await inFolder("status", "--check")).toMatchObject({ code: 4 });
+    expect(await inFolder("status")).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining("was edited after it was applied"),
+    });
+  });
+
+  test("warns of a file without a journal entry", async () => {
+    await folder.write("0009_stray", "select 1;");
+    const { stderr } = await inFolder("status");
+    expect(stderr).toBe(
+      "warning: 0009_stray.sql has no entry in meta/_journal.json and is not run.\n",
+    );
+  });
+
+  test("--json has the documented shape", async () => {
+    await inFolder("migrate", "--to", "0000_create_notes");
+    const { stdout } = await inFolder("status", "--json");
+    const report = JSON.parse(stdout) as { migrations: object[] };
+    expect(report).toMatchObject({
+      version: "0000_create_notes",
+      head: expect.stringMatching(/^sha256:/),
+      pending: 2,
+    });
+    expect(Object.keys(report.migrations[0] ?? {})).toEqual([
+      "tag",
+      "state",
+      "flags",
+      "at",
+      "durationMs",
+      "checksum",
+      "attempt",
+      "by",
+      "error",
+    ]);
+  });
+});
+
+describe("settings", () => {
+  test.each([
+    ["an unknown option", ["status", "--frobnicate"], "unknown option '--frobnicate'"],
+    ["an unknown command", ["frobnicate"], "unknown command 'frobnicate'"],
+    ["an argument too many", ["status", "now"], "too many arguments"],
+    [
+      "a time-out that is no number",
+      ["migrate", "--connect-timeout", "soon"],
+      "Expected a number of seconds",
+    ],
+    [
+      "a folder that is not there",
+      ["migrate", "--dir", "nowhere"],
+      "no migrations folder at nowhere",
+    ],
+    ["an unknown target", ["migrate", "--dir", ".", "--to", "nope"], "There is no migration nope"],
+    [
+      "a URL of another database",
+      ["status", "--dir", ".", "--url", "mysql://x"],
+      "starts with mysql://",
+    ],
+  ])("%s is refused with exit code 2", async (_name, args, text) => {
+    const { code, stderr } = await run(args);
+    expect(stderr).toContain(text);
+    expect(code).toBe(2);
+  });
+
+  test("without a URL nothing is run, and no server is started unless it is asked for", async () => {
+    const { code, stderr } = await tidemark(["migrate", "--dir", "."], { cwd: folder.dir });
+    expect(code).toBe(2);
+    expect(stderr).toContain("Set DATABASE_URL");
+  });
+
+  test("no embedded server is started in production", async () => {
+    const { code, stderr } = await tidemark(["migrate", "--dir", ".", "--embedded"], {
+      cwd: folder.dir,
+      env: { NODE_ENV: "production" },
+    });
+    expect(code).toBe(2);
+    expect(stderr).toContain("NODE_ENV is production");
+  });
+
+  test("the URL comes from the option, then MIGRATION_DATABASE_URL, then DATABASE_URL, then .env", async () => {
+    const bad = (name: string) => `postgres://127.0.0.1:1/${name}`;
+    const targetOf = async (args: readonly string[], env: Readonly<Record<string, string>>) => {
+      const { stderr } = await tidemark(
+        ["status", "--dir", ".", "--connect-timeout", "0", ...args],
+        { cwd: folder.dir, env },
+      );
+      return /127\.0\.0\.1:1\/(\w+)/.exec(stderr)?.[1];
+    };
+    await writeFile(join(folder.dir, ".env"), `DATABASE_URL=${bad("dotenv")}\n`);
+    const all = { DATABASE_URL: bad("app"), MIGRATION_DATABASE_URL: bad("direct") };
+    expect(await targetOf(["--url", bad("option")], all)).toBe("option");
+    expect(await targetOf([], all)).toBe("direct");
+    expect(await targetOf([], { DATABASE_URL: bad("app") })).toBe("app");
+    expect(await targetOf([], {})).toBe("dotenv");
+  });
+
+  test.each([
+    [
+      "drizzle.config.ts",
+      `const folder: string = "db/sql";\nexport default { out: folder } satisfies object;`,
+    ],
+    ["drizzle.config.js", `module.exports = { out: "db/sql" };`],
+    ["drizzle.config.json", `{ "out": "./db/sql" }`],
+  ])("the folder comes from %s", async (name, text) => {
+    await writeFile(join(folder.dir, name), text);
+    await mkdir(join(folder.dir, "db/sql/meta"), { recursive: true });
+    for (const file of ["meta/_journal.json", ...Object.keys(THREE).map((tag) => `${tag}.sql`)]) {
+      await writeFile(join(folder.dir, "db/sql", file), await readFile(join(folder.dir, file)));
+      await rm(join(folder.dir, file));
+    }
+    const { code, stdout, stderr } = await run(["status"]);
+    expect(stderr).toBe("");
+    expect(stdout).toContain("3 pending");
+    expect(code).toBe(0);
+  });
+
+  test("an unreachable server is exit code 1, after the time given", async () => {
+    const port = await freePort();
+    const { code, stderr } = await run([
+      "migrate",
+      "--dir",
+      ".",
+      "--connect-timeout",
+      "0.3",
+      "--url",
+      `postgres://127.0.0.1:${port}/x`,
+    ]);
+    expect(code).toBe(1);
+    expect(stderr).toContain(`Cannot connect to 127.0.0.1:${port}/x`);
+  });
+});
+
+test("tidemark sum writes the file that a run then checks", async () => {
+  expect(await inFolder("sum")).toMatchObject({ code: 0 });
+  expect(await inFolder("migrate")).toMatchObject({ code: 0 });
+  await folder.write("0003_later", "select 1;");
+  await folder.list([...Object.keys(THREE), "0003_later"]);
+  const stale = await inFolder("migrate");
+  expect(stale).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining("0003_later.sql is not listed"),
+  });
+  await inFolder("sum");
+  expect(await inFolder("migrate")).toMatchObject({ code: 0 });
+});
+
+test("--help names every command and the exit codes", async () => {
+  const { code, stdout } = await run(["--help"]);
+  expect(code).toBe(0);
+  for (const word of ["migrate", "status", "generate", "sum", "Exit codes"])
+    expect(stdout).toContain(word);
+});
