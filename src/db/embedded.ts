@@ -3,7 +3,7 @@ import { deleteDataFolder, readPassword } from "./embedded/data-folder.ts";
 import { type Deadline, deadlineIn } from "./embedded/deadline.ts";
 import { throwAfter } from "./embedded/errors.ts";
 import { isKept, markKept, unmarkKept } from "./embedded/keep.ts";
-import { exists, type Layout, layoutOf } from "./embedded/layout.ts";
+import { exists, inLayout, type Layout } from "./embedded/layout.ts";
 import { type RunningServer, readServerState } from "./embedded/pid-file.ts";
 import { HOST } from "./embedded/port.ts";
 import { ensureRunning } from "./embedded/run.ts";
@@ -51,66 +51,69 @@ export interface EmbeddedServer extends EmbeddedAddress {
  * last one to release it stops it. A process that is killed simply counts no more, and the server
  * it may leave behind is joined by the next. Throws EmbeddedServerError.
  */
-export async function acquireEmbeddedServer(options: EmbeddedOptions): Promise<EmbeddedServer> {
-  const { layout, started, share, url, port, version } = await acquire(options);
-  let released: Promise<void> | undefined;
-  return {
-    url,
-    port,
-    version,
-    dataDir: layout.dataDir,
-    started,
-    release: () => {
-      released ??= leave(layout, share);
+export function acquireEmbeddedServer(options: EmbeddedOptions): Promise<EmbeddedServer> {
+  return inLayout(options.dir, async (layout) => {
+    const { started, share, url, port, version } = await acquire(layout, options);
+    let released: Promise<void> | undefined;
+    const release = () => {
+      released ??= inLayout(options.dir, () => leave(layout, share));
       return released;
-    },
-  };
+    };
+    return { url, port, version, dataDir: layout.dataDir, started, release };
+  });
 }
 
 /** Starts the server, or joins it, and leaves it running until `stopEmbeddedServer`. */
-export async function keepEmbeddedServer(
+export function keepEmbeddedServer(
   options: EmbeddedOptions,
 ): Promise<EmbeddedAddress & { readonly version: string; readonly started: boolean }> {
-  const { layout, server, started, share, url, port, version } = await acquire(options);
-  try {
-    // Under the shared lock: nobody can be stopping it now.
-    await markKept(layout, server);
-  } finally {
+  return inLayout(options.dir, async (layout) => {
+    const { server, started, share, url, port, version } = await acquire(layout, options);
+    try {
+      // Under the shared lock: nobody can be stopping it now.
+      await markKept(layout, server);
+    } catch (error) {
+      await throwAfter(error, () => leave(layout, share));
+    }
     await leave(layout, share);
-  }
-  return { url, port, version, started };
+    return { url, port, version, started };
+  });
 }
 
 /** Stops the server of `dir`, whoever uses it. */
-export async function stopEmbeddedServer(
+export function stopEmbeddedServer(
   options: Pick<EmbeddedOptions, "dir">,
 ): Promise<"stopped" | "not-running"> {
-  const layout = layoutOf(options.dir);
-  await refuseForeignData(layout);
-  await unmarkKept(layout);
-  return stopServer(layout);
+  return inLayout(options.dir, async (layout) => {
+    await refuseForeignData(layout);
+    await unmarkKept(layout);
+    return stopServer(layout);
+  });
 }
 
 /** The address of the server of `dir` if it runs; starts nothing. */
-export async function findEmbeddedServer(
+export function findEmbeddedServer(
   options: Pick<EmbeddedOptions, "dir" | "database">,
 ): Promise<EmbeddedAddress | undefined> {
-  const layout = layoutOf(options.dir);
-  await refuseForeignData(layout);
-  const state = await readServerState(layout.dataDir);
-  if (state.kind !== "ready") {
-    return undefined;
-  }
-  return { url: urlOf(state, await readPassword(layout), options.database), port: state.port };
+  return inLayout(options.dir, async (layout) => {
+    await refuseForeignData(layout);
+    const state = await readServerState(layout.dataDir);
+    if (state.kind !== "ready") {
+      return undefined;
+    }
+    const url = urlOf(state, await readPassword(layout), options.database);
+    return { url, port: state.port };
+  });
 }
 
 /** Stops the server of `dir` and deletes its data. */
-export async function destroyEmbeddedServer(options: Pick<EmbeddedOptions, "dir">): Promise<void> {
-  const layout = layoutOf(options.dir);
-  if (await exists(layout.dir)) {
-    await stopEmbeddedServer(options);
-    await deleteDataFolder(layout);
-  }
+export function destroyEmbeddedServer(options: Pick<EmbeddedOptions, "dir">): Promise<void> {
+  return inLayout(options.dir, async (layout) => {
+    if (await exists(layout.dir)) {
+      await stopEmbeddedServer(options);
+      await deleteDataFolder(layout);
+    }
+  });
 }
 
 const DEFAULT_DATABASE = "tidemark";
@@ -118,23 +121,21 @@ const DEFAULT_START_TIMEOUT_MS = 30_000;
 const RETRY_MS = 10;
 
 interface Acquired extends EmbeddedAddress {
-  readonly layout: Layout;
   readonly server: RunningServer;
   readonly started: boolean;
   readonly share: Share;
   readonly version: string;
 }
 
-async function acquire(options: EmbeddedOptions): Promise<Acquired> {
+async function acquire(layout: Layout, options: EmbeddedOptions): Promise<Acquired> {
   const { database = DEFAULT_DATABASE, settings = {}, onProgress = () => undefined } = options;
-  const layout = layoutOf(options.dir);
   const deadline = deadlineIn(options.startTimeoutMs ?? DEFAULT_START_TIMEOUT_MS);
   // Between finding a server and joining it, its last user may stop it: then from the start.
   for (;;) {
     const { server, started } = await ensureRunning({ layout, deadline, settings, onProgress });
     const outcome = await join(layout, server, started, deadline);
     if (outcome.kind === "joined") {
-      return { layout, server, started, ...(await enter(layout, server, outcome.share, database)) };
+      return { server, started, ...(await enter(layout, server, outcome.share, database)) };
     }
     if (deadline.remainingMs() === 0) {
       throw startTimeout(deadline, await readLog(layout, 0), outcome.cause);

@@ -3,6 +3,8 @@ import { connect, createServer, type Server, type Socket } from "node:net";
 export interface Listening {
   /** The URL of the database, by way of this server. */
   readonly url: string;
+  /** How many clients have come so far. */
+  accepted(): number;
   /** Cuts every connection now, as a crash of the network would: RST, no good-bye. */
   cutAll(): void;
   close(): Promise<void>;
@@ -72,7 +74,9 @@ function connectTo(target: URL): Socket {
 
 async function listen(databaseUrl: string, serve: (client: Socket) => void): Promise<Listening> {
   const clients = new Set<Socket>();
+  let accepted = 0;
   const server: Server = createServer((client) => {
+    accepted += 1;
     clients.add(client);
     client.on("error", () => undefined);
     client.on("close", () => clients.delete(client));
@@ -88,6 +92,7 @@ async function listen(databaseUrl: string, serve: (client: Socket) => void): Pro
   };
   return {
     url: url.href,
+    accepted: () => accepted,
     cutAll,
     close: () =>
       new Promise((resolve) => {

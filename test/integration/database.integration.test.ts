@@ -171,6 +171,19 @@ describe("drizzle", () => {
     ]);
   });
 
+  test("side by side with plain queries, each gets its dates its own way", async () => {
+    const text = "select timestamptz '2026-01-02 03:04:05Z' as at";
+    await pools.open().transaction(async (transaction) => {
+      const rows = await Promise.all([
+        transaction.queryOne(text),
+        transaction.drizzle.execute(text).then(([row]) => row),
+        transaction.queryOne(text),
+      ]);
+      const date = { at: new Date("2026-01-02T03:04:05Z") };
+      expect(rows).toEqual([date, { at: expect.stringMatching(/^2026-01-0/) }, date]);
+    });
+  });
+
   test("has transactions of its own, with the same care", async () => {
     const { drizzle } = pools.open({ max: 1 });
     const config = { isolationLevel: "serializable", accessMode: "read only" } as const;

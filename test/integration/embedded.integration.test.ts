@@ -43,6 +43,7 @@ import { startEmbeddedUser } from "../helpers/embedded-users.ts";
 
 const isRoot = process.geteuid?.() === 0;
 const NOBODY = 65_534;
+const STRANGER = 64_321;
 const settings = { fsync: "off" };
 
 function acquire(dir: string, options: Partial<EmbeddedOptions> = {}) {
@@ -476,6 +477,14 @@ describe("what cannot start says why", () => {
       expect((await readdir(dir)).filter((name) => name.startsWith("data"))).toEqual([]);
     }));
 
+  test("a folder that cannot be made", () =>
+    withData(async (dir) => {
+      const inFile = join(dir, "server.log", ".tidemark");
+      const error = await failure(acquire(inFile));
+      expect(error.code).toBe("folder_unusable");
+      expect(error.message).toContain(`${inFile} cannot be used: ENOTDIR`);
+    }));
+
   test("a password that is not the server's", () =>
     withData(async (dir) => {
       await writeFile(join(dir, "data", "tidemark.password"), "another");
@@ -647,7 +656,7 @@ describe.runIf(isRoot)("as an ordinary user", () => {
     withData(async (dir) => {
       await chmod(dirname(dir), 0o755);
       const others = [stopEmbeddedServer, findEmbeddedServer, destroyEmbeddedServer];
-      process.seteuid?.(NOBODY);
+      process.seteuid?.(STRANGER);
       try {
         for (const call of [() => acquire(dir), ...others.map((other) => () => other({ dir }))]) {
           expect((await failure(call())).code).toBe("data_owner");

@@ -1,4 +1,6 @@
 import { afterEach, describe, expect, test, vi } from "vitest";
+import { createSession, type Session } from "../../src/db/pool/session.ts";
+import { resolveTargets } from "../../src/db/pool/target.ts";
 import type { DatabasePool } from "../../src/db/pool.ts";
 import { ownPid, TESTED, usePools, write } from "../helpers/pool-fixture.ts";
 import { type Listening, startProxy } from "../helpers/pool-network.ts";
@@ -16,6 +18,27 @@ async function started(starting: Promise<Listening>): Promise<Listening> {
   listening.add(server);
   return server;
 }
+
+describe("a connection that dies at rest", () => {
+  test("is known to be lost before anybody uses it", async () => {
+    const proxy = await started(startProxy(pools.url));
+    const [target] = resolveTargets({ url: proxy.url });
+    if (target === undefined) throw new Error("the URL names no host");
+    const session = await new Promise<Session>((resolve, reject) => {
+      const opened = createSession(target, () => resolve(opened));
+      opened.connect().then(() => proxy.cutAll(), reject);
+    });
+    expect(session.lost).toMatchObject({ code: "connection_lost" });
+    await expect(session.run({ text: "select 1" })).rejects.toBe(session.lost);
+    expect(proxy.accepted()).toBe(1);
+  });
+
+  test("is replaced by the pool", async () => {
+    const pool = pools.open({ max: 1 });
+    await pools.terminate(await ownPid(pool));
+    await vi.waitFor(async () => expect(await pool.queryOne("select 1 as a")).toEqual({ a: 1 }));
+  });
+});
 
 describe("a connection that dies in a transaction", () => {
   test("between two statements: the rest is refused, nothing stays", async () => {

@@ -81,9 +81,13 @@ describe("a server that cannot be reached", () => {
     );
   });
 
-  test("hangs up: an error, not a loop", async () => {
-    const { url } = await started(startClosingServer(pools.url));
-    await expect(pools.open({ url }).query("select 1")).rejects.toMatchObject({ code: "connect" });
+  test("hangs up: one error, and no loop of new connections", async () => {
+    const server = await started(startClosingServer(pools.url));
+    await expect(pools.open({ url: server.url }).query("select 1")).rejects.toMatchObject({
+      code: "connect",
+      message: expect.stringContaining("the server closed the connection"),
+    });
+    expect(server.accepted()).toBe(1);
   });
 
   test("speaks no TLS where `ssl` asks for it", async () => {

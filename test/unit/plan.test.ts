@@ -110,11 +110,9 @@ describe("what is to run", () => {
         row("b", { state: "FAILED", rank: null, attempt: 2, statementsDone: 0 }),
       ]),
     );
-    expect(
-      plan.steps.map(({ attempt, rank, makesRoom }) => ({ attempt, rank, makesRoom })),
-    ).toEqual([
-      { attempt: 3, rank: 1, makesRoom: false },
-      { attempt: 1, rank: 2, makesRoom: false },
+    expect(plan.steps.map(({ attempt, rank }) => ({ attempt, rank }))).toEqual([
+      { attempt: 3, rank: 1 },
+      { attempt: 1, rank: 2 },
     ]);
     expect(plan.steps.map(({ headAfter }) => headAfter)).toEqual(
       history.migrations.slice(1).map(({ link }) => link),
@@ -144,19 +142,17 @@ describe("an older file merged late", () => {
   test("takes its place between the applied ones when it is allowed", () => {
     const plan = planRun(history, ledger, { allowOutOfOrder: true });
     expect(codesOf(plan)).toEqual([]);
-    expect(plan.steps).toMatchObject([{ rank: 1, makesRoom: true, headAfter: history.head }]);
+    expect(plan.steps).toMatchObject([{ rank: 1, headAfter: history.head }]);
     expect(plan.versionAfter).toBe("b");
   });
 
   test("among several: each takes its place, and the head is the history's in the end", () => {
     const all = historyOf("x", "a", "y", "b", "z");
     const plan = planRun(all, ledger, { allowOutOfOrder: true });
-    expect(
-      plan.steps.map(({ migration, rank, makesRoom }) => [migration.tag, rank, makesRoom]),
-    ).toEqual([
-      ["x", 0, true],
-      ["y", 2, true],
-      ["z", 4, false],
+    expect(plan.steps.map(({ migration, rank }) => [migration.tag, rank])).toEqual([
+      ["x", 0],
+      ["y", 2],
+      ["z", 4],
     ]);
     expect(plan.steps.at(-1)?.headAfter).toBe(all.head);
   });

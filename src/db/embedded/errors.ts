@@ -7,6 +7,8 @@ export type EmbeddedErrorCode =
   | "binaries_unreachable"
   /** Run as root: no user to run the server as. */
   | "no_server_user"
+  /** The folder cannot be written or read: rights, a read-only or full disk. */
+  | "folder_unusable"
   /** The data folder belongs to another user. */
   | "data_owner"
   /** The data folder was written by another major version. */

@@ -63,11 +63,15 @@ function finished(
     };
     child.stdout?.on("data", collect);
     child.stderr?.on("data", collect);
-    const timer = setTimeout(() => child.kill("SIGKILL"), deadline.remainingMs());
+    let isLate = false;
+    const timer = setTimeout(() => {
+      isLate = true;
+      child.kill("SIGKILL");
+    }, deadline.remainingMs());
     const fail = (how: string, cause?: unknown) => {
       clearTimeout(timer);
       reject(
-        new EmbeddedServerError(deadline.remainingMs() > 0 ? "init_failed" : "start_timeout", {
+        new EmbeddedServerError(isLate ? "start_timeout" : "init_failed", {
           fact: `${binaries.initdb} ${how}.`,
           output: lastLines(output),
           cause,
@@ -79,7 +83,7 @@ function finished(
       if (code === 0) {
         clearTimeout(timer);
         resolve();
-      } else if (deadline.remainingMs() === 0) {
+      } else if (isLate) {
         fail(`made no data folder within ${deadline.timeoutMs} ms`);
       } else {
         fail(`ended with ${signal ?? code}`);

@@ -1,6 +1,6 @@
 import { chown, mkdir, rename, stat, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import { errorCode } from "./errors.ts";
+import { EmbeddedServerError, errorCode } from "./errors.ts";
 
 /** Where the things of one embedded server are. */
 export interface Layout {
@@ -17,7 +17,27 @@ export interface Layout {
 
 export const PASSWORD_FILE = "tidemark.password";
 
-export function layoutOf(dir: string): Layout {
+/**
+ * Works on a server's folder. What the operating system refuses there, and nobody further in knew
+ * how to explain, becomes an EmbeddedServerError.
+ */
+export async function inLayout<T>(dir: string, work: (layout: Layout) => Promise<T>): Promise<T> {
+  const layout = layoutOf(dir);
+  try {
+    return await work(layout);
+  } catch (cause) {
+    if (cause instanceof Error && "syscall" in cause) {
+      throw new EmbeddedServerError("folder_unusable", {
+        fact: `The folder ${layout.dir} cannot be used: ${cause.message}`,
+        remedy: "Use it as the user who made it, or remove it.",
+        cause,
+      });
+    }
+    throw cause;
+  }
+}
+
+function layoutOf(dir: string): Layout {
   const root = resolve(dir);
   const dataDir = join(root, "data");
   return {

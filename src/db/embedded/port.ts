@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { connect, createServer } from "node:net";
-import { errorCode } from "./errors.ts";
+import { EmbeddedServerError, errorCode } from "./errors.ts";
 import { type Layout, writeLayoutFile } from "./layout.ts";
 
 export const HOST = "127.0.0.1";
@@ -27,7 +27,9 @@ export async function freePort(): Promise<number> {
   }
   const port = await tryListen(0);
   if (port === undefined) {
-    throw new Error(`no free TCP port on ${HOST}`);
+    throw new EmbeddedServerError("start_failed", {
+      fact: `There is no free TCP port on ${HOST}.`,
+    });
   }
   return port;
 }

@@ -10,7 +10,7 @@ import {
   startMessage,
   subjectOf,
 } from "../pure/message.ts";
-import { type RecordContext, recordFailed } from "../pure/record-sql.ts";
+import { DURATION, type RecordContext, recordFailed } from "../pure/record-sql.ts";
 import type { Progress, RecordedError, Tag } from "../types.ts";
 import { LeaseLost } from "./lease.ts";
 import { rollBack } from "./ledger.ts";
@@ -135,7 +135,7 @@ async function launch(execution: Execution, step: ParsedStep, index: number): Pr
   const live = { marker: undefined as number | undefined, durationMs: 0 };
   const sent = await session.send(`migration:${step.migration.tag}`, message.text, (row: Row) => {
     if (MARKER in row) live.marker = Number(row[MARKER]);
-    else if ("tidemark_duration" in row) live.durationMs = Number(row.tidemark_duration);
+    else if (DURATION in row) live.durationMs = Number(row[DURATION]);
   });
   return Object.assign(live, { step, index, message, sent });
 }

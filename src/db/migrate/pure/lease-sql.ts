@@ -160,17 +160,8 @@ export function fence(
   lease: LeaseToken,
   options: { readonly step?: number; readonly activity: string | null },
 ): string {
-  const s = identifier(schema);
-  const step = options.step === undefined ? "" : ` and step = ${integer(options.step)}`;
-  return `do ${literal(`begin
-  update ${s}.runner
-  set step = step + 1, activity = ${literal(options.activity)},
-    expires_at = clock_timestamp() + interval '${integer(LEASE_TTL_MS)} ms'
-  where id = 1 and run_id = ${literal(lease.runId)} and token = ${lease.token}${step};
-  if not found then
-    raise exception using errcode = '${FENCED}', message = 'the lease belongs to another run';
-  end if;
-end`)}`;
+  const step = options.step === undefined ? "null" : integer(options.step);
+  return `select ${identifier(schema)}.fence(${literal(lease.runId)}, ${lease.token}, ${step}, ${literal(options.activity)})`;
 }
 
 /** Gives the lease back. No row and no error where it is another's by now. */

@@ -1,4 +1,5 @@
 import { EMPTY_HEAD } from "./checksum.ts";
+import { ledgerFunctions } from "./ledger-functions.ts";
 import { identifier, literal } from "./quote.ts";
 
 /** Version of the ledger's own tables that this code writes. */
@@ -17,7 +18,7 @@ const EVENT_TYPES = [
 ];
 
 /** Creates the ledger in its schema, which must be there. Version 1. */
-export function createLedger(schema: string): string {
+function createLedger(schema: string): string {
   const s = identifier(schema);
   return `
 create table ${s}.migration_events (
@@ -98,7 +99,7 @@ before truncate on ${s}.migration_events
 for each statement execute function ${s}.refuse_event_change();
 alter table ${s}.migration_events enable always trigger migration_events_append_only;
 alter table ${s}.migration_events enable always trigger migration_events_no_truncate;
-`;
+${ledgerFunctions(schema)}`;
 }
 
 /**

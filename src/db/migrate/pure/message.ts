@@ -94,7 +94,6 @@ export function migrationMessage(
     recordDone(context, subjectOf(current), {
       ...endOf(current),
       rank: current.rank,
-      makesRoom: current.makesRoom,
       head: current.headAfter,
       next: next?.migration.tag ?? null,
     }),

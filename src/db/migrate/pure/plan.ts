@@ -30,8 +30,6 @@ export interface Step {
   readonly prefix: Checksum | null;
   /** Rank among the applied ones when it is done. */
   readonly rank: number;
-  /** Younger ones are applied already and move up by one. */
-  readonly makesRoom: boolean;
   /** The database's head when it is done. */
   readonly headAfter: Checksum;
 }
@@ -133,7 +131,6 @@ function planSteps(
       resumeAt: row?.statementsDone ?? 0,
       prefix: row?.prefix ?? null,
       rank,
-      makesRoom: later !== -1,
       headAfter: head,
     };
   });
