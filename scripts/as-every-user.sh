@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs a command that uses the embedded PostgreSQL as the kinds of user it has to work for:
 #
-#   scripts/embedded-root-check.sh <checkout> <command> [argument…]
+#   scripts/as-every-user.sh <checkout> <command> [argument…]
 #
 #   user          an ordinary user, through setpriv, with a HOME of its own
 #   root          root
@@ -24,12 +24,12 @@ user=${ORDINARY_USER:-nobody}
 limit_s=${CASE_TIMEOUT_S:-900}
 failures=0
 # 0700, as mktemp makes it, is what the last case needs; the others get an open one.
-closed=$(mktemp -d "${TMPDIR:-/tmp}/tidemark-root-check.XXXXXX")
-open=$(mktemp -d "${TMPDIR:-/tmp}/tidemark-root-check.XXXXXX")
+closed=$(mktemp -d "${TMPDIR:-/tmp}/tidemark-as-user.XXXXXX")
+open=$(mktemp -d "${TMPDIR:-/tmp}/tidemark-as-user.XXXXXX")
 chmod 0755 "$open"
 trap 'rm -rf "$closed" "$open"' EXIT
 
-say() { printf 'embedded-root-check: %-10s %s\n' "$1" "$2"; }
+say() { printf 'as-every-user: %-10s %s\n' "$1" "$2"; }
 
 # copy_checkout <target> [owner]: hard links where the owner stays, so that it costs nothing.
 copy_checkout() {
