@@ -2,6 +2,8 @@ import { defineConfig } from "vitest/config";
 
 export default defineConfig({
   test: {
+    // A file is a worker of its own; two cores carry two of them.
+    maxWorkers: 2,
     projects: [
       {
         test: {
@@ -16,8 +18,6 @@ export default defineConfig({
           globalSetup: ["test/helpers/global-setup.ts"],
           testTimeout: 60_000,
           hookTimeout: 60_000,
-          // A file is a worker of its own; two cores carry two of them.
-          maxWorkers: 2,
         },
       },
     ],

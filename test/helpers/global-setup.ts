@@ -24,7 +24,8 @@ declare module "vitest" {
 
 /** One server for the whole run, a migrated template on it, and a compiled engine. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
-  const [server, build] = await Promise.all([startTestServer(), buildSources()]);
+  const build = await buildSources();
+  const server = await startTestServer();
   project.provide("build", build);
   project.provide("builtEngine", pathToFileURL(join(build, "db/migrate/index.js")).href);
   const template = `tidemark_template_${randomBytes(4).toString("hex")}`;
@@ -57,12 +58,12 @@ async function buildSources(): Promise<string> {
   await mkdir(".tidemark", { recursive: true });
   const outDir = await mkdtemp(resolve(".tidemark/build-"));
   const tsc = resolve("node_modules/typescript/bin/tsc");
-  await promisify(execFile)(process.execPath, [
-    tsc,
-    "-p",
-    "tsconfig.build.json",
-    "--outDir",
-    outDir,
-  ]);
+  const args = [tsc, "-p", "tsconfig.build.json", "--outDir", outDir];
+  try {
+    await promisify(execFile)(process.execPath, args);
+  } catch (error) {
+    await rm(outDir, { recursive: true, force: true });
+    throw error;
+  }
   return outDir;
 }

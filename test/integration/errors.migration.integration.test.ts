@@ -368,6 +368,17 @@ test("a database that drizzle's own migrator filled is refused, and nothing is c
   expect(row?.absent).toBe(true);
 });
 
+test("so is one whose ledger is there and empty", async () => {
+  const empty = await historyFolder({});
+  await migrator({ dir: empty.dir }).migrate();
+  await empty.remove();
+  await database.sql.unsafe(`create schema drizzle;
+    create table drizzle.__drizzle_migrations (id serial primary key, hash text not null, created_at bigint);
+    insert into drizzle.__drizzle_migrations (hash, created_at) values ('x', 1)`);
+  expect(await failureOf(migrator().migrate())).toMatchObject({ code: "adopt_required" });
+  expect(await tablesThere()).toEqual([]);
+});
+
 test("a ledger that only a newer Tidemark can read is left alone", async () => {
   await migrator().migrate();
   await database.sql`update tidemark.runner set ledger_version = 3, min_reader = 2`;

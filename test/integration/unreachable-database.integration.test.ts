@@ -96,6 +96,11 @@ describe("a server that cannot be reached", () => {
     await expect(asked).rejects.toMatchObject({ code: "connect" });
   });
 
+  test("dies while the driver learns types: it must not, for nobody could catch that", async () => {
+    const { url } = await started(startProxy(pools.url, { text: "pg_type", when: "before" }));
+    expect(await pools.open({ url }).queryOne("select 1 as a")).toEqual({ a: 1 });
+  });
+
   test("is passed over for the next host of the list", async () => {
     const dead = await startSilentServer(pools.url);
     await dead.close();

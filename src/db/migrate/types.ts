@@ -205,6 +205,12 @@ export interface MigrationStatus {
   readonly attempt: number;
 }
 
+/** A migration that this run applied. */
+export interface AppliedMigration {
+  readonly tag: Tag;
+  readonly durationMs: number;
+}
+
 /** What happens while a run goes on, in order. */
 export type Progress =
   | { readonly kind: "server-unavailable"; readonly reason: string; readonly waitedMs: number }

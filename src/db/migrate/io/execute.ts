@@ -1,6 +1,5 @@
-import { MigrateError } from "../errors.ts";
 import { culpritOf, recordCanceled, recordError } from "../pure/failure.ts";
-import { FENCED, fence, ownSettings, releaseLease } from "../pure/lease-sql.ts";
+import { FENCED } from "../pure/lease-sql.ts";
 import {
   MARKER,
   type Message,
@@ -8,12 +7,13 @@ import {
   type ParsedStep,
   stageOf,
   startMessage,
-  subjectOf,
 } from "../pure/message.ts";
-import { DURATION, type RecordContext, recordFailed } from "../pure/record-sql.ts";
-import type { Progress, RecordedError, Tag } from "../types.ts";
-import { LeaseLost } from "./lease.ts";
+import { DURATION, type RecordContext } from "../pure/record-sql.ts";
+import type { AppliedMigration, Progress } from "../types.ts";
+import { cancelOnAbort } from "./cancel.ts";
+import { LeaseLost } from "./lease-lost.ts";
 import { rollBack } from "./ledger.ts";
+import { recordAndRelease } from "./record-failure.ts";
 import { isServerError, type Row, type Sent, type ServerError, type Session } from "./session.ts";
 
 export interface Execution {
@@ -26,15 +26,9 @@ export interface Execution {
   readonly onApplied: (applied: AppliedMigration) => void;
 }
 
-export interface AppliedMigration {
-  readonly tag: Tag;
-  readonly durationMs: number;
-}
-
 // The driver sends up to 100 messages ahead; beyond that it queues on its own.
 const WINDOW = 64;
 const WINDOW_BYTES = 8 * 1024 * 1024;
-const CANCEL_AGAIN_MS = 300;
 const LOCK_NOT_AVAILABLE = "55P03";
 const QUERY_CANCELED = "57014";
 
@@ -84,7 +78,7 @@ export async function executeSteps(execution: Execution): Promise<void> {
       resumedAt: step.resumeAt,
     });
   };
-  const stopWatching = cancelOnAbort(signal, () => flights);
+  const stopWatching = cancelOnAbort(signal, () => flights.map(({ sent }) => sent));
 
   try {
     while (failed === undefined && (next < steps.length || flights.length > 0)) {
@@ -173,7 +167,10 @@ async function failureOf(execution: Execution, { flight, error }: Failed): Promi
     error,
     aftermathOf(execution, index),
   );
-  return recordAndRelease(execution, step, index, recorded, {
+  return recordAndRelease(execution.session, execution.context, {
+    steps: execution.steps,
+    index,
+    recorded,
     code: "migration_failed",
     remedy: `Next: correct ${step.migration.file} (or the data it met), then run \`tidemark migrate\` again.`,
     cause: error,
@@ -186,82 +183,16 @@ function stopBefore(
   index: number,
   cause: ServerError | undefined,
 ): Promise<Error> {
-  return recordAndRelease(
-    execution,
-    step,
+  return recordAndRelease(execution.session, execution.context, {
+    steps: execution.steps,
     index,
-    recordCanceled(step.migration, aftermathOf(execution, index)),
-    {
-      code: "canceled",
-      remedy: "Next: run `tidemark migrate` again; it goes on from here.",
-      cause,
-    },
-  );
+    recorded: recordCanceled(step.migration, aftermathOf(execution, index)),
+    code: "canceled",
+    remedy: "Next: run `tidemark migrate` again; it goes on from here.",
+    cause,
+  });
 }
 
 function aftermathOf({ steps }: Execution, index: number) {
   return { applied: index, notRun: steps.length - index - 1 };
-}
-
-/**
- * Writes `failed` and gives the lease back, in one transaction. Where that fails
- * too, the first error is still the one that is thrown.
- */
-async function recordAndRelease(
-  { session, context, steps }: Execution,
-  step: ParsedStep,
-  index: number,
-  recorded: RecordedError,
-  error: { code: "migration_failed" | "canceled"; remedy: string; cause: unknown },
-): Promise<MigrateError> {
-  const text = [
-    "begin isolation level read committed read write",
-    ownSettings(session.serverVersion),
-    fence(context.schema, context.lease, { activity: step.migration.tag }),
-    recordFailed(context, subjectOf(step), recorded),
-    releaseLease(context.schema, context.lease),
-    "commit",
-  ].join(";\n");
-  let note = "";
-  try {
-    const { reply } = await session.send("failed", text);
-    await reply;
-  } catch (recordingError) {
-    const why = recordingError instanceof Error ? recordingError.message : String(recordingError);
-    note = `\nThe failure could not be recorded (${why}): status shows ${step.migration.tag} as STUCK until the next run.`;
-  }
-  return new MigrateError({
-    code: error.code,
-    tag: step.migration.tag,
-    fact: `${recorded.text}${note}`,
-    remedy: error.remedy,
-    recorded,
-    applied: steps.slice(0, index).map(({ migration }) => migration.tag),
-    notRun: steps.slice(index + 1).map(({ migration }) => migration.tag),
-    cause: error.cause,
-  });
-}
-
-/**
- * Cancels what the server runs when the signal comes. A cancel that arrives between
- * two messages is lost, so the next is tried until the pipeline is drained: one hit
- * aborts the transaction, and all that follows is refused.
- */
-function cancelOnAbort(signal: AbortSignal | undefined, flights: () => readonly Flight[]) {
-  let timer: NodeJS.Timeout | undefined;
-  const canceled = new Set<Flight>();
-  const cancelNext = () => {
-    const flight = flights().find((one) => !canceled.has(one));
-    if (flight !== undefined) {
-      canceled.add(flight);
-      flight.sent.cancel();
-    }
-    timer = setTimeout(cancelNext, CANCEL_AGAIN_MS);
-  };
-  signal?.addEventListener("abort", cancelNext, { once: true });
-  if (signal?.aborted) cancelNext();
-  return () => {
-    clearTimeout(timer);
-    signal?.removeEventListener("abort", cancelNext);
-  };
 }

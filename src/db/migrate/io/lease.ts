@@ -11,11 +11,6 @@ import type { LeaseHolder, LedgerRow, Progress, RunnerRow } from "../types.ts";
 import { describeOwner, ledgerError, rollBack, rowsOf, runnerOf } from "./ledger.ts";
 import { isServerError, type Session } from "./session.ts";
 
-/** Every write of ours was refused: the lease belongs to another run. */
-export class LeaseLost extends Error {
-  override readonly name = "LeaseLost";
-}
-
 export interface LeaseWait {
   readonly session: Session;
   readonly schema: string;

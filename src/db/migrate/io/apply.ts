@@ -1,0 +1,114 @@
+import { MigrateError } from "../errors.ts";
+import { type LeaseToken, readRows } from "../pure/lease-sql.ts";
+import { nothingToDo, stepParser } from "../pure/parse-steps.ts";
+import { planRun, type Step, versionOf } from "../pure/plan.ts";
+import type { History, LedgerRow, RunnerRow } from "../types.ts";
+import { executeSteps } from "./execute.ts";
+import { lookAgain, release, takeOrWait } from "./lease.ts";
+import { LeaseLost } from "./lease-lost.ts";
+import { createLedgerIfAbsent, refuseForeignHistory, rowsOf } from "./ledger.ts";
+import type { Attempt, RunRequest, RunResult } from "./request.ts";
+import { type Session, SessionLost } from "./session.ts";
+
+/**
+ * The long way of a run, where the head is not the history's: plan, and where there
+ * is something to do, take the lease, read the ledger, plan again, execute. Loaded
+ * when it is needed: most boots find nothing to do.
+ *
+ * @throws MigrateError; SessionLost, LeaseLost
+ */
+export async function applyPending(
+  { request, session, since, applied }: Attempt,
+  history: History,
+  found: RunnerRow | undefined,
+): Promise<Pick<RunResult, "outcome" | "version">> {
+  const { schema, identity, waitTimeoutMs, onProgress, signal } = request;
+  const runner = found ?? (await createLedger(session, request));
+  const preview = { runner, rows: await readState(session, schema) };
+  if (found !== undefined && preview.rows.length === 0) await refuseForeignHistory(session);
+  const previewed = planRun(history, preview, request.plan);
+  const nothing = nothingToDo(previewed);
+  if (nothing !== undefined) return { outcome: nothing, version: versionOf(preview) };
+  const parse = stepParser();
+  await parse(previewed.steps);
+
+  const outcome = await takeOrWait(
+    { session, schema, identity, waitTimeoutMs, since, onProgress, signal },
+    runner,
+    (now) => now.head === history.head,
+  );
+  if (outcome.kind === "done") {
+    return { outcome: "current", version: history.migrations.at(-1)?.tag };
+  }
+  const { lease, rows, at } = outcome;
+  try {
+    // The plan made before the lease was a preview: this one runs.
+    const plan = planRun(history, { runner, rows }, request.plan);
+    const nothingLeft = nothingToDo(plan);
+    if (nothingLeft === undefined) {
+      const runningForMs = Date.now() - since;
+      refuseFailedMeanwhile(plan.steps, rows, new Date(at.getTime() - runningForMs));
+      const steps = await parse(plan.steps);
+      onProgress({ kind: "planned", tags: steps.map(({ migration }) => migration.tag) });
+      const context = { schema, identity, lease };
+      await executeSteps({ session, context, steps, onProgress, signal, onApplied: applied.add });
+    }
+    await release(session, schema, lease);
+    return { outcome: nothingLeft ?? "applied", version: plan.versionAfter };
+  } catch (error) {
+    await releaseQuietly(session, schema, lease, error);
+    throw error;
+  }
+}
+
+/** Reads the state table. */
+export async function readState(session: Session, schema: string): Promise<readonly LedgerRow[]> {
+  const { reply } = await session.send("read", readRows(schema));
+  return rowsOf(await reply);
+}
+
+async function createLedger(session: Session, request: RunRequest): Promise<RunnerRow> {
+  await refuseForeignHistory(session);
+  await createLedgerIfAbsent(session, request.schema, request.signal);
+  request.onProgress({ kind: "ledger-created", schema: request.schema });
+  return lookAgain(session, request.schema);
+}
+
+/**
+ * Two hundred replicas that boot at one moment must not each retry a migration that
+ * one of them has seen fail: what failed since this run began is not tried again.
+ *
+ * @param since on the database's clock, which need not be this machine's
+ */
+function refuseFailedMeanwhile(
+  steps: readonly Step[],
+  rows: readonly LedgerRow[],
+  since: Date,
+): void {
+  const [step] = steps;
+  const row = rows.find(({ tag }) => tag === step?.migration.tag);
+  if (step === undefined || row?.state !== "FAILED" || row.error === null) return;
+  // One that was told to stop has not shown that the migration is broken.
+  if (row.error.sqlState === null || row.checksum !== step.migration.checksum) return;
+  if ((row.finishedAt ?? row.startedAt) < since) return;
+  throw new MigrateError({
+    code: "migration_failed",
+    tag: row.tag,
+    fact: row.error.text,
+    remedy: `Another runner met this since this one began (${row.owner.host}, process ${row.owner.processId}), and it was not tried again.`,
+    recorded: row.error,
+    notRun: steps.map(({ migration }) => migration.tag),
+  });
+}
+
+/** After an error: the first one is what counts. */
+async function releaseQuietly(
+  session: Session,
+  schema: string,
+  lease: LeaseToken,
+  error: unknown,
+): Promise<void> {
+  if (error instanceof SessionLost || error instanceof LeaseLost) return;
+  // Where the record of a failure gave it back already, this finds nothing.
+  await release(session, schema, lease).catch(() => undefined);
+}

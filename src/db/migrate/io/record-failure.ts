@@ -1,0 +1,57 @@
+import { MigrateError } from "../errors.ts";
+import { fence, ownSettings, releaseLease } from "../pure/lease-sql.ts";
+import { type ParsedStep, subjectOf } from "../pure/message.ts";
+import { type RecordContext, recordFailed } from "../pure/record-sql.ts";
+import type { RecordedError } from "../types.ts";
+import type { Session } from "./session.ts";
+
+/** A failure to be recorded, and what is to be thrown for it. */
+export interface Failure {
+  readonly steps: readonly ParsedStep[];
+  /** Which of them failed. */
+  readonly index: number;
+  readonly recorded: RecordedError;
+  readonly code: "migration_failed" | "canceled";
+  readonly remedy: string;
+  readonly cause: unknown;
+}
+
+/**
+ * Writes `failed` and gives the lease back, in one transaction. Where that fails too,
+ * the first error is still the one that is returned.
+ */
+export async function recordAndRelease(
+  session: Session,
+  context: RecordContext,
+  { steps, index, recorded, code, remedy, cause }: Failure,
+): Promise<MigrateError> {
+  const step = steps[index];
+  if (step === undefined) throw new RangeError(`no step ${index}`);
+  const { tag } = step.migration;
+  const text = [
+    "begin isolation level read committed read write",
+    ownSettings(session.serverVersion),
+    fence(context.schema, context.lease, { activity: tag }),
+    recordFailed(context, subjectOf(step), recorded),
+    releaseLease(context.schema, context.lease),
+    "commit",
+  ].join(";\n");
+  let note = "";
+  try {
+    const { reply } = await session.send("failed", text);
+    await reply;
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    note = `\nThe failure could not be recorded (${why}): status shows ${tag} as STUCK until the next run.`;
+  }
+  return new MigrateError({
+    code,
+    tag,
+    fact: `${recorded.text}${note}`,
+    remedy,
+    recorded,
+    applied: steps.slice(0, index).map(({ migration }) => migration.tag),
+    notRun: steps.slice(index + 1).map(({ migration }) => migration.tag),
+    cause,
+  });
+}

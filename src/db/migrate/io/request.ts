@@ -1,0 +1,30 @@
+import type { RunIdentity } from "../pure/lease-sql.ts";
+import type { PlanOptions } from "../pure/plan.ts";
+import type { AppliedMigration, History, Tag } from "../types.ts";
+import type { ConnectOptions } from "./connect.ts";
+import type { Session } from "./session.ts";
+
+/** All that a run is given. */
+export interface RunRequest extends ConnectOptions {
+  readonly schema: string;
+  readonly identity: RunIdentity;
+  readonly waitTimeoutMs: number;
+  readonly history: Promise<History>;
+  readonly plan: PlanOptions;
+}
+
+export interface RunResult {
+  readonly outcome: "applied" | "current" | "newer";
+  readonly applied: readonly AppliedMigration[];
+  /** Tag of the newest applied migration, in the history's order. */
+  readonly version: Tag | undefined;
+}
+
+/** One session's worth of a run. */
+export interface Attempt {
+  readonly request: RunRequest;
+  readonly session: Session;
+  /** When the run began, as `Date.now()`. */
+  readonly since: number;
+  readonly applied: { readonly add: (migration: AppliedMigration) => void };
+}
