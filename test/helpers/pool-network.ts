@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { connect, createServer, type Server, type Socket } from "node:net";
 
 export interface Listening {
@@ -7,6 +8,8 @@ export interface Listening {
   accepted(): number;
   /** Cuts every connection now, as a crash of the network would: RST, no good-bye. */
   cutAll(): void;
+  /** Ends every connection in good order, and waits until the clients have closed it, too. */
+  hangUp(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -94,6 +97,10 @@ async function listen(databaseUrl: string, serve: (client: Socket) => void): Pro
     url: url.href,
     accepted: () => accepted,
     cutAll,
+    hangUp: async () => {
+      const closed = [...clients].map((client) => once(client.end(), "close"));
+      await Promise.all(closed);
+    },
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());

@@ -109,6 +109,15 @@ describe("a server that cannot be reached", () => {
     expect(await pools.open({ url }).queryOne("select 1 as a")).toEqual({ a: 1 });
   });
 
+  test("is not passed over when it refuses the login", async () => {
+    const first = await started(startRefusingServer(pools.url));
+    const second = await started(startRefusingServer(pools.url));
+    const { host } = new URL(first.url);
+    const url = first.url.replace(host, `${host},${new URL(second.url).host}`);
+    await expect(pools.open({ url }).query("select 1")).rejects.toMatchObject({ code: "connect" });
+    expect([first.accepted(), second.accepted()]).toEqual([1, 0]);
+  });
+
   test("comes back: the pool needs no restart", async () => {
     const proxy = await started(startProxy(pools.url));
     const pool = pools.open({ url: proxy.url });

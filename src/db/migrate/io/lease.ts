@@ -3,6 +3,7 @@ import { MigrateError } from "../errors.ts";
 import {
   type LeaseToken,
   look,
+  ownSettings,
   type RunIdentity,
   releaseLease,
   takeLease,
@@ -102,7 +103,14 @@ export async function lookAgain(session: Session, schema: string): Promise<Runne
 
 /** Gives the lease back, where it is still ours. */
 export async function release(session: Session, schema: string, lease: LeaseToken): Promise<void> {
-  const { reply } = await session.send("release", releaseLease(schema, lease));
+  const text = [
+    "begin isolation level read committed read write",
+    ownSettings(session.serverVersion),
+    "set local synchronous_commit to off",
+    releaseLease(schema, lease),
+    "commit",
+  ].join(";\n");
+  const { reply } = await session.send("release", text);
   await reply;
 }
 

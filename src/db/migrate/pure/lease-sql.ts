@@ -79,6 +79,9 @@ function backendGone(): string {
  * the same transaction. The row is locked first, and judged by the next statement
  * with a snapshot of its own: the locking statement itself would pair the row's new
  * version with what it had read of the old holder's session before.
+ *
+ * Its commit, and the release's, are asynchronous: a server crash that takes them
+ * back takes the holder's session with it.
  */
 export function takeLease(
   schema: string,
@@ -118,6 +121,7 @@ from judged j
 where r.id = j.id
 returning r.token::text as tidemark_token, clock_timestamp() as tidemark_now;
 ${readRows(schema)};
+set local synchronous_commit to off;
 commit`;
 }
 
