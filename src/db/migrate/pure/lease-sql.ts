@@ -4,7 +4,7 @@ import { identifier, integer, literal } from "./quote.ts";
 export const LEASE_TTL_MS = 15_000;
 
 /** SQLSTATE of our own: the lease belongs to another run, or the step before is not done. */
-export const FENCED = "TM001";
+export const FENCED = "TM002";
 
 /** Who a run is. */
 export interface RunIdentity {
