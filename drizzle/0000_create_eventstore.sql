@@ -34,3 +34,5 @@ CREATE TABLE "eventstore"."unique_constraints" (
 	CONSTRAINT "unique_constraints_unique_type_check" CHECK ("eventstore"."unique_constraints"."unique_type" <> ''),
 	CONSTRAINT "unique_constraints_unique_field_check" CHECK ("eventstore"."unique_constraints"."unique_field" <> '' and "eventstore"."unique_constraints"."unique_field" = lower("eventstore"."unique_constraints"."unique_field" collate "C"))
 );
+--> statement-breakpoint
+CREATE INDEX "events_type_idx" ON "eventstore"."events" USING btree ("instance_id","aggregate_type","event_type","global_sequence");

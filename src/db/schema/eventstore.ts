@@ -2,6 +2,7 @@ import { sql } from "drizzle-orm";
 import {
   bigint,
   check,
+  index,
   jsonb,
   pgSchema,
   primaryKey,
@@ -18,13 +19,15 @@ export const eventstore = pgSchema("eventstore");
  * Every fact, append-only: triggers refuse UPDATE, DELETE and TRUNCATE (migration
  * `0002_protect_events`). No foreign key leads out of here: an event outlives what it is about.
  *
- * Two indexes, both of them keys, because every further one is paid for by each append:
+ * As few indexes as the reads need, because every one is paid for by each append:
  * - `events_pk` is optimistic concurrency (two writers of one aggregate collide on `sequence`) and
  *   the read by aggregate.
  * - `events_global_sequence_key` is the poll: one instance from a cursor on, in order, whatever
  *   mixture of types is asked for, without a sort. A skip scan over it also lists the instances.
+ * - `events_type_idx` is the read by type from a cursor: a rare type is found without reading past
+ *   all the others.
  *
- * `instance_id` leads both, so that the table can be partitioned or distributed by tenant.
+ * `instance_id` leads all, so that the table can be partitioned or distributed by tenant.
  */
 export const events = eventstore.table(
   "events",
@@ -73,6 +76,12 @@ export const events = eventstore.table(
       columns: [table.instanceId, table.aggregateType, table.aggregateId, table.sequence],
     }),
     unique("events_global_sequence_key").on(table.instanceId, table.globalSequence),
+    index("events_type_idx").on(
+      table.instanceId,
+      table.aggregateType,
+      table.eventType,
+      table.globalSequence,
+    ),
     notEmpty("events_instance_id_check", table.instanceId),
     notEmpty("events_aggregate_type_check", table.aggregateType),
     notEmpty("events_aggregate_id_check", table.aggregateId),
