@@ -31,11 +31,11 @@ async function apply(context: CommandContext, flags: MigrateFlags): Promise<numb
   } finally {
     progress.stop();
   }
-  output.json(report);
+  const { migrations, ...figures } = report;
+  output.json(figures);
   for (const warning of report.warnings) output.note(`warning: ${warning}`);
-  if (report.outcome === "applied" && output.mode === "text") {
+  if (report.outcome === "applied" && migrations !== undefined && output.mode === "text") {
     const { statusTable } = await import("./support/table.ts");
-    const { migrations } = await migrator.status({ signal });
     output.print(`\n${statusTable(migrations, output.colors)}\n`);
   }
   output.print(summary(report));

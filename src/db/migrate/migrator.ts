@@ -39,6 +39,11 @@ export interface MigrateReport {
   readonly head: Checksum;
   readonly applied: readonly { readonly tag: Tag; readonly durationMs: number }[];
   readonly durationMs: number;
+  /**
+   * Each migration as the run left it. Absent where the database's head alone told
+   * that nothing was pending, and nothing else was read.
+   */
+  readonly migrations?: readonly MigrationStatus[];
   readonly warnings: readonly string[];
 }
 

@@ -7,7 +7,7 @@ import { executeSteps } from "./execute.ts";
 import { lookAgain, release, takeOrWait } from "./lease.ts";
 import { LeaseLost } from "./lease-lost.ts";
 import { createLedgerIfAbsent, refuseForeignHistory, rowsOf } from "./ledger.ts";
-import type { Attempt, RunRequest, RunResult } from "./request.ts";
+import type { Attempt, AttemptResult, RunRequest } from "./request.ts";
 import { type Session, SessionLost } from "./session.ts";
 
 /**
@@ -21,15 +21,17 @@ export async function applyPending(
   { request, session, since, applied }: Attempt,
   history: History,
   found: RunnerRow | undefined,
-): Promise<Pick<RunResult, "outcome" | "version">> {
+): Promise<AttemptResult> {
   const { schema, identity, waitTimeoutMs, onProgress, signal } = request;
+  const parse = stepParser();
   const runner = found ?? (await createLedger(session, request));
   const preview = { runner, rows: await readState(session, schema) };
   if (found !== undefined && preview.rows.length === 0) await refuseForeignHistory(session);
   const previewed = planRun(history, preview, request.plan);
   const nothing = nothingToDo(previewed);
-  if (nothing !== undefined) return { outcome: nothing, version: versionOf(preview) };
-  const parse = stepParser();
+  if (nothing !== undefined) {
+    return { outcome: nothing, version: versionOf(preview), migrations: previewed.migrations };
+  }
   await parse(previewed.steps);
 
   const outcome = await takeOrWait(
@@ -53,8 +55,9 @@ export async function applyPending(
       const context = { schema, identity, lease };
       await executeSteps({ session, context, steps, onProgress, signal, onApplied: applied.add });
     }
-    await release(session, schema, lease);
-    return { outcome: nothingLeft ?? "applied", version: plan.versionAfter };
+    const after = await release(session, schema, lease);
+    const end = { outcome: nothingLeft ?? "applied", version: plan.versionAfter } as const;
+    return { ...end, migrations: planRun(history, after).migrations };
   } catch (error) {
     await releaseQuietly(session, schema, lease, error);
     throw error;

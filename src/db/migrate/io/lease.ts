@@ -5,10 +5,11 @@ import {
   look,
   ownSettings,
   type RunIdentity,
+  readRows,
   releaseLease,
   takeLease,
 } from "../pure/lease-sql.ts";
-import type { LeaseHolder, LedgerRow, Progress, RunnerRow } from "../types.ts";
+import type { LeaseHolder, Ledger, LedgerRow, Progress, RunnerRow } from "../types.ts";
 import { describeOwner, ledgerError, rollBack, rowsOf, runnerOf } from "./ledger.ts";
 import { isServerError, type Session } from "./session.ts";
 
@@ -101,17 +102,24 @@ export async function lookAgain(session: Session, schema: string): Promise<Runne
   return runner;
 }
 
-/** Gives the lease back, where it is still ours. */
-export async function release(session: Session, schema: string, lease: LeaseToken): Promise<void> {
+/** Gives the lease back, where it is still ours, and reads what the run leaves behind. */
+export async function release(
+  session: Session,
+  schema: string,
+  lease: LeaseToken,
+): Promise<Ledger> {
   const text = [
     "begin isolation level read committed read write",
     ownSettings(session.serverVersion),
     "set local synchronous_commit to off",
     releaseLease(schema, lease),
     "commit",
+    look(schema),
+    readRows(schema),
   ].join(";\n");
   const { reply } = await session.send("release", text);
-  await reply;
+  const answer = await reply;
+  return { runner: runnerOf(answer, schema), rows: rowsOf(answer) };
 }
 
 function mayBeTaken({ liveness }: RunnerRow): boolean {

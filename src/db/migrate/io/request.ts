@@ -1,6 +1,6 @@
 import type { RunIdentity } from "../pure/lease-sql.ts";
 import type { PlanOptions } from "../pure/plan.ts";
-import type { AppliedMigration, History, Tag } from "../types.ts";
+import type { AppliedMigration, History, MigrationStatus, Tag } from "../types.ts";
 import type { ConnectOptions } from "./connect.ts";
 import type { Session } from "./session.ts";
 
@@ -18,6 +18,15 @@ export interface RunResult {
   readonly applied: readonly AppliedMigration[];
   /** Tag of the newest applied migration, in the history's order. */
   readonly version: Tag | undefined;
+  /** Each migration as the run left it; absent where the head alone told that nothing was pending. */
+  readonly migrations?: readonly MigrationStatus[];
+}
+
+/** How one session's worth of a run ended. */
+export interface AttemptResult {
+  readonly outcome: RunResult["outcome"];
+  readonly version: Tag | undefined;
+  readonly migrations?: readonly MigrationStatus[];
 }
 
 /** One session's worth of a run. */

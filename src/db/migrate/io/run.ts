@@ -4,7 +4,7 @@ import type { AppliedMigration, Ledger, Progress, Tag } from "../types.ts";
 import { connect } from "./connect.ts";
 import { LeaseLost } from "./lease-lost.ts";
 import { rowsOf, runnerOf } from "./ledger.ts";
-import type { RunRequest, RunResult } from "./request.ts";
+import type { AttemptResult, RunRequest, RunResult } from "./request.ts";
 import { type Session, SessionLost } from "./session.ts";
 
 /** How often a run comes back after a loss without having applied anything since. */
@@ -45,7 +45,7 @@ async function attempt(
   since: number,
   applied: Map<Tag, AppliedMigration>,
   { resumed }: { readonly resumed: boolean },
-): Promise<Pick<RunResult, "outcome" | "version">> {
+): Promise<AttemptResult> {
   const { schema } = request;
   const { session, first } = await connect(request, look(schema));
   const add = (migration: AppliedMigration) => applied.set(migration.tag, migration);

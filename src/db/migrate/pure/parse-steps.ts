@@ -3,7 +3,7 @@ import type { Checksum } from "../types.ts";
 import type { ParsedStep } from "./message.ts";
 import type { Plan, Step } from "./plan.ts";
 import { refuseChangedPrefix, refuseUnsupported } from "./refusals.ts";
-import { parseStatements } from "./statements.ts";
+import { loadParser, parseStatements } from "./statements.ts";
 
 /**
  * Parses and validates what is pending, before anything runs. A parser remembers
@@ -12,6 +12,8 @@ import { parseStatements } from "./statements.ts";
  * @throws MigrateError `history_invalid`, `unsupported_statement`, `checksum_mismatch`
  */
 export function stepParser(): (steps: readonly Step[]) => Promise<readonly ParsedStep[]> {
+  // What fails here fails again, and is reported, when it is awaited.
+  loadParser().catch(() => undefined);
   const parsed = new Map<Checksum, ParsedStep["statements"]>();
   return async (steps) => {
     const list: ParsedStep[] = [];

@@ -19,8 +19,11 @@ interface Parser {
 
 let loading: Promise<Parser> | undefined;
 
-/** Loads the grammar (a WebAssembly module, about 15 ms) on first use, not at import. */
-async function loadParser(): Promise<Parser> {
+/**
+ * Loads the grammar (a WebAssembly module, about 20 ms) on first use, not at import.
+ * Called ahead of need where there is something else to wait for.
+ */
+export async function loadParser(): Promise<Parser> {
   loading ??= import("libpg-query").then(async (module) => {
     await module.loadModule();
     return {
