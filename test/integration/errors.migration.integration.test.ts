@@ -186,6 +186,25 @@ insert into notes (body, parent) values ('orphan', 99);`,
 `);
   });
 
+  test("before it runs any of it: what was sent ahead behind it does not run either", async () => {
+    // Refused by this database's scanner, not by the grammar that cuts the file, as syntax is
+    // that only a newer server knows: the message fails whole and leaves no transaction behind.
+    await database.sql.unsafe(`alter database ${database.name} set backslash_quote = off`);
+    await folder.write("0002_first_note", `select 1;\nselect E'it\\'s';`);
+    await folder.write("0003_never", "create table never (id integer);");
+    await folder.list([...Object.keys(THREE), "0003_never"]);
+    const error = await failureOf(migrator().migrate());
+    expect(error).toMatchObject({
+      code: "migration_failed",
+      tag: "0002_first_note",
+      notRun: ["0003_never"],
+      recorded: { sqlState: "22P06", statement: 2, line: 2 },
+    });
+    expect(await tablesThere()).toEqual(["notes"]);
+    const { rows } = await expectFoldToMatch(database.url);
+    expect(rows.map(({ state }) => state)).toEqual(["DONE", "DONE", "FAILED"]);
+  });
+
   test("inside a DO block: the server's context is shown", async () => {
     await folder.write("0002_first_note", `do $$ begin perform 1 / 0; end $$;`);
     const error = await failureOf(migrator().migrate());

@@ -182,6 +182,15 @@ describe(`at ${SEEDED} events`, () => {
       condition: /instance_id = .*aggregate_type = .*aggregate_id = /,
     },
     {
+      read: "one type, from a cursor",
+      text: `select * from eventstore.events
+        where instance_id = $1 and aggregate_type = $2 and event_type = $3 and global_sequence > $4
+        order by global_sequence limit $5`,
+      params: [`'i1'`, `'type1'`, `'type.event1'`, "0", "50"],
+      index: "events_type_idx",
+      condition: /instance_id = .*aggregate_type = .*event_type = .*global_sequence > /,
+    },
+    {
       read: "the next instance that has events",
       text: `select instance_id from eventstore.events
         where instance_id > $1 order by instance_id limit 1`,
