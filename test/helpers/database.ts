@@ -1,12 +1,14 @@
 import { randomBytes } from "node:crypto";
 import postgres from "postgres";
 import { inject } from "vitest";
+import { expectFoldToMatch } from "./ledger.ts";
 
 export interface TestDatabase {
   readonly url: string;
   readonly name: string;
   /** A pool on the database, closed by `drop`. */
   readonly sql: postgres.Sql;
+  /** Asserts that the state table is the fold of the events, closes the pool, drops the database. */
   readonly drop: () => Promise<void>;
 }
 
@@ -30,10 +32,19 @@ export async function createDatabase(
     name,
     sql,
     drop: async () => {
+      await expectEachFoldToMatch(sql, url);
       await sql.end({ timeout: 2 });
       await onServer((admin) => admin.unsafe(`drop database if exists ${name} with (force)`));
     },
   };
+}
+
+/** Whatever a test did: each ledger's state table is the fold of its events. */
+async function expectEachFoldToMatch(sql: postgres.Sql, url: string): Promise<void> {
+  const ledgers = await sql<{ schema: string }[]>`
+    select n.nspname as schema from pg_class c join pg_namespace n on n.oid = c.relnamespace
+    where c.relname = 'migration_events'`;
+  for (const { schema } of ledgers) await expectFoldToMatch(url, schema);
 }
 
 /** URL of a database of the test server, as its superuser or as a role. */

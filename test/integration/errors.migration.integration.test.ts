@@ -16,8 +16,6 @@ beforeEach(async () => {
 });
 
 afterEach(async () => {
-  const [row] = await database.sql`select to_regclass('tidemark.runner') is not null as found`;
-  if (row?.found) await expectFoldToMatch(database.url);
   await folder.remove();
   await database.drop();
 });

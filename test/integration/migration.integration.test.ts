@@ -13,7 +13,6 @@ beforeEach(async () => {
 });
 
 afterEach(async () => {
-  if (await ledgerExists()) await expectFoldToMatch(database.url);
   await folder.remove();
   await database.drop();
 });

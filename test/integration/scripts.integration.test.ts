@@ -1,0 +1,130 @@
+import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, symlink } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { delimiter, join, resolve } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { createDatabase } from "../helpers/database.ts";
+
+/** npm's own program: found once, whatever PATH a test gives. */
+const NPM =
+  (process.env.PATH ?? "")
+    .split(delimiter)
+    .map((folder) => join(folder, "npm"))
+    .find((file) => existsSync(file)) ?? "npm";
+
+/** A copy of the project, so that nobody's development server is touched. */
+let project: string;
+
+beforeEach(async () => {
+  project = await mkdtemp(join(tmpdir(), "tidemark-scripts-"));
+  for (const name of [
+    "src",
+    "scripts",
+    "drizzle",
+    "package.json",
+    "tsconfig.json",
+    "drizzle.config.ts",
+  ]) {
+    await cp(name, join(project, name), { recursive: true });
+  }
+  await symlink(resolve("node_modules"), join(project, "node_modules"));
+});
+
+afterEach(async () => {
+  await npmRun("db:stop");
+  await rm(project, { recursive: true, force: true });
+});
+
+interface Run {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+function npmRun(
+  script: string,
+  args: readonly string[] = [],
+  env: Readonly<Record<string, string>> = {},
+): Promise<Run> {
+  const { PATH = "", HOME = "" } = process.env;
+  const child = spawn(NPM, ["run", "--silent", script, "--", ...args], {
+    cwd: project,
+    env: { PATH, HOME, ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let stdout = "";
+  let stderr = "";
+  child.stdout.on("data", (chunk) => {
+    stdout += chunk;
+  });
+  child.stderr.on("data", (chunk) => {
+    stderr += chunk;
+  });
+  return new Promise((end, reject) => {
+    child.on("error", reject);
+    child.on("close", (code) => end({ code, stdout, stderr }));
+  });
+}
+
+test("db:migrate on nothing at all starts a server, migrates, and prints the status table; again, nothing is pending", async () => {
+  const first = await npmRun("db:migrate");
+  expect(first.code).toBe(0);
+  expect(first.stderr).toContain("starting PostgreSQL 18");
+  expect(first.stderr).toContain("✓ 0002_protect_events");
+  expect(first.stdout).toMatch(/0000_create_eventstore\s+DONE/);
+  const second = await npmRun("db:migrate");
+  expect(second.code).toBe(0);
+  expect(second.stdout).toBe("Nothing is pending. The database is at 0002_protect_events.\n");
+});
+
+test("with DATABASE_URL the same commands use that server and start none", async () => {
+  const database = await createDatabase();
+  const env = { DATABASE_URL: database.url };
+  expect(await npmRun("db:migrate", [], env)).toMatchObject({ code: 0 });
+  expect((await npmRun("db:status", [], env)).stdout).toContain("0 pending");
+  expect((await npmRun("db:start", [], env)).stderr).toContain("DATABASE_URL is set");
+  expect(await npmRun("db:reset", ["--yes"], env)).toMatchObject({ code: 2 });
+  expect(await readdir(project)).not.toContain(".tidemark");
+  expect(await database.sql`select count(*)::int as n from tidemark.schema_migrations`).toEqual([
+    { n: 3 },
+  ]);
+  await database.drop();
+});
+
+test("db:start keeps the server until db:stop; db:reset asks before it deletes", async () => {
+  const start = await npmRun("db:start");
+  const url = /^postgres:\/\/\S+$/m.exec(start.stdout)?.[0];
+  expect(url).toBeDefined();
+  await npmRun("db:migrate");
+  expect((await npmRun("db:start")).stdout).toContain("is running already");
+  // A PATH with node and a shell alone: without psql, the URL and how to get one.
+  const bin = join(project, "bin");
+  await mkdir(bin);
+  await symlink(process.execPath, join(bin, "node"));
+  await symlink("/bin/sh", join(bin, "sh"));
+  const psql = await npmRun("db:psql", [], { PATH: bin });
+  expect(psql.code).toBe(1);
+  expect(psql.stdout.trim()).toBe(url);
+  expect(psql.stderr).toContain("There is no psql on the PATH");
+  expect((await npmRun("db:stop")).stdout).toContain("Stopped");
+  expect((await npmRun("db:stop")).stdout).toContain("not running");
+  const asked = await npmRun("db:reset");
+  expect(asked).toMatchObject({ code: 1, stderr: expect.stringContaining("Nothing was deleted") });
+  expect((await npmRun("db:status")).stdout).toContain("0 pending");
+  expect((await npmRun("db:reset", ["--yes"])).code).toBe(0);
+  expect((await npmRun("db:status")).stdout).toContain("3 pending");
+});
+
+test("db:generate writes what drizzle-kit makes, and the sum file", async () => {
+  const before = await readFile(join(project, "drizzle/tidemark.sum"), "utf8");
+  expect(await npmRun("db:generate")).toMatchObject({ code: 0 });
+  expect(await readFile(join(project, "drizzle/tidemark.sum"), "utf8")).toBe(before);
+  const { code, stdout } = await npmRun("db:generate", ["fill_orgs", "--custom"]);
+  expect(code).toBe(0);
+  expect(stdout).toContain("4 migrations");
+  expect(await readdir(join(project, "drizzle"))).toContain("0003_fill_orgs.sql");
+  expect(await readFile(join(project, "drizzle/tidemark.sum"), "utf8")).toContain(
+    "0003_fill_orgs.sql sha256:",
+  );
+});
