@@ -5,9 +5,10 @@ const { DatabaseMigrator } = await import(engine);
 
 process.on("message", async (task) => {
   const { options, migrate, failpoint } = task;
-  const onFailpoint = ({ phase, message }) => {
+  const onFailpoint = async ({ phase, message }) => {
     if (failpoint === undefined) return;
     if (failpoint.phase !== phase || failpoint.message !== message) return;
+    await new Promise((sent) => process.send({ kind: "failpoint" }, sent));
     process.kill(process.pid, failpoint.signal ?? "SIGKILL");
     // A stopped process goes on here once it is continued.
   };

@@ -29,6 +29,8 @@ export interface Runner {
   /** Lets it go: it has loaded its modules and waits. */
   readonly start: (task: RunnerTask) => void;
   readonly end: Promise<RunnerEnd>;
+  /** Resolves as it comes to its failpoint, just before it sends itself the signal. */
+  readonly atFailpoint: Promise<void>;
   /** Resolves with the first progress of that kind. */
   readonly seen: (kind: Progress["kind"]) => Promise<Progress>;
 }
@@ -44,9 +46,14 @@ export async function startRunner(): Promise<Runner> {
   const end = new Promise<RunnerEnd>((resolve) => {
     child.on("exit", (_code, signal) => resolve({ ...last, signal }));
   });
+  let arrive: () => void = () => undefined;
+  const atFailpoint = new Promise<void>((resolve) => {
+    arrive = resolve;
+  });
   await new Promise<void>((resolve, reject) => {
     child.on("message", (message: { kind: string; item: Progress } & typeof last) => {
       if (message.kind === "ready") resolve();
+      if (message.kind === "failpoint") arrive();
       if (message.kind === "end") last = message;
       if (message.kind === "progress") {
         for (const watcher of watchers.filter(({ kind }) => kind === message.item.kind)) {
@@ -61,6 +68,7 @@ export async function startRunner(): Promise<Runner> {
     child,
     start: (task) => child.send(task),
     end,
+    atFailpoint,
     seen: (kind) => new Promise((resolve) => watchers.push({ kind, resolve })),
   };
 }

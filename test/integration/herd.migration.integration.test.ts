@@ -66,6 +66,12 @@ describe("a runner that waits for another", () => {
     expect(await waiting).toMatchObject({
       holder: { processId: holder.child.pid, activity: "0001_add_author" },
     });
+    const expired = async () => {
+      const [row] = await database.sql`
+        select expires_at < clock_timestamp() as yes from tidemark.runner`;
+      return row?.yes;
+    };
+    await expect.poll(expired, { timeout: 16_000, interval: 100 }).toBe(true);
     const { migrations } = await new DatabaseMigrator(options).status();
     expect(migrations.map(({ state }) => state.kind)).toEqual(["DONE", "STARTED", "PENDING"]);
     expect((await holder.end).report?.outcome).toBe("applied");
@@ -90,6 +96,25 @@ describe("a runner that waits for another", () => {
   });
 });
 
+test("a lease that was free at the look and is taken since is judged again: nobody is robbed", async () => {
+  const options = { url: database.url, dir: folder.dir };
+  await new DatabaseMigrator(options).migrate({ to: "0000_create_notes" });
+  const late = await startRunner();
+  late.start({ options, failpoint: { phase: "before", message: "take", signal: "SIGSTOP" } });
+  await late.atFailpoint;
+  const holder = await startRunner();
+  holder.start({ options, failpoint: { phase: "before", message: "start", signal: "SIGSTOP" } });
+  await holder.atFailpoint;
+  const waiting = late.seen("waiting");
+  late.child.kill("SIGCONT");
+  expect(await waiting).toMatchObject({ holder: { processId: holder.child.pid } });
+  holder.child.kill("SIGCONT");
+  const end = await holder.end;
+  expect(end.report?.outcome).toBe("applied");
+  expect(end.progress.map(({ kind }) => kind)).not.toContain("lease-lost");
+  expect((await late.end).report?.outcome).toBe("current");
+});
+
 describe("a runner frozen past its lease", () => {
   test("is replaced, and its next write is refused when it wakes", {
     timeout: 60_000,
@@ -100,17 +125,7 @@ describe("a runner frozen past its lease", () => {
       options,
       failpoint: { phase: "before", message: "start", signal: "SIGSTOP" },
     });
-    await expect
-      .poll(
-        async () =>
-          (
-            await database.sql`select run_id from tidemark.runner where run_id is not null`.catch(
-              () => [],
-            )
-          ).length,
-        { timeout: 10_000 },
-      )
-      .toBe(1);
+    await frozen.atFailpoint;
     // Its lease runs out; nothing of it holds the row.
     await database.sql`update tidemark.runner set expires_at = clock_timestamp()`;
     const report = await new DatabaseMigrator(options).migrate();
@@ -137,15 +152,20 @@ test("two unprivileged roles wait for each other: what is hidden is never taken 
     grant all on schema public to ${group};
     create schema tidemark authorization ${group};
     alter role ${names[0]} set role = '${group}'; alter role ${names[1]} set role = '${group}';`);
-  await folder.write("0001_add_author", `select pg_sleep(2);\n${THREE["0001_add_author"]}`);
   const [first, second] = await Promise.all([startRunner(), startRunner()]);
-  const started = first.seen("migration-started");
-  const task = (user = "") => ({
+  const taskOf = (user = "") => ({
     options: { url: urlOfDatabase(database.name, { user, password: "x" }), dir: folder.dir },
   });
-  first.start(task(names[0]));
-  await started;
-  second.start(task(names[1]));
+  // Between two messages no lock on the row speaks for the holder: only its session does.
+  first.start({
+    ...taskOf(names[0]),
+    failpoint: { phase: "before", message: "start", signal: "SIGSTOP" },
+  });
+  await first.atFailpoint;
+  const waiting = second.seen("waiting");
+  second.start(taskOf(names[1]));
+  expect(await waiting).toMatchObject({ holder: { processId: first.child.pid, user: names[0] } });
+  first.child.kill("SIGCONT");
   const ends = await Promise.all([first.end, second.end]);
   expect(ends.map(({ error }) => error)).toEqual([undefined, undefined]);
   expect(ends.map(({ report }) => report?.outcome)).toEqual(["applied", "current"]);
