@@ -11,6 +11,8 @@ export async function freePort(): Promise<number> {
 export interface TcpProxy {
   /** The URL given, through the proxy. */
   readonly url: string;
+  /** Lets nothing of what the server answers through any more, until the next reset. */
+  readonly mute: () => void;
   /** Cuts every connection with a RST. */
   readonly reset: () => void;
   readonly close: () => Promise<void>;
@@ -23,6 +25,7 @@ export async function tcpProxy(
 ): Promise<TcpProxy> {
   const { hostname, port } = new URL(target);
   const sockets = new Set<Socket>();
+  let muted = false;
   const server = createServer((client) => {
     const upstream = connect(Number(port), hostname);
     for (const [from, to] of [
@@ -32,6 +35,7 @@ export async function tcpProxy(
       sockets.add(from);
       from.setNoDelay(true);
       from.on("data", (chunk) => {
+        if (muted && from === upstream) return;
         if (options.delayMs) setTimeout(() => to.write(chunk), options.delayMs);
         else to.write(chunk);
       });
@@ -48,7 +52,11 @@ export async function tcpProxy(
   url.port = String(listening);
   return {
     url: url.href,
+    mute: () => {
+      muted = true;
+    },
     reset: () => {
+      muted = false;
       for (const socket of sockets) socket.resetAndDestroy();
     },
     close: async () => {

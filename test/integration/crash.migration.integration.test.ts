@@ -152,6 +152,30 @@ describe("a connection that breaks under a full pipeline", () => {
   });
 });
 
+test("what a run committed without hearing of it is in its report", async () => {
+  const history = countingHistory(20);
+  folder = await historyFolder(history);
+  const proxy = await tcpProxy(database.url);
+  const run = new DatabaseMigrator({ url: proxy.url, dir: folder.dir }).migrate({
+    onProgress: ({ kind }) => {
+      if (kind === "migration-started") proxy.mute();
+    },
+  });
+  const done = async () => {
+    const rows = await database.sql`select from tidemark.schema_migrations where state = 'DONE'`;
+    return rows.length;
+  };
+  const ledger = async () =>
+    (await database.sql`select to_regclass('tidemark.schema_migrations') is not null as there`)[0];
+  await expect.poll(ledger, { timeout: 10_000 }).toEqual({ there: true });
+  await expect.poll(done, { timeout: 10_000 }).toBe(20);
+  proxy.reset();
+  const report = await run;
+  expect(report.outcome).toBe("applied");
+  expect(report.applied.map(({ tag }) => tag).toSorted()).toEqual(Object.keys(history));
+  await proxy.close();
+});
+
 /** Cuts the runner's connection again and again, at most four times, until told to stop. */
 function disturb(victim: TestDatabase, proxy: TcpProxy, onCut: () => void): () => Promise<void> {
   let stopped = false;

@@ -144,14 +144,12 @@ test("two unprivileged roles wait for each other: what is hidden is never taken 
   timeout: 60_000,
 }, async () => {
   const names = ["a", "b"].map((suffix) => `${database.name}_${suffix}`);
-  const group = `${database.name}_owners`;
-  await database.sql.unsafe(`create role ${group};
-    create role ${names[0]} login password 'x' in role ${group};
-    create role ${names[1]} login password 'x' in role ${group};
-    grant create on database ${database.name} to ${group};
-    grant all on schema public to ${group};
-    create schema tidemark authorization ${group};
-    alter role ${names[0]} set role = '${group}'; alter role ${names[1]} set role = '${group}';`);
+  await database.sql.unsafe(`create role ${names[0]} login password 'x';
+    create role ${names[1]} login password 'x';
+    grant create on database ${database.name} to ${names[0]};
+    grant all on schema public to ${names[0]};
+    alter default privileges for role ${names[0]} grant usage on schemas to ${names[1]};
+    alter default privileges for role ${names[0]} grant all on tables to ${names[1]};`);
   const [first, second] = await Promise.all([startRunner(), startRunner()]);
   const taskOf = (user = "") => ({
     options: { url: urlOfDatabase(database.name, { user, password: "x" }), dir: folder.dir },
@@ -171,6 +169,6 @@ test("two unprivileged roles wait for each other: what is hidden is never taken 
   expect(ends.map(({ report }) => report?.outcome)).toEqual(["applied", "current"]);
   expect(ends[1]?.progress.map(({ kind }) => kind)).not.toContain("took-over");
   await database.sql.unsafe(
-    `drop owned by ${group} cascade; drop role ${names.join(", ")}, ${group}`,
+    `drop owned by ${names.join(", ")} cascade; drop role ${names.join(", ")}`,
   );
 });
