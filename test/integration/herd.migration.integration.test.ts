@@ -169,6 +169,6 @@ test("two unprivileged roles wait for each other: what is hidden is never taken 
   expect(ends.map(({ report }) => report?.outcome)).toEqual(["applied", "current"]);
   expect(ends[1]?.progress.map(({ kind }) => kind)).not.toContain("took-over");
   await database.sql.unsafe(
-    `drop owned by ${names.join(", ")} cascade; drop role ${names.join(", ")}`,
+    `drop owned by ${names[1]} cascade; drop owned by ${names[0]} cascade; drop role ${names.join(", ")}`,
   );
 });

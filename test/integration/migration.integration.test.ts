@@ -60,6 +60,23 @@ describe("a fresh database", () => {
     expect(await migrator().currentVersion()).toBe("0002_first_note");
   });
 
+  test.each([
+    "update tidemark.migration_events set tag = 'x'",
+    "delete from tidemark.migration_events",
+    "truncate tidemark.migration_events",
+    "set session_replication_role = replica; delete from tidemark.migration_events",
+  ])("keeps its log append-only: %s is refused", async (sql) => {
+    await migrator().migrate();
+    const reserved = await database.sql.reserve();
+    try {
+      await expect(reserved.unsafe(sql)).rejects.toThrow(/append-only/);
+    } finally {
+      await reserved.unsafe("reset all");
+      reserved.release();
+    }
+    expect((await expectFoldToMatch(database.url)).events).toHaveLength(6);
+  });
+
   test("keeps the lease free and the head set behind it", async () => {
     const { head } = await migrator().migrate();
     const [runner] = await database.sql`select head, run_id, expires_at from tidemark.runner`;
