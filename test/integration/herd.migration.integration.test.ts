@@ -35,6 +35,24 @@ describe("processes that boot at one moment on an empty database", () => {
     },
   );
 
+  test("and have all found no ledger: one creates it, nobody fails", {
+    timeout: 60_000,
+  }, async () => {
+    const runners = await Promise.all(Array.from({ length: 12 }, startRunner));
+    for (const runner of runners) {
+      runner.start({
+        options: { url: database.url, dir: folder.dir },
+        failpoint: { phase: "before", message: "bootstrap", signal: "SIGSTOP" },
+      });
+    }
+    await Promise.all(runners.map(({ atFailpoint }) => atFailpoint));
+    for (const { child } of runners) child.kill("SIGCONT");
+    const ends = await Promise.all(runners.map(({ end }) => end));
+    expect(ends.map(({ error }) => error)).toEqual(ends.map(() => undefined));
+    const { events } = await expectFoldToMatch(database.url);
+    expect(events).toHaveLength(6);
+  });
+
   test("and meet a migration that fails: one tries it, nobody who waited tries again", async () => {
     await folder.write("0001_add_author", "select pg_sleep(2); select 1 / 0;");
     const ends = await runHerd(8, { options: { url: database.url, dir: folder.dir } });
