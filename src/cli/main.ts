@@ -1,12 +1,10 @@
 #!/usr/bin/env node
 import { Command, CommanderError, InvalidArgumentError } from "commander";
-import { TOOL_VERSION } from "../db/migrate/index.ts";
+import { EXIT_CODES, errorJson, MigrateError, TOOL_VERSION } from "../db/migrate/index.ts";
 import type { GenerateFlags } from "./generate.ts";
 import type { MigrateFlags } from "./migrate.ts";
 import type { StatusFlags } from "./status.ts";
 import type { CommonFlags } from "./support/settings.ts";
-
-const USAGE = 2;
 
 const EXIT_CODE_HELP = `
 Exit codes: 0 fine; 1 failed; 2 wrong use, settings or files; 3 pending (status --check);
@@ -20,16 +18,21 @@ function seconds(text: string): number {
   return value;
 }
 
-function withFolder(command: Command): Command {
+function withOutput(command: Command): Command {
   return command
-    .option(
-      "--dir <folder>",
-      "migrations folder (default: `out` of drizzle.config.ts, else ./drizzle)",
-    )
     .option("--config <file>", "drizzle configuration (default: drizzle.config.ts)")
     .option("--json", "print one JSON object on stdout")
     .option("--quiet", "print results and errors alone")
     .option("--no-color", "print no colours");
+}
+
+function withFolder(command: Command): Command {
+  return withOutput(
+    command.option(
+      "--dir <folder>",
+      "migrations folder (default: `out` of drizzle.config.ts, else ./drizzle)",
+    ),
+  );
 }
 
 function withDatabase(command: Command): Command {
@@ -73,7 +76,7 @@ async function main(argv: readonly string[]): Promise<number> {
     .action(async (flags: StatusFlags) => {
       exitCode = await (await import("./status.ts")).runStatus(flags);
     });
-  withFolder(program.command("generate"))
+  withOutput(program.command("generate"))
     .description("drizzle-kit generate, then tidemark.sum")
     .argument("[name]", "name of the migration")
     .option("--custom", "an empty file for SQL of your own")
@@ -91,8 +94,14 @@ async function main(argv: readonly string[]): Promise<number> {
     await program.parseAsync(argv, { from: "user" });
     return exitCode;
   } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : USAGE;
-    throw error;
+    if (!(error instanceof CommanderError)) throw error;
+    if (error.exitCode === 0) return 0;
+    if (argv.includes("--json")) {
+      const fact = error.message.replace(/^error: /, "");
+      const usage = new MigrateError({ code: "usage", fact, remedy: "Run with --help." });
+      process.stdout.write(`${JSON.stringify(errorJson(usage))}\n`);
+    }
+    return EXIT_CODES.usage;
   }
 }
 

@@ -36,7 +36,7 @@ async function apply(context: CommandContext, flags: MigrateFlags): Promise<numb
   for (const warning of report.warnings) output.note(`warning: ${warning}`);
   if (report.outcome === "applied" && migrations !== undefined && output.mode === "text") {
     const { statusTable } = await import("./support/table.ts");
-    output.print(`\n${statusTable(migrations, output.colors)}\n`);
+    output.print(`${output.quiet ? "" : "\n"}${statusTable(migrations, output.colors)}\n`);
   }
   output.print(summary(report));
   return 0;

@@ -13,6 +13,8 @@ export interface TcpProxy {
   readonly url: string;
   /** Lets nothing of what the server answers through any more, until the next reset. */
   readonly mute: () => void;
+  /** Accepts no connection any more; those that are there stay. */
+  readonly refuse: () => void;
   /** Cuts every connection with a RST. */
   readonly reset: () => void;
   readonly close: () => Promise<void>;
@@ -55,13 +57,16 @@ export async function tcpProxy(
     mute: () => {
       muted = true;
     },
+    refuse: () => {
+      server.close();
+    },
     reset: () => {
       muted = false;
       for (const socket of sockets) socket.resetAndDestroy();
     },
     close: async () => {
       for (const socket of sockets) socket.destroy();
-      await new Promise((resolve) => server.close(resolve));
+      if (server.listening) await new Promise((resolve) => server.close(resolve));
     },
   };
 }

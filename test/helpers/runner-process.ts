@@ -31,6 +31,11 @@ export interface Runner {
   readonly end: Promise<RunnerEnd>;
   /** Resolves as it comes to its failpoint, just before it sends itself the signal. */
   readonly atFailpoint: Promise<void>;
+  /**
+   * Lets a stopped process go on. Again and again until it has ended: it says that it
+   * stops just before it does, and what comes in between is lost.
+   */
+  readonly resume: () => void;
   /** Resolves with the first progress of that kind. */
   readonly seen: (kind: Progress["kind"]) => Promise<Progress>;
 }
@@ -69,6 +74,10 @@ export async function startRunner(): Promise<Runner> {
     start: (task) => child.send(task),
     end,
     atFailpoint,
+    resume: () => {
+      const timer = setInterval(() => child.kill("SIGCONT"), 20);
+      child.on("exit", () => clearInterval(timer));
+    },
     seen: (kind) => new Promise((resolve) => watchers.push({ kind, resolve })),
   };
 }

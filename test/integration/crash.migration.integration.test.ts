@@ -42,7 +42,6 @@ describe("a runner killed with SIGKILL", () => {
       "find-drizzle",
       "bootstrap",
       "look",
-      "read",
       "take",
       "start",
       "migration:0000_create_notes",

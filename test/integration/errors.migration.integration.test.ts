@@ -267,6 +267,7 @@ describe("a file that is refused before anything runs", () => {
     ],
     ["ROLLBACK", "rollback;", "unsupported_statement", "transaction control (ROLLBACK)"],
     ["SAVEPOINT", "savepoint s;", "unsupported_statement", "transaction control (SAVEPOINT)"],
+    ["SET TRANSACTION", "set transaction read only;", "unsupported_statement", "SET TRANSACTION"],
     ["COPY FROM STDIN", "copy notes from stdin;", "unsupported_statement", "COPY"],
     ["COPY TO STDOUT", "copy notes to stdout;", "unsupported_statement", "COPY"],
     ["ALTER SYSTEM", "alter system set work_mem = '1GB';", "unsupported_statement", "ALTER SYSTEM"],
@@ -403,6 +404,8 @@ test("so is one whose ledger is there and empty", async () => {
     create table drizzle.__drizzle_migrations (id serial primary key, hash text not null, created_at bigint);
     insert into drizzle.__drizzle_migrations (hash, created_at) values ('x', 1)`);
   expect(await failureOf(migrator().migrate())).toMatchObject({ code: "adopt_required" });
+  expect(await failureOf(migrator().plan())).toMatchObject({ code: "adopt_required" });
+  expect((await migrator().status()).problems).toMatchObject([{ code: "adopt_required" }]);
   expect(await tablesThere()).toEqual([]);
 });
 
@@ -414,6 +417,35 @@ test("a ledger that only a newer Tidemark can read is left alone", async () => {
     exitCode: 2,
   });
   expect(await failureOf(migrator().status())).toMatchObject({ code: "ledger_newer" });
+});
+
+test("an unknown target is refused also where nothing is pending", async () => {
+  await migrator().migrate();
+  expect(await failureOf(migrator().migrate({ to: "0009_typo" }))).toMatchObject({ code: "usage" });
+});
+
+test("a failed migration is tried again whatever the database's DateStyle", async () => {
+  await database.sql.unsafe(`alter database ${database.name} set datestyle = 'German'`);
+  await folder.write("0002_first_note", "select 1 / (select count(*) from notes);");
+  expect(await failureOf(migrator().migrate())).toMatchObject({ code: "migration_failed" });
+  await database.sql`insert into notes (body) values ('mended')`;
+  expect((await migrator().migrate()).version).toBe("0002_first_note");
+});
+
+test("a role that may not write the log is told so, and not that it lost the lease", async () => {
+  await migrator().migrate({ to: "0001_add_author" });
+  const role = `half_${database.name}`;
+  await database.sql.unsafe(`create role ${role} login password 'half';
+    grant usage on schema tidemark to ${role};
+    grant select on all tables in schema tidemark to ${role};
+    grant update on tidemark.runner to ${role}`);
+  const url = urlOfDatabase(database.name, { user: role, password: "half" });
+  const error = await failureOf(migrator({ url }).migrate());
+  await database.sql.unsafe(`drop owned by ${role}; drop role ${role}`);
+  expect(error).toMatchObject({ code: "config" });
+  expect(error.message).toContain("42501");
+  const [runner] = await database.sql`select run_id from tidemark.runner`;
+  expect(runner).toEqual({ run_id: null });
 });
 
 test("settings that cannot be used are all named at once", () => {

@@ -46,7 +46,7 @@ describe("processes that boot at one moment on an empty database", () => {
       });
     }
     await Promise.all(runners.map(({ atFailpoint }) => atFailpoint));
-    for (const { child } of runners) child.kill("SIGCONT");
+    for (const runner of runners) runner.resume();
     const ends = await Promise.all(runners.map(({ end }) => end));
     expect(ends.map(({ error }) => error)).toEqual(ends.map(() => undefined));
     const { events } = await expectFoldToMatch(database.url);
@@ -124,9 +124,9 @@ test("a lease that was free at the look and is taken since is judged again: nobo
   holder.start({ options, failpoint: { phase: "before", message: "start", signal: "SIGSTOP" } });
   await holder.atFailpoint;
   const waiting = late.seen("waiting");
-  late.child.kill("SIGCONT");
+  late.resume();
   expect(await waiting).toMatchObject({ holder: { processId: holder.child.pid } });
-  holder.child.kill("SIGCONT");
+  holder.resume();
   const end = await holder.end;
   expect(end.report?.outcome).toBe("applied");
   expect(end.progress.map(({ kind }) => kind)).not.toContain("lease-lost");
@@ -148,7 +148,7 @@ describe("a runner frozen past its lease", () => {
     await database.sql`update tidemark.runner set expires_at = clock_timestamp()`;
     const report = await new DatabaseMigrator(options).migrate();
     expect(report.outcome).toBe("applied");
-    frozen.child.kill("SIGCONT");
+    frozen.resume();
     const end = await frozen.end;
     expect(end.progress.map(({ kind }) => kind)).toContain("lease-lost");
     expect(end.report).toMatchObject({ outcome: "current", applied: [] });
@@ -181,7 +181,7 @@ test("two unprivileged roles wait for each other: what is hidden is never taken 
   const waiting = second.seen("waiting");
   second.start(taskOf(names[1]));
   expect(await waiting).toMatchObject({ holder: { processId: first.child.pid, user: names[0] } });
-  first.child.kill("SIGCONT");
+  first.resume();
   const ends = await Promise.all([first.end, second.end]);
   expect(ends.map(({ error }) => error)).toEqual([undefined, undefined]);
   expect(ends.map(({ report }) => report?.outcome)).toEqual(["applied", "current"]);

@@ -77,6 +77,73 @@ describe("a fresh database", () => {
     expect((await expectFoldToMatch(database.url)).events).toHaveLength(6);
   });
 
+  test("runs its files with settings of its own, whatever the database's are", async () => {
+    await database.sql.unsafe(`alter database ${database.name} set statement_timeout = '50ms';
+      alter database ${database.name} set lock_timeout = '10ms';
+      alter database ${database.name} set default_transaction_isolation = 'serializable';
+      alter database ${database.name} set default_transaction_read_only = on;
+      alter database ${database.name} set search_path = 'elsewhere', 'public'`);
+    await folder.write(
+      "0003_settings",
+      `select pg_sleep(0.1);
+create table settings as select name, setting from pg_settings where name in (
+  'lock_timeout', 'statement_timeout', 'idle_in_transaction_session_timeout',
+  'transaction_isolation', 'transaction_read_only', 'standard_conforming_strings', 'search_path');`,
+    );
+    await folder.list([...Object.keys(THREE), "0003_settings"]);
+    await migrator().migrate();
+    const rows = await database.sql`select name, setting from settings`;
+    expect(Object.fromEntries(rows.map(({ name, setting }) => [name, setting]))).toEqual({
+      lock_timeout: "5000",
+      statement_timeout: "0",
+      idle_in_transaction_session_timeout: "15000",
+      transaction_isolation: "read committed",
+      transaction_read_only: "off",
+      standard_conforming_strings: "on",
+      search_path: "elsewhere, public",
+    });
+  });
+
+  test("leaves nothing of one file to the next: settings, role, temporary objects, cursors, locks", async () => {
+    await folder.write(
+      "0003_messy",
+      `create table kept (n integer);
+create temp table kept (n integer);
+set search_path = nowhere;
+set session_replication_role = replica;
+set role pg_monitor;
+prepare plan as select 1;
+declare held cursor with hold for select 1;
+select pg_advisory_lock(42);
+listen gossip;`,
+    );
+    await folder.write(
+      "0004_next",
+      `insert into kept values (1);
+create table seen as select
+  current_setting('search_path') as path, current_setting('session_replication_role') as replication,
+  current_user = session_user as own_role,
+  (select count(*)::int from pg_prepared_statements) as plans,
+  (select count(*)::int from pg_cursors where name = 'held') as cursors,
+  (select count(*)::int from pg_locks where locktype = 'advisory' and pid = pg_backend_pid()) as locks,
+  (select count(*)::int from pg_listening_channels()) as channels;`,
+    );
+    await folder.list([...Object.keys(THREE), "0003_messy", "0004_next"]);
+    await migrator().migrate();
+    expect(await database.sql`select * from public.kept`).toEqual([{ n: 1 }]);
+    expect(await database.sql`select * from seen`).toEqual([
+      {
+        path: '"$user", public',
+        replication: "origin",
+        own_role: true,
+        plans: 0,
+        cursors: 0,
+        locks: 0,
+        channels: 0,
+      },
+    ]);
+  });
+
   test("keeps the lease free and the head set behind it", async () => {
     const { head } = await migrator().migrate();
     const [runner] = await database.sql`select head, run_id, expires_at from tidemark.runner`;

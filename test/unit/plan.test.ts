@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { checksumOf, EMPTY_HEAD, headOf, linkAfter } from "../../src/db/migrate/pure/checksum.ts";
 import { planRun, versionOf } from "../../src/db/migrate/pure/plan.ts";
+import { refuseUnknownTarget } from "../../src/db/migrate/pure/plan-problems.ts";
 import type {
   History,
   Ledger,
@@ -200,11 +201,18 @@ describe("files and ledger that disagree", () => {
     expect(plan.migrations.at(-1)).toMatchObject({ tag: "b", flags: ["MISSING"] });
   });
 
-  test("an unknown target is named with the newest there is", () => {
-    const plan = planRun(historyOf("a", "b"), ledgerOf([]), { to: "nope" });
-    expect(codesOf(plan)).toEqual(["usage"]);
-    expect(plan.problems[0]?.message).toContain("newest is b");
-    expect(plan.steps).toEqual([]);
+  test("an unknown target is refused, and the newest is named", () => {
+    const refuse = (to?: string) => () => refuseUnknownTarget(historyOf("a", "b"), to);
+    expect(refuse("nope")).toThrow(/no migration nope.*newest is b/s);
+    expect(refuse("a")).not.toThrow();
+    expect(refuse()).not.toThrow();
+  });
+
+  test("rows of drizzle's own migrator beside an empty ledger forbid a run", () => {
+    const foreign = { ...ledgerOf([]), foreignRows: 2 };
+    expect(codesOf(planRun(historyOf("a"), foreign))).toEqual(["adopt_required"]);
+    const adopted = { ...ledgerOf(applied("a")), foreignRows: 2 };
+    expect(codesOf(planRun(historyOf("a", "b"), adopted))).toEqual([]);
   });
 });
 

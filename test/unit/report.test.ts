@@ -104,7 +104,7 @@ test("an error's JSON carries code, exit code, remedy and what was applied", () 
     error: {
       code: "migration_failed",
       exitCode: 1,
-      message: "It broke.\nMend it.",
+      fact: "It broke.",
       remedy: "Mend it.",
       tag: "b",
       applied: ["a"],

@@ -41,7 +41,9 @@ export function loadDotEnv(): void {
  * @throws MigrateError `config`
  */
 export async function resolveSettings(flags: CommonFlags): Promise<Settings> {
-  const config = parseConfig(process.env);
+  // A URL that is given makes those of the environment irrelevant, mistakes and all.
+  const { DATABASE_URL: _app, MIGRATION_DATABASE_URL: _direct, ...rest } = process.env;
+  const config = parseConfig(flags.url === undefined ? process.env : rest);
   const url = flags.url ?? config.migrationDatabaseUrl ?? config.databaseUrl;
   return {
     target: url === undefined ? embeddedTarget(flags, config.production) : { kind: "url", url },

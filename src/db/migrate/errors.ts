@@ -75,6 +75,33 @@ export class MigrateError extends Error {
   }
 }
 
+const NOTHING_WAS_RUN = /^Nothing was run(?: by this one)?[.:] */;
+
+/** The same error, of a run that had applied something before it. */
+export function afterApplying(error: MigrateError, applied: readonly Tag[]): MigrateError {
+  if (applied.length === 0 || error.applied.length > 0) return error;
+  return new MigrateError({
+    code: error.code,
+    fact: `${error.fact}\nBefore that, this run applied ${applied.join(", ")}: committed and recorded.`,
+    remedy: error.remedy.replace(NOTHING_WAS_RUN, ""),
+    applied,
+    notRun: error.notRun,
+    cause: error,
+    ...(error.tag !== undefined && { tag: error.tag }),
+    ...(error.recorded !== undefined && { recorded: error.recorded }),
+  });
+}
+
+/** The error of a run that was told to stop between two migrations, or before the first. */
+export function canceledError(cause: unknown): MigrateError {
+  return new MigrateError({
+    code: "canceled",
+    fact: "Canceled.",
+    remedy: "Nothing was run. Run it again; it goes on from what is recorded.",
+    cause,
+  });
+}
+
 /** For the `default` of a switch over a closed union. */
 export function assertNever(value: never): never {
   throw new TypeError(`unexpected value: ${JSON.stringify(value)}`);

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
 import { pid } from "node:process";
-import { MigrateError } from "./errors.ts";
+import { canceledError, MigrateError } from "./errors.ts";
 import { loadHistory } from "./io/folder.ts";
 import { ledgerError } from "./io/ledger.ts";
 import type { RunRequest } from "./io/request.ts";
@@ -10,6 +10,7 @@ import { isServerError, type OnFailpoint, SessionLost } from "./io/session.ts";
 import { type MigratorOptions, type ResolvedOptions, resolveOptions } from "./pure/options.ts";
 import { nothingToDo, stepParser } from "./pure/parse-steps.ts";
 import { planRun, versionOf } from "./pure/plan.ts";
+import { refuseUnknownTarget } from "./pure/plan-problems.ts";
 import type { Checksum, History, Ledger, MigrationStatus, Progress, Tag } from "./types.ts";
 import { TOOL_VERSION } from "./version.ts";
 
@@ -142,6 +143,7 @@ export class DatabaseMigrator {
   async plan(options: MigrateOptions = {}): Promise<PlanReport> {
     const { to, allowOutOfOrder, ...call } = options;
     return this.#read(call, async (history, ledger) => {
+      refuseUnknownTarget(history, to);
       const plan = planRun(history, ledger, definedOnly({ to, allowOutOfOrder }));
       const nothing = nothingToDo(plan);
       const steps = nothing === undefined ? await stepParser()(plan.steps) : [];
@@ -185,7 +187,7 @@ export class DatabaseMigrator {
     } catch (error) {
       await history;
       throw call.signal?.aborted && !(error instanceof MigrateError)
-        ? canceledEarly(error)
+        ? canceledError(error)
         : asMigrateError(error, this.#options.ledgerSchema);
     }
   }
@@ -211,15 +213,6 @@ export class DatabaseMigrator {
       onFailpoint: this.#onFailpoint,
     };
   }
-}
-
-function canceledEarly(cause: unknown): MigrateError {
-  return new MigrateError({
-    code: "canceled",
-    fact: "Canceled before this process ran anything.",
-    remedy: "Next: run it again.",
-    cause,
-  });
 }
 
 /** What the ledger's reading and writing may throw; anything else is a defect of ours. */

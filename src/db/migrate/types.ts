@@ -151,6 +151,8 @@ export interface Ledger {
   /** Undefined where the ledger was never created. */
   readonly runner: RunnerRow | undefined;
   readonly rows: readonly LedgerRow[];
+  /** Rows in the table of drizzle's own migrator; looked for where the ledger has none. */
+  readonly foreignRows?: number;
 }
 
 /** Why a migration is STUCK, where more is known than that its runner is dead. */

@@ -2,13 +2,13 @@ import { MigrateError } from "../errors.ts";
 import { type LeaseToken, readRows } from "../pure/lease-sql.ts";
 import { nothingToDo, stepParser } from "../pure/parse-steps.ts";
 import { planRun, type Step, versionOf } from "../pure/plan.ts";
-import type { History, LedgerRow, RunnerRow } from "../types.ts";
+import type { History, Ledger, LedgerRow, RunnerRow } from "../types.ts";
 import { executeSteps } from "./execute.ts";
 import { lookAgain, release, takeOrWait } from "./lease.ts";
 import { LeaseLost } from "./lease-lost.ts";
-import { createLedgerIfAbsent, refuseForeignHistory, rowsOf } from "./ledger.ts";
+import { countForeignRows, createLedgerIfAbsent, rollBack, rowsOf } from "./ledger.ts";
 import type { Attempt, AttemptResult, RunRequest } from "./request.ts";
-import { type Session, SessionLost } from "./session.ts";
+import { isServerError, type Session, SessionLost } from "./session.ts";
 
 /**
  * The long way of a run, where the head is not the history's: plan, and where there
@@ -24,9 +24,7 @@ export async function applyPending(
 ): Promise<AttemptResult> {
   const { schema, identity, waitTimeoutMs, onProgress, signal } = request;
   const parse = stepParser();
-  const runner = found ?? (await createLedger(session, request));
-  const preview = { runner, rows: await readState(session, schema) };
-  if (found !== undefined && preview.rows.length === 0) await refuseForeignHistory(session);
+  const preview = await readPreview(session, request, found);
   const previewed = planRun(history, preview, request.plan);
   const nothing = nothingToDo(previewed);
   if (nothing !== undefined) {
@@ -34,8 +32,9 @@ export async function applyPending(
   }
   await parse(previewed.steps);
 
+  const runner = preview.runner ?? (await createLedger(session, request));
   const outcome = await takeOrWait(
-    { session, schema, identity, waitTimeoutMs, since, onProgress, signal },
+    { session, schema, identity, waitTimeoutMs, onProgress, signal },
     runner,
     (now) => now.head === history.head,
   );
@@ -55,26 +54,52 @@ export async function applyPending(
       const context = { schema, identity, lease };
       await executeSteps({ session, context, steps, onProgress, signal, onApplied: applied.add });
     }
-    const after = await release(session, schema, lease);
+    const after = await releaseAfterRun(session, request, lease);
     const end = { outcome: nothingLeft ?? "applied", version: plan.versionAfter } as const;
-    return { ...end, migrations: planRun(history, after).migrations };
+    return after === undefined ? end : { ...end, migrations: planRun(history, after).migrations };
   } catch (error) {
     await releaseQuietly(session, schema, lease, error);
     throw error;
   }
 }
 
-/** Reads the state table. */
-export async function readState(session: Session, schema: string): Promise<readonly LedgerRow[]> {
-  const { reply } = await session.send("read", readRows(schema));
-  return rowsOf(await reply);
+/** The ledger before the lease is held; where it is empty, whether another migrator was here. */
+async function readPreview(
+  session: Session,
+  { schema }: RunRequest,
+  runner: RunnerRow | undefined,
+): Promise<Ledger> {
+  if (runner !== undefined) {
+    const { reply } = await session.send("read", readRows(schema));
+    const rows = rowsOf(await reply);
+    if (rows.length > 0) return { runner, rows };
+  }
+  return { runner, rows: [], foreignRows: await countForeignRows(session) };
 }
 
 async function createLedger(session: Session, request: RunRequest): Promise<RunnerRow> {
-  await refuseForeignHistory(session);
   await createLedgerIfAbsent(session, request.schema, request.signal);
   request.onProgress({ kind: "ledger-created", schema: request.schema });
   return lookAgain(session, request.schema);
+}
+
+/**
+ * The run is over and recorded; what is wrong with giving the lease back is no failure
+ * of it: the lease ends with the session.
+ */
+async function releaseAfterRun(
+  session: Session,
+  { schema, onProgress }: RunRequest,
+  lease: LeaseToken,
+): Promise<Ledger | undefined> {
+  try {
+    return await release(session, schema, lease);
+  } catch (error) {
+    if (!isServerError(error)) throw error;
+    const message = `the lease could not be given back (${error.message}); it ends with this session`;
+    onProgress({ kind: "warning", message });
+    return undefined;
+  }
 }
 
 /**
@@ -113,5 +138,7 @@ async function releaseQuietly(
 ): Promise<void> {
   if (error instanceof SessionLost || error instanceof LeaseLost) return;
   // Where the record of a failure gave it back already, this finds nothing.
-  await release(session, schema, lease).catch(() => undefined);
+  await rollBack(session)
+    .then(() => release(session, schema, lease))
+    .catch(() => undefined);
 }

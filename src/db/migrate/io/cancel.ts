@@ -4,27 +4,27 @@ const CANCEL_AGAIN_MS = 300;
 
 /**
  * Cancels what the server runs when the signal comes. A cancel that arrives between
- * two messages is lost, so the next is tried until the pipeline is drained: one hit
+ * two messages is lost, so it is asked again until the pipeline is drained: one hit
  * aborts the transaction, and all that follows is refused.
+ *
+ * @returns ends the watching; resolves when no cancel is on its way any more, which
+ * could hit whatever is sent next
  */
 export function cancelOnAbort(
   signal: AbortSignal | undefined,
   messages: () => readonly Sent[],
-): () => void {
+): () => Promise<void> {
   let timer: NodeJS.Timeout | undefined;
-  const canceled = new Set<Sent>();
-  const cancelNext = () => {
-    const oldest = messages().find((one) => !canceled.has(one));
-    if (oldest !== undefined) {
-      canceled.add(oldest);
-      oldest.cancel();
-    }
-    timer = setTimeout(cancelNext, CANCEL_AGAIN_MS);
+  const asked = new Set<Promise<void>>();
+  const ask = () => {
+    for (const message of messages()) asked.add(message.cancel());
+    timer = setTimeout(ask, CANCEL_AGAIN_MS);
   };
-  signal?.addEventListener("abort", cancelNext, { once: true });
-  if (signal?.aborted) cancelNext();
-  return () => {
+  signal?.addEventListener("abort", ask, { once: true });
+  if (signal?.aborted) ask();
+  return async () => {
     clearTimeout(timer);
-    signal?.removeEventListener("abort", cancelNext);
+    signal?.removeEventListener("abort", ask);
+    await Promise.all(asked);
   };
 }

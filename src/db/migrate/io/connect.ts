@@ -64,6 +64,7 @@ export async function connect(
           onNotice: (severity, message) =>
             options.onProgress({ kind: "notice", severity, message }),
           onFailpoint: options.onFailpoint,
+          signal: options.signal,
         },
         firstQuery,
       );

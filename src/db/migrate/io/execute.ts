@@ -12,7 +12,7 @@ import { DURATION, type RecordContext } from "../pure/record-sql.ts";
 import type { AppliedMigration, Progress } from "../types.ts";
 import { cancelOnAbort } from "./cancel.ts";
 import { LeaseLost } from "./lease-lost.ts";
-import { rollBack } from "./ledger.ts";
+import { QUERY_CANCELED, rollBack } from "./ledger.ts";
 import { recordAndRelease } from "./record-failure.ts";
 import { isServerError, type Row, type Sent, type ServerError, type Session } from "./session.ts";
 
@@ -30,7 +30,11 @@ export interface Execution {
 const WINDOW = 64;
 const WINDOW_BYTES = 8 * 1024 * 1024;
 const LOCK_NOT_AVAILABLE = "55P03";
-const QUERY_CANCELED = "57014";
+
+/** The fence refused, or could not get the row: another run has it. */
+function isContended(error: unknown): error is ServerError {
+  return isServerError(error) && (error.code === FENCED || error.code === LOCK_NOT_AVAILABLE);
+}
 
 /** A migration's message on its way. */
 interface Flight {
@@ -91,7 +95,7 @@ export async function executeSteps(execution: Execution): Promise<void> {
         next += 1;
         if (next === 1) {
           await start.reply.catch((error: unknown) => {
-            throw isServerError(error) ? new LeaseLost(error.message, { cause: error }) : error;
+            throw isContended(error) ? new LeaseLost(error.message, { cause: error }) : error;
           });
           announce(0);
         }
@@ -110,8 +114,9 @@ export async function executeSteps(execution: Execution): Promise<void> {
       }
     }
   } finally {
-    stopWatching();
+    // Until the rest is drained the cancels must go on.
     await Promise.allSettled(flights.map(({ sent }) => sent.reply));
+    await stopWatching();
   }
 
   if (failed !== undefined) {
@@ -154,9 +159,8 @@ async function failureOf(execution: Execution, { flight, error }: Failed): Promi
   if (error.code === QUERY_CANCELED && execution.signal?.aborted) {
     return stopBefore(execution, step, index, error);
   }
-  if (culprit === undefined && stage.kind === "fence") {
-    const contended = error.code === FENCED || error.code === LOCK_NOT_AVAILABLE;
-    if (contended) return new LeaseLost(error.message, { cause: error });
+  if (culprit === undefined && stage.kind === "fence" && isContended(error)) {
+    return new LeaseLost(error.message, { cause: error });
   }
   const recorded = recordError(
     step.migration,

@@ -17,10 +17,8 @@ export interface LeaseWait {
   readonly session: Session;
   readonly schema: string;
   readonly identity: RunIdentity;
-  /** Bound on waiting for another runner, in milliseconds since `since`. */
+  /** Bound on waiting for another runner, in milliseconds. */
   readonly waitTimeoutMs: number;
-  /** When the waiting began, as `Date.now()`. */
-  readonly since: number;
   readonly onProgress: (progress: Progress) => void;
   readonly signal: AbortSignal | undefined;
 }
@@ -53,6 +51,7 @@ export async function takeOrWait(
   first: RunnerRow,
   isDone: (runner: RunnerRow) => boolean,
 ): Promise<LeaseOutcome> {
+  const since = Date.now();
   let runner = first;
   let pauseMs = FIRST_PAUSE_MS;
   let reportedAt = 0;
@@ -70,7 +69,7 @@ export async function takeOrWait(
         return { kind: "taken", ...taken };
       }
     }
-    const waitedMs = Date.now() - wait.since;
+    const waitedMs = Date.now() - since;
     if (waitedMs + pauseMs > wait.waitTimeoutMs) throw lockTimeout(holder, waitedMs);
     if (holder !== undefined && Date.now() - reportedAt > REPORT_EVERY_MS) {
       reportedAt = Date.now();
@@ -118,7 +117,10 @@ export async function release(
     readRows(schema),
   ].join(";\n");
   const { reply } = await session.send("release", text);
-  const answer = await reply;
+  const answer = await reply.catch(async (error: unknown) => {
+    if (isServerError(error)) await rollBack(session);
+    throw error;
+  });
   return { runner: runnerOf(answer, schema), rows: rowsOf(answer) };
 }
 
@@ -137,12 +139,14 @@ async function take(
   try {
     const { reply } = await session.send("take", text);
     const answer = await reply;
-    const row = answer.rows.find((item) => "tidemark_token" in item);
+    const row = answer.rows.find((item) => "tidemark_lease" in item)?.tidemark_lease;
     if (row === undefined) return undefined;
+    // As JSON: a plain timestamp would come as the role's DateStyle has it.
+    const { token, direct, now } = row as Pick<LeaseToken, "token" | "direct"> & { now: string };
     return {
-      lease: { runId: identity.runId, token: String(row.tidemark_token) },
+      lease: { runId: identity.runId, token, direct },
       rows: rowsOf(answer),
-      at: row.tidemark_now as Date,
+      at: new Date(now),
     };
   } catch (error) {
     if (!isServerError(error)) throw error;

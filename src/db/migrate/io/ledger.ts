@@ -14,6 +14,9 @@ import { isServerError, type Reply, type ServerError, type Session } from "./ses
 const ABSENT = new Set(["42P01", "3F000"]);
 const DENIED = "42501";
 
+/** SQLSTATE of a statement that was canceled. */
+export const QUERY_CANCELED = "57014";
+
 // Two sessions that create one thing at one time: unique_violation on a catalog,
 // duplicate_schema, duplicate_table, duplicate_object.
 const CATALOG_RACES = new Set(["23505", "42P06", "42P07", "42710"]);
@@ -76,30 +79,45 @@ export async function createLedgerIfAbsent(
 }
 
 /**
- * Refuses a database that drizzle's own migrator has filled: to run its history
- * again from the start would apply everything twice.
+ * Rows in the table of drizzle's own migrator, which say that it was here before.
  *
- * @throws MigrateError `adopt_required`
+ * @throws MigrateError `config` where the role may not look
  */
-export async function refuseForeignHistory(session: Session): Promise<void> {
-  const found = await (await session.send("find-drizzle", FIND_DRIZZLE_TABLE)).reply;
-  if (found.rows[0]?.tidemark_found !== true) return;
-  const counted = await (await session.send("count-drizzle", COUNT_DRIZZLE_ROWS)).reply;
-  const count = Number(counted.rows[0]?.tidemark_count ?? 0);
-  if (count === 0) return;
-  throw new MigrateError({
-    code: "adopt_required",
-    fact: `drizzle's own migrator has applied ${count} migrations here (drizzle.__drizzle_migrations), and the ledger has none.`,
-    remedy:
-      "Nothing was run: applying them again would fail or double their data. " +
-      "Tidemark cannot take such a database over yet; go on with drizzle-kit migrate on it.",
-  });
+export async function countForeignRows(session: Session): Promise<number> {
+  const ask = async (name: string, text: string) =>
+    (await (await session.send(name, text)).reply).rows[0];
+  try {
+    const found = await ask("find-drizzle", FIND_DRIZZLE_TABLE);
+    if (found?.tidemark_found !== true) return 0;
+    return Number((await ask("count-drizzle", COUNT_DRIZZLE_ROWS))?.tidemark_count ?? 0);
+  } catch (error) {
+    if (!isServerError(error) || error.code !== DENIED) throw error;
+    throw new MigrateError({
+      code: "config",
+      fact: `Whether drizzle's own migrator was here cannot be seen: ${error.message} (SQLSTATE ${error.code}).`,
+      remedy:
+        "Nothing was run. Grant the role usage on schema drizzle and select on drizzle.__drizzle_migrations.",
+      cause: error,
+    });
+  }
 }
 
 /** Ends a transaction that an error left open. */
 export async function rollBack(session: Session): Promise<void> {
-  const { reply } = await session.send("rollback", "rollback");
-  await reply;
+  await despiteLateCancel(async () => {
+    const { reply } = await session.send("rollback", "rollback");
+    await reply;
+  });
+}
+
+/** A cancel that was asked for may hit the message after the one that it was meant for. */
+export async function despiteLateCancel(work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    if (!isServerError(error) || error.code !== QUERY_CANCELED) throw error;
+    await work();
+  }
 }
 
 function withDates<T extends object>(row: T, keys: readonly (keyof T)[]): T {

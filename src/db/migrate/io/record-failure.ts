@@ -3,6 +3,7 @@ import { fence, ownSettings, releaseLease } from "../pure/lease-sql.ts";
 import { type ParsedStep, subjectOf } from "../pure/message.ts";
 import { type RecordContext, recordFailed } from "../pure/record-sql.ts";
 import type { RecordedError } from "../types.ts";
+import { despiteLateCancel, rollBack } from "./ledger.ts";
 import type { Session } from "./session.ts";
 
 /** A failure to be recorded, and what is to be thrown for it. */
@@ -38,8 +39,13 @@ export async function recordAndRelease(
   ].join(";\n");
   let note = "";
   try {
-    const { reply } = await session.send("failed", text);
-    await reply;
+    await despiteLateCancel(async () => {
+      const { reply } = await session.send("failed", text);
+      await reply.catch(async (error: unknown) => {
+        await rollBack(session);
+        throw error;
+      });
+    });
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     note = `\nThe failure could not be recorded (${why}): status shows ${tag} as STUCK until the next run.`;

@@ -1,9 +1,10 @@
-import { MigrateError } from "../errors.ts";
+import { afterApplying, canceledError, MigrateError } from "../errors.ts";
 import { look, readRows } from "../pure/lease-sql.ts";
+import { refuseUnknownTarget } from "../pure/plan-problems.ts";
 import type { AppliedMigration, Ledger, Progress, Tag } from "../types.ts";
 import { connect } from "./connect.ts";
 import { LeaseLost } from "./lease-lost.ts";
-import { rowsOf, runnerOf } from "./ledger.ts";
+import { countForeignRows, rowsOf, runnerOf } from "./ledger.ts";
 import type { AttemptResult, RunRequest, RunResult } from "./request.ts";
 import { type Session, SessionLost } from "./session.ts";
 
@@ -27,6 +28,10 @@ export async function runMigrations(request: RunRequest): Promise<RunResult> {
       const list = [...applied.values()];
       return { ...end, outcome: list.length > 0 ? "applied" : end.outcome, applied: list };
     } catch (error) {
+      if (request.signal?.aborted && !(error instanceof MigrateError)) {
+        throw afterApplying(canceledError(error), [...applied.keys()]);
+      }
+      if (error instanceof MigrateError) throw afterApplying(error, [...applied.keys()]);
       if (!(error instanceof SessionLost || error instanceof LeaseLost)) throw error;
       losses = applied.size > appliedAtLoss ? 1 : losses + 1;
       appliedAtLoss = applied.size;
@@ -52,6 +57,7 @@ async function attempt(
   try {
     // Hashed while the connection was made.
     const history = await request.history;
+    refuseUnknownTarget(history, request.plan.to);
     const runner = runnerOf(first, schema);
     if (resumed && runner !== undefined) await recoverReplies(session, request, add);
     if (runner?.head === history.head) {
@@ -97,7 +103,9 @@ export async function readLedger(request: RunRequest): Promise<Ledger> {
     `${look(request.schema)};\n${readRows(request.schema)}`,
   );
   try {
-    return { runner: runnerOf(first, request.schema), rows: rowsOf(first) };
+    const ledger = { runner: runnerOf(first, request.schema), rows: rowsOf(first) };
+    if (ledger.rows.length > 0) return ledger;
+    return { ...ledger, foreignRows: await countForeignRows(session) };
   } finally {
     await session.close();
   }

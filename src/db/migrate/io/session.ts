@@ -39,13 +39,21 @@ export interface SessionOptions {
   readonly connectTimeoutMs: number;
   readonly onNotice: (severity: string, message: string) => void;
   readonly onFailpoint: OnFailpoint | undefined;
+  /** Once it comes, the server has five seconds to answer; then the session is given up. */
+  readonly signal?: AbortSignal | undefined;
 }
+
+const NO_ACTIVE_TRANSACTION = "25P01";
+const ANSWER_AFTER_ABORT_MS = 5_000;
 
 /** A message on its way. */
 export interface Sent {
   readonly reply: Promise<Reply>;
-  /** Asks the server to cancel it, by a connection of its own. At most once a message. */
-  readonly cancel: () => void;
+  /**
+   * Asks the server to cancel it, by a connection of its own, if it is what the server
+   * works on now. Resolves when that is asked; never rejects.
+   */
+  readonly cancel: () => Promise<void>;
 }
 
 /**
@@ -91,17 +99,44 @@ export async function openSession(
     idle_timeout: 0,
     connect_timeout: Math.max(1, Math.ceil(options.connectTimeoutMs / 1000)),
     connection: { application_name: "tidemark", standard_conforming_strings: "on" },
-    onnotice: (notice) => options.onNotice(notice.severity ?? "NOTICE", notice.message ?? ""),
+    onnotice: ({ code, severity, message }) => {
+      // Our own rollback, to be on the safe side, where no transaction was open.
+      if (code !== NO_ACTIVE_TRANSACTION) options.onNotice(severity ?? "NOTICE", message ?? "");
+    },
     onclose: () => lost.reject(new SessionLost("the connection to the server was lost")),
   });
+  const stopWatching = giveUpAfterAbort(options.signal, lost);
   try {
     const link = new Link(client, lost, options.onFailpoint);
     const first = await link.first(firstQuery);
-    return { session: await link.reserve(), first };
+    const session = await link.reserve();
+    const close = () => {
+      stopWatching();
+      return session.close();
+    };
+    return { session: { ...session, close }, first };
   } catch (error) {
+    stopWatching();
     await closeClient(client);
     throw error;
   }
+}
+
+/** A server that swallows everything must not hold a process that was told to stop. */
+function giveUpAfterAbort(signal: AbortSignal | undefined, lost: Loss): () => void {
+  let timer: NodeJS.Timeout | undefined;
+  const start = () => {
+    timer = setTimeout(
+      () => lost.reject(new SessionLost("the server did not answer after the abort")),
+      ANSWER_AFTER_ABORT_MS,
+    );
+  };
+  if (signal?.aborted) start();
+  else signal?.addEventListener("abort", start, { once: true });
+  return () => {
+    clearTimeout(timer);
+    signal?.removeEventListener("abort", start);
+  };
 }
 
 /** The end of a connection, to be raced by every wait. */
@@ -141,7 +176,7 @@ class Link {
   async first(query: string): Promise<Reply | ServerError> {
     await this.#hook("before", "look");
     try {
-      const result = await this.#client.unsafe(query);
+      const result = await Promise.race([this.#client.unsafe(query), this.#lost.promise]);
       await this.#hook("after", "look");
       return this.#replyOf(result, []);
     } catch (error) {
@@ -194,7 +229,7 @@ class Link {
       await new Promise((resolve) => setImmediate(resolve));
       await this.#hook("sent", name);
     }
-    return { reply, cancel: () => query.cancel() };
+    return { reply, cancel: () => cancelActive(query) };
   }
 
   /** An error without a severity is the driver's: what it does next cannot be trusted. */
@@ -228,6 +263,23 @@ interface DriverResult extends Iterable<Row> {
 
 function isListOfResults(result: unknown): result is readonly DriverResult[] {
   return Array.isArray(result) && !("command" in result);
+}
+
+/**
+ * The driver's own `cancel()` drops the request's promise, whose rejection nobody could
+ * catch, and marks a message that waits behind another so that its reply is lost.
+ */
+async function cancelActive(query: object): Promise<void> {
+  const { active, canceller } = query as {
+    readonly active?: boolean;
+    readonly canceller?: ((query: object) => Promise<unknown>) | null;
+  };
+  if (active !== true || !canceller) return;
+  try {
+    await canceller(query);
+  } catch {
+    // The server cannot be reached for it: the session's own loss tells that.
+  }
 }
 
 function isFatal(error: ServerError): boolean {

@@ -19,6 +19,8 @@ export interface RunIdentity {
 export interface LeaseToken {
   readonly runId: string;
   readonly token: string;
+  /** No pooler between: the server's session is the run's own. */
+  readonly direct: boolean;
 }
 
 // Settings of every transaction of ours. search_path: nothing that a user of the
@@ -63,7 +65,8 @@ function liveness(s: string): string {
     when r.expires_at > pg_catalog.clock_timestamp() then 'alive'
     when exists (
       select from pg_catalog.pg_locks l
-      where l.relation = ${literal(`${s}.runner`)}::pg_catalog.regclass
+      where l.database = (select d.oid from pg_catalog.pg_database d where d.datname = pg_catalog.current_database())
+        and l.relation = ${literal(`${s}.runner`)}::pg_catalog.regclass
         and l.mode = 'RowExclusiveLock' and l.granted and l.pid <> pg_catalog.pg_backend_pid()
     ) then 'alive'
     else 'expired'
@@ -119,7 +122,7 @@ set run_id = ${literal(identity.runId)},
   expires_at = clock_timestamp() + interval '${integer(LEASE_TTL_MS)} ms'
 from judged j
 where r.id = j.id
-returning r.token::text as tidemark_token, clock_timestamp() as tidemark_now;
+returning jsonb_build_object('token', r.token::text, 'direct', r.direct, 'now', clock_timestamp()) as tidemark_lease;
 ${readRows(schema)};
 set local synchronous_commit to off;
 commit`;

@@ -1,5 +1,5 @@
 import { FENCED, LEASE_TTL_MS } from "./lease-sql.ts";
-import { identifier, literal } from "./quote.ts";
+import { dollarQuote, identifier, literal } from "./quote.ts";
 
 /**
  * The ledger's own functions. They do what every message of a run does, and are
@@ -10,13 +10,14 @@ import { identifier, literal } from "./quote.ts";
  */
 export function ledgerFunctions(schema: string): string {
   const s = identifier(schema);
+  const quote = dollarQuote(s);
   const safe = "set search_path = pg_catalog, pg_temp";
   return `
 create function ${s}.fence(p_run uuid, p_token bigint, p_step bigint, p_activity text)
 returns void
 language plpgsql
 ${safe}
-as $body$
+as ${quote}
 begin
   update ${s}.runner
   set step = step + 1, activity = p_activity,
@@ -26,7 +27,7 @@ begin
     raise exception 'the lease belongs to another run' using errcode = ${literal(FENCED)};
   end if;
 end
-$body$;
+${quote};
 
 create function ${s}.record_event(
   p_type text, p_run uuid, p_tag text, p_attempt integer, p_checksum text, p_payload jsonb,
@@ -35,7 +36,7 @@ create function ${s}.record_event(
 returns ${s}.migration_events
 language plpgsql
 ${safe}
-as $body$
+as ${quote}
 declare
   started timestamptz;
   recorded ${s}.migration_events;
@@ -57,31 +58,31 @@ begin
   returning * into recorded;
   return recorded;
 end
-$body$;
+${quote};
 
 create function ${s}.owner_of(e ${s}.migration_events)
 returns jsonb
 language sql
 stable
 ${safe}
-as $body$
+as ${quote}
 select jsonb_build_object(
   'user', e.db_user, 'host', e.host, 'processId', e.process_id, 'backendPid', e.backend_pid,
   'backendStart', e.backend_start, 'toolVersion', e.tool_version, 'appVersion', e.app_version
 )
-$body$;
+${quote};
 
 create function ${s}.duration_of(p_tag text)
 returns jsonb
 language sql
 volatile
 ${safe}
-as $body$
+as ${quote}
 select jsonb_build_object('durationMs',
   greatest(0, round(extract(epoch from clock_timestamp() - m.started_at) * 1000))::bigint)
 from ${s}.schema_migrations m
 where m.tag = p_tag
-$body$;
+${quote};
 
 create function ${s}.record_started(
   p_run uuid, p_tag text, p_attempt integer, p_checksum text, p_payload jsonb,
@@ -90,7 +91,7 @@ create function ${s}.record_started(
 returns void
 language plpgsql
 ${safe}
-as $body$
+as ${quote}
 declare
   e ${s}.migration_events := ${s}.record_event(
     'migration.started', p_run, p_tag, p_attempt, p_checksum, p_payload, p_host, p_process, p_tool, p_app);
@@ -111,7 +112,7 @@ begin
     started_at = excluded.started_at, finished_at = null, duration_ms = null,
     run_id = excluded.run_id, owner = excluded.owner, error = null, event_id = excluded.event_id;
 end
-$body$;
+${quote};
 
 create function ${s}.record_done(
   p_run uuid, p_token bigint, p_tag text, p_attempt integer, p_checksum text, p_payload jsonb,
@@ -120,7 +121,7 @@ create function ${s}.record_done(
 returns bigint
 language plpgsql
 ${safe}
-as $body$
+as ${quote}
 declare
   e ${s}.migration_events := ${s}.record_event(
     'migration.done', p_run, p_tag, p_attempt, p_checksum, p_payload || ${s}.duration_of(p_tag),
@@ -144,7 +145,7 @@ begin
   where id = 1 and run_id = p_run and token = p_token;
   return (e.payload->>'durationMs')::bigint;
 end
-$body$;
+${quote};
 
 create function ${s}.record_failed(
   p_run uuid, p_tag text, p_attempt integer, p_checksum text, p_payload jsonb,
@@ -153,7 +154,7 @@ create function ${s}.record_failed(
 returns void
 language plpgsql
 ${safe}
-as $body$
+as ${quote}
 declare
   e ${s}.migration_events := ${s}.record_event(
     'migration.failed', p_run, p_tag, p_attempt, p_checksum, p_payload || ${s}.duration_of(p_tag),
@@ -164,6 +165,6 @@ begin
     owner = ${s}.owner_of(e), error = e.payload->'error', event_id = e.id
   where m.tag = e.tag;
 end
-$body$;
+${quote};
 `;
 }

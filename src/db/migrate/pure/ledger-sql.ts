@@ -1,6 +1,6 @@
 import { EMPTY_HEAD } from "./checksum.ts";
 import { ledgerFunctions } from "./ledger-functions.ts";
-import { identifier, literal } from "./quote.ts";
+import { dollarQuote, identifier, literal } from "./quote.ts";
 
 /** Version of the ledger's own tables that this code writes. */
 export const LEDGER_VERSION = 1;
@@ -20,6 +20,7 @@ const EVENT_TYPES = [
 /** Creates the ledger in its schema, which must be there. Version 1. */
 function createLedger(schema: string): string {
   const s = identifier(schema);
+  const quote = dollarQuote(s);
   return `
 create table ${s}.migration_events (
   id bigint generated always as identity constraint migration_events_pk primary key,
@@ -85,12 +86,12 @@ values (1, ${LEDGER_VERSION}, ${LEDGER_VERSION}, ${literal(EMPTY_HEAD)});
 create function ${s}.refuse_event_change() returns trigger
 language plpgsql
 set search_path = pg_catalog, pg_temp
-as $body$
+as ${quote}
 begin
   raise exception 'the migration log is append-only: % on %.% is refused', tg_op, tg_table_schema, tg_table_name
     using errcode = 'restrict_violation';
 end
-$body$;
+${quote};
 create trigger migration_events_append_only
 before update or delete on ${s}.migration_events
 for each row execute function ${s}.refuse_event_change();

@@ -33,6 +33,23 @@ export interface Message {
 /** Column of the marker rows; their number is the stage that begins. */
 export const MARKER = "tidemark_at";
 
+/** What a file may leave in its session ends with it: the next one starts as in a session of its own. */
+const LEAVE_NOTHING_BEHIND = [
+  "reset session authorization",
+  "reset role",
+  "reset all",
+  "close all",
+  "unlisten *",
+  "discard temp",
+];
+
+// Behind a pooler these may be another client's.
+const LEAVE_NOTHING_OF_OUR_OWN_SESSION = [
+  "deallocate all",
+  "select pg_catalog.pg_advisory_unlock_all()",
+  "discard sequences",
+];
+
 const BEGIN = "begin isolation level read committed read write";
 
 /** The message that records the first `started` of a run. */
@@ -86,9 +103,8 @@ export function migrationMessage(
   text += [
     `select ${todo.length} as ${MARKER}`,
     "set constraints all immediate",
-    "reset session authorization",
-    "reset role",
-    "reset all",
+    ...LEAVE_NOTHING_BEHIND,
+    ...(context.lease.direct ? LEAVE_NOTHING_OF_OUR_OWN_SESSION : []),
     ownSettings(serverVersion),
     `select ${todo.length + 1} as ${MARKER}`,
     recordDone(context, subjectOf(current), {

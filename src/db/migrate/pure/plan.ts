@@ -1,4 +1,4 @@
-import { MigrateError } from "../errors.ts";
+import type { MigrateError } from "../errors.ts";
 import type {
   Checksum,
   History,
@@ -10,6 +10,7 @@ import type {
   Tag,
 } from "../types.ts";
 import { headOf, linkAfter } from "./checksum.ts";
+import { findProblems } from "./plan-problems.ts";
 import { stateOf } from "./state.ts";
 
 export interface PlanOptions {
@@ -53,7 +54,7 @@ export function planRun(history: History, ledger: Ledger, options: PlanOptions =
   const applied = appliedInOrder(ledger.rows);
   const newer = isNewer(history.migrations, applied);
   const newestApplied = history.migrations.findLast(({ tag }) => rows.get(tag)?.state === "DONE");
-  const target = options.to === undefined ? undefined : indexOfTag(history, options.to);
+  const target = history.migrations.find(({ tag }) => tag === options.to);
 
   const flagsOf = (migration: Migration): readonly MigrationFlag[] => {
     const row = rows.get(migration.tag);
@@ -70,21 +71,23 @@ export function planRun(history: History, ledger: Ledger, options: PlanOptions =
   const strangers = ledger.rows.filter(({ tag }) => !tags.has(tag));
   const pending = history.migrations.filter(
     ({ tag, index }) =>
-      rows.get(tag)?.state !== "DONE" && (target === undefined || index <= target),
+      rows.get(tag)?.state !== "DONE" && index <= (target?.index ?? Number.POSITIVE_INFINITY),
   );
-  const steps = target === -1 ? [] : planSteps(pending, applied, history, rows);
+  const steps = planSteps(pending, applied, history, rows);
   const newest = steps.findLast(({ rank }) => rank >= applied.length);
   return {
     newer,
     steps,
     versionAfter: newest?.migration.tag ?? applied.at(-1)?.tag,
     migrations: withStrangers(onDisk, strangers, ledger),
-    problems: [
-      ...unknownTarget(history, options.to),
-      ...changedFiles(history, rows),
-      ...(newer ? [] : missingFiles(history, strangers)),
-      ...(options.allowOutOfOrder ? [] : outOfOrder(pending, newestApplied)),
-    ],
+    problems: findProblems(history, rows, {
+      newer,
+      strangers,
+      pending,
+      newestApplied,
+      foreignRows: ledger.foreignRows ?? 0,
+      allowOutOfOrder: options.allowOutOfOrder ?? false,
+    }),
   };
 }
 
@@ -173,76 +176,4 @@ function withStrangers(
     });
   }
   return list;
-}
-
-function indexOfTag(history: History, tag: Tag): number {
-  return history.migrations.findIndex((migration) => migration.tag === tag);
-}
-
-function unknownTarget(history: History, to: Tag | undefined): readonly MigrateError[] {
-  if (to === undefined || indexOfTag(history, to) >= 0) return [];
-  const last = history.migrations.at(-1)?.tag;
-  return [
-    new MigrateError({
-      code: "usage",
-      fact: `There is no migration ${to} in ${history.dir}.`,
-      remedy: `Nothing was run. Name a tag of its journal${last === undefined ? "" : `; the newest is ${last}`}.`,
-    }),
-  ];
-}
-
-function changedFiles(
-  history: History,
-  rows: ReadonlyMap<Tag, LedgerRow>,
-): readonly MigrateError[] {
-  return history.migrations.flatMap(({ tag, file, checksum }) => {
-    const row = rows.get(tag);
-    if (row?.state !== "DONE" || row.checksum === checksum) return [];
-    return [
-      new MigrateError({
-        code: "checksum_mismatch",
-        tag,
-        fact:
-          `${file} was edited after it was applied on ${row.finishedAt?.toISOString() ?? "an unknown day"}.\n` +
-          `  applied: ${row.checksum}\n  on disk: ${checksum}`,
-        remedy:
-          "Nothing was run. Restore the file as it was applied (`git log -p` on it shows how), " +
-          "and put the change into a new migration.",
-      }),
-    ];
-  });
-}
-
-function missingFiles(history: History, strangers: readonly LedgerRow[]): readonly MigrateError[] {
-  // A failed or interrupted one that committed nothing left nothing behind.
-  const missing = strangers.filter((row) => row.state === "DONE" || row.statementsDone > 0);
-  if (missing.length === 0) return [];
-  const names = missing.map(({ tag }) => tag).join(", ");
-  return [
-    new MigrateError({
-      code: "missing_file",
-      fact: `The database has migrations that ${history.dir} does not: ${names}.`,
-      remedy:
-        "Nothing was run. Bring the files back (another branch may have them), or run the release that has them. " +
-        "An older release is fine only when it has all migrations up to its newest, unchanged.",
-    }),
-  ];
-}
-
-function outOfOrder(
-  pending: readonly Migration[],
-  newestApplied: Migration | undefined,
-): readonly MigrateError[] {
-  const late = pending.filter(({ index }) => index < (newestApplied?.index ?? -1));
-  if (late.length === 0) return [];
-  const names = late.map(({ tag }) => tag).join(", ");
-  return [
-    new MigrateError({
-      code: "out_of_order",
-      fact: `Pending, but older than ${newestApplied?.tag ?? "the newest"}, which is applied: ${names}.`,
-      remedy:
-        "Nothing was run. Generate them anew on top of the newest one, or, where their order does not matter, " +
-        "apply them with --allow-out-of-order.",
-    }),
-  ];
 }

@@ -13,6 +13,13 @@ export function literal(value: string | null): string {
   return `'${value.replaceAll("\0", "\uFFFD").replaceAll("'", "''")}'`;
 }
 
+/** A dollar quote that the text does not hold, to write a function's body between. */
+export function dollarQuote(text: string): string {
+  let tag = "body";
+  while (text.includes(`$${tag}$`)) tag += "_";
+  return `$${tag}$`;
+}
+
 /** A value as a `jsonb` literal. */
 export function jsonLiteral(value: unknown): string {
   // jsonb refuses the escape \u0000 and unpaired surrogates.

@@ -75,6 +75,13 @@ export function refusalOf(tree: Node): Refusal | undefined {
         "and its record are one: take the statement out of the file.",
     };
   }
+  if ("VariableSetStmt" in tree && tree.VariableSetStmt.name === "TRANSACTION") {
+    return {
+      what: "SET TRANSACTION",
+      remedy:
+        "Each migration runs READ COMMITTED and READ WRITE: take the statement out of the file.",
+    };
+  }
   if ("IndexStmt" in tree && tree.IndexStmt.concurrent) {
     return { what: `CREATE INDEX CONCURRENTLY, ${OUTSIDE}`, remedy: ALONE };
   }

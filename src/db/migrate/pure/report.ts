@@ -36,7 +36,7 @@ export function errorJson(error: MigrateError) {
     error: {
       code: error.code,
       exitCode: error.exitCode,
-      message: error.message,
+      fact: error.fact,
       remedy: error.remedy,
       tag: error.tag ?? null,
       applied: error.applied,

@@ -1,0 +1,111 @@
+import { MigrateError } from "../errors.ts";
+import type { History, LedgerRow, Migration, Tag } from "../types.ts";
+
+/** Everything that forbids a run, worst first. */
+export function findProblems(
+  history: History,
+  rows: ReadonlyMap<Tag, LedgerRow>,
+  found: {
+    readonly newer: boolean;
+    readonly strangers: readonly LedgerRow[];
+    readonly pending: readonly Migration[];
+    readonly newestApplied: Migration | undefined;
+    /** Rows in the table of drizzle's own migrator. */
+    readonly foreignRows: number;
+    readonly allowOutOfOrder: boolean;
+  },
+): readonly MigrateError[] {
+  return [
+    ...foreignHistory(rows, found.foreignRows),
+    ...changedFiles(history, rows),
+    ...(found.newer ? [] : missingFiles(history, found.strangers)),
+    ...(found.allowOutOfOrder ? [] : outOfOrder(found.pending, found.newestApplied)),
+  ];
+}
+
+/** @throws MigrateError `usage` where the history has no such tag */
+export function refuseUnknownTarget(history: History, to: Tag | undefined): void {
+  if (to === undefined || history.migrations.some(({ tag }) => tag === to)) return;
+  const last = history.migrations.at(-1)?.tag;
+  throw new MigrateError({
+    code: "usage",
+    fact: `There is no migration ${to} in ${history.dir}.`,
+    remedy: `Nothing was run. Name a tag of its journal${last === undefined ? "" : `; the newest is ${last}`}.`,
+  });
+}
+
+/**
+ * A database that drizzle's own migrator has filled: to run its history again from the
+ * start would apply everything twice.
+ */
+function foreignHistory(
+  rows: ReadonlyMap<Tag, LedgerRow>,
+  foreignRows: number,
+): readonly MigrateError[] {
+  if (rows.size > 0 || foreignRows === 0) return [];
+  return [
+    new MigrateError({
+      code: "adopt_required",
+      fact: `drizzle's own migrator has applied ${foreignRows} migrations here (drizzle.__drizzle_migrations), and the ledger has none.`,
+      remedy:
+        "Nothing was run: applying them again would fail or double their data. " +
+        "Tidemark cannot take such a database over yet; go on with drizzle-kit migrate on it.",
+    }),
+  ];
+}
+
+function changedFiles(
+  history: History,
+  rows: ReadonlyMap<Tag, LedgerRow>,
+): readonly MigrateError[] {
+  return history.migrations.flatMap(({ tag, file, checksum }) => {
+    const row = rows.get(tag);
+    if (row?.state !== "DONE" || row.checksum === checksum) return [];
+    return [
+      new MigrateError({
+        code: "checksum_mismatch",
+        tag,
+        fact:
+          `${file} was edited after it was applied on ${row.finishedAt?.toISOString() ?? "an unknown day"}.\n` +
+          `  applied: ${row.checksum}\n  on disk: ${checksum}`,
+        remedy:
+          "Nothing was run. Restore the file as it was applied (`git log -p` on it shows how), " +
+          "and put the change into a new migration.",
+      }),
+    ];
+  });
+}
+
+function missingFiles(history: History, strangers: readonly LedgerRow[]): readonly MigrateError[] {
+  // A failed or interrupted one that committed nothing left nothing behind.
+  const missing = strangers.filter((row) => row.state === "DONE" || row.statementsDone > 0);
+  if (missing.length === 0) return [];
+  const names = missing.map(({ tag }) => tag).join(", ");
+  return [
+    new MigrateError({
+      code: "missing_file",
+      fact: `The database has migrations that ${history.dir} does not: ${names}.`,
+      remedy:
+        "Nothing was run. Bring the files back (another branch may have them), or run the release that has them. " +
+        "An older release is fine only when it has all migrations up to its newest, unchanged.",
+    }),
+  ];
+}
+
+function outOfOrder(
+  pending: readonly Migration[],
+  newestApplied: Migration | undefined,
+): readonly MigrateError[] {
+  const late = pending.filter(({ index }) => index < (newestApplied?.index ?? -1));
+  if (late.length === 0) return [];
+  const names = late.map(({ tag }) => tag).join(", ");
+  return [
+    new MigrateError({
+      code: "out_of_order",
+      fact: `Pending, but older than ${newestApplied?.tag ?? "the newest"}, which is applied: ${names}.`,
+      remedy:
+        "Nothing was run. Generate them anew on top of the newest one, or, where their order does not matter, " +
+        "apply them with --allow-out-of-order.",
+    }),
+  ];
+}
