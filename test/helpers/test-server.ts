@@ -12,12 +12,13 @@ export interface TestServer {
 const DEFAULT_IMAGE = "postgres:18-alpine";
 
 /**
- * The server that the tests run on: `TEST_DATABASE_URL` where it is set; a container
+ * The server that the tests run on: `TEST_DATABASE_URL`, else `DATABASE_URL`, where one is
+ * set (databases and roles of the tests' own are made there, and dropped); a container
  * where `TEST_PG_PROVIDER=testcontainers`, of the image `TEST_PG_IMAGE`; else an
  * embedded server of the run's own.
  */
 export async function startTestServer(): Promise<TestServer> {
-  const given = process.env.TEST_DATABASE_URL;
+  const given = process.env.TEST_DATABASE_URL ?? process.env.DATABASE_URL;
   if (given) return { url: given, stop: async () => undefined };
   const provider = process.env.TEST_PG_PROVIDER ?? "embedded";
   switch (provider) {

@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { join, relative, resolve } from "node:path";
-import { parseConfig } from "../../config.ts";
+import { type Config, parseConfig } from "../../config.ts";
 import { MigrateError, type MigratorOptions } from "../../db/migrate/index.ts";
 import { findDrizzleConfig, readOut } from "./drizzle-config.ts";
 
@@ -46,7 +46,7 @@ export async function resolveSettings(flags: CommonFlags): Promise<Settings> {
   const config = parseConfig(flags.url === undefined ? process.env : rest);
   const url = flags.url ?? config.migrationDatabaseUrl ?? config.databaseUrl;
   return {
-    target: url === undefined ? embeddedTarget(flags, config.production) : { kind: "url", url },
+    target: url === undefined ? embeddedTarget(flags, config) : { kind: "url", url },
     migrator: {
       dir: await resolveDir(flags),
       ...(flags.ledgerSchema !== undefined && { ledgerSchema: flags.ledgerSchema }),
@@ -67,7 +67,7 @@ export async function resolveDir(flags: Pick<CommonFlags, "dir" | "config">): Pr
   return relative(cwd, resolve(out ?? "drizzle")) || ".";
 }
 
-function embeddedTarget(flags: CommonFlags, production: boolean): Target {
+function embeddedTarget(flags: CommonFlags, { production }: Config): Target {
   if (flags.embedded && !production) {
     return { kind: "embedded", dir: join(process.cwd(), ".tidemark") };
   }

@@ -162,15 +162,7 @@ async function failureOf(execution: Execution, { flight, error }: Failed): Promi
   if (culprit === undefined && stage.kind === "fence" && isContended(error)) {
     return new LeaseLost(error.message, { cause: error });
   }
-  const recorded = recordError(
-    step.migration,
-    step.statements.length,
-    step.resumeAt,
-    culprit,
-    stage,
-    error,
-    aftermathOf(execution, index),
-  );
+  const recorded = recordError(step, error, { culprit, stage }, aftermathOf(execution, index));
   return recordAndRelease(execution.session, execution.context, {
     steps: execution.steps,
     index,

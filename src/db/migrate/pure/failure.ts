@@ -1,5 +1,5 @@
 import type { Migration, RecordedError } from "../types.ts";
-import type { Message, Stage } from "./message.ts";
+import type { Message, ParsedStep, Stage } from "./message.ts";
 import { offsetOfCodePoint, placeOf, snippet } from "./position.ts";
 import type { Statement } from "./statements.ts";
 
@@ -53,14 +53,13 @@ export function culpritOf(
 
 /** A server error as the ledger keeps it and as it is printed. */
 export function recordError(
-  migration: Migration,
-  total: number,
-  resumeAt: number,
-  culprit: Culprit | undefined,
-  stage: Stage,
+  { migration, statements, resumeAt }: ParsedStep,
   error: ServerErrorFields,
+  at: { readonly culprit: Culprit | undefined; readonly stage: Stage },
   aftermath: Aftermath,
 ): RecordedError {
+  const { culprit, stage } = at;
+  const total = statements.length;
   const place = culprit && placeOf(migration.sql, culprit.offset);
   const statement = culprit === undefined ? null : resumeAt + culprit.index + 1;
   const where = place === undefined ? "" : `:${place.line}:${place.column}`;
@@ -109,8 +108,9 @@ export function recordCanceled(migration: Migration, aftermath: Aftermath): Reco
   };
 }
 
-function stageText(stage: Stage): string {
-  return stage.kind === "constraints"
+function stageText({ kind }: Stage): string {
+  if (kind === "fence") return "before its first statement";
+  return kind === "constraints"
     ? "deferred constraints, checked after the last statement"
     : "after the last statement, while recording";
 }
