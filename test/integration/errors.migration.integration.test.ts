@@ -448,6 +448,21 @@ test("a role that may not write the log is told so, and not that it lost the lea
   expect(runner).toEqual({ run_id: null });
 });
 
+test("a lock on the ledger that is not given up is an error within seconds, not a hang", {
+  timeout: 20_000,
+}, async () => {
+  await migrator().migrate();
+  const locker = await database.sql.reserve();
+  await locker.unsafe("begin; lock table tidemark.runner");
+  const errors = await Promise.all([
+    failureOf(migrator().migrate()),
+    failureOf(migrator().status()),
+  ]);
+  await locker.unsafe("rollback");
+  locker.release();
+  for (const error of errors) expect(error).toMatchObject({ code: "lock_timeout", exitCode: 5 });
+});
+
 test("settings that cannot be used are all named at once", () => {
   const bad = () =>
     new DatabaseMigrator({ url: "mysql://x", ledgerSchema: "pg_mine", connectTimeoutMs: -1 });

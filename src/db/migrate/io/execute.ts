@@ -12,7 +12,7 @@ import { DURATION, type RecordContext } from "../pure/record-sql.ts";
 import type { AppliedMigration, Progress } from "../types.ts";
 import { cancelOnAbort } from "./cancel.ts";
 import { LeaseLost } from "./lease-lost.ts";
-import { QUERY_CANCELED, rollBack } from "./ledger.ts";
+import { LOCK_NOT_AVAILABLE, QUERY_CANCELED, rollBack } from "./ledger.ts";
 import { recordAndRelease } from "./record-failure.ts";
 import { isServerError, type Row, type Sent, type ServerError, type Session } from "./session.ts";
 
@@ -29,7 +29,6 @@ export interface Execution {
 // The driver sends up to 100 messages ahead; beyond that it queues on its own.
 const WINDOW = 64;
 const WINDOW_BYTES = 8 * 1024 * 1024;
-const LOCK_NOT_AVAILABLE = "55P03";
 
 /** The fence refused, or could not get the row: another run has it. */
 function isContended(error: unknown): error is ServerError {

@@ -5,7 +5,7 @@ import {
   look,
   ownSettings,
   type RunIdentity,
-  readRows,
+  readAll,
   releaseLease,
   takeLease,
 } from "../pure/lease-sql.ts";
@@ -113,8 +113,7 @@ export async function release(
     "set local synchronous_commit to off",
     releaseLease(schema, lease),
     "commit",
-    look(schema),
-    readRows(schema),
+    readAll(schema),
   ].join(";\n");
   const { reply } = await session.send("release", text);
   const answer = await reply.catch(async (error: unknown) => {

@@ -14,6 +14,9 @@ import { isServerError, type Reply, type ServerError, type Session } from "./ses
 const ABSENT = new Set(["42P01", "3F000"]);
 const DENIED = "42501";
 
+/** SQLSTATE of a lock that was waited for too long. */
+export const LOCK_NOT_AVAILABLE = "55P03";
+
 /** SQLSTATE of a statement that was canceled. */
 export const QUERY_CANCELED = "57014";
 
@@ -139,6 +142,15 @@ function ledgerNewer(schema: string, runner: RunnerRow): MigrateError {
 
 /** A server error while the ledger was read or created. */
 export function ledgerError(schema: string, error: ServerError): MigrateError {
+  if (error.code === LOCK_NOT_AVAILABLE) {
+    return new MigrateError({
+      code: "lock_timeout",
+      fact: `Somebody holds a lock on the ledger's tables in schema ${schema} (SQLSTATE ${error.code}).`,
+      remedy:
+        "Nothing was run. pg_locks and pg_stat_activity show who does; end that session and run again.",
+      cause: error,
+    });
+  }
   const remedy =
     error.code === DENIED
       ? `Grant the role what it lacks: to migrate, create on the database or ownership of schema ${schema}; ` +

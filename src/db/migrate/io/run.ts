@@ -1,12 +1,13 @@
 import { afterApplying, canceledError, MigrateError } from "../errors.ts";
-import { look, readRows } from "../pure/lease-sql.ts";
+import { look, readAll, readRows } from "../pure/lease-sql.ts";
 import { refuseUnknownTarget } from "../pure/plan-problems.ts";
+import { stateOf } from "../pure/state.ts";
 import type { AppliedMigration, Ledger, Progress, Tag } from "../types.ts";
 import { connect } from "./connect.ts";
 import { LeaseLost } from "./lease-lost.ts";
 import { countForeignRows, rowsOf, runnerOf } from "./ledger.ts";
 import type { AttemptResult, RunRequest, RunResult } from "./request.ts";
-import { type Session, SessionLost } from "./session.ts";
+import { type Reply, type ServerError, type Session, SessionLost } from "./session.ts";
 
 /** How often a run comes back after a loss without having applied anything since. */
 const MOST_LOSSES = 5;
@@ -98,17 +99,25 @@ function lostForGood(error: Error, applied: readonly Tag[]): MigrateError {
 
 /** Reads the ledger without the lease and without writing; absent is absent. */
 export async function readLedger(request: RunRequest): Promise<Ledger> {
-  const { session, first } = await connect(
-    request,
-    `${look(request.schema)};\n${readRows(request.schema)}`,
-  );
+  const { schema } = request;
+  const { session, first } = await connect(request, readAll(schema));
   try {
-    const ledger = { runner: runnerOf(first, request.schema), rows: rowsOf(first) };
-    if (ledger.rows.length > 0) return ledger;
-    return { ...ledger, foreignRows: await countForeignRows(session) };
+    const ledger = ledgerOf(first, schema);
+    if (ledger.rows.length === 0) {
+      return { ...ledger, foreignRows: await countForeignRows(session) };
+    }
+    const looksStuck = ledger.rows.some((row) => stateOf(row, ledger.runner).kind === "STUCK");
+    if (!looksStuck) return ledger;
+    // Runner and rows are read one after the other: a run may have begun or ended between.
+    const { reply } = await session.send("read", readAll(schema));
+    return ledgerOf(await reply, schema);
   } finally {
     await session.close();
   }
+}
+
+function ledgerOf(reply: Reply | ServerError, schema: string): Ledger {
+  return { runner: runnerOf(reply, schema), rows: rowsOf(reply) };
 }
 
 /** Progress callbacks are the caller's: what they throw must not end a run half-way. */

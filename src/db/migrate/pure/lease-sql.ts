@@ -36,6 +36,11 @@ export function ownSettings(serverVersion: number): string {
   ].join(";\n");
 }
 
+// In the transaction that a message is by itself. Whoever locks the ledger's tables for
+// good must not hold a reader for ever.
+const BOUNDED = `select pg_catalog.set_config('lock_timeout', '5s', true),
+  pg_catalog.set_config('statement_timeout', '0', true)`;
+
 /**
  * The look: a plain select that locks nothing. Another role sees NULL for
  * backend_start: unknown is never dead. A pid says something only of a direct
@@ -45,7 +50,8 @@ export function ownSettings(serverVersion: number): string {
  */
 export function look(schema: string): string {
   const s = identifier(schema);
-  return `select pg_catalog.jsonb_build_object(
+  return `${BOUNDED};
+select pg_catalog.jsonb_build_object(
   'ledgerVersion', r.ledger_version, 'minReader', r.min_reader, 'head', r.head,
   'runId', r.run_id, 'token', r.token::text, 'direct', r.direct, 'host', r.host,
   'processId', r.process_id, 'backendPid', r.backend_pid, 'user', r.db_user,
@@ -130,6 +136,11 @@ commit`;
 
 function ownBackendStart(): string {
   return "(select a.backend_start from pg_catalog.pg_stat_get_activity(pg_catalog.pg_backend_pid()) a)";
+}
+
+/** Runner and state table in one message. */
+export function readAll(schema: string): string {
+  return `${look(schema)};\n${readRows(schema)}`;
 }
 
 /** Reads the state table, a row a tag. */
