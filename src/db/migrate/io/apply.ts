@@ -30,9 +30,11 @@ export async function applyPending(
   if (nothing !== undefined) {
     return { outcome: nothing, version: versionOf(preview), migrations: previewed.migrations };
   }
-  await parse(previewed.steps);
-
-  const runner = preview.runner ?? (await createLedger(session, request));
+  // The server makes the ledger while the grammar is loaded and the files are parsed.
+  const [runner] = await Promise.all([
+    preview.runner ?? createLedger(session, request),
+    parse(previewed.steps),
+  ]);
   const outcome = await takeOrWait(
     { session, schema, identity, waitTimeoutMs, onProgress, signal },
     runner,

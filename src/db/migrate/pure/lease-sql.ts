@@ -27,8 +27,12 @@ export interface LeaseToken {
 // database can create comes before pg_catalog. The role may have time-outs of its
 // own; a session frozen inside a transaction is ended when its lease is.
 export function ownSettings(serverVersion: number): string {
+  return ["set local search_path to pg_catalog, pg_temp", limits(serverVersion)].join(";\n");
+}
+
+/** The time-outs of every transaction of ours. */
+export function limits(serverVersion: number): string {
   return [
-    "set local search_path to pg_catalog, pg_temp",
     "set local statement_timeout to 0",
     `set local idle_in_transaction_session_timeout to ${LEASE_TTL_MS}`,
     "set local lock_timeout to '5s'",

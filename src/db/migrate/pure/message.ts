@@ -1,5 +1,5 @@
 import { prefixOf } from "./checksum.ts";
-import { fence, ownSettings } from "./lease-sql.ts";
+import { fence, limits, ownSettings } from "./lease-sql.ts";
 import type { Step } from "./plan.ts";
 import {
   type Progressed,
@@ -88,9 +88,9 @@ export function migrationMessage(
   const starts: number[] = [];
   let text = [
     BEGIN,
-    ownSettings(serverVersion),
+    limits(serverVersion),
     fence(context.schema, context.lease, { step, activity: current.migration.tag }),
-    // The file's own statements run with the role's search_path.
+    // The role's own, whatever a pooler's other client has left in the session.
     "set local search_path to default",
     "",
   ].join(";\n");
@@ -105,7 +105,7 @@ export function migrationMessage(
     "set constraints all immediate",
     ...LEAVE_NOTHING_BEHIND,
     ...(context.lease.direct ? LEAVE_NOTHING_OF_OUR_OWN_SESSION : []),
-    ownSettings(serverVersion),
+    limits(serverVersion),
     `select ${todo.length + 1} as ${MARKER}`,
     recordDone(context, subjectOf(current), {
       ...endOf(current),
