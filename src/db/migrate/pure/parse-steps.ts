@@ -1,6 +1,7 @@
 import type { MigrateError } from "../errors.ts";
 import type { Checksum } from "../types.ts";
 import type { ParsedStep } from "./message.ts";
+import { parseTogether } from "./parse-together.ts";
 import type { Plan, Step } from "./plan.ts";
 import { refuseChangedPrefix, refuseUnsupported } from "./refusals.ts";
 import { loadParser, parseStatements } from "./statements.ts";
@@ -17,6 +18,12 @@ export function stepParser(): (steps: readonly Step[]) => Promise<readonly Parse
   const parsed = new Map<Checksum, ParsedStep["statements"]>();
   return async (steps) => {
     const list: ParsedStep[] = [];
+    const unread = steps.filter(({ migration }) => !parsed.has(migration.checksum));
+    const together = await parseTogether(unread.map(({ migration }) => migration.sql));
+    for (const [i, { migration }] of unread.entries()) {
+      const statements = together?.[i];
+      if (statements !== undefined) parsed.set(migration.checksum, statements);
+    }
     for (const step of steps) {
       const { migration } = step;
       const statements =

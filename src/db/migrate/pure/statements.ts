@@ -53,10 +53,17 @@ export async function parseStatements(sql: string, file: string): Promise<readon
   const cut = byteCutter(sql);
   return (tree.stmts ?? []).map(({ stmt, stmt_location, stmt_len }) => {
     const start = stmt_location ?? 0;
-    const { text, offset } = cut(start, stmt_len ? start + stmt_len : undefined);
-    const leading = text.length - text.trimStart().length;
-    return { text: text.slice(leading), offset: offset + leading, tree: stmt ?? ({} as Node) };
+    return statementAt(cut(start, stmt_len ? start + stmt_len : undefined), stmt);
   });
+}
+
+/** A statement without the white space before it. */
+export function statementAt(
+  { text, offset }: { readonly text: string; readonly offset: number },
+  tree: Node | undefined,
+): Statement {
+  const leading = text.length - text.trimStart().length;
+  return { text: text.slice(leading), offset: offset + leading, tree: tree ?? ({} as Node) };
 }
 
 function parseFile(parser: Parser, sql: string, file: string): ParseResult {
@@ -88,7 +95,7 @@ function syntaxError(sql: string, offset: number, file: string, reason: string, 
 }
 
 /** Cuts a text at UTF-8 byte offsets, which are the grammar's. */
-function byteCutter(sql: string) {
+export function byteCutter(sql: string) {
   const bytes = Buffer.from(sql);
   if (bytes.length === sql.length) {
     return (start: number, end: number | undefined) => ({
