@@ -7,8 +7,9 @@ import { executeSteps } from "./execute.ts";
 import { lookAgain, release, takeOrWait } from "./lease.ts";
 import { LeaseLost } from "./lease-lost.ts";
 import { countForeignRows, createLedgerIfAbsent, rollBack, rowsOf } from "./ledger.ts";
+import { SessionLost } from "./loss.ts";
 import type { Attempt, AttemptResult, RunRequest } from "./request.ts";
-import { isServerError, type Session, SessionLost } from "./session.ts";
+import { isServerError, type Session } from "./session.ts";
 
 /**
  * The long way of a run, where the head is not the history's: plan, and where there

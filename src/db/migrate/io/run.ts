@@ -6,8 +6,9 @@ import type { AppliedMigration, Ledger, Progress, Tag } from "../types.ts";
 import { connect } from "./connect.ts";
 import { LeaseLost } from "./lease-lost.ts";
 import { countForeignRows, rowsOf, runnerOf } from "./ledger.ts";
+import { SessionLost } from "./loss.ts";
 import type { AttemptResult, RunRequest, RunResult } from "./request.ts";
-import { type Reply, type ServerError, type Session, SessionLost } from "./session.ts";
+import type { Reply, ServerError, Session } from "./session.ts";
 
 /** How often a run comes back after a loss without having applied anything since. */
 const MOST_LOSSES = 5;

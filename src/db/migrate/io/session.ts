@@ -1,5 +1,6 @@
 import postgres from "postgres";
 import { messageOf } from "../errors.ts";
+import { giveUpAfterAbort, type Loss, lossOfConnection, SessionLost } from "./loss.ts";
 
 /** A row of a reply, by column name. */
 export type Row = Readonly<Record<string, unknown>>;
@@ -17,11 +18,6 @@ export type ServerError = postgres.PostgresError;
 
 export function isServerError(error: unknown): error is ServerError {
   return error instanceof postgres.PostgresError && typeof error.severity === "string";
-}
-
-/** The connection is gone. Whether the last messages took effect is not known. */
-export class SessionLost extends Error {
-  override readonly name = "SessionLost";
 }
 
 /** A place in a run where a test may stop, kill or freeze the process. */
@@ -44,7 +40,6 @@ export interface SessionOptions {
 }
 
 const NO_ACTIVE_TRANSACTION = "25P01";
-const ANSWER_AFTER_ABORT_MS = 5_000;
 
 /** A message on its way. */
 export interface Sent {
@@ -120,39 +115,6 @@ export async function openSession(
     await closeClient(client);
     throw error;
   }
-}
-
-/** A server that swallows everything must not hold a process that was told to stop. */
-function giveUpAfterAbort(signal: AbortSignal | undefined, lost: Loss): () => void {
-  let timer: NodeJS.Timeout | undefined;
-  const start = () => {
-    timer = setTimeout(
-      () => lost.reject(new SessionLost("the server did not answer after the abort")),
-      ANSWER_AFTER_ABORT_MS,
-    );
-  };
-  if (signal?.aborted) start();
-  else signal?.addEventListener("abort", start, { once: true });
-  return () => {
-    clearTimeout(timer);
-    signal?.removeEventListener("abort", start);
-  };
-}
-
-/** The end of a connection, to be raced by every wait. */
-interface Loss {
-  readonly promise: Promise<never>;
-  readonly reject: (reason: SessionLost) => void;
-}
-
-function lossOfConnection(): Loss {
-  let reject: (reason: SessionLost) => void = () => undefined;
-  const promise = new Promise<never>((_resolve, rejectIt) => {
-    reject = rejectIt;
-  });
-  // Nobody may be waiting at the moment it happens.
-  promise.catch(() => undefined);
-  return { promise, reject };
 }
 
 /** The state of one connection. */

@@ -47,7 +47,7 @@ export function checkSumFile(history: History, text: string, file: string): void
     code: "history_invalid",
     fact: `${file} does not match the migrations beside it: ${problems.join("; ")}.`,
     remedy:
-      "Nothing was run. If the change is meant, write the file anew with `tidemark sum` and commit it; " +
+      "Nothing was run. If the change is meant, write the file anew with `tidemark sum` (npm run db:sum) and commit it; " +
       "if it came from a merge, look at the order of the migrations first.",
   });
 }

@@ -1,0 +1,39 @@
+/** The connection is gone. Whether the last messages took effect is not known. */
+export class SessionLost extends Error {
+  override readonly name = "SessionLost";
+}
+
+const ANSWER_AFTER_ABORT_MS = 5_000;
+
+/** The end of a connection, to be raced by every wait. */
+export interface Loss {
+  readonly promise: Promise<never>;
+  readonly reject: (reason: SessionLost) => void;
+}
+
+export function lossOfConnection(): Loss {
+  let reject: (reason: SessionLost) => void = () => undefined;
+  const promise = new Promise<never>((_resolve, rejectIt) => {
+    reject = rejectIt;
+  });
+  // Nobody may be waiting at the moment it happens.
+  promise.catch(() => undefined);
+  return { promise, reject };
+}
+
+/** A server that swallows everything must not hold a process that was told to stop. */
+export function giveUpAfterAbort(signal: AbortSignal | undefined, lost: Loss): () => void {
+  let timer: NodeJS.Timeout | undefined;
+  const start = () => {
+    timer = setTimeout(
+      () => lost.reject(new SessionLost("the server did not answer after the abort")),
+      ANSWER_AFTER_ABORT_MS,
+    );
+  };
+  if (signal?.aborted) start();
+  else signal?.addEventListener("abort", start, { once: true });
+  return () => {
+    clearTimeout(timer);
+    signal?.removeEventListener("abort", start);
+  };
+}
