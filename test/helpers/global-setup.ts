@@ -57,10 +57,8 @@ export default async function setup(project: TestProject): Promise<() => Promise
 async function buildSources(): Promise<string> {
   await mkdir(".tidemark", { recursive: true });
   const outDir = await mkdtemp(resolve(".tidemark/build-"));
-  const tsc = resolve("node_modules/typescript/bin/tsc");
-  const args = [tsc, "-p", "tsconfig.build.json", "--outDir", outDir];
   try {
-    await promisify(execFile)(process.execPath, args);
+    await promisify(execFile)(process.execPath, ["--import", "tsx", "scripts/build.ts", outDir]);
   } catch (error) {
     await rm(outDir, { recursive: true, force: true });
     throw error;

@@ -1,7 +1,7 @@
 import { MigrateError } from "../errors.ts";
 import { fence, ownSettings, releaseLease } from "../pure/lease-sql.ts";
 import { type ParsedStep, subjectOf } from "../pure/message.ts";
-import { type RecordContext, recordFailed } from "../pure/record-sql.ts";
+import { type RecordContext, record } from "../pure/record-sql.ts";
 import type { RecordedError } from "../types.ts";
 import { despiteLateCancel, rollBack } from "./ledger.ts";
 import type { Session } from "./session.ts";
@@ -33,7 +33,11 @@ export async function recordAndRelease(
     "begin isolation level read committed read write",
     ownSettings(session.serverVersion),
     fence(context.schema, context.lease, { activity: tag }),
-    recordFailed(context, subjectOf(step), recorded),
+    record(
+      context,
+      [{ type: "migration.failed", ...subjectOf(step), payload: { error: recorded } }],
+      { head: null, activity: tag },
+    ),
     releaseLease(context.schema, context.lease),
     "commit",
   ].join(";\n");

@@ -1,13 +1,7 @@
 import { prefixOf } from "./checksum.ts";
 import { fence, limits, ownSettings } from "./lease-sql.ts";
 import type { Step } from "./plan.ts";
-import {
-  type Progressed,
-  type RecordContext,
-  recordDone,
-  recordStarted,
-  type Subject,
-} from "./record-sql.ts";
+import { type NewEvent, type RecordContext, record, type Subject } from "./record-sql.ts";
 import type { Statement } from "./statements.ts";
 
 /** A migration that is to run, parsed. */
@@ -63,7 +57,7 @@ export function startMessage(
     BEGIN,
     ownSettings(serverVersion),
     fence(context.schema, context.lease, { step, activity: first.migration.tag }),
-    recordStarted(context, subjectOf(first), startOf(first)),
+    record(context, [startOf(first)], { head: null, activity: first.migration.tag }),
     "set local synchronous_commit to off",
     "commit",
   ].join(";\n");
@@ -107,18 +101,11 @@ export function migrationMessage(
     ...(context.lease.direct ? LEAVE_NOTHING_OF_OUR_OWN_SESSION : []),
     limits(serverVersion),
     `select ${todo.length + 1} as ${MARKER}`,
-    recordDone(context, subjectOf(current), {
-      ...endOf(current),
-      rank: current.rank,
+    record(context, [endOf(current), ...(next === undefined ? [] : [startOf(next)])], {
       head: current.headAfter,
-      next: next?.migration.tag ?? null,
+      activity: next?.migration.tag ?? null,
     }),
-    ...(next === undefined
-      ? []
-      : [
-          recordStarted(context, subjectOf(next), startOf(next)),
-          "set local synchronous_commit to off",
-        ]),
+    ...(next === undefined ? [] : ["set local synchronous_commit to off"]),
     "commit",
   ].join(";\n");
   return { text, statements: todo, starts };
@@ -135,14 +122,15 @@ export function subjectOf({ migration, attempt }: Step): Subject {
   return { tag: migration.tag, attempt, checksum: migration.checksum };
 }
 
-function startOf({ statements, resumeAt, prefix }: ParsedStep): Progressed {
-  return { statement: resumeAt, statements: statements.length, prefix };
+function startOf(step: ParsedStep): NewEvent {
+  const { statements, resumeAt, prefix } = step;
+  const payload = { statement: resumeAt, statements: statements.length, prefix };
+  return { type: "migration.started", ...subjectOf(step), payload };
 }
 
-function endOf({ statements }: ParsedStep): Progressed {
-  return {
-    statement: statements.length,
-    statements: statements.length,
-    prefix: prefixOf(statements),
-  };
+function endOf(step: ParsedStep): NewEvent {
+  const { statements, rank } = step;
+  const { length } = statements;
+  const payload = { statement: length, statements: length, prefix: prefixOf(statements), rank };
+  return { type: "migration.done", ...subjectOf(step), payload };
 }

@@ -1,6 +1,6 @@
 import type { Checksum, RecordedError, Tag } from "../types.ts";
 import type { LeaseToken, RunIdentity } from "./lease-sql.ts";
-import { identifier, integer, jsonLiteral, literal } from "./quote.ts";
+import { identifier, jsonLiteral, literal } from "./quote.ts";
 
 /** What every record of a run needs. */
 export interface RecordContext {
@@ -23,73 +23,40 @@ export interface Progressed {
   readonly prefix: Checksum | null;
 }
 
-/** Column of the duration that `recordDone` returns, in milliseconds. */
+/** An event to be written; the database adds when, by whom, and how long it took. */
+export type NewEvent = Subject &
+  (
+    | { readonly type: "migration.started"; readonly payload: Progressed }
+    | {
+        readonly type: "migration.done";
+        /** `rank`: among the applied migrations. */
+        readonly payload: Progressed & { readonly rank: number };
+      }
+    | { readonly type: "migration.failed"; readonly payload: { readonly error: RecordedError } }
+  );
+
+/** Column of the duration that `record` returns: of what ended, in milliseconds. */
 export const DURATION = "tidemark_duration";
 
-/** `migration.started`, and the state row. */
-export function recordStarted(
-  context: RecordContext,
-  subject: Subject,
-  progress: Progressed,
-): string {
-  const { lease } = context;
-  return call(context, "record_started", [
-    literal(lease.runId),
-    ...subjectArguments(subject),
-    jsonLiteral(progress),
-    ...identityArguments(context),
-  ]);
-}
-
-/** `migration.done`, the state row, and the database's head. */
-export function recordDone(
-  context: RecordContext,
-  subject: Subject,
-  done: Progressed & {
-    /** Rank among the applied migrations. */
-    readonly rank: number;
-    readonly head: Checksum;
+/** Writes events with their fold into the state table, and renews the lease. */
+export function record(
+  { schema, identity, lease }: RecordContext,
+  events: readonly NewEvent[],
+  runner: {
+    /** The database's new head; null leaves it as it is. */
+    readonly head: Checksum | null;
     /** What the run does next, for those who wait to read. */
-    readonly next: Tag | null;
+    readonly activity: Tag | null;
   },
 ): string {
-  const { head, next, ...payload } = done;
-  const { lease } = context;
-  return `${call(context, "record_done", [
+  const { host, processId, toolVersion, appVersion } = identity;
+  const args = [
     literal(lease.runId),
     lease.token,
-    ...subjectArguments(subject),
-    jsonLiteral(payload),
-    ...identityArguments(context),
-    literal(head),
-    literal(next),
-  ])} as ${DURATION}`;
-}
-
-/** `migration.failed`, and the state row. */
-export function recordFailed(
-  context: RecordContext,
-  subject: Subject,
-  error: RecordedError,
-): string {
-  const { lease } = context;
-  return call(context, "record_failed", [
-    literal(lease.runId),
-    ...subjectArguments(subject),
-    jsonLiteral({ error }),
-    ...identityArguments(context),
-  ]);
-}
-
-function call({ schema }: RecordContext, name: string, args: readonly string[]): string {
-  return `select ${identifier(schema)}.${name}(${args.join(", ")})`;
-}
-
-function subjectArguments({ tag, attempt, checksum }: Subject): readonly string[] {
-  return [literal(tag), integer(attempt), literal(checksum)];
-}
-
-function identityArguments({ identity }: RecordContext): readonly string[] {
-  const { host, processId, toolVersion, appVersion } = identity;
-  return [literal(host), integer(processId), literal(toolVersion), literal(appVersion)];
+    jsonLiteral({ host, processId, toolVersion, appVersion }),
+    jsonLiteral(events),
+    literal(runner.head),
+    literal(runner.activity),
+  ];
+  return `select ${identifier(schema)}.record(${args.join(", ")}) as ${DURATION}`;
 }
