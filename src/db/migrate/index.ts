@@ -21,6 +21,7 @@ export {
 } from "./pure/report.ts";
 export type {
   Checksum,
+  EventSink,
   LeaseHolder,
   MigrationFlag,
   MigrationState,

@@ -116,7 +116,7 @@ export class DatabaseMigrator {
         runId: request.identity.runId,
         head,
         durationMs: Math.round(performance.now() - start),
-        warnings,
+        warnings: [...warnings, ...(result.warnings ?? [])],
       };
     });
   }
@@ -194,12 +194,14 @@ export class DatabaseMigrator {
   }
 
   #request(call: CallOptions, signal: AbortSignal, history: Promise<History>): RunRequest {
-    const { url, ledgerSchema, connectTimeoutMs, waitTimeoutMs, appVersion } = this.#options;
+    const { url, ledgerSchema, connectTimeoutMs, waitTimeoutMs, eventSink, appVersion } =
+      this.#options;
     return {
       url,
       schema: ledgerSchema,
       connectTimeoutMs,
       waitTimeoutMs,
+      eventSink,
       history,
       plan: {},
       identity: {

@@ -24,8 +24,25 @@ export interface History {
   readonly migrations: readonly Migration[];
   /** Digest of the whole list; of an empty one, the digest of the empty text. */
   readonly head: Checksum;
+  /** The app's own copy of the events; absent where it has none. */
+  readonly eventSink?: EventSink;
   /** What is odd but harmless, as sentences. */
   readonly warnings: readonly string[];
+}
+
+/**
+ * Where the app keeps a copy of the migration events: its own event store. The ledger
+ * stays the truth; the copy never fails a migration.
+ */
+export interface EventSink {
+  /** Qualified name of the table, as SQL: the copy starts where it is there. */
+  readonly table: string;
+  /**
+   * One statement that writes the events in `$1` there, a jsonb array in the log's order, each as
+   * `tidemark events --json` shows it. It may be given an event a second time (after a
+   * restored backup), and must not write it twice. Names in it are schema-qualified.
+   */
+  readonly sql: string;
 }
 
 /** Who ran a migration, as it stands in the events. */

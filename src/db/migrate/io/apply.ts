@@ -45,6 +45,10 @@ export async function applyPending(
     return { outcome: "current", version: history.migrations.at(-1)?.tag };
   }
   const { lease, rows, at } = outcome;
+  let behind: string | null = null;
+  const onCopied = (reason: string | null) => {
+    behind = reason;
+  };
   try {
     // The plan made before the lease was a preview: this one runs.
     const plan = planRun(history, { runner, rows }, request.plan);
@@ -54,16 +58,26 @@ export async function applyPending(
       refuseFailedMeanwhile(plan.steps, rows, new Date(at.getTime() - runningForMs));
       const steps = await parse(plan.steps);
       onProgress({ kind: "planned", tags: steps.map(({ migration }) => migration.tag) });
-      const context = { schema, identity, lease };
-      await executeSteps({ session, context, steps, onProgress, signal, onApplied: applied.add });
+      const context = { schema, identity, lease, sink: request.eventSink ?? history.eventSink };
+      const onApplied = applied.add;
+      await executeSteps({ session, context, steps, onProgress, signal, onCopied, onApplied });
     }
     const after = await releaseAfterRun(session, request, lease);
-    const end = { outcome: nothingLeft ?? "applied", version: plan.versionAfter } as const;
+    const end = {
+      outcome: nothingLeft ?? "applied",
+      version: plan.versionAfter,
+      warnings: behind === null ? [] : [copyBehind(behind)],
+    } as const;
     return after === undefined ? end : { ...end, migrations: planRun(history, after).migrations };
   } catch (error) {
+    if (behind !== null) onProgress({ kind: "warning", message: copyBehind(behind) });
     await releaseQuietly(session, schema, lease, error);
     throw error;
   }
+}
+
+function copyBehind(reason: string): string {
+  return `the event store's copy of the migration events stays behind: ${reason}. The next migration that can write it does.`;
 }
 
 /** The ledger before the lease is held; where it is empty, whether another migrator was here. */

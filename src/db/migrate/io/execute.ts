@@ -1,3 +1,4 @@
+import { COPY } from "../pure/event-sink.ts";
 import { culpritOf, recordCanceled, recordError } from "../pure/failure.ts";
 import { FENCED } from "../pure/lease-sql.ts";
 import {
@@ -22,6 +23,8 @@ export interface Execution {
   readonly steps: readonly ParsedStep[];
   readonly onProgress: (progress: Progress) => void;
   readonly signal: AbortSignal | undefined;
+  /** Told after each record whether the app's copy of the events stays behind, and why. */
+  readonly onCopied: (behind: string | null) => void;
   /** Called for each migration whose commit was confirmed. */
   readonly onApplied: (applied: AppliedMigration) => void;
 }
@@ -35,15 +38,21 @@ function isContended(error: unknown): error is ServerError {
   return isServerError(error) && (error.code === FENCED || error.code === LOCK_NOT_AVAILABLE);
 }
 
+/** What has come back of a message. */
+interface Live {
+  /** The last marker. */
+  marker: number | undefined;
+  durationMs: number;
+  /** Why the copy of the events stays behind; undefined where none was asked for. */
+  copy: string | null | undefined;
+}
+
 /** A migration's message on its way. */
-interface Flight {
+interface Flight extends Live {
   readonly step: ParsedStep;
   readonly index: number;
   readonly message: Message;
   readonly sent: Sent;
-  /** The last marker that came back. */
-  marker: number | undefined;
-  durationMs: number;
 }
 
 interface Failed {
@@ -107,6 +116,7 @@ export async function executeSteps(execution: Execution): Promise<void> {
       bytes -= oldest.message.text.length;
       if (failed === undefined) {
         const applied = { tag: oldest.step.migration.tag, durationMs: oldest.durationMs };
+        if (oldest.copy !== undefined) execution.onCopied(oldest.copy);
         execution.onApplied(applied);
         execution.onProgress({ kind: "migration-done", ...applied });
         announce(oldest.index + 1);
@@ -130,10 +140,11 @@ async function launch(execution: Execution, step: ParsedStep, index: number): Pr
   const { session, context, steps } = execution;
   const following = steps[index + 1];
   const message = migrationMessage(context, index + 1, step, following, session.serverVersion);
-  const live = { marker: undefined as number | undefined, durationMs: 0 };
+  const live: Live = { marker: undefined, durationMs: 0, copy: undefined };
   const sent = await session.send(`migration:${step.migration.tag}`, message.text, (row: Row) => {
     if (MARKER in row) live.marker = Number(row[MARKER]);
     else if (DURATION in row) live.durationMs = Number(row[DURATION]);
+    else if (COPY in row) live.copy = row[COPY] as string | null;
   });
   return Object.assign(live, { step, index, message, sent });
 }
@@ -162,7 +173,7 @@ async function failureOf(execution: Execution, { flight, error }: Failed): Promi
     return new LeaseLost(error.message, { cause: error });
   }
   const recorded = recordError(step, error, { culprit, stage }, aftermathOf(execution, index));
-  return recordAndRelease(execution.session, execution.context, {
+  return recordAndRelease(execution, {
     steps: execution.steps,
     index,
     recorded,
@@ -178,7 +189,7 @@ function stopBefore(
   index: number,
   cause: ServerError | undefined,
 ): Promise<Error> {
-  return recordAndRelease(execution.session, execution.context, {
+  return recordAndRelease(execution, {
     steps: execution.steps,
     index,
     recorded: recordCanceled(step.migration, aftermathOf(execution, index)),

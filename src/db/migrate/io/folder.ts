@@ -2,6 +2,7 @@ import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { MigrateError } from "../errors.ts";
 import { checksumOf, EMPTY_HEAD, linkAfter, withoutBom } from "../pure/checksum.ts";
+import { parseSinkFile, SINK_FILE } from "../pure/event-sink.ts";
 import { parseJournal } from "../pure/journal.ts";
 import { checkSumFile, SUM_FILE } from "../pure/sum-file.ts";
 import type { History, Migration } from "../types.ts";
@@ -40,7 +41,15 @@ export async function loadHistory(
   }
   if (missing.length > 0) throw missingFiles(dir, journalFile, missing);
 
-  const history = { dir, migrations, head: link, warnings: strayFiles(names, migrations) };
+  const sinkFile = join(dir, SINK_FILE);
+  const sink = names.includes(SINK_FILE) ? await readFile(sinkFile, "utf8") : undefined;
+  const history = {
+    dir,
+    migrations,
+    head: link,
+    ...(sink !== undefined && { eventSink: parseSinkFile(withoutBom(sink), sinkFile) }),
+    warnings: strayFiles(names, migrations),
+  };
   if (options.sumFile === "check" && names.includes(SUM_FILE)) {
     const file = join(dir, SUM_FILE);
     checkSumFile(history, await readFile(file, "utf8"), file);
@@ -83,7 +92,7 @@ function missingFiles(dir: string, journalFile: string, missing: readonly string
 }
 
 function strayFiles(names: readonly string[], migrations: readonly Migration[]): readonly string[] {
-  const known = new Set(migrations.map(({ tag }) => `${tag}.sql`));
+  const known = new Set([SINK_FILE, ...migrations.map(({ tag }) => `${tag}.sql`)]);
   return names
     .filter((name) => name.endsWith(".sql") && !name.endsWith(".down.sql") && !known.has(name))
     .toSorted()

@@ -1,4 +1,5 @@
 import { MigrateError } from "../errors.ts";
+import { COPY } from "../pure/event-sink.ts";
 import { fence, ownSettings, releaseLease } from "../pure/lease-sql.ts";
 import { type ParsedStep, subjectOf } from "../pure/message.ts";
 import { type RecordContext, record } from "../pure/record-sql.ts";
@@ -17,13 +18,19 @@ export interface Failure {
   readonly cause: unknown;
 }
 
+/** What writes it. */
+interface Recorder {
+  readonly session: Session;
+  readonly context: RecordContext;
+  readonly onCopied: (behind: string | null) => void;
+}
+
 /**
  * Writes `failed` and gives the lease back, in one transaction. Where that fails too,
  * the first error is still the one that is returned.
  */
 export async function recordAndRelease(
-  session: Session,
-  context: RecordContext,
+  { session, context, onCopied }: Recorder,
   { steps, index, recorded, code, remedy, cause }: Failure,
 ): Promise<MigrateError> {
   const step = steps[index];
@@ -33,7 +40,7 @@ export async function recordAndRelease(
     "begin isolation level read committed read write",
     ownSettings(session.serverVersion),
     fence(context.schema, context.lease, { activity: tag }),
-    record(
+    ...record(
       context,
       [{ type: "migration.failed", ...subjectOf(step), payload: { error: recorded } }],
       { head: null, activity: tag },
@@ -45,10 +52,12 @@ export async function recordAndRelease(
   try {
     await despiteLateCancel(async () => {
       const { reply } = await session.send("failed", text);
-      await reply.catch(async (error: unknown) => {
+      const { rows } = await reply.catch(async (error: unknown) => {
         await rollBack(session);
         throw error;
       });
+      const copied = rows.find((row) => COPY in row);
+      if (copied !== undefined) onCopied(copied[COPY] as string | null);
     });
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);

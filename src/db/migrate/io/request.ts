@@ -1,6 +1,6 @@
 import type { RunIdentity } from "../pure/lease-sql.ts";
 import type { PlanOptions } from "../pure/plan.ts";
-import type { AppliedMigration, History, MigrationStatus, Tag } from "../types.ts";
+import type { AppliedMigration, EventSink, History, MigrationStatus, Tag } from "../types.ts";
 import type { ConnectOptions } from "./connect.ts";
 import type { Session } from "./session.ts";
 
@@ -9,6 +9,8 @@ export interface RunRequest extends ConnectOptions {
   readonly schema: string;
   readonly identity: RunIdentity;
   readonly waitTimeoutMs: number;
+  /** In place of the folder's own. */
+  readonly eventSink: EventSink | undefined;
   readonly history: Promise<History>;
   readonly plan: PlanOptions;
 }
@@ -16,6 +18,8 @@ export interface RunRequest extends ConnectOptions {
 export interface RunResult {
   readonly outcome: "applied" | "current" | "newer";
   readonly applied: readonly AppliedMigration[];
+  /** What went wrong beside the run, as sentences. */
+  readonly warnings?: readonly string[];
   /** Tag of the newest applied migration, in the history's order. */
   readonly version: Tag | undefined;
   /** Each migration as the run left it; absent where the head alone told that nothing was pending. */
@@ -24,6 +28,8 @@ export interface RunResult {
 
 /** How one session's worth of a run ended. */
 export interface AttemptResult {
+  /** What went wrong beside the run, as sentences. */
+  readonly warnings?: readonly string[];
   readonly outcome: RunResult["outcome"];
   readonly version: Tag | undefined;
   readonly migrations?: readonly MigrationStatus[];

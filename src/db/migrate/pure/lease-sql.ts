@@ -160,12 +160,19 @@ from ${identifier(schema)}.schema_migrations m`;
 
 /** Reads the log, oldest first. */
 export function readEvents(schema: string): string {
-  return `select pg_catalog.jsonb_build_object(
-  'id', e.id, 'at', e.at, 'type', e.type, 'runId', e.run_id, 'tag', e.tag, 'attempt', e.attempt,
-  'checksum', e.checksum, 'payload', e.payload, 'owner', ${ownerObject("e")}
-) as tidemark_event
+  return `select ${eventObject("e")} as tidemark_event
 from ${identifier(schema)}.migration_events e
 order by e.id`;
+}
+
+/** A row of the log as one object. */
+export function eventObject(alias: string): string {
+  const e = alias;
+  return `pg_catalog.jsonb_build_object(
+  'id', ${e}.id, 'at', ${e}.at, 'type', ${e}.type, 'runId', ${e}.run_id, 'tag', ${e}.tag,
+  'attempt', ${e}.attempt, 'checksum', ${e}.checksum, 'payload', ${e}.payload,
+  'owner', ${ownerObject(e)}
+)`;
 }
 
 /** The owner columns of an event as one object, which is what the state table keeps. */

@@ -1,4 +1,5 @@
-import { FENCED, LEASE_TTL_MS } from "./lease-sql.ts";
+import { copyFunction } from "./event-sink.ts";
+import { eventObject, FENCED, LEASE_TTL_MS } from "./lease-sql.ts";
 import { dollarQuote, identifier, literal } from "./quote.ts";
 
 /**
@@ -10,7 +11,7 @@ import { dollarQuote, identifier, literal } from "./quote.ts";
  */
 export function ledgerFunctions(schema: string): string {
   const s = identifier(schema);
-  return `${fenceFunction(s)}\n${recordFunction(s)}`;
+  return `${fenceFunction(s)}\n${recordFunction(s)}\n${copyFunction(s, dollarQuote(s), eventObject)}`;
 }
 
 const SAFE = "set search_path = pg_catalog, pg_temp";

@@ -78,7 +78,9 @@ create table ${s}.runner (
   db_user text,
   activity text,
   acquired_at timestamptz,
-  expires_at timestamptz
+  expires_at timestamptz,
+  sink_table oid,
+  sink_position bigint
 );
 insert into ${s}.runner (id, ledger_version, min_reader, head)
 values (1, ${LEDGER_VERSION}, ${LEDGER_VERSION}, ${literal(EMPTY_HEAD)});

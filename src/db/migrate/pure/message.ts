@@ -57,7 +57,7 @@ export function startMessage(
     BEGIN,
     ownSettings(serverVersion),
     fence(context.schema, context.lease, { step, activity: first.migration.tag }),
-    record(context, [startOf(first)], { head: null, activity: first.migration.tag }),
+    ...record(context, [startOf(first)], { head: null, activity: first.migration.tag }),
     "set local synchronous_commit to off",
     "commit",
   ].join(";\n");
@@ -101,7 +101,7 @@ export function migrationMessage(
     ...(context.lease.direct ? LEAVE_NOTHING_OF_OUR_OWN_SESSION : []),
     limits(serverVersion),
     `select ${todo.length + 1} as ${MARKER}`,
-    record(context, [endOf(current), ...(next === undefined ? [] : [startOf(next)])], {
+    ...record(context, [endOf(current), ...(next === undefined ? [] : [startOf(next)])], {
       head: current.headAfter,
       activity: next?.migration.tag ?? null,
     }),

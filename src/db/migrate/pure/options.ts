@@ -1,4 +1,5 @@
 import { MigrateError } from "../errors.ts";
+import type { EventSink } from "../types.ts";
 
 export interface MigratorOptions {
   /** `postgres://user:password@host:5432/database`. */
@@ -11,6 +12,8 @@ export interface MigratorOptions {
   readonly connectTimeoutMs?: number;
   /** Bound on waiting for another runner, in milliseconds. Default 600,000. */
   readonly waitTimeoutMs?: number;
+  /** The app's copy of the migration events. Default: `event-sink.sql` in the folder, where it is there. */
+  readonly eventSink?: EventSink;
   /** Stands in each event, so that a migration can be traced to a release. */
   readonly appVersion?: string;
 }
@@ -21,6 +24,7 @@ export interface ResolvedOptions {
   readonly ledgerSchema: string;
   readonly connectTimeoutMs: number;
   readonly waitTimeoutMs: number;
+  readonly eventSink: EventSink | undefined;
   readonly appVersion: string | null;
 }
 
@@ -39,6 +43,7 @@ export function resolveOptions(options: MigratorOptions): ResolvedOptions {
     ledgerSchema: options.ledgerSchema ?? "tidemark",
     connectTimeoutMs: options.connectTimeoutMs ?? 10_000,
     waitTimeoutMs: options.waitTimeoutMs ?? 600_000,
+    eventSink: options.eventSink,
     appVersion: options.appVersion ?? null,
   };
   const problems = [

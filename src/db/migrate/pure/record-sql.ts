@@ -1,4 +1,5 @@
-import type { Checksum, RecordedError, Tag } from "../types.ts";
+import type { Checksum, EventSink, RecordedError, Tag } from "../types.ts";
+import { copyEvents } from "./event-sink.ts";
 import type { LeaseToken, RunIdentity } from "./lease-sql.ts";
 import { identifier, jsonLiteral, literal } from "./quote.ts";
 
@@ -7,6 +8,7 @@ export interface RecordContext {
   readonly schema: string;
   readonly identity: RunIdentity;
   readonly lease: LeaseToken;
+  readonly sink: EventSink | undefined;
 }
 
 /** The migration that an event is about. */
@@ -38,9 +40,12 @@ export type NewEvent = Subject &
 /** Column of the duration that `record` returns: of what ended, in milliseconds. */
 export const DURATION = "tidemark_duration";
 
-/** Writes events with their fold into the state table, and renews the lease. */
+/**
+ * Writes events with their fold into the state table, renews the lease, and copies what
+ * is new to the app's event store: the statements for it, in order.
+ */
 export function record(
-  { schema, identity, lease }: RecordContext,
+  { schema, identity, lease, sink }: RecordContext,
   events: readonly NewEvent[],
   runner: {
     /** The database's new head; null leaves it as it is. */
@@ -48,7 +53,7 @@ export function record(
     /** What the run does next, for those who wait to read. */
     readonly activity: Tag | null;
   },
-): string {
+): readonly string[] {
   const { host, processId, toolVersion, appVersion } = identity;
   const args = [
     literal(lease.runId),
@@ -58,5 +63,8 @@ export function record(
     literal(runner.head),
     literal(runner.activity),
   ];
-  return `select ${identifier(schema)}.record(${args.join(", ")}) as ${DURATION}`;
+  return [
+    `select ${identifier(schema)}.record(${args.join(", ")}) as ${DURATION}`,
+    ...copyEvents(schema, sink),
+  ];
 }

@@ -1,0 +1,83 @@
+import { MigrateError } from "../errors.ts";
+import type { EventSink } from "../types.ts";
+import { identifier, literal } from "./quote.ts";
+
+/** Name of the sink's file in the migrations folder. */
+export const SINK_FILE = "event-sink.sql";
+
+/** Column of what `copyEvents` returns: null, or why the copy stays behind. */
+export const COPY = "tidemark_copy";
+
+const TABLE_LINE = /^--[ \t]*tidemark:[ \t]*event-sink[ \t]+(\S.*?)[ \t]*$/m;
+
+/**
+ * Reads a sink's file: SQL with one line that names the table it writes to.
+ *
+ * @throws MigrateError `history_invalid` without that line, or without a statement
+ */
+export function parseSinkFile(text: string, file: string): EventSink {
+  const table = TABLE_LINE.exec(text)?.[1];
+  const empty = text.replaceAll(/--[^\n]*/g, "").trim() === "";
+  if (table !== undefined && !empty) return { table, sql: text };
+  throw new MigrateError({
+    code: "history_invalid",
+    fact: empty
+      ? `${file} holds no statement.`
+      : `${file} does not name the table that it writes to.`,
+    remedy:
+      "Nothing was run. It needs a line `-- tidemark: event-sink <schema>.<table>` and one statement " +
+      "that writes the events given as $1 (jsonb) there; without the file, nothing is copied.",
+  });
+}
+
+/**
+ * The app's own copy of the migration events, written last before COMMIT. A savepoint
+ * around it keeps what is wrong with the app's table from failing the migration.
+ */
+export function copyEvents(schema: string, sink: EventSink | undefined): readonly string[] {
+  if (sink === undefined) return [];
+  const args = `${literal(sink.table)}, ${literal(sink.sql)}`;
+  return [`select ${identifier(schema)}.copy_events(${args}) as ${COPY}`];
+}
+
+/**
+ * The ledger's function behind `copyEvents`. The runner row remembers how far the copy
+ * is, and into which table: one that was dropped and made again gets all of it anew.
+ */
+export function copyFunction(s: string, quote: string, eventObject: (alias: string) => string) {
+  return `
+create function ${s}.copy_events(p_table text, p_sql text)
+returns text
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as ${quote}
+declare
+  target oid;
+  before record;
+  behind jsonb;
+  newest bigint;
+begin
+  select r.sink_table, r.sink_position into before from ${s}.runner r where r.id = 1;
+  -- Whoever has locked the app's table must not hold the migrations up.
+  perform set_config('lock_timeout', '1s', true);
+  begin
+    target := to_regclass(p_table);
+    if target is null then
+      -- Not made yet; or gone again, which is worth a word.
+      return case when before.sink_table is not null then format('there is no table %s any more', p_table) end;
+    end if;
+    select jsonb_agg(${eventObject("e")} order by e.id), max(e.id) into behind, newest
+    from ${s}.migration_events e
+    where e.id > case when before.sink_table = target then before.sink_position else 0 end;
+    if behind is null then
+      return null;
+    end if;
+    execute p_sql using behind;
+    update ${s}.runner set sink_table = target, sink_position = newest where id = 1;
+    return null;
+  exception when others then
+    return format('%s (SQLSTATE %s)', sqlerrm, sqlstate);
+  end;
+end
+${quote};`;
+}
