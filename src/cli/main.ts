@@ -18,6 +18,11 @@ function seconds(text: string): number {
   return value;
 }
 
+function count(text: string): number {
+  if (!/^[1-9]\d{0,5}$/.test(text)) throw new InvalidArgumentError("Expected a number, 1 or more.");
+  return Number(text);
+}
+
 function withOutput(command: Command): Command {
   return command
     .option("--config <file>", "drizzle configuration (default: drizzle.config.ts)")
@@ -67,6 +72,13 @@ async function main(argv: readonly string[]): Promise<number> {
       "how long to wait for another runner (default: 600)",
       seconds,
     )
+    .option(
+      "--lock-timeout <seconds>",
+      "how long a migration waits for a lock on each try (default: 5)",
+      seconds,
+    )
+    .option("--lock-tries <count>", "how often it tries to get its locks (default: 10)", count)
+    .option("--lock-budget <seconds>", "bound on all of its tries (default: none)", seconds)
     .action(async (flags: MigrateFlags) => {
       exitCode = await (await import("./migrate.ts")).runMigrate(flags);
     });

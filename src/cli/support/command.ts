@@ -22,7 +22,7 @@ export interface CommandContext {
  */
 export async function withMigrator(
   flags: CommonFlags,
-  extra: Pick<MigratorOptions, "waitTimeoutMs">,
+  extra: Partial<MigratorOptions>,
   work: (context: CommandContext) => Promise<number>,
 ): Promise<number> {
   return reporting(flags, async (output, interrupts) => {

@@ -1,4 +1,9 @@
-import { describeHolder, duration, type Progress } from "../../db/migrate/index.ts";
+import {
+  describeBlocker,
+  describeHolder,
+  duration,
+  type Progress,
+} from "../../db/migrate/index.ts";
 import type { Output } from "./output.ts";
 
 export interface ProgressView {
@@ -20,6 +25,7 @@ export async function showProgress(output: Output): Promise<ProgressView> {
   const { green } = output.errorColors;
   const spinner = output.live ? await createSpinner() : undefined;
   let doing: { readonly text: string; readonly since: number; saidAt: number } | undefined;
+  let blockedBy: string | undefined;
   const tick = () => {
     if (doing === undefined) return;
     const took = Date.now() - doing.since;
@@ -36,6 +42,14 @@ export async function showProgress(output: Output): Promise<ProgressView> {
   return {
     onProgress: (progress) => {
       const { done, next } = describe(progress);
+      if (progress.kind === "blocked" && next !== undefined) {
+        const who = progress.blockers.map(({ pid }) => pid).join();
+        if (spinner) spinner.text = next;
+        else if (who !== blockedBy) output.note(next);
+        blockedBy = who;
+        return;
+      }
+      blockedBy = undefined;
       if (done !== undefined) {
         doing = undefined;
         output.note(progress.kind === "migration-done" ? `${green("✓")} ${done}` : done);
@@ -72,6 +86,17 @@ export function describe(progress: Progress): { readonly done?: string; readonly
       const from = resumedAt > 0 ? `, from statement ${resumedAt + 1}` : "";
       return {
         next: `${tag} (${index + 1} of ${total}, ${statements} statement${statements === 1 ? "" : "s"}${from})`,
+      };
+    }
+    case "blocked":
+      return {
+        next: `${progress.tag} waits for a lock held by ${progress.blockers.map(describeBlocker).join("; ")}`,
+      };
+    case "lock-retry": {
+      const { tag, reason, tries, of, pauseMs, blockers } = progress;
+      const held = blockers.map((blocker) => `; held by ${describeBlocker(blocker)}`).join("");
+      return {
+        done: `${tag}: ${reason} (try ${tries} of ${of}), rolled back, again in ${duration(pauseMs)}${held}`,
       };
     }
     case "migration-done":

@@ -10,6 +10,7 @@ export {
   type PlanReport,
   type StatusReport,
 } from "./migrator.ts";
+export { describeBlocker } from "./pure/blockers.ts";
 export type { MigratorOptions } from "./pure/options.ts";
 export {
   duration,
@@ -20,6 +21,7 @@ export {
   statusCells,
 } from "./pure/report.ts";
 export type {
+  Blocker,
   Checksum,
   EventSink,
   LeaseHolder,

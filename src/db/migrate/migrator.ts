@@ -194,14 +194,10 @@ export class DatabaseMigrator {
   }
 
   #request(call: CallOptions, signal: AbortSignal, history: Promise<History>): RunRequest {
-    const { url, ledgerSchema, connectTimeoutMs, waitTimeoutMs, eventSink, appVersion } =
-      this.#options;
+    const { ledgerSchema, appVersion, dir: _dir, ...settings } = this.#options;
     return {
-      url,
+      ...settings,
       schema: ledgerSchema,
-      connectTimeoutMs,
-      waitTimeoutMs,
-      eventSink,
       history,
       plan: {},
       identity: {

@@ -230,6 +230,20 @@ export interface AppliedMigration {
   readonly durationMs: number;
 }
 
+/** A session that holds a lock, as far as the run's role may see it. */
+export interface Blocker {
+  /** Backend; 0 for a prepared transaction. */
+  readonly pid: number;
+  readonly user: string | null;
+  readonly application: string | null;
+  /** As in `pg_stat_activity`. */
+  readonly state: string | null;
+  /** The start of its query, running or last. */
+  readonly query: string | null;
+  /** Since its transaction began. */
+  readonly forMs: number | null;
+}
+
 /** What happens while a run goes on, in order. */
 export type Progress =
   | { readonly kind: "server-unavailable"; readonly reason: string; readonly waitedMs: number }
@@ -244,6 +258,18 @@ export type Progress =
       readonly total: number;
       readonly statements: number;
       readonly resumedAt: number;
+    }
+  /** The migration waits for a lock that these sessions hold. */
+  | { readonly kind: "blocked"; readonly tag: Tag; readonly blockers: readonly Blocker[] }
+  /** It got no lock, was rolled back, and is tried again after a pause. */
+  | {
+      readonly kind: "lock-retry";
+      readonly tag: Tag;
+      readonly reason: string;
+      readonly tries: number;
+      readonly of: number;
+      readonly pauseMs: number;
+      readonly blockers: readonly Blocker[];
     }
   | { readonly kind: "migration-done"; readonly tag: Tag; readonly durationMs: number }
   | { readonly kind: "notice"; readonly severity: string; readonly message: string }

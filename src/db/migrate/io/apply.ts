@@ -6,7 +6,13 @@ import type { History, Ledger, LedgerRow, RunnerRow } from "../types.ts";
 import { executeSteps } from "./execute.ts";
 import { lookAgain, release, takeOrWait } from "./lease.ts";
 import { LeaseLost } from "./lease-lost.ts";
-import { countForeignRows, createLedgerIfAbsent, rollBack, rowsOf } from "./ledger.ts";
+import {
+  countForeignRows,
+  createLedgerIfAbsent,
+  LOCK_NOT_AVAILABLE,
+  rollBack,
+  rowsOf,
+} from "./ledger.ts";
 import { SessionLost } from "./loss.ts";
 import type { Attempt, AttemptResult, RunRequest } from "./request.ts";
 import { isServerError, type Session } from "./session.ts";
@@ -58,9 +64,13 @@ export async function applyPending(
       refuseFailedMeanwhile(plan.steps, rows, new Date(at.getTime() - runningForMs));
       const steps = await parse(plan.steps);
       onProgress({ kind: "planned", tags: steps.map(({ migration }) => migration.tag) });
-      const context = { schema, identity, lease, sink: request.eventSink ?? history.eventSink };
+      const { lockPatience, url } = request;
+      const sink = request.eventSink ?? history.eventSink;
+      const { lockTimeoutMs } = lockPatience;
+      const context = { schema, identity, lease, sink, lockTimeoutMs };
       const onApplied = applied.add;
-      await executeSteps({ session, context, steps, onProgress, signal, onCopied, onApplied });
+      const execution = { session, context, steps, onProgress, signal, onCopied, onApplied };
+      await executeSteps(execution, lockPatience, url);
     }
     const after = await releaseAfterRun(session, request, lease);
     const end = {
@@ -137,7 +147,7 @@ function refuseFailedMeanwhile(
   if (row.error.sqlState === null || row.checksum !== step.migration.checksum) return;
   if ((row.finishedAt ?? row.startedAt) < since) return;
   throw new MigrateError({
-    code: "migration_failed",
+    code: row.error.sqlState === LOCK_NOT_AVAILABLE ? "lock_timeout" : "migration_failed",
     tag: row.tag,
     fact: row.error.text,
     remedy: `Another runner met this since this one began (${row.owner.host}, process ${row.owner.processId}), and it was not tried again.`,

@@ -13,7 +13,7 @@ export interface Failure {
   /** Which of them failed. */
   readonly index: number;
   readonly recorded: RecordedError;
-  readonly code: "migration_failed" | "canceled";
+  readonly code: "migration_failed" | "lock_timeout" | "canceled";
   readonly remedy: string;
   readonly cause: unknown;
 }

@@ -1,4 +1,5 @@
 import type { RunIdentity } from "../pure/lease-sql.ts";
+import type { LockPatience } from "../pure/lock-patience.ts";
 import type { PlanOptions } from "../pure/plan.ts";
 import type { AppliedMigration, EventSink, History, MigrationStatus, Tag } from "../types.ts";
 import type { ConnectOptions } from "./connect.ts";
@@ -9,6 +10,7 @@ export interface RunRequest extends ConnectOptions {
   readonly schema: string;
   readonly identity: RunIdentity;
   readonly waitTimeoutMs: number;
+  readonly lockPatience: LockPatience;
   /** In place of the folder's own. */
   readonly eventSink: EventSink | undefined;
   readonly history: Promise<History>;

@@ -57,6 +57,7 @@ export function recordError(
   error: ServerErrorFields,
   at: { readonly culprit: Culprit | undefined; readonly stage: Stage },
   aftermath: Aftermath,
+  more: readonly string[] = [],
 ): RecordedError {
   const { culprit, stage } = at;
   const total = statements.length;
@@ -73,6 +74,7 @@ export function recordError(
     ...(error.detail ? [`detail: ${error.detail}`] : []),
     ...(error.hint ? [`hint: ${error.hint}`] : []),
     ...(error.where ? [`context: ${error.where.replaceAll("\n", "\n         ")}`] : []),
+    ...more,
     stateText(migration.tag, aftermath),
   ];
   return {

@@ -3,6 +3,12 @@ import { identifier, integer, literal } from "./quote.ts";
 /** Life of a lease without renewal. */
 export const LEASE_TTL_MS = 15_000;
 
+/** How often it is renewed where nothing else says that its run is alive. */
+export const LEASE_RENEW_MS = 3_000;
+
+/** Default `lock_timeout` of a transaction. */
+export const LOCK_TIMEOUT_MS = 5_000;
+
 /** SQLSTATE of our own: the lease belongs to another run, or the step before is not done. */
 export const FENCED = "TM002";
 
@@ -31,11 +37,11 @@ export function ownSettings(serverVersion: number): string {
 }
 
 /** The time-outs of every transaction of ours. */
-export function limits(serverVersion: number): string {
+export function limits(serverVersion: number, lockTimeoutMs: number = LOCK_TIMEOUT_MS): string {
   return [
     "set local statement_timeout to 0",
     `set local idle_in_transaction_session_timeout to ${LEASE_TTL_MS}`,
-    "set local lock_timeout to '5s'",
+    `set local lock_timeout to ${integer(lockTimeoutMs)}`,
     ...(serverVersion >= 170_000 ? ["set local transaction_timeout to 0"] : []),
   ].join(";\n");
 }
@@ -191,6 +197,23 @@ export function fence(
 ): string {
   const step = options.step === undefined ? "null" : integer(options.step);
   return `select ${identifier(schema)}.fence(${literal(lease.runId)}, ${lease.token}, ${step}, ${literal(options.activity)})`;
+}
+
+/** Column of the row that says that the lease was renewed. */
+export const RENEWED = "tidemark_renewed";
+
+/** Renews the lease between two transactions. No row where it is another's by now. */
+export function renewLease(schema: string, lease: LeaseToken, serverVersion: number): string {
+  return [
+    "begin isolation level read committed read write",
+    ownSettings(serverVersion),
+    "set local synchronous_commit to off",
+    `update ${identifier(schema)}.runner
+set expires_at = clock_timestamp() + interval '${integer(LEASE_TTL_MS)} ms'
+where id = 1 and run_id = ${literal(lease.runId)} and token = ${lease.token}
+returning true as ${RENEWED}`,
+    "commit",
+  ].join(";\n");
 }
 
 /** Gives the lease back. No row and no error where it is another's by now. */

@@ -82,7 +82,7 @@ export function migrationMessage(
   const starts: number[] = [];
   let text = [
     BEGIN,
-    limits(serverVersion),
+    limits(serverVersion, context.lockTimeoutMs),
     fence(context.schema, context.lease, { step, activity: current.migration.tag }),
     // The role's own, whatever a pooler's other client has left in the session.
     "set local search_path to default",

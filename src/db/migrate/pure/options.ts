@@ -1,5 +1,7 @@
 import { MigrateError } from "../errors.ts";
 import type { EventSink } from "../types.ts";
+import { LOCK_TIMEOUT_MS } from "./lease-sql.ts";
+import type { LockPatience } from "./lock-patience.ts";
 
 export interface MigratorOptions {
   /** `postgres://user:password@host:5432/database`. */
@@ -12,6 +14,12 @@ export interface MigratorOptions {
   readonly connectTimeoutMs?: number;
   /** Bound on waiting for another runner, in milliseconds. Default 600,000. */
   readonly waitTimeoutMs?: number;
+  /** `lock_timeout` of a migration's statements, in milliseconds. Default 5,000. */
+  readonly lockTimeoutMs?: number;
+  /** How often a migration that gets no lock is tried, with growing pauses. Default 10. */
+  readonly lockTries?: number;
+  /** Bound on all these tries and pauses, in milliseconds. Default: none but the tries. */
+  readonly lockBudgetMs?: number;
   /** The app's copy of the migration events. Default: `event-sink.sql` in the folder, where it is there. */
   readonly eventSink?: EventSink;
   /** Stands in each event, so that a migration can be traced to a release. */
@@ -24,6 +32,7 @@ export interface ResolvedOptions {
   readonly ledgerSchema: string;
   readonly connectTimeoutMs: number;
   readonly waitTimeoutMs: number;
+  readonly lockPatience: LockPatience;
   readonly eventSink: EventSink | undefined;
   readonly appVersion: string | null;
 }
@@ -43,6 +52,11 @@ export function resolveOptions(options: MigratorOptions): ResolvedOptions {
     ledgerSchema: options.ledgerSchema ?? "tidemark",
     connectTimeoutMs: options.connectTimeoutMs ?? 10_000,
     waitTimeoutMs: options.waitTimeoutMs ?? 600_000,
+    lockPatience: {
+      lockTimeoutMs: options.lockTimeoutMs ?? LOCK_TIMEOUT_MS,
+      lockTries: options.lockTries ?? 10,
+      lockBudgetMs: options.lockBudgetMs,
+    },
     eventSink: options.eventSink,
     appVersion: options.appVersion ?? null,
   };
@@ -52,6 +66,7 @@ export function resolveOptions(options: MigratorOptions): ResolvedOptions {
     ...schemaProblems(resolved.ledgerSchema),
     ...timeoutProblems("the connect time-out", resolved.connectTimeoutMs),
     ...timeoutProblems("the wait time-out", resolved.waitTimeoutMs),
+    ...lockProblems(resolved.lockPatience),
   ];
   if (problems.length === 0) return resolved;
   throw new MigrateError({
@@ -87,6 +102,21 @@ function schemaProblems(name: string): readonly string[] {
   if (name.startsWith("pg_"))
     return [`the ledger's schema ${name} starts with pg_, which PostgreSQL reserves`];
   return [];
+}
+
+function lockProblems({ lockTimeoutMs, lockTries, lockBudgetMs }: LockPatience) {
+  // 0 would wait for ever, and everybody behind it with it.
+  const timeout = Number.isInteger(lockTimeoutMs) && lockTimeoutMs >= 1;
+  const tries = Number.isInteger(lockTries) && lockTries >= 1;
+  return [
+    ...(timeout
+      ? []
+      : [
+          `the lock time-out is ${lockTimeoutMs}, where a whole number of milliseconds from 1 is expected`,
+        ]),
+    ...(tries ? [] : [`the number of lock tries is ${lockTries}, where 1 or more is expected`]),
+    ...(lockBudgetMs === undefined ? [] : timeoutProblems("the lock budget", lockBudgetMs)),
+  ];
 }
 
 function timeoutProblems(name: string, value: number): readonly string[] {

@@ -9,6 +9,8 @@ export interface RecordContext {
   readonly identity: RunIdentity;
   readonly lease: LeaseToken;
   readonly sink: EventSink | undefined;
+  /** `lock_timeout` of a migration's statements. */
+  readonly lockTimeoutMs: number;
 }
 
 /** The migration that an event is about. */
