@@ -1,106 +1,15 @@
 #!/usr/bin/env node
-import { Command, CommanderError, InvalidArgumentError } from "commander";
-import { EXIT_CODES, errorJson, MigrateError, TOOL_VERSION } from "../db/migrate/index.ts";
-import type { GenerateFlags } from "./generate.ts";
-import type { MigrateFlags } from "./migrate.ts";
-import type { StatusFlags } from "./status.ts";
-import type { CommonFlags } from "./support/settings.ts";
-
-const EXIT_CODE_HELP = `
-Exit codes: 0 fine; 1 failed; 2 wrong use, settings or files; 3 pending (status --check);
-4 edited, out of order or drifted; 5 waited too long for another runner; 130/143 canceled.`;
-
-function seconds(text: string): number {
-  const value = Number(text);
-  if (text.trim() === "" || !Number.isFinite(value) || value < 0) {
-    throw new InvalidArgumentError("Expected a number of seconds, 0 or more.");
-  }
-  return value;
-}
-
-function count(text: string): number {
-  if (!/^[1-9]\d{0,5}$/.test(text)) throw new InvalidArgumentError("Expected a number, 1 or more.");
-  return Number(text);
-}
-
-function withOutput(command: Command): Command {
-  return command
-    .option("--config <file>", "drizzle configuration (default: drizzle.config.ts)")
-    .option("--json", "print one JSON object on stdout")
-    .option("--quiet", "print results and errors alone")
-    .option("--no-color", "print no colours");
-}
-
-function withFolder(command: Command): Command {
-  return withOutput(
-    command.option(
-      "--dir <folder>",
-      "migrations folder (default: `out` of drizzle.config.ts, else ./drizzle)",
-    ),
-  );
-}
-
-function withDatabase(command: Command): Command {
-  return withFolder(
-    command
-      .option("--url <url>", "database (default: MIGRATION_DATABASE_URL, else DATABASE_URL)")
-      .option("--embedded", "without a URL, use a development server of this folder's own")
-      .option("--ledger-schema <name>", "schema of the ledger (default: tidemark)")
-      .option(
-        "--connect-timeout <seconds>",
-        "how long to wait for the server (default: 10)",
-        seconds,
-      ),
-  );
-}
+import { type Command, CommanderError } from "commander";
+import { EXIT_CODES, errorJson, MigrateError } from "../db/migrate/index.ts";
+import { COMPLETION, createProgram } from "./program.ts";
 
 async function main(argv: readonly string[]): Promise<number> {
   let exitCode = 0;
-  const program = new Command("tidemark")
-    .description("Runs Drizzle migrations on PostgreSQL: locked, fenced, resumable, recorded.")
-    .version(TOOL_VERSION)
-    .addHelpText("after", EXIT_CODE_HELP)
-    .showHelpAfterError("Run with --help for the options.");
-
-  withDatabase(program.command("migrate"))
-    .description("apply what is pending")
-    .option("--to <tag>", "stop after this migration")
-    .option("--dry-run", "print what would run, and run nothing")
-    .option("--allow-out-of-order", "apply pending migrations that are older than applied ones")
-    .option(
-      "--wait-timeout <seconds>",
-      "how long to wait for another runner (default: 600)",
-      seconds,
-    )
-    .option(
-      "--lock-timeout <seconds>",
-      "how long a migration waits for a lock on each try (default: 5)",
-      seconds,
-    )
-    .option("--lock-tries <count>", "how often it tries to get its locks (default: 10)", count)
-    .option("--lock-budget <seconds>", "bound on all of its tries (default: none)", seconds)
-    .action(async (flags: MigrateFlags) => {
-      exitCode = await (await import("./migrate.ts")).runMigrate(flags);
-    });
-  withDatabase(program.command("status"))
-    .description("show each migration: state, time, duration, who")
-    .option("--check", "exit with 3 when something is pending")
-    .action(async (flags: StatusFlags) => {
-      exitCode = await (await import("./status.ts")).runStatus(flags);
-    });
-  withOutput(program.command("generate"))
-    .description("drizzle-kit generate, then tidemark.sum")
-    .argument("[name]", "name of the migration")
-    .option("--custom", "an empty file for SQL of your own")
-    .action(async (name: string | undefined, flags: GenerateFlags) => {
-      exitCode = await (await import("./generate.ts")).runGenerate(name, flags);
-    });
-  withFolder(program.command("sum"))
-    .description("write tidemark.sum anew, after a change that is meant")
-    .action(async (flags: CommonFlags) => {
-      exitCode = await (await import("./sum.ts")).runSum(flags);
-    });
-
+  const program = createProgram((code) => {
+    exitCode = code;
+  });
+  // `complete` is what the script asks, at each press of the key.
+  if (argv[0] === COMPLETION || argv[0] === "complete") await addCompletion(program);
   for (const command of [program, ...program.commands]) command.exitOverride();
   try {
     await program.parseAsync(argv, { from: "user" });
@@ -115,6 +24,17 @@ async function main(argv: readonly string[]): Promise<number> {
     }
     return EXIT_CODES.usage;
   }
+}
+
+/** The library brings a command of its own in place of the one in the help. */
+async function addCompletion(program: Command): Promise<void> {
+  const { default: addTo } = await import("@bomb.sh/tab/commander");
+  const commands = program.commands as Command[];
+  commands.splice(
+    commands.findIndex((command) => command.name() === COMPLETION),
+    1,
+  );
+  addTo(program, { completionCommandName: COMPLETION });
 }
 
 // A reader that has seen enough (`tidemark status | head`) is no error.

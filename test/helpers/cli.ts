@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { join } from "node:path";
 import { inject } from "vitest";
 
@@ -15,8 +15,23 @@ export interface CliOptions {
   readonly onStderr?: (text: string, kill: (signal: NodeJS.Signals) => void) => void;
 }
 
-/** Runs the compiled command line, as the package's bin does, with nothing of ours in its environment. */
+/** A command that runs. */
+export interface RunningCli {
+  readonly child: ChildProcess;
+  readonly end: Promise<CliResult>;
+  /** Called with each piece of stdout. */
+  readonly onStdout: (listener: (text: string) => void) => void;
+  /** Resolves once stderr holds that. */
+  readonly stderrMatches: (pattern: RegExp) => Promise<void>;
+}
+
+/** Runs the compiled command line to its end. */
 export function tidemark(args: readonly string[], options: CliOptions): Promise<CliResult> {
+  return startTidemark(args, options).end;
+}
+
+/** Starts the compiled command line, as the package's bin does, with nothing of ours in its environment. */
+export function startTidemark(args: readonly string[], options: CliOptions): RunningCli {
   const { PATH = "", HOME = "" } = process.env;
   const child = spawn(process.execPath, [join(inject("build"), "cli/main.js"), ...args], {
     cwd: options.cwd,
@@ -25,15 +40,29 @@ export function tidemark(args: readonly string[], options: CliOptions): Promise<
   });
   let stdout = "";
   let stderr = "";
-  child.stdout.on("data", (chunk) => {
+  child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
     stdout += chunk;
   });
-  child.stderr.on("data", (chunk) => {
+  child.stderr.setEncoding("utf8").on("data", (chunk: string) => {
     stderr += chunk;
     options.onStderr?.(stderr, (signal) => child.kill(signal));
   });
-  return new Promise((resolve, reject) => {
+  const end = new Promise<CliResult>((resolve, reject) => {
     child.on("error", reject);
     child.on("close", (code) => resolve({ code, stdout, stderr }));
   });
+  return {
+    child,
+    end,
+    onStdout: (listener) => child.stdout.on("data", listener),
+    stderrMatches: (pattern) =>
+      new Promise((resolve, reject) => {
+        const look = () => {
+          if (pattern.test(stderr)) resolve();
+        };
+        child.stderr.on("data", look);
+        child.on("close", () => reject(new Error(`ended without ${pattern}: ${stderr}`)));
+        look();
+      }),
+  };
 }

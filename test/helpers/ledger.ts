@@ -1,8 +1,8 @@
 import { expect } from "vitest";
-import { readLog, rowsOf } from "../../src/db/migrate/io/ledger.ts";
+import { eventsOf, rowsOf } from "../../src/db/migrate/io/ledger.ts";
 import { openSession } from "../../src/db/migrate/io/session.ts";
 import { foldEvents } from "../../src/db/migrate/pure/fold.ts";
-import { readRows } from "../../src/db/migrate/pure/lease-sql.ts";
+import { readEvents, readRows } from "../../src/db/migrate/pure/lease-sql.ts";
 import type { LedgerEvent, LedgerRow } from "../../src/db/migrate/types.ts";
 
 export interface LedgerContent {
@@ -17,7 +17,8 @@ export async function readLedgerContent(url: string, schema = "tidemark"): Promi
     readRows(schema),
   );
   try {
-    return { events: await readLog(session, schema), rows: rowsOf(first) };
+    const { reply } = await session.send("events", readEvents(schema));
+    return { events: eventsOf(await reply, schema), rows: rowsOf(first) };
   } finally {
     await session.close();
   }

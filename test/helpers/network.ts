@@ -15,6 +15,8 @@ export interface TcpProxy {
   readonly mute: () => void;
   /** Accepts no connection any more; those that are there stay. */
   readonly refuse: () => void;
+  /** Accepts connections again. */
+  readonly accept: () => Promise<void>;
   /** Cuts every connection with a RST. */
   readonly reset: () => void;
   readonly close: () => Promise<void>;
@@ -60,6 +62,9 @@ export async function tcpProxy(
     refuse: () => {
       server.close();
     },
+    accept: async () => {
+      await listen(server, listening);
+    },
     reset: () => {
       muted = false;
       for (const socket of sockets) socket.resetAndDestroy();
@@ -71,10 +76,10 @@ export async function tcpProxy(
   };
 }
 
-function listen(server: Server): Promise<number> {
+function listen(server: Server, onPort = 0): Promise<number> {
   return new Promise((resolve, reject) => {
     server.on("error", reject);
-    server.listen(0, "127.0.0.1", () => {
+    server.listen(onPort, "127.0.0.1", () => {
       const address = server.address();
       if (address !== null && typeof address === "object") resolve(address.port);
     });

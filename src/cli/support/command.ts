@@ -13,6 +13,8 @@ export interface CommandContext {
   readonly output: Output;
   readonly migrator: DatabaseMigrator;
   readonly signal: AbortSignal;
+  /** Exit code that a signal asks for; undefined where none came. */
+  readonly interrupted: () => number | undefined;
 }
 
 /**
@@ -30,7 +32,8 @@ export async function withMigrator(
     const settings = await resolveSettings(flags);
     return withServer(settings.target, output, (url) => {
       const migrator = new DatabaseMigrator({ ...settings.migrator, ...extra, url });
-      return work({ output, migrator, signal: interrupts.signal });
+      const { signal, exitCode: interrupted } = interrupts;
+      return work({ output, migrator, signal, interrupted });
     });
   });
 }

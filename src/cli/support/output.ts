@@ -6,6 +6,8 @@ export interface Output {
   readonly print: (text: string) => void;
   /** The one JSON object, with `--json`. */
   readonly json: (value: unknown) => void;
+  /** One JSON object of many, each a line, with `--json`. */
+  readonly jsonLine: (value: unknown) => void;
   /** Progress and remarks; nothing with `--quiet`. */
   readonly note: (text: string) => void;
   /** Always. */
@@ -38,6 +40,9 @@ export function createOutput(flags: OutputFlags): Output {
     },
     json: (value) => {
       if (json) write(stdout, JSON.stringify(value, null, stdout.isTTY ? 2 : 0));
+    },
+    jsonLine: (value) => {
+      if (json) write(stdout, JSON.stringify(value));
     },
     note: (text) => {
       if (!quiet) write(stderr, text);

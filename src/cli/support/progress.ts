@@ -77,6 +77,11 @@ export function describe(progress: Progress): { readonly done?: string; readonly
       return { done: `created the ledger in schema ${progress.schema}` };
     case "waiting":
       return { next: `waiting for another runner: ${describeHolder(progress.holder)}` };
+    case "behind": {
+      const { pending, holder } = progress;
+      const who = holder === undefined ? "nobody is at work" : describeHolder(holder);
+      return { next: `waiting for ${pending} pending: ${who}` };
+    }
     case "took-over":
       return { done: `took over from a runner that is gone: ${describeHolder(progress.holder)}` };
     case "planned":

@@ -1,30 +1,41 @@
 export { EXIT_CODES, EXIT_PENDING, MigrateError, type MigrateErrorCode } from "./errors.ts";
 export { describeHolder } from "./io/lease.ts";
 export { writeSumFile } from "./io/sum.ts";
-export {
-  type CallOptions,
-  DatabaseMigrator,
-  type MigrateOptions,
-  type MigrateReport,
-  type PlannedStep,
-  type PlanReport,
-  type StatusReport,
-} from "./migrator.ts";
+export { DatabaseMigrator } from "./migrator.ts";
 export { describeBlocker } from "./pure/blockers.ts";
 export type { MigratorOptions } from "./pure/options.ts";
 export {
   duration,
   errorJson,
+  eventCells,
+  eventJson,
   type MigrationJson,
   migrationJson,
   STATUS_COLUMNS,
   statusCells,
 } from "./pure/report.ts";
 export type {
+  CallOptions,
+  EventsOptions,
+  FollowOptions,
+  MigrateOptions,
+  MigrateReport,
+  PlannedStep,
+  PlanReport,
+  RepairedMigration,
+  RepairReport,
+  StatusReport,
+  WaitOptions,
+  WaitReport,
+} from "./reports.ts";
+export type {
   Blocker,
   Checksum,
+  EventPayload,
   EventSink,
+  EventType,
   LeaseHolder,
+  LedgerEvent,
   MigrationFlag,
   MigrationState,
   MigrationStatus,

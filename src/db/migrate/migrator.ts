@@ -12,74 +12,20 @@ import { type MigratorOptions, type ResolvedOptions, resolveOptions } from "./pu
 import { nothingToDo, stepParser } from "./pure/parse-steps.ts";
 import { planRun, versionOf } from "./pure/plan.ts";
 import { refuseUnknownTarget } from "./pure/plan-problems.ts";
-import type { Checksum, History, Ledger, MigrationStatus, Progress, Tag } from "./types.ts";
+import type {
+  CallOptions,
+  EventsOptions,
+  FollowOptions,
+  MigrateOptions,
+  MigrateReport,
+  PlanReport,
+  RepairReport,
+  StatusReport,
+  WaitOptions,
+  WaitReport,
+} from "./reports.ts";
+import type { History, Ledger, LedgerEvent, Tag } from "./types.ts";
 import { TOOL_VERSION } from "./version.ts";
-
-export interface CallOptions {
-  /** Stops the call: what runs is canceled, rolled back and recorded as such. */
-  readonly signal?: AbortSignal;
-  /** Told of each step. What it throws is ignored. */
-  readonly onProgress?: (progress: Progress) => void;
-}
-
-export interface MigrateOptions extends CallOptions {
-  /** Last migration to apply; all of them when absent. */
-  readonly to?: Tag;
-  /** Apply pending migrations that are older than applied ones. Default: refuse. */
-  readonly allowOutOfOrder?: boolean;
-}
-
-export interface MigrateReport {
-  /** Tag of the newest migration of this history that is applied now. */
-  readonly version: Tag | undefined;
-  /**
-   * `applied`: this run did; `current`: nothing was pending (or another runner did it
-   * while this one waited); `newer`: the database is ahead of this history.
-   */
-  readonly outcome: "applied" | "current" | "newer";
-  readonly runId: string;
-  readonly head: Checksum;
-  readonly applied: readonly { readonly tag: Tag; readonly durationMs: number }[];
-  readonly durationMs: number;
-  /**
-   * Each migration as the run left it. Absent where the database's head alone told
-   * that nothing was pending, and nothing else was read.
-   */
-  readonly migrations?: readonly MigrationStatus[];
-  readonly warnings: readonly string[];
-}
-
-export interface StatusReport {
-  /** Tag of the newest applied migration, in the history's order. */
-  readonly version: Tag | undefined;
-  /** Head of the history on disk. */
-  readonly head: Checksum;
-  /** The database is ahead of this history, which is fine. */
-  readonly newer: boolean;
-  /** Migrations that a run would apply. */
-  readonly pending: number;
-  readonly migrations: readonly MigrationStatus[];
-  /** What would forbid a run. */
-  readonly problems: readonly MigrateError[];
-  readonly warnings: readonly string[];
-}
-
-export interface PlanReport {
-  /** `pending`: `migrate()` would run the steps. */
-  readonly outcome: "pending" | "current" | "newer";
-  readonly head: Checksum;
-  readonly steps: readonly PlannedStep[];
-  readonly warnings: readonly string[];
-}
-
-export interface PlannedStep {
-  readonly tag: Tag;
-  readonly file: string;
-  /** The statements that would run, as written. */
-  readonly statements: readonly string[];
-  /** Statements that an earlier attempt committed; they are not in the list. */
-  readonly resumeAt: number;
-}
 
 /**
  * Migrates one database with one history. Each call opens a connection of its own
@@ -167,6 +113,52 @@ export class DatabaseMigrator {
     return this.#read(options, (_history, ledger) => versionOf(ledger));
   }
 
+  /**
+   * Waits until the database has all of this history, applied by another process; one
+   * that is ahead is fine. Writes nothing. Ends at once where no run could make it fit
+   * (`checksum_mismatch`, `missing_file`, `adopt_required`), after its bound with
+   * `lock_timeout`.
+   */
+  async waitUntilCurrent(options: WaitOptions = {}): Promise<WaitReport> {
+    const { timeoutMs = this.#options.waitTimeoutMs, ...call } = options;
+    const { waitUntilApplied } = await import("./io/wait.ts");
+    return this.#guard(call, (request) => waitUntilApplied(request, timeoutMs));
+  }
+
+  /**
+   * Clears FAILED and STUCK migrations that committed nothing: they are PENDING again.
+   * What another run is at work on is waited for. Needs no migrations folder.
+   */
+  async repair(options: CallOptions = {}): Promise<RepairReport> {
+    const { repairLedger } = await import("./io/repair.ts");
+    return this.#guard(options, repairLedger, { folder: "optional" });
+  }
+
+  /** The log, oldest first; empty where there is no ledger. Needs no migrations folder. */
+  async events(options: EventsOptions = {}): Promise<readonly LedgerEvent[]> {
+    const { tag, after = 0, ...call } = options;
+    const { readEventsOnce } = await import("./io/events.ts");
+    return this.#guard(call, (request) => readEventsOnce({ ...request, tag, after }), {
+      folder: "optional",
+    });
+  }
+
+  /**
+   * The log, and then what is added to it, until the signal comes (which is thrown as
+   * `canceled`) or the caller stops. Connects again after a loss.
+   */
+  async *followEvents(options: FollowOptions = {}): AsyncGenerator<LedgerEvent, void, void> {
+    const { tag, after = 0, everyMs = 500, ...call } = options;
+    const { followLog } = await import("./io/events.ts");
+    const noHistory = new Promise<never>(() => undefined);
+    const request = this.#request(call, call.signal, noHistory);
+    try {
+      yield* followLog({ ...request, tag, after }, everyMs);
+    } catch (error) {
+      throw this.#errorOf(call, error);
+    }
+  }
+
   async #read<T>(
     call: CallOptions,
     use: (history: History, ledger: Ledger) => T | Promise<T>,
@@ -177,23 +169,37 @@ export class DatabaseMigrator {
     });
   }
 
-  /** Reads the folder while the work connects; a bad folder ends the work at once. */
-  async #guard<T>(call: CallOptions, work: (request: RunRequest) => Promise<T>): Promise<T> {
+  /** Reads the folder while the work connects; where it is needed, a bad one ends the work at once. */
+  async #guard<T>(
+    call: CallOptions,
+    work: (request: RunRequest) => Promise<T>,
+    { folder }: { readonly folder: "needed" | "optional" } = { folder: "needed" },
+  ): Promise<T> {
     const badFolder = new AbortController();
     const history = loadHistory(this.#options.dir);
-    history.catch(() => badFolder.abort());
+    history.catch(() => {
+      if (folder === "needed") badFolder.abort();
+    });
     const signals = call.signal ? [call.signal, badFolder.signal] : [badFolder.signal];
     try {
       return await work(this.#request(call, AbortSignal.any(signals), history));
     } catch (error) {
-      await history;
-      throw call.signal?.aborted && !(error instanceof MigrateError)
-        ? canceledError(error)
-        : asMigrateError(error, this.#options.ledgerSchema);
+      if (folder === "needed") await history;
+      throw this.#errorOf(call, error);
     }
   }
 
-  #request(call: CallOptions, signal: AbortSignal, history: Promise<History>): RunRequest {
+  #errorOf(call: CallOptions, error: unknown): unknown {
+    return call.signal?.aborted && !(error instanceof MigrateError)
+      ? canceledError(error)
+      : asMigrateError(error, this.#options.ledgerSchema);
+  }
+
+  #request(
+    call: CallOptions,
+    signal: AbortSignal | undefined,
+    history: Promise<History>,
+  ): RunRequest {
     const { ledgerSchema, appVersion, dir: _dir, ...settings } = this.#options;
     return {
       ...settings,

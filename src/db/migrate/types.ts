@@ -113,12 +113,15 @@ export interface EventPayload {
   /** Rank among the applied migrations, in the history's order. */
   readonly rank?: number;
   readonly error?: RecordedError;
+  /** What a repair cleared. */
+  readonly before?: "FAILED" | "STUCK";
 }
 
 /** A row of `schema_migrations`: the fold of a tag's events. */
 export interface LedgerRow {
   readonly tag: Tag;
-  readonly state: "STARTED" | "DONE" | "FAILED";
+  /** PENDING: cleared by a repair after it had been started. */
+  readonly state: "PENDING" | "STARTED" | "DONE" | "FAILED";
   /** Rank among the applied migrations, in the history's order; null until DONE. */
   readonly rank: number | null;
   readonly attempt: number;
@@ -272,6 +275,8 @@ export type Progress =
       readonly blockers: readonly Blocker[];
     }
   | { readonly kind: "migration-done"; readonly tag: Tag; readonly durationMs: number }
+  /** A wait for somebody else's run: what is still missing. */
+  | { readonly kind: "behind"; readonly pending: number; readonly holder: LeaseHolder | undefined }
   | { readonly kind: "notice"; readonly severity: string; readonly message: string }
   | { readonly kind: "reconnecting"; readonly reason: string; readonly attempt: number }
   | { readonly kind: "lease-lost" }

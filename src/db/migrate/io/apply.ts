@@ -1,18 +1,13 @@
 import { MigrateError } from "../errors.ts";
-import { type LeaseToken, readRows } from "../pure/lease-sql.ts";
+import { copyBehind } from "../pure/event-sink.ts";
+import type { LeaseToken } from "../pure/lease-sql.ts";
 import { nothingToDo, stepParser } from "../pure/parse-steps.ts";
 import { planRun, type Step, versionOf } from "../pure/plan.ts";
 import type { History, Ledger, LedgerRow, RunnerRow } from "../types.ts";
 import { executeSteps } from "./execute.ts";
 import { lookAgain, release, takeOrWait } from "./lease.ts";
 import { LeaseLost } from "./lease-lost.ts";
-import {
-  countForeignRows,
-  createLedgerIfAbsent,
-  LOCK_NOT_AVAILABLE,
-  rollBack,
-  rowsOf,
-} from "./ledger.ts";
+import { createLedgerIfAbsent, LOCK_NOT_AVAILABLE, readLedgerBehind, rollBack } from "./ledger.ts";
 import { SessionLost } from "./loss.ts";
 import type { Attempt, AttemptResult, RunRequest } from "./request.ts";
 import { isServerError, type Session } from "./session.ts";
@@ -31,7 +26,7 @@ export async function applyPending(
 ): Promise<AttemptResult> {
   const { schema, identity, waitTimeoutMs, onProgress, signal } = request;
   const parse = stepParser();
-  const preview = await readPreview(session, request, found);
+  const preview = await readLedgerBehind(session, schema, found);
   const previewed = planRun(history, preview, request.plan);
   const nothing = nothingToDo(previewed);
   if (nothing !== undefined) {
@@ -84,24 +79,6 @@ export async function applyPending(
     await releaseQuietly(session, schema, lease, error);
     throw error;
   }
-}
-
-function copyBehind(reason: string): string {
-  return `the event store's copy of the migration events stays behind: ${reason}. The next migration that can write it does.`;
-}
-
-/** The ledger before the lease is held; where it is empty, whether another migrator was here. */
-async function readPreview(
-  session: Session,
-  { schema }: RunRequest,
-  runner: RunnerRow | undefined,
-): Promise<Ledger> {
-  if (runner !== undefined) {
-    const { reply } = await session.send("read", readRows(schema));
-    const rows = rowsOf(await reply);
-    if (rows.length > 0) return { runner, rows };
-  }
-  return { runner, rows: [], foreignRows: await countForeignRows(session) };
 }
 
 async function createLedger(session: Session, request: RunRequest): Promise<RunnerRow> {

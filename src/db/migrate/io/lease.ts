@@ -154,7 +154,8 @@ async function take(
   }
 }
 
-function holderOf(runner: RunnerRow): LeaseHolder | undefined {
+/** Who holds the lease; undefined where nobody does. */
+export function holderOf(runner: RunnerRow): LeaseHolder | undefined {
   if (runner.runId === null) return undefined;
   return {
     runId: runner.runId,

@@ -1,13 +1,13 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { MigrateError } from "../errors.ts";
-import { readEvents } from "../pure/lease-sql.ts";
+import { readRows } from "../pure/lease-sql.ts";
 import {
   bootstrapLedger,
   COUNT_DRIZZLE_ROWS,
   FIND_DRIZZLE_TABLE,
   LEDGER_VERSION,
 } from "../pure/ledger-sql.ts";
-import type { LedgerEvent, LedgerRow, Owner, RunnerRow } from "../types.ts";
+import type { Ledger, LedgerEvent, LedgerRow, Owner, RunnerRow } from "../types.ts";
 import { isServerError, type Reply, type ServerError, type Session } from "./session.ts";
 
 // SQLSTATEs: no such table, no such schema, no right.
@@ -52,10 +52,15 @@ export function rowsOf(reply: Reply | ServerError): readonly LedgerRow[] {
     .map((item) => withDates(item.tidemark_row as LedgerRow, ["startedAt", "finishedAt"]));
 }
 
-/** Reads the whole log, oldest first. */
-export async function readLog(session: Session, schema: string): Promise<readonly LedgerEvent[]> {
-  const { reply } = await session.send("events", readEvents(schema));
-  return (await reply).rows.map((item) => withDates(item.tidemark_event as LedgerEvent, ["at"]));
+/** The events of a reply; none where there is no ledger. */
+export function eventsOf(reply: Reply | ServerError, schema: string): readonly LedgerEvent[] {
+  if (isServerError(reply)) {
+    if (ABSENT.has(reply.code)) return [];
+    throw ledgerError(schema, reply);
+  }
+  return reply.rows
+    .filter((item) => "tidemark_event" in item)
+    .map((item) => withDates(item.tidemark_event as LedgerEvent, ["at"]));
 }
 
 /** Creates the ledger where it is not there, among others that do the same. */
@@ -103,6 +108,20 @@ export async function countForeignRows(session: Session): Promise<number> {
       cause: error,
     });
   }
+}
+
+/** The ledger of a look, rows and all; where it is empty, whether another migrator was here. */
+export async function readLedgerBehind(
+  session: Session,
+  schema: string,
+  runner: RunnerRow | undefined,
+): Promise<Ledger> {
+  if (runner !== undefined) {
+    const { reply } = await session.send("read", readRows(schema));
+    const rows = rowsOf(await reply);
+    if (rows.length > 0) return { runner, rows };
+  }
+  return { runner, rows: [], foreignRows: await countForeignRows(session) };
 }
 
 /** Ends a transaction that an error left open. */

@@ -40,6 +40,11 @@ export function copyEvents(schema: string, sink: EventSink | undefined): readonl
   return [`select ${identifier(schema)}.copy_events(${args}) as ${COPY}`];
 }
 
+/** What is said where the copy stays behind. */
+export function copyBehind(reason: string): string {
+  return `the event store's copy of the migration events stays behind: ${reason}. The next migration that can write it does.`;
+}
+
 /**
  * The ledger's function behind `copyEvents`. The runner row remembers how far the copy
  * is, and into which table: one that was dropped and made again gets all of it anew.

@@ -72,6 +72,15 @@ function applyEvent(rows: Map<Tag, LedgerRow>, event: LedgerEvent): void {
     case "repeatable.done":
       return;
     case "migration.resolved":
+      change(rows, before, {
+        state: "PENDING",
+        finishedAt: null,
+        durationMs: null,
+        owner: event.owner,
+        error: null,
+        eventId: event.id,
+      });
+      return;
     case "migration.reverted":
     case "migration.adopted":
       throw new TypeError(`event ${event.id} is a ${type}, which this version does not write`);

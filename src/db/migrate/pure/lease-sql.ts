@@ -153,6 +153,11 @@ export function readAll(schema: string): string {
   return `${look(schema)};\n${readRows(schema)}`;
 }
 
+/** In one message, bounded as a look is. */
+export function readBounded(query: string): string {
+  return `${BOUNDED};\n${query}`;
+}
+
 /** Reads the state table, a row a tag. */
 export function readRows(schema: string): string {
   return `select pg_catalog.jsonb_build_object(
@@ -164,10 +169,14 @@ export function readRows(schema: string): string {
 from ${identifier(schema)}.schema_migrations m`;
 }
 
-/** Reads the log, oldest first. */
-export function readEvents(schema: string): string {
+/** Reads the log, oldest first; from behind an event, of one tag. */
+export function readEvents(
+  schema: string,
+  { tag, after }: { readonly tag?: string | undefined; readonly after?: number | undefined } = {},
+): string {
   return `select ${eventObject("e")} as tidemark_event
 from ${identifier(schema)}.migration_events e
+where e.id > ${integer(after ?? 0)}${tag === undefined ? "" : ` and e.tag = ${literal(tag)}`}
 order by e.id`;
 }
 

@@ -126,6 +126,11 @@ begin
       set state = 'FAILED', finished_at = happened, duration_ms = took, owner = who,
         error = details->'error', event_id = event_number
       where m.tag = subject;
+    when 'migration.resolved' then
+      update ${s}.schema_migrations m
+      set state = 'PENDING', finished_at = null, duration_ms = null, owner = who, error = null,
+        event_id = event_number
+      where m.tag = subject;
     end case;
   end loop;
   -- A long migration outlives the lease that its fence renewed: renewed at its end too,

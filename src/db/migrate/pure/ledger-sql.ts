@@ -45,7 +45,7 @@ create index migration_events_tag_idx on ${s}.migration_events (tag, id);
 create table ${s}.schema_migrations (
   tag text constraint schema_migrations_pk primary key,
   state text not null constraint schema_migrations_state_check
-    check (state in ('STARTED', 'DONE', 'FAILED')),
+    check (state in ('PENDING', 'STARTED', 'DONE', 'FAILED')),
   rank integer,
   attempt integer not null,
   checksum text not null,

@@ -68,7 +68,7 @@ export function planRun(history: History, ledger: Ledger, options: PlanOptions =
     statusOf(migration, rows.get(migration.tag), ledger, flagsOf(migration)),
   );
   const tags = new Set(history.migrations.map(({ tag }) => tag));
-  const strangers = ledger.rows.filter(({ tag }) => !tags.has(tag));
+  const strangers = ledger.rows.filter(({ tag, state }) => !tags.has(tag) && state !== "PENDING");
   const pending = history.migrations.filter(
     ({ tag, index }) =>
       rows.get(tag)?.state !== "DONE" && index <= (target?.index ?? Number.POSITIVE_INFINITY),

@@ -36,6 +36,10 @@ export type NewEvent = Subject &
         /** `rank`: among the applied migrations. */
         readonly payload: Progressed & { readonly rank: number };
       }
+    | {
+        readonly type: "migration.resolved";
+        readonly payload: { readonly before: "FAILED" | "STUCK" };
+      }
     | { readonly type: "migration.failed"; readonly payload: { readonly error: RecordedError } }
   );
 

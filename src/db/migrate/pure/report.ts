@@ -1,5 +1,5 @@
 import type { MigrateError } from "../errors.ts";
-import type { MigrationStatus, Owner, RecordedError } from "../types.ts";
+import type { LedgerEvent, MigrationStatus, Owner, RecordedError } from "../types.ts";
 
 /** A row of `status --json`. */
 export interface MigrationJson {
@@ -28,6 +28,27 @@ export function migrationJson(migration: MigrationStatus): MigrationJson {
     by: state.kind === "PENDING" ? null : state.owner,
     error: state.kind === "FAILED" ? state.error : null,
   };
+}
+
+/** An event of `events --json`. */
+export function eventJson({ at, ...event }: LedgerEvent) {
+  return { ...event, at: at.toISOString() };
+}
+
+/** An event as a line: when, what, which migration, then what is known of it. */
+export function eventCells(event: LedgerEvent): readonly [string, string, string, ...string[]] {
+  const { type, tag, at, attempt, payload, owner } = event;
+  const { durationMs, error, before } = payload;
+  return [
+    shortTime(at),
+    type.replace("migration.", ""),
+    tag,
+    attempt > 1 ? `attempt ${attempt}` : "",
+    durationMs === undefined ? "" : duration(durationMs),
+    before === undefined ? "" : `was ${before}`,
+    `${owner.user}@${owner.host}`,
+    error === undefined ? "" : `${error.sqlState ?? "canceled"}: ${error.message}`,
+  ];
 }
 
 /** What any command prints with `--json` when it fails. */

@@ -9,6 +9,8 @@ import type { LedgerRow, MigrationState, RecordedError, RunnerRow } from "../typ
 export function stateOf(row: LedgerRow, runner: RunnerRow | undefined): MigrationState {
   const { owner, statementsDone } = row;
   switch (row.state) {
+    case "PENDING":
+      return { kind: "PENDING" };
     case "STARTED":
       return isAtWork(row, runner)
         ? { kind: "STARTED", at: row.startedAt, owner, statementsDone }

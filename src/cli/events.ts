@@ -1,0 +1,59 @@
+import { eventCells, eventJson, type LedgerEvent } from "../db/migrate/index.ts";
+import { type CommandContext, withMigrator } from "./support/command.ts";
+import type { Output } from "./support/output.ts";
+import type { CommonFlags } from "./support/settings.ts";
+
+export interface EventsFlags extends CommonFlags {
+  readonly tag?: string;
+  readonly follow?: boolean;
+}
+
+/** `tidemark events`: the log; with `--follow` also what is added to it. */
+export function runEvents(flags: EventsFlags): Promise<number> {
+  return withMigrator(flags, {}, (context) =>
+    flags.follow ? follow(context, flags) : list(context, flags),
+  );
+}
+
+async function list({ output, migrator, signal }: CommandContext, flags: EventsFlags) {
+  const events = await migrator.events({ signal, ...tagOf(flags) });
+  output.json({ events: events.map(eventJson) });
+  for (const event of events) printEvent(event, output);
+  if (events.length === 0) {
+    output.note(
+      flags.tag === undefined ? "There are no events." : `There are no events of ${flags.tag}.`,
+    );
+  }
+  return 0;
+}
+
+/** With `--json` a line an event: a stream has no end to close an array at. */
+async function follow(context: CommandContext, flags: EventsFlags): Promise<number> {
+  const { output, migrator, signal, interrupted } = context;
+  const onProgress = ({ kind }: { readonly kind: string }) => {
+    if (kind === "reconnecting") output.note("the connection was lost; connecting again");
+  };
+  try {
+    for await (const event of migrator.followEvents({ signal, onProgress, ...tagOf(flags) })) {
+      output.jsonLine(eventJson(event));
+      printEvent(event, output);
+    }
+  } catch (error) {
+    // To stop it is the way to end it.
+    if (!signal.aborted) throw error;
+  }
+  return interrupted() ?? 0;
+}
+
+function tagOf({ tag }: EventsFlags) {
+  return tag === undefined ? {} : { tag };
+}
+
+function printEvent(event: LedgerEvent, { print, colors }: Output): void {
+  const [when, what, tag, ...rest] = eventCells(event);
+  const paint = what === "failed" ? colors.red : what === "done" ? colors.green : colors.cyan;
+  const details = rest.filter((cell) => cell !== "").join("  ");
+  print(
+    `${colors.dim(when)}  ${paint(what.padEnd("resolved".length))}  ${tag}  ${colors.dim(details)}`,
+  );
+}

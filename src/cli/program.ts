@@ -1,0 +1,191 @@
+import { Command, InvalidArgumentError } from "commander";
+import { TOOL_VERSION } from "../db/migrate/index.ts";
+import type { EventsFlags } from "./events.ts";
+import type { GenerateFlags } from "./generate.ts";
+import type { MigrateFlags } from "./migrate.ts";
+import type { RepairFlags } from "./repair.ts";
+import type { StatusFlags } from "./status.ts";
+import type { CommonFlags } from "./support/settings.ts";
+import type { WaitFlags } from "./wait.ts";
+
+/** Command that prints a completion script. */
+export const COMPLETION = "completion";
+
+const EXIT_CODE_HELP = `
+Exit codes: 0 fine; 1 failed; 2 wrong use, settings or files; 3 pending (status --check);
+4 edited, out of order or drifted; 5 waited too long for another runner or a lock;
+6 a person is needed; 130/143 canceled.`;
+
+function seconds(text: string): number {
+  const value = Number(text);
+  if (text.trim() === "" || !Number.isFinite(value) || value < 0) {
+    throw new InvalidArgumentError("Expected a number of seconds, 0 or more.");
+  }
+  return value;
+}
+
+function count(text: string): number {
+  if (!/^[1-9]\d{0,5}$/.test(text)) throw new InvalidArgumentError("Expected a number, 1 or more.");
+  return Number(text);
+}
+
+function withOutput(command: Command): Command {
+  return command
+    .option("--config <file>", "drizzle configuration (default: drizzle.config.ts)")
+    .option("--json", "print one JSON object on stdout")
+    .option("--quiet", "print results and errors alone")
+    .option("--no-color", "print no colours");
+}
+
+function withFolder(command: Command): Command {
+  return withOutput(
+    command.option(
+      "--dir <folder>",
+      "migrations folder (default: `out` of drizzle.config.ts, else ./drizzle)",
+    ),
+  );
+}
+
+function withDatabase(command: Command): Command {
+  return withFolder(
+    command
+      .option("--url <url>", "database (default: MIGRATION_DATABASE_URL, else DATABASE_URL)")
+      .option("--embedded", "without a URL, use a development server of this folder's own")
+      .option("--ledger-schema <name>", "schema of the ledger (default: tidemark)")
+      .option(
+        "--connect-timeout <seconds>",
+        "how long to wait for the server (default: 10)",
+        seconds,
+      ),
+  );
+}
+
+function examples(command: Command, ...lines: readonly string[]): Command {
+  return command.addHelpText(
+    "after",
+    `\nExamples:\n${lines.map((line) => `  $ ${line}`).join("\n")}`,
+  );
+}
+
+/**
+ * The commands with their options and help. A command's code is loaded when it runs.
+ *
+ * @param onEnd told the exit code of the command that ran
+ */
+export function createProgram(onEnd: (exitCode: number) => void): Command {
+  const program = new Command("tidemark")
+    .description("Runs Drizzle migrations on PostgreSQL: locked, fenced, resumable, recorded.")
+    .version(TOOL_VERSION)
+    .addHelpText("after", EXIT_CODE_HELP)
+    .showHelpAfterError("Run with --help for the options.");
+  addMigrate(program, onEnd);
+  addReaders(program, onEnd);
+  addRepair(program, onEnd);
+  addFiles(program, onEnd);
+  return program;
+}
+
+function addMigrate(program: Command, onEnd: (exitCode: number) => void): void {
+  const migrate = withDatabase(program.command("migrate"))
+    .description("apply what is pending")
+    .option("--to <tag>", "stop after this migration")
+    .option("--dry-run", "print what would run, and run nothing")
+    .option("--allow-out-of-order", "apply pending migrations that are older than applied ones")
+    .option(
+      "--wait-timeout <seconds>",
+      "how long to wait for another runner (default: 600)",
+      seconds,
+    )
+    .option(
+      "--lock-timeout <seconds>",
+      "how long a migration waits for a lock on each try (default: 5)",
+      seconds,
+    )
+    .option("--lock-tries <count>", "how often it tries to get its locks (default: 10)", count)
+    .option("--lock-budget <seconds>", "bound on all of its tries (default: none)", seconds)
+    .action(async (flags: MigrateFlags) => {
+      onEnd(await (await import("./migrate.ts")).runMigrate(flags));
+    });
+  examples(
+    migrate,
+    "tidemark migrate",
+    "tidemark migrate --dry-run",
+    "tidemark migrate --to 0003_add_orgs --json",
+    "tidemark migrate --lock-timeout 1 --lock-tries 30   # on a busy database",
+  );
+}
+
+function addReaders(program: Command, onEnd: (exitCode: number) => void): void {
+  const status = withDatabase(program.command("status"))
+    .description("show each migration: state, time, duration, who")
+    .option("--check", "exit with 3 when something is pending")
+    .action(async (flags: StatusFlags) => {
+      onEnd(await (await import("./status.ts")).runStatus(flags));
+    });
+  examples(
+    status,
+    "tidemark status",
+    "tidemark status --check",
+    "tidemark status --json | jq .pending",
+  );
+
+  const events = withDatabase(program.command("events"))
+    .description("print the log: what was started, done, failed, by whom and when")
+    .option("--tag <tag>", "of one migration alone")
+    .option("--follow", "go on with what is added; with --json a line an event")
+    .action(async (flags: EventsFlags) => {
+      onEnd(await (await import("./events.ts")).runEvents(flags));
+    });
+  examples(
+    events,
+    "tidemark events",
+    "tidemark events --tag 0003_add_orgs",
+    "tidemark events --follow",
+  );
+
+  const wait = withDatabase(program.command("wait"))
+    .description("block until somebody else has migrated the database; write nothing")
+    .option("--timeout <seconds>", "how long (default: 600)", seconds)
+    .action(async (flags: WaitFlags) => {
+      onEnd(await (await import("./wait.ts")).runWait(flags));
+    });
+  examples(wait, "tidemark wait --timeout 300 && node app.js");
+}
+
+function addRepair(program: Command, onEnd: (exitCode: number) => void): void {
+  const repair = withDatabase(program.command("repair"))
+    .description("clear FAILED and STUCK migrations where that is safe, and say what was done")
+    .option(
+      "--wait-timeout <seconds>",
+      "how long to wait for another runner (default: 10)",
+      seconds,
+    )
+    .action(async (flags: RepairFlags) => {
+      onEnd(await (await import("./repair.ts")).runRepair(flags));
+    });
+  examples(repair, "tidemark repair && tidemark migrate");
+}
+
+function addFiles(program: Command, onEnd: (exitCode: number) => void): void {
+  const generate = withOutput(program.command("generate"))
+    .description("drizzle-kit generate, then tidemark.sum")
+    .argument("[name]", "name of the migration")
+    .option("--custom", "an empty file for SQL of your own")
+    .action(async (name: string | undefined, flags: GenerateFlags) => {
+      onEnd(await (await import("./generate.ts")).runGenerate(name, flags));
+    });
+  examples(generate, "tidemark generate add_orgs", "tidemark generate fill_orgs --custom");
+
+  const sum = withFolder(program.command("sum"))
+    .description("write tidemark.sum anew, after a change that is meant")
+    .action(async (flags: CommonFlags) => {
+      onEnd(await (await import("./sum.ts")).runSum(flags));
+    });
+  examples(sum, "tidemark sum");
+
+  const completion = program
+    .command(COMPLETION)
+    .description("print a completion script for a shell")
+    .argument("<shell>", "bash, zsh, fish or powershell");
+  examples(completion, "source <(tidemark completion bash)", "tidemark completion fish | source");
+}

@@ -1,0 +1,57 @@
+import { EXIT_CODES, type RepairReport } from "../db/migrate/index.ts";
+import { withMigrator } from "./support/command.ts";
+import { showProgress } from "./support/progress.ts";
+import type { CommonFlags } from "./support/settings.ts";
+
+export interface RepairFlags extends CommonFlags {
+  readonly waitTimeout?: number;
+}
+
+const DEFAULT_WAIT_SECONDS = 10;
+
+/** `tidemark repair`: clears FAILED and STUCK where that is safe, and says what it did. */
+export function runRepair(flags: RepairFlags): Promise<number> {
+  const waitTimeoutMs = (flags.waitTimeout ?? DEFAULT_WAIT_SECONDS) * 1000;
+  return withMigrator(flags, { waitTimeoutMs }, async ({ output, migrator, signal }) => {
+    const progress = await showProgress(output);
+    let report: RepairReport;
+    try {
+      report = await migrator.repair({ signal, onProgress: progress.onProgress });
+    } finally {
+      progress.stop();
+    }
+    output.json({
+      repaired: report.repaired.map(({ tag, before }) => ({ tag, before: before.kind })),
+      kept: report.kept,
+      leaseFreed: report.leaseFreed,
+      warnings: report.warnings,
+    });
+    for (const warning of report.warnings) output.note(`warning: ${warning}`);
+    output.print(reportText(report));
+    return report.kept.length > 0 ? EXIT_CODES.in_doubt : 0;
+  });
+}
+
+function reportText({ repaired, kept, leaseFreed }: RepairReport): string {
+  const lines = repaired.map(({ tag, before }) => {
+    const { user, host, processId } = before.owner;
+    const who = `${user}@${host} (process ${processId})`;
+    const was =
+      before.kind === "STUCK"
+        ? `STUCK: started ${before.at.toISOString()} by ${who}, which is gone; its transaction was rolled back`
+        : `FAILED: ${before.error.message}`;
+    return `${tag} was ${was}. Cleared: it is PENDING.`;
+  });
+  return [
+    ...(leaseFreed ? ["The lease of a runner that is gone was given back."] : []),
+    ...lines,
+    ...kept.map(({ tag, reason }) => `${tag} was left as it is: ${reason}.`),
+    repaired.length > 0
+      ? "Next: tidemark migrate"
+      : kept.length === 0 && !leaseFreed
+        ? "Nothing is to be repaired."
+        : "",
+  ]
+    .filter((line) => line !== "")
+    .join("\n");
+}

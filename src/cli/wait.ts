@@ -1,0 +1,27 @@
+import { duration, type WaitReport } from "../db/migrate/index.ts";
+import { withMigrator } from "./support/command.ts";
+import { showProgress } from "./support/progress.ts";
+import type { CommonFlags } from "./support/settings.ts";
+
+export interface WaitFlags extends CommonFlags {
+  readonly timeout?: number;
+}
+
+/** `tidemark wait`: blocks until somebody else has migrated the database to this history. */
+export function runWait(flags: WaitFlags): Promise<number> {
+  const extra = flags.timeout === undefined ? {} : { waitTimeoutMs: flags.timeout * 1000 };
+  return withMigrator(flags, extra, async ({ output, migrator, signal }) => {
+    const progress = await showProgress(output);
+    let report: WaitReport;
+    try {
+      report = await migrator.waitUntilCurrent({ signal, onProgress: progress.onProgress });
+    } finally {
+      progress.stop();
+    }
+    output.json({ ...report, version: report.version ?? null });
+    const ahead = report.outcome === "newer" ? ", ahead of this history" : "";
+    const waited = report.waitedMs < 1_000 ? "" : ` after ${duration(report.waitedMs)}`;
+    output.print(`The database is at ${report.version ?? "empty"}${ahead}${waited}.`);
+    return 0;
+  });
+}

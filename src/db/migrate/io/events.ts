@@ -1,0 +1,62 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { readBounded, readEvents } from "../pure/lease-sql.ts";
+import type { LedgerEvent, Tag } from "../types.ts";
+import { type ConnectOptions, connect } from "./connect.ts";
+import { eventsOf } from "./ledger.ts";
+import { SessionLost } from "./loss.ts";
+import { isServerError } from "./session.ts";
+
+export interface EventsRequest extends ConnectOptions {
+  readonly schema: string;
+  readonly tag: Tag | undefined;
+  /** Id of the last event that is known. */
+  readonly after: number;
+}
+
+/** Reads the log. Where there is no ledger, there are no events. */
+export async function readEventsOnce(request: EventsRequest): Promise<readonly LedgerEvent[]> {
+  const { session, first } = await connect(
+    request,
+    readBounded(readEvents(request.schema, request)),
+  );
+  await session.close();
+  return eventsOf(first, request.schema);
+}
+
+/**
+ * Reads the log, and then what is added to it, for as long as it is asked. The ids are in
+ * the order of the commits, because each is drawn under the lease's row lock: nothing is
+ * missed behind the last one seen. A lost connection is made again.
+ */
+export async function* followLog(
+  request: EventsRequest,
+  everyMs: number,
+): AsyncGenerator<LedgerEvent, void, void> {
+  const { schema, tag, signal } = request;
+  let after = request.after;
+  for (;;) {
+    const query = () => readBounded(readEvents(schema, { tag, after }));
+    const { session, first } = await connect(request, query());
+    try {
+      let reply = first;
+      for (;;) {
+        for (const event of eventsOf(reply, schema)) {
+          after = event.id;
+          yield event;
+        }
+        await sleep(everyMs, undefined, { ...(signal && { signal }) });
+        const sent = await session.send("events", query());
+        reply = await sent.reply.catch((error: unknown) => {
+          // The ledger may not be there yet.
+          if (isServerError(error)) return error;
+          throw error;
+        });
+      }
+    } catch (error) {
+      if (!(error instanceof SessionLost)) throw error;
+      request.onProgress({ kind: "reconnecting", reason: error.message, attempt: 1 });
+    } finally {
+      await session.close();
+    }
+  }
+}

@@ -1,0 +1,123 @@
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { DatabaseMigrator } from "../../src/db/migrate/index.ts";
+import { startTidemark, tidemark } from "../helpers/cli.ts";
+import { createDatabase, type TestDatabase } from "../helpers/database.ts";
+import { type HistoryFolder, historyFolder, THREE } from "../helpers/history.ts";
+import { readLedgerContent } from "../helpers/ledger.ts";
+
+let database: TestDatabase;
+let folder: HistoryFolder;
+
+beforeEach(async () => {
+  database = await createDatabase();
+  folder = await historyFolder({ ...THREE, "0002_first_note": "select nothing from nowhere" });
+});
+afterEach(async () => {
+  await folder.remove();
+  await database.drop();
+});
+
+const migrator = () => new DatabaseMigrator({ url: database.url, dir: folder.dir });
+const tryToMigrate = () =>
+  migrator()
+    .migrate()
+    .catch(() => undefined);
+const args = (...more: readonly string[]) => ["events", "--url", database.url, ...more];
+const plain = (text: string) =>
+  text
+    .replaceAll(/\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ/g, "<when>")
+    .replaceAll(/\d+ ms/g, "<took>")
+    .replaceAll(/postgres@\S+/g, "<whom>");
+
+describe("the log", () => {
+  test("is printed as lines, oldest first", async () => {
+    await tryToMigrate();
+    await folder.write("0002_first_note", THREE["0002_first_note"]);
+    await migrator().migrate();
+    const { code, stdout } = await tidemark(args(), { cwd: folder.dir });
+    expect(plain(stdout)).toBe(`<when>  started   0000_create_notes  <whom>
+<when>  done      0000_create_notes  <took>  <whom>
+<when>  started   0001_add_author  <whom>
+<when>  done      0001_add_author  <took>  <whom>
+<when>  started   0002_first_note  <whom>
+<when>  failed    0002_first_note  <took>  <whom>  42P01: relation "nowhere" does not exist
+<when>  started   0002_first_note  attempt 2  <whom>
+<when>  done      0002_first_note  attempt 2  <took>  <whom>
+`);
+    expect(code).toBe(0);
+  });
+
+  test("is one JSON object, each event as the ledger has it", async () => {
+    await tryToMigrate();
+    const { stdout } = await tidemark(args("--json"), { cwd: folder.dir });
+    const { events } = await readLedgerContent(database.url);
+    expect(JSON.parse(stdout)).toEqual({
+      events: events.map(({ at, ...event }) => ({ ...event, at: at.toISOString() })),
+    });
+  });
+
+  test("is shown of one migration alone", async () => {
+    await tryToMigrate();
+    const { stdout } = await tidemark(args("--tag", "0001_add_author"), { cwd: folder.dir });
+    expect(stdout.match(/00\d\d_\w+/g)).toEqual(["0001_add_author", "0001_add_author"]);
+    const none = await tidemark(args("--tag", "0009_none"), { cwd: folder.dir });
+    expect(none).toEqual({ code: 0, stdout: "", stderr: "There are no events of 0009_none.\n" });
+  });
+
+  test("of a database without a ledger is empty, and nothing is created", async () => {
+    const { code, stdout, stderr } = await tidemark(args(), { cwd: folder.dir });
+    expect({ code, stdout, stderr }).toEqual({
+      code: 0,
+      stdout: "",
+      stderr: "There are no events.\n",
+    });
+    expect(await migrator().events()).toEqual([]);
+    expect(await database.sql`select to_regclass('tidemark.runner') as ledger`).toEqual([
+      { ledger: null },
+    ]);
+  });
+
+  test("is read on from an event that is known", async () => {
+    await tryToMigrate();
+    const all = await migrator().events();
+    expect(await migrator().events({ after: all[2]?.id ?? 0 })).toEqual(all.slice(3));
+  });
+});
+
+describe("following the log", () => {
+  test("shows what is added, from before there was a ledger, until Ctrl-C", async () => {
+    const lines: string[] = [];
+    const follower = startTidemark(args("--follow", "--json"), { cwd: folder.dir });
+    follower.onStdout((text) => lines.push(...text.split("\n").filter((line) => line !== "")));
+    await tryToMigrate();
+    const { events } = await readLedgerContent(database.url);
+    await expect.poll(() => lines.length, { timeout: 10_000 }).toBe(events.length);
+    follower.child.kill("SIGINT");
+    expect((await follower.end).code).toBe(130);
+    expect(lines.map((line) => JSON.parse(line).id)).toEqual(events.map(({ id }) => id));
+  });
+
+  test("goes on after its connection was lost, and shows nothing twice", async () => {
+    await tryToMigrate();
+    const controller = new AbortController();
+    const seen: number[] = [];
+    const following = (async () => {
+      for await (const { id } of migrator().followEvents({
+        everyMs: 20,
+        signal: controller.signal,
+      })) {
+        seen.push(id);
+      }
+    })().catch((error: unknown) => error);
+    await expect.poll(() => seen.length).toBe(6);
+    await database.sql`
+      select pg_terminate_backend(pid) from pg_stat_activity
+      where datname = current_database() and application_name = 'tidemark'`;
+    await folder.write("0002_first_note", THREE["0002_first_note"]);
+    await migrator().migrate();
+    await expect.poll(() => seen.length).toBe(8);
+    controller.abort();
+    expect(await following).toMatchObject({ code: "canceled" });
+    expect(seen).toEqual((await migrator().events()).map(({ id }) => id));
+  });
+});

@@ -1,0 +1,185 @@
+import { hostname } from "node:os";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { DatabaseMigrator } from "../../src/db/migrate/index.ts";
+import { tidemark } from "../helpers/cli.ts";
+import { createDatabase, type TestDatabase } from "../helpers/database.ts";
+import { expectSameStory, projectFolder } from "../helpers/event-copy.ts";
+import { type HistoryFolder, historyFolder, THREE } from "../helpers/history.ts";
+import { readLedgerContent, storyOf } from "../helpers/ledger.ts";
+import { runInProcess, startRunner } from "../helpers/runner-process.ts";
+
+let database: TestDatabase;
+let folder: HistoryFolder;
+
+beforeEach(async () => {
+  database = await createDatabase();
+});
+afterEach(async () => {
+  await folder.remove();
+  await database.drop();
+});
+
+const migrator = () => new DatabaseMigrator({ url: database.url, dir: folder.dir });
+const states = async () =>
+  (await migrator().status()).migrations.map(({ state, attempt }) => `${state.kind} ${attempt}`);
+const repair = (...args: readonly string[]) =>
+  tidemark(["repair", "--url", database.url, "--dir", folder.dir, ...args], { cwd: folder.dir });
+
+/** Leaves 0001 STUCK: its runner was killed after `started`, before its statements. */
+async function killHalfWay() {
+  const failpoint = { phase: "before", message: "migration:0001_add_author" } as const;
+  const end = await runInProcess({ options: { url: database.url, dir: folder.dir }, failpoint });
+  expect(end.signal).toBe("SIGKILL");
+}
+
+describe("repair", () => {
+  test("clears what a killed runner left STUCK, and says so; the next run starts it anew", async () => {
+    folder = await historyFolder(THREE);
+    await killHalfWay();
+    expect(await states()).toEqual(["DONE 1", "STUCK 1", "PENDING 0"]);
+    const { code, stdout } = await repair();
+    expect(stdout.replace(/\d{4}-\S+Z by .*\(process \d+\)/, "<when> by <whom>")).toBe(
+      `The lease of a runner that is gone was given back.
+0001_add_author was STUCK: started <when> by <whom>, which is gone; its transaction was rolled back. Cleared: it is PENDING.
+Next: tidemark migrate
+`,
+    );
+    expect(code).toBe(0);
+    expect(await states()).toEqual(["DONE 1", "PENDING 1", "PENDING 0"]);
+    await migrator().migrate();
+    const { events } = await readLedgerContent(database.url);
+    expect(storyOf(events).slice(2)).toEqual([
+      "0001_add_author started 1",
+      "0001_add_author resolved 1",
+      "0001_add_author started 2",
+      "0001_add_author done 2",
+      "0002_first_note started 1",
+      "0002_first_note done 1",
+    ]);
+  });
+
+  test("clears what FAILED, with its error in the log for good", async () => {
+    folder = await historyFolder({ ...THREE, "0001_add_author": "select nothing from nowhere" });
+    await migrator()
+      .migrate()
+      .catch(() => undefined);
+    const { code, stdout } = await repair("--json");
+    expect({ code, ...JSON.parse(stdout) }).toEqual({
+      code: 0,
+      repaired: [{ tag: "0001_add_author", before: "FAILED" }],
+      kept: [],
+      leaseFreed: false,
+      warnings: [],
+    });
+    expect(await states()).toEqual(["DONE 1", "PENDING 1", "PENDING 0"]);
+    const { events } = await readLedgerContent(database.url);
+    expect(events.at(-2)).toMatchObject({ type: "migration.failed", payload: { error: {} } });
+    expect(events.at(-1)).toMatchObject({
+      type: "migration.resolved",
+      payload: { before: "FAILED" },
+    });
+    expect((await repair()).stdout).toBe("Nothing is to be repaired.\n");
+  });
+
+  test("takes a failed migration whose file is gone out of the status", async () => {
+    folder = await historyFolder({ ...THREE, "0001_add_author": "select nothing from nowhere" });
+    await migrator()
+      .migrate()
+      .catch(() => undefined);
+    await folder.list(["0000_create_notes"]);
+    expect((await migrator().status()).migrations.map(({ flags }) => flags)).toEqual([
+      [],
+      ["MISSING"],
+    ]);
+    await migrator().repair();
+    expect((await migrator().status()).migrations.map(({ tag }) => tag)).toEqual([
+      "0000_create_notes",
+    ]);
+  });
+
+  test("leaves alone what has committed some of its statements, with exit code 6", async () => {
+    folder = await historyFolder({ ...THREE, "0001_add_author": "select nothing from nowhere" });
+    await migrator()
+      .migrate()
+      .catch(() => undefined);
+    // What a later version of the runner does between two transactions of a file.
+    await database.sql`
+      with written as (
+        insert into tidemark.migration_events (type, run_id, tag, attempt, checksum, payload, db_user,
+          host, process_id, backend_pid, tool_version)
+        select 'statement.done', run_id, tag, attempt, checksum, '{"statement": 1, "prefix": null}',
+          db_user, host, process_id, backend_pid, tool_version
+        from tidemark.migration_events where type = 'migration.failed'
+        returning id, tag
+      )
+      update tidemark.schema_migrations m set statements_done = 1, event_id = w.id
+      from written w where w.tag = m.tag`;
+    const { code, stdout } = await repair();
+    expect(stdout).toBe(
+      "0001_add_author was left as it is: 1 of its 1 statements are committed: the next run goes on behind them.\n",
+    );
+    expect(code).toBe(6);
+    expect(await states()).toEqual(["DONE 1", "FAILED 1", "PENDING 0"]);
+  });
+
+  test("does not touch a run that is at work: it waits, then names the holder", async () => {
+    folder = await historyFolder({ "0000_gone": "select nothing from nowhere" });
+    await migrator()
+      .migrate()
+      .catch(() => undefined);
+    await folder.write("0000_slow", "select pg_sleep(3)");
+    await folder.list(["0000_slow"]);
+    const runner = await startRunner();
+    const started = runner.seen("migration-started");
+    runner.start({ options: { url: database.url, dir: folder.dir } });
+    await started;
+    const { code, stderr } = await repair("--wait-timeout", "0.5");
+    expect(stderr).toContain(
+      `for another runner: postgres@${hostname()} (process ${runner.child.pid})`,
+    );
+    expect(stderr).toContain("running 0000_slow");
+    expect(code).toBe(5);
+    expect(await states()).toEqual(["STARTED 1", "FAILED 1"]);
+    expect((await runner.end).report?.applied).toHaveLength(1);
+  });
+
+  test("by many at once is one repair", async () => {
+    folder = await historyFolder(THREE);
+    await killHalfWay();
+    const ends = await Promise.all([repair(), repair(), repair(), repair()]);
+    expect(ends.map(({ code }) => code)).toEqual([0, 0, 0, 0]);
+    const { events } = await readLedgerContent(database.url);
+    expect(events.filter(({ type }) => type === "migration.resolved")).toHaveLength(1);
+  });
+
+  test("of a database without a ledger does nothing, and creates nothing", async () => {
+    folder = await historyFolder(THREE);
+    expect((await repair()).stdout).toBe("Nothing is to be repaired.\n");
+    expect(await database.sql`select to_regclass('tidemark.runner') as ledger`).toEqual([
+      { ledger: null },
+    ]);
+  });
+
+  test("needs no folder that can be read: a merge conflict in the journal is another trouble", async () => {
+    folder = await historyFolder({ ...THREE, "0001_add_author": "select nothing from nowhere" });
+    await migrator()
+      .migrate()
+      .catch(() => undefined);
+    await folder.write("meta/_journal", "");
+    await folder.remove();
+    expect((await migrator().repair()).repaired).toHaveLength(1);
+  });
+
+  test("brings the event store's copy up to date, with its own event", async () => {
+    folder = await projectFolder({ "0003_broken": "select nothing from nowhere" });
+    await migrator()
+      .migrate()
+      .catch(() => undefined);
+    await database.sql`alter table eventstore.events rename to hidden`;
+    const { warnings } = await migrator().repair();
+    expect(warnings).toHaveLength(1);
+    await database.sql`alter table eventstore.hidden rename to events`;
+    expect((await migrator().repair()).warnings).toEqual([]);
+    await expectSameStory(database.url, database.sql);
+  });
+});
