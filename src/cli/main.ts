@@ -8,8 +8,7 @@ async function main(argv: readonly string[]): Promise<number> {
   const program = createProgram((code) => {
     exitCode = code;
   });
-  // `complete` is what the script asks, at each press of the key.
-  if (argv[0] === COMPLETION || argv[0] === "complete") await addCompletion(program);
+  if (needsCompletion(argv)) await addCompletion(program);
   for (const command of [program, ...program.commands]) command.exitOverride();
   try {
     await program.parseAsync(argv, { from: "user" });
@@ -24,6 +23,11 @@ async function main(argv: readonly string[]): Promise<number> {
     }
     return EXIT_CODES.usage;
   }
+}
+
+/** `complete` is what the script asks, at each press of the key. */
+function needsCompletion([name, ...rest]: readonly string[]): boolean {
+  return name === "complete" || (name === COMPLETION && !/^(-h|--help)$/.test(rest[0] ?? ""));
 }
 
 /** The library brings a command of its own in place of the one in the help. */
