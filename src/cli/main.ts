@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { Command, CommanderError, InvalidArgumentError } from "commander";
+import { Command, CommanderError } from "commander";
 import { EXIT_CODES, errorJson, MigrateError, TOOL_VERSION } from "../db/migrate/index.ts";
 import type { GenerateFlags } from "./generate.ts";
 import type { MigrateFlags } from "./migrate.ts";
@@ -9,14 +9,6 @@ import type { CommonFlags } from "./support/settings.ts";
 const EXIT_CODE_HELP = `
 Exit codes: 0 fine; 1 failed; 2 wrong use, settings or files; 3 pending (status --check);
 4 edited, out of order or drifted; 5 waited too long for another runner; 130/143 canceled.`;
-
-function seconds(text: string): number {
-  const value = Number(text);
-  if (text.trim() === "" || !Number.isFinite(value) || value < 0) {
-    throw new InvalidArgumentError("Expected a number of seconds, 0 or more.");
-  }
-  return value;
-}
 
 function withOutput(command: Command): Command {
   return command
@@ -41,11 +33,7 @@ function withDatabase(command: Command): Command {
       .option("--url <url>", "database (default: MIGRATION_DATABASE_URL, else DATABASE_URL)")
       .option("--embedded", "without a URL, use a development server of this folder's own")
       .option("--ledger-schema <name>", "schema of the ledger (default: tidemark)")
-      .option(
-        "--connect-timeout <seconds>",
-        "how long to wait for the server (default: 10)",
-        seconds,
-      ),
+      .option("--connect-timeout <seconds>", "how long to wait for the server (default: 10)"),
   );
 }
 
@@ -62,11 +50,7 @@ async function main(argv: readonly string[]): Promise<number> {
     .option("--to <tag>", "stop after this migration")
     .option("--dry-run", "print what would run, and run nothing")
     .option("--allow-out-of-order", "apply pending migrations that are older than applied ones")
-    .option(
-      "--wait-timeout <seconds>",
-      "how long to wait for another runner (default: 600)",
-      seconds,
-    )
+    .option("--wait-timeout <seconds>", "how long to wait for another runner (default: 600)")
     .action(async (flags: MigrateFlags) => {
       exitCode = await (await import("./migrate.ts")).runMigrate(flags);
     });

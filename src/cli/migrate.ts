@@ -7,13 +7,11 @@ export interface MigrateFlags extends CommonFlags {
   readonly to?: string;
   readonly dryRun?: boolean;
   readonly allowOutOfOrder?: boolean;
-  readonly waitTimeout?: number;
 }
 
 /** `tidemark migrate`: applies what is pending, or says what it would apply. */
 export function runMigrate(flags: MigrateFlags): Promise<number> {
-  const extra = flags.waitTimeout === undefined ? {} : { waitTimeoutMs: flags.waitTimeout * 1000 };
-  return withMigrator(flags, extra, (context) =>
+  return withMigrator(flags, (context) =>
     flags.dryRun ? preview(context, flags) : apply(context, flags),
   );
 }

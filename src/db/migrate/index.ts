@@ -10,7 +10,7 @@ export {
   type PlanReport,
   type StatusReport,
 } from "./migrator.ts";
-export type { MigratorOptions } from "./pure/options.ts";
+export { type MigratorOptions, optionProblems, settingsError } from "./pure/options.ts";
 export {
   duration,
   errorJson,

@@ -27,33 +27,51 @@ export interface ResolvedOptions {
 // PostgreSQL cuts longer names short without an error (NAMEDATALEN - 1).
 const LONGEST_NAME_BYTES = 63;
 
+// Node's timers take a longer time for one millisecond.
+const LONGEST_TIMER_MS = 2_147_483_647;
+
 /**
  * Fills in defaults.
  *
  * @throws MigrateError `config`, with every mistake in one message
  */
 export function resolveOptions(options: MigratorOptions): ResolvedOptions {
-  const resolved = {
-    url: options.url,
+  const problems = [...urlProblems(options.url), ...optionProblems(options)];
+  if (problems.length > 0) throw settingsError(problems);
+  return withDefaults(options);
+}
+
+/** What is wrong with the options beside the URL, a text each. */
+export function optionProblems(options: Omit<MigratorOptions, "url">): readonly string[] {
+  const { dir, ledgerSchema, connectTimeoutMs, waitTimeoutMs } = withDefaults(options);
+  return [
+    ...(dir === "" ? ["the migrations folder has no name"] : []),
+    ...schemaProblems(ledgerSchema),
+    ...timeoutProblems("the connect time-out", connectTimeoutMs, LONGEST_TIMER_MS),
+    ...timeoutProblems("the wait time-out", waitTimeoutMs, Number.MAX_VALUE),
+  ];
+}
+
+/** The error that names every mistake in the settings at once. */
+export function settingsError(problems: readonly string[]): MigrateError {
+  const [first, ...more] = problems;
+  const list = problems.map((problem) => `\n  ${problem}`).join("");
+  return new MigrateError({
+    code: "config",
+    fact: `The settings cannot be used:${more.length === 0 ? ` ${first}.` : list}`,
+    remedy: `Nothing was run. Correct ${more.length === 0 ? "this" : "these"} and run again.`,
+  });
+}
+
+function withDefaults<T extends Omit<MigratorOptions, "url">>(options: T) {
+  return {
+    ...options,
     dir: options.dir ?? "./drizzle",
     ledgerSchema: options.ledgerSchema ?? "tidemark",
     connectTimeoutMs: options.connectTimeoutMs ?? 10_000,
     waitTimeoutMs: options.waitTimeoutMs ?? 600_000,
     appVersion: options.appVersion ?? null,
   };
-  const problems = [
-    ...urlProblems(resolved.url),
-    ...(resolved.dir === "" ? ["the migrations folder is empty"] : []),
-    ...schemaProblems(resolved.ledgerSchema),
-    ...timeoutProblems("the connect time-out", resolved.connectTimeoutMs),
-    ...timeoutProblems("the wait time-out", resolved.waitTimeoutMs),
-  ];
-  if (problems.length === 0) return resolved;
-  throw new MigrateError({
-    code: "config",
-    fact: `The settings cannot be used: ${problems.join("; ")}.`,
-    remedy: "Nothing was run.",
-  });
 }
 
 /** Never shows the URL itself: it holds a password. */
@@ -84,7 +102,8 @@ function schemaProblems(name: string): readonly string[] {
   return [];
 }
 
-function timeoutProblems(name: string, value: number): readonly string[] {
-  const fine = Number.isFinite(value) && value >= 0;
-  return fine ? [] : [`${name} is ${value}, where a number of milliseconds from 0 is expected`];
+function timeoutProblems(name: string, value: number, most: number): readonly string[] {
+  if (Number.isFinite(value) && value >= 0 && value <= most) return [];
+  const range = most === LONGEST_TIMER_MS ? `from 0 to ${most}` : "from 0";
+  return [`${name} is ${value}, where a number of milliseconds ${range} is expected`];
 }
