@@ -1,8 +1,10 @@
+import type { Sql } from "postgres";
 import { expect } from "vitest";
 import { readLog, rowsOf } from "../../src/db/migrate/io/ledger.ts";
 import { openSession } from "../../src/db/migrate/io/session.ts";
 import { foldEvents } from "../../src/db/migrate/pure/fold.ts";
 import { readRows } from "../../src/db/migrate/pure/lease-sql.ts";
+import { bootstrapLedger } from "../../src/db/migrate/pure/ledger-sql.ts";
 import type { LedgerEvent, LedgerRow } from "../../src/db/migrate/types.ts";
 
 export interface LedgerContent {
@@ -31,6 +33,13 @@ export async function expectFoldToMatch(url: string, schema = "tidemark"): Promi
     content.rows.toSorted(byTag),
   );
   return content;
+}
+
+/** A ledger as it is before its first migration. */
+export async function createEmptyLedger({ sql }: { readonly sql: Sql }): Promise<void> {
+  const session = await sql.reserve();
+  await session.unsafe(bootstrapLedger("tidemark"));
+  session.release();
 }
 
 /** The log as short lines: `0000_a started 1`. */
