@@ -1,4 +1,4 @@
-import { MigrateError } from "./db/migrate/index.ts";
+import { settingsError } from "./db/migrate/index.ts";
 
 /** What the environment says. */
 export interface Config {
@@ -21,25 +21,28 @@ export type Environment = Readonly<Record<string, string | undefined>>;
  * @throws MigrateError `config`, with every mistake in one message
  */
 export function parseConfig(env: Environment): Config {
+  const { config, problems } = readConfig(env);
+  if (problems.length > 0) throw settingsError(problems);
+  return config;
+}
+
+/** The same, for those who have more to complain about. */
+export function readConfig(env: Environment): {
+  readonly config: Config;
+  readonly problems: readonly string[];
+} {
   const problems: string[] = [];
-  const databaseUrl = parseUrl(env, "DATABASE_URL", problems);
-  const migrationDatabaseUrl = parseUrl(env, "MIGRATION_DATABASE_URL", problems);
-  if (problems.length > 0) {
-    throw new MigrateError({
-      code: "config",
-      fact: `The environment cannot be used: ${problems.join("; ")}.`,
-      remedy: "Nothing was run. Correct these variables (or the file .env) and run again.",
-    });
-  }
-  return {
-    databaseUrl,
-    migrationDatabaseUrl,
+  const config = {
+    databaseUrl: parseUrl(env, "DATABASE_URL", problems),
+    migrationDatabaseUrl: parseUrl(env, "MIGRATION_DATABASE_URL", problems),
     production: env.NODE_ENV === "production",
     appVersion: env.APP_VERSION || undefined,
   };
+  return { config, problems };
 }
 
-function parseUrl(env: Environment, name: string, problems: string[]): string | undefined {
+/** A PostgreSQL URL; undefined where it is empty, or is none and that was added to the problems. */
+export function parseUrl(env: Environment, name: string, problems: string[]): string | undefined {
   const value = env[name]?.trim();
   if (!value) return undefined;
   let protocol: string;

@@ -10,7 +10,7 @@ export interface EventsFlags extends CommonFlags {
 
 /** `tidemark events`: the log; with `--follow` also what is added to it. */
 export function runEvents(flags: EventsFlags): Promise<number> {
-  return withMigrator(flags, {}, (context) =>
+  return withMigrator(flags, (context) =>
     flags.follow ? follow(context, flags) : list(context, flags),
   );
 }

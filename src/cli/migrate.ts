@@ -7,26 +7,13 @@ export interface MigrateFlags extends CommonFlags {
   readonly to?: string;
   readonly dryRun?: boolean;
   readonly allowOutOfOrder?: boolean;
-  readonly waitTimeout?: number;
-  readonly lockTimeout?: number;
-  readonly lockTries?: number;
-  readonly lockBudget?: number;
 }
 
 /** `tidemark migrate`: applies what is pending, or says what it would apply. */
 export function runMigrate(flags: MigrateFlags): Promise<number> {
-  return withMigrator(flags, patienceOf(flags), (context) =>
+  return withMigrator(flags, (context) =>
     flags.dryRun ? preview(context, flags) : apply(context, flags),
   );
-}
-
-function patienceOf({ waitTimeout, lockTimeout, lockTries, lockBudget }: MigrateFlags) {
-  return {
-    ...(waitTimeout !== undefined && { waitTimeoutMs: waitTimeout * 1000 }),
-    ...(lockTimeout !== undefined && { lockTimeoutMs: Math.round(lockTimeout * 1000) }),
-    ...(lockTries !== undefined && { lockTries }),
-    ...(lockBudget !== undefined && { lockBudgetMs: lockBudget * 1000 }),
-  };
 }
 
 async function apply(context: CommandContext, flags: MigrateFlags): Promise<number> {

@@ -1,12 +1,10 @@
-import { Command, InvalidArgumentError } from "commander";
+import { Command } from "commander";
 import { TOOL_VERSION } from "../db/migrate/index.ts";
 import type { EventsFlags } from "./events.ts";
 import type { GenerateFlags } from "./generate.ts";
 import type { MigrateFlags } from "./migrate.ts";
-import type { RepairFlags } from "./repair.ts";
 import type { StatusFlags } from "./status.ts";
 import type { CommonFlags } from "./support/settings.ts";
-import type { WaitFlags } from "./wait.ts";
 
 /** Command that prints a completion script. */
 export const COMPLETION = "completion";
@@ -15,19 +13,6 @@ const EXIT_CODE_HELP = `
 Exit codes: 0 fine; 1 failed; 2 wrong use, settings or files; 3 pending (status --check);
 4 edited, out of order or drifted; 5 waited too long for another runner or a lock;
 6 a person is needed; 130/143 canceled.`;
-
-function seconds(text: string): number {
-  const value = Number(text);
-  if (text.trim() === "" || !Number.isFinite(value) || value < 0) {
-    throw new InvalidArgumentError("Expected a number of seconds, 0 or more.");
-  }
-  return value;
-}
-
-function count(text: string): number {
-  if (!/^[1-9]\d{0,5}$/.test(text)) throw new InvalidArgumentError("Expected a number, 1 or more.");
-  return Number(text);
-}
 
 function withOutput(command: Command): Command {
   return command
@@ -52,11 +37,7 @@ function withDatabase(command: Command): Command {
       .option("--url <url>", "database (default: MIGRATION_DATABASE_URL, else DATABASE_URL)")
       .option("--embedded", "without a URL, use a development server of this folder's own")
       .option("--ledger-schema <name>", "schema of the ledger (default: tidemark)")
-      .option(
-        "--connect-timeout <seconds>",
-        "how long to wait for the server (default: 10)",
-        seconds,
-      ),
+      .option("--connect-timeout <seconds>", "how long to wait for the server (default: 10)"),
   );
 }
 
@@ -91,18 +72,13 @@ function addMigrate(program: Command, onEnd: (exitCode: number) => void): void {
     .option("--to <tag>", "stop after this migration")
     .option("--dry-run", "print what would run, and run nothing")
     .option("--allow-out-of-order", "apply pending migrations that are older than applied ones")
-    .option(
-      "--wait-timeout <seconds>",
-      "how long to wait for another runner (default: 600)",
-      seconds,
-    )
+    .option("--wait-timeout <seconds>", "how long to wait for another runner (default: 600)")
     .option(
       "--lock-timeout <seconds>",
       "how long a migration waits for a lock on each try (default: 5)",
-      seconds,
     )
-    .option("--lock-tries <count>", "how often it tries to get its locks (default: 10)", count)
-    .option("--lock-budget <seconds>", "bound on all of its tries (default: none)", seconds)
+    .option("--lock-tries <count>", "how often it tries to get its locks (default: 10)")
+    .option("--lock-budget <seconds>", "bound on all of its tries (default: none)")
     .action(async (flags: MigrateFlags) => {
       onEnd(await (await import("./migrate.ts")).runMigrate(flags));
     });
@@ -145,8 +121,8 @@ function addReaders(program: Command, onEnd: (exitCode: number) => void): void {
 
   const wait = withDatabase(program.command("wait"))
     .description("block until somebody else has migrated the database; write nothing")
-    .option("--timeout <seconds>", "how long (default: 600)", seconds)
-    .action(async (flags: WaitFlags) => {
+    .option("--timeout <seconds>", "how long (default: 600)")
+    .action(async (flags: CommonFlags) => {
       onEnd(await (await import("./wait.ts")).runWait(flags));
     });
   examples(wait, "tidemark wait --timeout 300 && node app.js");
@@ -155,12 +131,8 @@ function addReaders(program: Command, onEnd: (exitCode: number) => void): void {
 function addRepair(program: Command, onEnd: (exitCode: number) => void): void {
   const repair = withDatabase(program.command("repair"))
     .description("clear FAILED and STUCK migrations where that is safe, and say what was done")
-    .option(
-      "--wait-timeout <seconds>",
-      "how long to wait for another runner (default: 10)",
-      seconds,
-    )
-    .action(async (flags: RepairFlags) => {
+    .option("--wait-timeout <seconds>", "how long to wait for another runner (default: 10)")
+    .action(async (flags: CommonFlags) => {
       onEnd(await (await import("./repair.ts")).runRepair(flags));
     });
   examples(repair, "tidemark repair && tidemark migrate");

@@ -3,16 +3,12 @@ import { withMigrator } from "./support/command.ts";
 import { showProgress } from "./support/progress.ts";
 import type { CommonFlags } from "./support/settings.ts";
 
-export interface RepairFlags extends CommonFlags {
-  readonly waitTimeout?: number;
-}
-
-const DEFAULT_WAIT_SECONDS = 10;
+const DEFAULT_WAIT_SECONDS = "10";
 
 /** `tidemark repair`: clears FAILED and STUCK where that is safe, and says what it did. */
-export function runRepair(flags: RepairFlags): Promise<number> {
-  const waitTimeoutMs = (flags.waitTimeout ?? DEFAULT_WAIT_SECONDS) * 1000;
-  return withMigrator(flags, { waitTimeoutMs }, async ({ output, migrator, signal }) => {
+export function runRepair(flags: CommonFlags): Promise<number> {
+  const patient = { ...flags, waitTimeout: flags.waitTimeout ?? DEFAULT_WAIT_SECONDS };
+  return withMigrator(patient, async ({ output, migrator, signal }) => {
     const progress = await showProgress(output);
     let report: RepairReport;
     try {

@@ -9,7 +9,7 @@ export interface StatusFlags extends CommonFlags {
 
 /** `tidemark status`: a row a migration; with `--check` the exit code answers. */
 export function runStatus(flags: StatusFlags): Promise<number> {
-  return withMigrator(flags, {}, async ({ output, migrator, signal }) => {
+  return withMigrator(flags, async ({ output, migrator, signal }) => {
     const report = await migrator.status({ signal });
     output.json({
       version: report.version ?? null,

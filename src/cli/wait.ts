@@ -3,14 +3,9 @@ import { withMigrator } from "./support/command.ts";
 import { showProgress } from "./support/progress.ts";
 import type { CommonFlags } from "./support/settings.ts";
 
-export interface WaitFlags extends CommonFlags {
-  readonly timeout?: number;
-}
-
 /** `tidemark wait`: blocks until somebody else has migrated the database to this history. */
-export function runWait(flags: WaitFlags): Promise<number> {
-  const extra = flags.timeout === undefined ? {} : { waitTimeoutMs: flags.timeout * 1000 };
-  return withMigrator(flags, extra, async ({ output, migrator, signal }) => {
+export function runWait(flags: CommonFlags): Promise<number> {
+  return withMigrator(flags, async ({ output, migrator, signal }) => {
     const progress = await showProgress(output);
     let report: WaitReport;
     try {

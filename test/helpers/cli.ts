@@ -11,6 +11,8 @@ export interface CliResult {
 export interface CliOptions {
   readonly cwd: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** Ends it with SIGTERM. */
+  readonly stop?: AbortSignal;
   /** Called with all of stderr so far, to act in the middle of a run. */
   readonly onStderr?: (text: string, kill: (signal: NodeJS.Signals) => void) => void;
 }
@@ -38,6 +40,7 @@ export function startTidemark(args: readonly string[], options: CliOptions): Run
     env: { PATH, HOME, ...options.env },
     stdio: ["ignore", "pipe", "pipe"],
   });
+  options.stop?.addEventListener("abort", () => child.kill("SIGTERM"), { once: true });
   let stdout = "";
   let stderr = "";
   child.stdout.setEncoding("utf8").on("data", (chunk: string) => {

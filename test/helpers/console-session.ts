@@ -53,11 +53,11 @@ export function normalize(text: string): string {
 export function matches(expected: readonly string[], screen: string): boolean {
   const pattern = normalize(expected.join("\n"))
     .split("\n")
-    .map((line) => (line === "…" ? "(?:.*\n)*?.*" : escape(line)))
+    .map((line) => (line === "…" ? "(?:.*\n)*?.*" : literally(line)))
     .join("\n");
   return new RegExp(`^${pattern}$`).test(normalize(screen));
 }
 
-function escape(line: string): string {
+function literally(line: string): string {
   return line.replaceAll(/[.*+?^${}()|[\]\\/]/g, "\\$&");
 }

@@ -1,8 +1,10 @@
+import type { Sql } from "postgres";
 import { expect } from "vitest";
 import { eventsOf, rowsOf } from "../../src/db/migrate/io/ledger.ts";
 import { openSession } from "../../src/db/migrate/io/session.ts";
 import { foldEvents } from "../../src/db/migrate/pure/fold.ts";
 import { readEvents, readRows } from "../../src/db/migrate/pure/lease-sql.ts";
+import { bootstrapLedger } from "../../src/db/migrate/pure/ledger-sql.ts";
 import type { LedgerEvent, LedgerRow } from "../../src/db/migrate/types.ts";
 
 export interface LedgerContent {
@@ -39,4 +41,11 @@ export function storyOf(events: readonly LedgerEvent[]): readonly string[] {
   return events.map(
     ({ tag, type, attempt }) => `${tag} ${type.replace("migration.", "")} ${attempt}`,
   );
+}
+
+/** A ledger as it is before its first migration. */
+export async function createEmptyLedger({ sql }: { readonly sql: Sql }): Promise<void> {
+  const session = await sql.reserve();
+  await session.unsafe(bootstrapLedger("tidemark"));
+  session.release();
 }

@@ -201,7 +201,7 @@ describe("settings", () => {
     [
       "a time-out that is no number",
       ["migrate", "--connect-timeout", "soon"],
-      "Expected a number of seconds",
+      "a number of seconds from 0 is expected",
     ],
     [
       "a folder that is not there",

@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { DatabaseMigrator, MigrateError } from "../../src/db/migrate/index.ts";
 import { createDatabase, type TestDatabase, urlOfDatabase } from "../helpers/database.ts";
 import { type HistoryFolder, historyFolder, THREE } from "../helpers/history.ts";
-import { expectFoldToMatch } from "../helpers/ledger.ts";
+import { createEmptyLedger, expectFoldToMatch } from "../helpers/ledger.ts";
 import { freePort } from "../helpers/network.ts";
 
 let database: TestDatabase;
@@ -91,7 +91,7 @@ describe("the server", () => {
     await database.sql.unsafe(`drop role ${role}`);
     expect(error).toMatchObject({ code: "config", exitCode: 2 });
     expect(error.message).toContain("42501");
-    expect(error.message).toContain("create on the database");
+    expect(error.message).toContain("grant create on database");
   });
 });
 
@@ -397,9 +397,7 @@ test("a database that drizzle's own migrator filled is refused, and nothing is c
 });
 
 test("so is one whose ledger is there and empty", async () => {
-  const empty = await historyFolder({});
-  await migrator({ dir: empty.dir }).migrate();
-  await empty.remove();
+  await createEmptyLedger(database);
   await database.sql.unsafe(`create schema drizzle;
     create table drizzle.__drizzle_migrations (id serial primary key, hash text not null, created_at bigint);
     insert into drizzle.__drizzle_migrations (hash, created_at) values ('x', 1)`);

@@ -40,7 +40,7 @@ describe("the environment", () => {
         DATABASE_URL: "mysql://ada:hunter2@db/x",
         MIGRATION_DATABASE_URL: "hunter2 db",
       });
-    expect(parse).toThrow(/DATABASE_URL starts with mysql:.*MIGRATION_DATABASE_URL is not a URL/);
+    expect(parse).toThrow(/DATABASE_URL starts with mysql:.*MIGRATION_DATABASE_URL is not a URL/s);
     expect(parse).not.toThrow(/hunter2/);
     expect(parse).toThrow(expect.objectContaining({ code: "config", exitCode: 2 }));
   });
@@ -54,6 +54,8 @@ describe("the migrator's options", () => {
       ledgerSchema: "tidemark",
       connectTimeoutMs: 10_000,
       waitTimeoutMs: 600_000,
+      lockPatience: { lockTimeoutMs: 5_000, lockTries: 10, lockBudgetMs: undefined },
+      eventSink: undefined,
       appVersion: null,
     });
   });
@@ -62,11 +64,12 @@ describe("the migrator's options", () => {
     [{ url: "" }, "there is no database URL"],
     [{ url: "db" }, "cannot be read"],
     [{ url: "http://db" }, "starts with http://"],
-    [{ url: URL_A, dir: "" }, "folder is empty"],
+    [{ url: URL_A, dir: "" }, "folder has no name"],
     [{ url: URL_A, ledgerSchema: "" }, "has no name"],
     [{ url: URL_A, ledgerSchema: "é".repeat(32) }, "longer than PostgreSQL's 63 bytes"],
     [{ url: URL_A, ledgerSchema: "pg_x" }, "PostgreSQL reserves"],
     [{ url: URL_A, connectTimeoutMs: Number.NaN }, "connect time-out is NaN"],
+    [{ url: URL_A, connectTimeoutMs: 2 ** 31 }, "from 0 to 2147483647 is expected"],
     [{ url: URL_A, waitTimeoutMs: -1 }, "wait time-out is -1"],
   ])("%j are refused", (options, text) => {
     expect(() => resolveOptions(options)).toThrow(text);

@@ -49,6 +49,10 @@ describe("the snippet", () => {
     expect(snippet("\t漢字 x", 4)).toBe(["1 |  漢字 x", "  |       ^"].join("\n"));
   });
 
+  test("shows control characters instead of sending them to the terminal", () => {
+    expect(snippet("a\0b\x1b[31mc", 1)).toBe(["1 | a␀b␛[31mc", "  |  ^"].join("\n"));
+  });
+
   test("cuts a line of thousands of characters around the caret", () => {
     const text = `${"a".repeat(5_000)}X${"b".repeat(5_000)}`;
     const [line = "", caret = ""] = snippet(text, 5_000).split("\n");

@@ -1,9 +1,4 @@
-import {
-  DatabaseMigrator,
-  errorJson,
-  MigrateError,
-  type MigratorOptions,
-} from "../../db/migrate/index.ts";
+import { DatabaseMigrator, errorJson, MigrateError } from "../../db/migrate/index.ts";
 import { createOutput, type Output } from "./output.ts";
 import { type CommonFlags, loadDotEnv, resolveSettings, type Target } from "./settings.ts";
 import { type Interrupts, watchSignals } from "./signals.ts";
@@ -24,14 +19,13 @@ export interface CommandContext {
  */
 export async function withMigrator(
   flags: CommonFlags,
-  extra: Partial<MigratorOptions>,
   work: (context: CommandContext) => Promise<number>,
 ): Promise<number> {
   return reporting(flags, async (output, interrupts) => {
     loadDotEnv();
     const settings = await resolveSettings(flags);
     return withServer(settings.target, output, (url) => {
-      const migrator = new DatabaseMigrator({ ...settings.migrator, ...extra, url });
+      const migrator = new DatabaseMigrator({ ...settings.migrator, url });
       const { signal, exitCode: interrupted } = interrupts;
       return work({ output, migrator, signal, interrupted });
     });

@@ -25,7 +25,7 @@ export async function readOut(file: string): Promise<string | undefined> {
   } catch (cause) {
     throw new MigrateError({
       code: "config",
-      fact: `${file} cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`,
+      fact: `${file} cannot be read: ${firstLine(cause)}`,
       remedy: "Nothing was run. Correct it, or name the migrations folder with --dir.",
       cause,
     });
@@ -41,9 +41,16 @@ export function plainOut(text: string): string | undefined {
   return /^[^/\n]*\bout\s*:\s*(["'])([^"'\\\n]+)\1\s*(?:,|\}|$)/m.exec(text)?.[2];
 }
 
+/** Behind it come stacks of files that are none of the reader's. */
+function firstLine(error: unknown): string {
+  const [line = ""] = (error instanceof Error ? error.message : String(error)).split("\n");
+  return line;
+}
+
 async function evaluate(file: string): Promise<unknown> {
   const { createJiti } = await import("jiti");
-  const jiti = createJiti(import.meta.url, { moduleCache: false });
+  // drizzle-kit knows the project's path aliases too.
+  const jiti = createJiti(file, { moduleCache: false, tsconfigPaths: true });
   return jiti.import(file, { default: true });
 }
 

@@ -1,7 +1,12 @@
 import { existsSync } from "node:fs";
 import { join, relative, resolve } from "node:path";
-import { type Config, parseConfig } from "../../config.ts";
-import { MigrateError, type MigratorOptions } from "../../db/migrate/index.ts";
+import { type Config, parseUrl, readConfig } from "../../config.ts";
+import {
+  MigrateError,
+  type MigratorOptions,
+  optionProblems,
+  settingsError,
+} from "../../db/migrate/index.ts";
 import { findDrizzleConfig, readOut } from "./drizzle-config.ts";
 
 /** Options that every command has, as the argument parser gives them. */
@@ -10,7 +15,18 @@ export interface CommonFlags {
   readonly dir?: string;
   readonly config?: string;
   readonly ledgerSchema?: string;
-  readonly connectTimeout?: number;
+  /** Seconds, as typed. */
+  readonly connectTimeout?: string;
+  /** Seconds, as typed. */
+  readonly waitTimeout?: string;
+  /** Seconds, as typed. */
+  readonly timeout?: string;
+  /** Seconds, as typed. */
+  readonly lockTimeout?: string;
+  /** A number, as typed. */
+  readonly lockTries?: string;
+  /** Seconds, as typed. */
+  readonly lockBudget?: string;
   readonly embedded?: boolean;
   readonly json?: boolean;
   readonly quiet?: boolean;
@@ -38,24 +54,77 @@ export function loadDotEnv(): void {
  * Which database, which folder: options first, then the environment, then the
  * drizzle configuration.
  *
- * @throws MigrateError `config`
+ * @throws MigrateError `config`, with every mistake in one message
  */
 export async function resolveSettings(flags: CommonFlags): Promise<Settings> {
   // A URL that is given makes those of the environment irrelevant, mistakes and all.
   const { DATABASE_URL: _app, MIGRATION_DATABASE_URL: _direct, ...rest } = process.env;
-  const config = parseConfig(flags.url === undefined ? process.env : rest);
-  const url = flags.url ?? config.migrationDatabaseUrl ?? config.databaseUrl;
-  return {
-    target: url === undefined ? embeddedTarget(flags, config) : { kind: "url", url },
-    migrator: {
-      dir: await resolveDir(flags),
-      ...(flags.ledgerSchema !== undefined && { ledgerSchema: flags.ledgerSchema }),
-      ...(flags.connectTimeout !== undefined && {
-        connectTimeoutMs: flags.connectTimeout * 1000,
-      }),
-      ...(config.appVersion !== undefined && { appVersion: config.appVersion }),
-    },
+  const given = flags.url !== undefined;
+  const { config, problems: found } = readConfig(given ? rest : process.env);
+  const problems = [...found];
+  // An empty one is most likely a variable that is not set: never another database instead.
+  if (flags.url?.trim() === "")
+    problems.push("--url is empty: is the variable set that it comes from?");
+  const url = given
+    ? parseUrl({ "--url": flags.url }, "--url", problems)
+    : (config.migrationDatabaseUrl ?? config.databaseUrl);
+  const hasUrlProblem = problems.length > 0;
+  const patience = parsePatience(flags, problems);
+
+  // These say more than a line where they are all that is wrong.
+  const errors: MigrateError[] = [];
+  const dir = await resolveDir(flags).catch(keepIn(errors));
+  const target =
+    url === undefined ? embeddedTarget(flags, config) : ({ kind: "url", url } as const);
+  if (target instanceof MigrateError && !hasUrlProblem) errors.push(target);
+  const migrator = {
+    ...(dir !== undefined && { dir }),
+    ...(flags.ledgerSchema !== undefined && { ledgerSchema: flags.ledgerSchema }),
+    ...patience,
+    ...(config.appVersion !== undefined && { appVersion: config.appVersion }),
   };
+  problems.push(...optionProblems(migrator));
+
+  const [error] = errors;
+  if (error !== undefined && errors.length === 1 && problems.length === 0) throw error;
+  problems.push(...errors.map(({ fact }) => fact.replace(/\.$/, "")));
+  if (target instanceof MigrateError || problems.length > 0) throw settingsError(problems);
+  return { target, migrator };
+}
+
+/** How long to wait for whom. */
+function parsePatience(flags: CommonFlags, problems: string[]): Partial<MigratorOptions> {
+  const seconds = (name: string, text: string | undefined) => parseSeconds(name, text, problems);
+  const found = {
+    connectTimeoutMs: seconds("--connect-timeout", flags.connectTimeout),
+    waitTimeoutMs:
+      seconds("--wait-timeout", flags.waitTimeout) ?? seconds("--timeout", flags.timeout),
+    lockTimeoutMs: seconds("--lock-timeout", flags.lockTimeout),
+    lockTries: flags.lockTries === undefined ? undefined : Number(flags.lockTries || Number.NaN),
+    lockBudgetMs: seconds("--lock-budget", flags.lockBudget),
+  };
+  return Object.fromEntries(Object.entries(found).filter(([, value]) => value !== undefined));
+}
+
+function keepIn(errors: MigrateError[]): (error: unknown) => undefined {
+  return (error) => {
+    if (!(error instanceof MigrateError)) throw error;
+    errors.push(error);
+    return undefined;
+  };
+}
+
+/** Milliseconds; undefined where none are given, or they are none and that was added to the problems. */
+function parseSeconds(
+  name: string,
+  text: string | undefined,
+  problems: string[],
+): number | undefined {
+  if (text === undefined) return undefined;
+  const value = Number(text);
+  if (text.trim() !== "" && Number.isFinite(value) && value >= 0) return value * 1000;
+  problems.push(`${name} is ${JSON.stringify(text)}, where a number of seconds from 0 is expected`);
+  return undefined;
 }
 
 /** The migrations folder, relative to here where that is shorter. */
@@ -67,15 +136,15 @@ export async function resolveDir(flags: Pick<CommonFlags, "dir" | "config">): Pr
   return relative(cwd, resolve(out ?? "drizzle")) || ".";
 }
 
-function embeddedTarget(flags: CommonFlags, { production }: Config): Target {
+function embeddedTarget(flags: CommonFlags, { production }: Config): Target | MigrateError {
   if (flags.embedded && !production) {
     return { kind: "embedded", dir: join(process.cwd(), ".tidemark") };
   }
-  throw new MigrateError({
+  return new MigrateError({
     code: "config",
     fact: flags.embedded
       ? "No database URL is set, and no embedded server is started where NODE_ENV is production."
-      : "No database URL is set.",
+      : "No database URL is set (--url, MIGRATION_DATABASE_URL or DATABASE_URL).",
     remedy:
       "Nothing was run. Set DATABASE_URL (or MIGRATION_DATABASE_URL), or give --url postgres://user:password@host:5432/database; " +
       "--embedded uses a development server of this folder's own.",

@@ -3,7 +3,7 @@ export { describeHolder } from "./io/lease.ts";
 export { writeSumFile } from "./io/sum.ts";
 export { DatabaseMigrator } from "./migrator.ts";
 export { describeBlocker } from "./pure/blockers.ts";
-export type { MigratorOptions } from "./pure/options.ts";
+export { type MigratorOptions, optionProblems, settingsError } from "./pure/options.ts";
 export {
   duration,
   errorJson,

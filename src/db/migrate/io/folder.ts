@@ -1,6 +1,6 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { MigrateError } from "../errors.ts";
+import { MigrateError, messageOf } from "../errors.ts";
 import { checksumOf, EMPTY_HEAD, linkAfter, withoutBom } from "../pure/checksum.ts";
 import { parseSinkFile, SINK_FILE } from "../pure/event-sink.ts";
 import { parseJournal } from "../pure/journal.ts";
@@ -52,7 +52,7 @@ export async function loadHistory(
   };
   if (options.sumFile === "check" && names.includes(SUM_FILE)) {
     const file = join(dir, SUM_FILE);
-    checkSumFile(history, await readFile(file, "utf8"), file);
+    checkSumFile(history, (await readIfThere(file)) ?? "", file);
   }
   return history;
 }
@@ -61,11 +61,17 @@ async function listFolder(dir: string): Promise<readonly string[]> {
   try {
     return await readdir(dir);
   } catch (cause) {
+    const code = errorCode(cause);
+    const facts: Readonly<Record<string, string>> = {
+      ENOENT: `There is no migrations folder at ${dir}.`,
+      ENOTDIR: `${dir} is a file, where the migrations folder is expected.`,
+    };
     throw new MigrateError({
       code: "config",
-      fact: `There is no migrations folder at ${dir} (${errorCode(cause)}).`,
+      fact: facts[code] ?? `The migrations folder ${dir} cannot be read (${code}).`,
       remedy:
-        "Name it with --dir, or as `out` in drizzle.config.ts, or create it with drizzle-kit generate.",
+        "Nothing was run. Name the folder with --dir, or as `out` in drizzle.config.ts; " +
+        "`npx drizzle-kit generate` makes one with a first migration.",
       cause,
     });
   }
@@ -75,11 +81,14 @@ function noJournal(dir: string, journalFile: string, names: readonly string[]): 
   const next = names.filter((name) => /^\d{14}_/.test(name)).length;
   return new MigrateError({
     code: "history_invalid",
-    fact: `${journalFile} is not there.`,
+    fact:
+      next > 0
+        ? `${dir} is in the layout of drizzle-kit 1.x (${next} folder${next === 1 ? "" : "s"} such as 20251101120000_name, no meta/_journal.json).`
+        : `${dir} is not a migrations folder: ${journalFile} is not there.`,
     remedy:
       next > 0
-        ? `${dir} holds ${next} folders in the layout of drizzle-kit 1.x, which this version of Tidemark cannot read yet.`
-        : "Nothing was run. Generate a first migration with drizzle-kit generate, or name another folder with --dir.",
+        ? "Nothing was run. This version of Tidemark reads the layout of drizzle-kit 0.x alone."
+        : "Nothing was run. Name another folder with --dir; `npx drizzle-kit generate` makes a journal with a first migration.",
   });
 }
 
@@ -87,7 +96,9 @@ function missingFiles(dir: string, journalFile: string, missing: readonly string
   return new MigrateError({
     code: "missing_file",
     fact: `${journalFile} names files that are not in ${dir}: ${missing.join(", ")}.`,
-    remedy: "Nothing was run. Restore them, or take their entries out if they were never applied.",
+    remedy:
+      `Nothing was run. Restore them (\`git log --stat -- ${dir}\` shows what became of them), ` +
+      "or take their entries out if they were never applied anywhere.",
   });
 }
 
@@ -104,8 +115,22 @@ async function readIfThere(file: string): Promise<string | undefined> {
     return await readFile(file, "utf8");
   } catch (error) {
     if (errorCode(error) === "ENOENT") return undefined;
-    throw error;
+    throw unreadable(file, error);
   }
+}
+
+function unreadable(file: string, cause: unknown): MigrateError {
+  const code = errorCode(cause);
+  const reasons: Readonly<Record<string, string>> = {
+    EISDIR: "it is a folder",
+    EACCES: "this user has no right to",
+  };
+  return new MigrateError({
+    code: "config",
+    fact: `${file} cannot be read: ${reasons[code] ?? messageOf(cause)}.`,
+    remedy: "Nothing was run. Put the file back as it was, readable, and run again.",
+    cause,
+  });
 }
 
 function errorCode(error: unknown): string {

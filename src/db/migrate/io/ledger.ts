@@ -7,12 +7,17 @@ import {
   FIND_DRIZZLE_TABLE,
   LEDGER_VERSION,
 } from "../pure/ledger-sql.ts";
+import { identifier } from "../pure/quote.ts";
 import type { Ledger, LedgerEvent, LedgerRow, Owner, RunnerRow } from "../types.ts";
 import { isServerError, type Reply, type ServerError, type Session } from "./session.ts";
 
 // SQLSTATEs: no such table, no such schema, no right.
 const ABSENT = new Set(["42P01", "3F000"]);
 const DENIED = "42501";
+const READ_ONLY = "25006";
+// What a standby says to BEGIN READ WRITE.
+const NOT_IN_RECOVERY = "0A000";
+const NO_SUCH_COLUMN = "42703";
 
 /** SQLSTATE of a lock that was waited for too long. */
 export const LOCK_NOT_AVAILABLE = "55P03";
@@ -78,12 +83,27 @@ export async function createLedgerIfAbsent(
     } catch (error) {
       if (!isServerError(error)) throw error;
       await rollBack(session);
+      if (error.code === NOT_IN_RECOVERY && (await isStandby(session))) throw standbyError(error);
       if (!CATALOG_RACES.has(error.code) || tries === BOOTSTRAP_TRIES) {
         throw ledgerError(schema, error);
       }
       await sleep(20 * tries * Math.random());
     }
   }
+}
+
+async function isStandby(session: Session): Promise<boolean> {
+  const { reply } = await session.send("standby", "select pg_is_in_recovery() as tidemark_standby");
+  return (await reply).rows[0]?.tidemark_standby === true;
+}
+
+function standbyError(cause: ServerError): MigrateError {
+  return new MigrateError({
+    code: "connect",
+    fact: "The server is a standby: it can be read and not written, and it has no ledger yet.",
+    remedy: "Nothing was run. Connect to the primary.",
+    cause,
+  });
 }
 
 /**
@@ -104,7 +124,7 @@ export async function countForeignRows(session: Session): Promise<number> {
       code: "config",
       fact: `Whether drizzle's own migrator was here cannot be seen: ${error.message} (SQLSTATE ${error.code}).`,
       remedy:
-        "Nothing was run. Grant the role usage on schema drizzle and select on drizzle.__drizzle_migrations.",
+        "Nothing was run. Grant the role the right to look: grant usage on schema drizzle to …; grant select on drizzle.__drizzle_migrations to …;",
       cause: error,
     });
   }
@@ -154,8 +174,10 @@ function withDates<T extends object>(row: T, keys: readonly (keyof T)[]): T {
 function ledgerNewer(schema: string, runner: RunnerRow): MigrateError {
   return new MigrateError({
     code: "ledger_newer",
-    fact: `The ledger ${schema} has version ${runner.ledgerVersion}, which needs a Tidemark that reads ${runner.minReader}; this one reads ${LEDGER_VERSION}.`,
-    remedy: "Nothing was run. Update tidemark in this project.",
+    fact: `The ledger in schema ${schema} has version ${runner.ledgerVersion}: to read it takes a Tidemark that knows version ${runner.minReader}, and this one knows ${LEDGER_VERSION}.`,
+    remedy:
+      "Nothing was run. A newer Tidemark has worked on this database: update this one " +
+      "(npm install tidemark@latest), or run the release that has it.",
   });
 }
 
@@ -170,19 +192,34 @@ export function ledgerError(schema: string, error: ServerError): MigrateError {
       cause: error,
     });
   }
-  const remedy =
-    error.code === DENIED
-      ? `Grant the role what it lacks: to migrate, create on the database or ownership of schema ${schema}; ` +
-        `for status, usage on schema ${schema} and select on its tables.`
-      : error.code === "25006"
-        ? "The server is read-only: a standby, most likely. Migrations need the primary."
-        : "Nothing was run. The server's message above says what it lacks.";
+  const standby = error.code === READ_ONLY;
   return new MigrateError({
-    code: error.code === "25006" ? "connect" : "config",
+    code: standby ? "connect" : "config",
     fact: `The ledger in schema ${schema} cannot be used: ${error.message} (SQLSTATE ${error.code}).`,
-    remedy,
+    remedy: remedyOf(schema, error),
     cause: error,
   });
+}
+
+function remedyOf(schema: string, { code }: ServerError): string {
+  const s = identifier(schema);
+  switch (code) {
+    case DENIED:
+      return (
+        `To migrate, connect as the role that owns schema ${schema}; where there is none yet, ` +
+        "it takes the right to create on the database (grant create on database … to …).\n" +
+        `For status, this is enough: grant usage on schema ${s} to …; grant select on all tables in schema ${s} to …;`
+      );
+    case READ_ONLY:
+      return "Nothing was run. The server is read-only: a standby, most likely. Migrations need the primary.";
+    case NO_SUCH_COLUMN:
+      return (
+        `Nothing was run. What is in schema ${schema} is not a ledger of Tidemark's, or was altered: ` +
+        "give the ledger a schema of its own with --ledger-schema."
+      );
+    default:
+      return "Nothing was run. The server's message above says what it lacks.";
+  }
 }
 
 /** For messages: who that is. */

@@ -40,40 +40,59 @@ export interface ResolvedOptions {
 // PostgreSQL cuts longer names short without an error (NAMEDATALEN - 1).
 const LONGEST_NAME_BYTES = 63;
 
+// Node's timers take a longer time for one millisecond.
+const LONGEST_TIMER_MS = 2_147_483_647;
+
 /**
  * Fills in defaults.
  *
  * @throws MigrateError `config`, with every mistake in one message
  */
 export function resolveOptions(options: MigratorOptions): ResolvedOptions {
-  const resolved = {
-    url: options.url,
+  const problems = [...urlProblems(options.url), ...optionProblems(options)];
+  if (problems.length > 0) throw settingsError(problems);
+  return withDefaults(options);
+}
+
+/** What is wrong with the options beside the URL, a text each. */
+export function optionProblems(options: Omit<MigratorOptions, "url">): readonly string[] {
+  const { dir, ledgerSchema, connectTimeoutMs, waitTimeoutMs, lockPatience } =
+    withDefaults(options);
+  return [
+    ...(dir === "" ? ["the migrations folder has no name"] : []),
+    ...schemaProblems(ledgerSchema),
+    ...timeoutProblems("the connect time-out", connectTimeoutMs, LONGEST_TIMER_MS),
+    ...timeoutProblems("the wait time-out", waitTimeoutMs, Number.MAX_VALUE),
+    ...lockProblems(lockPatience),
+  ];
+}
+
+/** The error that names every mistake in the settings at once. */
+export function settingsError(problems: readonly string[]): MigrateError {
+  const [first, ...more] = problems;
+  const list = problems.map((problem) => `\n  ${problem}`).join("");
+  return new MigrateError({
+    code: "config",
+    fact: `The settings cannot be used:${more.length === 0 ? ` ${first}.` : list}`,
+    remedy: `Nothing was run. Correct ${more.length === 0 ? "this" : "these"} and run again.`,
+  });
+}
+
+function withDefaults<T extends Omit<MigratorOptions, "url">>(options: T) {
+  return {
+    ...options,
     dir: options.dir ?? "./drizzle",
     ledgerSchema: options.ledgerSchema ?? "tidemark",
     connectTimeoutMs: options.connectTimeoutMs ?? 10_000,
     waitTimeoutMs: options.waitTimeoutMs ?? 600_000,
     lockPatience: {
-      lockTimeoutMs: options.lockTimeoutMs ?? LOCK_TIMEOUT_MS,
+      lockTimeoutMs: Math.round(options.lockTimeoutMs ?? LOCK_TIMEOUT_MS),
       lockTries: options.lockTries ?? 10,
       lockBudgetMs: options.lockBudgetMs,
     },
     eventSink: options.eventSink,
     appVersion: options.appVersion ?? null,
   };
-  const problems = [
-    ...urlProblems(resolved.url),
-    ...(resolved.dir === "" ? ["the migrations folder is empty"] : []),
-    ...schemaProblems(resolved.ledgerSchema),
-    ...timeoutProblems("the connect time-out", resolved.connectTimeoutMs),
-    ...timeoutProblems("the wait time-out", resolved.waitTimeoutMs),
-    ...lockProblems(resolved.lockPatience),
-  ];
-  if (problems.length === 0) return resolved;
-  throw new MigrateError({
-    code: "config",
-    fact: `The settings cannot be used: ${problems.join("; ")}.`,
-    remedy: "Nothing was run.",
-  });
 }
 
 /** Never shows the URL itself: it holds a password. */
@@ -105,21 +124,24 @@ function schemaProblems(name: string): readonly string[] {
 }
 
 function lockProblems({ lockTimeoutMs, lockTries, lockBudgetMs }: LockPatience) {
-  // 0 would wait for ever, and everybody behind it with it.
-  const timeout = Number.isInteger(lockTimeoutMs) && lockTimeoutMs >= 1;
-  const tries = Number.isInteger(lockTries) && lockTries >= 1;
+  // 0 would wait for ever, and everybody behind it with it; PostgreSQL counts to 2^31 - 1.
+  const timeout = lockTimeoutMs >= 1 && lockTimeoutMs <= LONGEST_TIMER_MS;
+  const range = `from 1 to ${LONGEST_TIMER_MS}`;
   return [
     ...(timeout
       ? []
-      : [
-          `the lock time-out is ${lockTimeoutMs}, where a whole number of milliseconds from 1 is expected`,
-        ]),
-    ...(tries ? [] : [`the number of lock tries is ${lockTries}, where 1 or more is expected`]),
-    ...(lockBudgetMs === undefined ? [] : timeoutProblems("the lock budget", lockBudgetMs)),
+      : [`the lock time-out is ${lockTimeoutMs}, where milliseconds ${range} are expected`]),
+    ...(Number.isInteger(lockTries) && lockTries >= 1
+      ? []
+      : [`the number of lock tries is ${lockTries}, where a whole number from 1 is expected`]),
+    ...(lockBudgetMs === undefined
+      ? []
+      : timeoutProblems("the lock budget", lockBudgetMs, Number.MAX_VALUE)),
   ];
 }
 
-function timeoutProblems(name: string, value: number): readonly string[] {
-  const fine = Number.isFinite(value) && value >= 0;
-  return fine ? [] : [`${name} is ${value}, where a number of milliseconds from 0 is expected`];
+function timeoutProblems(name: string, value: number, most: number): readonly string[] {
+  if (Number.isFinite(value) && value >= 0 && value <= most) return [];
+  const range = most === LONGEST_TIMER_MS ? `from 0 to ${most}` : "from 0";
+  return [`${name} is ${value}, where a number of milliseconds ${range} is expected`];
 }

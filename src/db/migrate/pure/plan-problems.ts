@@ -26,12 +26,29 @@ export function findProblems(
 /** @throws MigrateError `usage` where the history has no such tag */
 export function refuseUnknownTarget(history: History, to: Tag | undefined): void {
   if (to === undefined || history.migrations.some(({ tag }) => tag === to)) return;
+  const near = history.migrations
+    .map(({ tag }) => ({ tag, alike: sameBeginning(tag, to) }))
+    .toSorted((a, b) => b.alike - a.alike)[0];
+  const meant =
+    near && near.alike >= Math.max(ALIKE, to.length / 2) ? ` Did you mean ${near.tag}?` : "";
   const last = history.migrations.at(-1)?.tag;
   throw new MigrateError({
     code: "usage",
-    fact: `There is no migration ${to} in ${history.dir}.`,
-    remedy: `Nothing was run. Name a tag of its journal${last === undefined ? "" : `; the newest is ${last}`}.`,
+    fact: `There is no migration ${to || '""'} in ${history.dir}.${meant}`,
+    remedy:
+      last === undefined
+        ? "Nothing was run. Its journal has no entries."
+        : `Nothing was run. \`tidemark status\` lists the tags; the newest is ${last}.`,
   });
+}
+
+// Fewer characters at the start of a tag do not tell it from others: a number has four.
+const ALIKE = 4;
+
+function sameBeginning(a: string, b: string): number {
+  let length = 0;
+  while (length < a.length && a[length] === b[length]) length += 1;
+  return length;
 }
 
 /**
@@ -46,7 +63,7 @@ function foreignHistory(
   return [
     new MigrateError({
       code: "adopt_required",
-      fact: `drizzle's own migrator has applied ${foreignRows} migrations here (drizzle.__drizzle_migrations), and the ledger has none.`,
+      fact: `drizzle's own migrator has applied ${foreignRows} migration${foreignRows === 1 ? "" : "s"} here (drizzle.__drizzle_migrations), and the ledger has none.`,
       remedy:
         "Nothing was run: applying them again would fail or double their data. " +
         "Tidemark cannot take such a database over yet; go on with drizzle-kit migrate on it.",
@@ -69,7 +86,7 @@ function changedFiles(
           `${file} was edited after it was applied on ${row.finishedAt?.toISOString() ?? "an unknown day"}.\n` +
           `  applied: ${row.checksum}\n  on disk: ${checksum}`,
         remedy:
-          "Nothing was run. Restore the file as it was applied (`git log -p` on it shows how), " +
+          `Nothing was run. Restore the file as it was applied (\`git log -p -- ${file}\` shows how), ` +
           "and put the change into a new migration.",
       }),
     ];
@@ -86,7 +103,8 @@ function missingFiles(history: History, strangers: readonly LedgerRow[]): readon
       code: "missing_file",
       fact: `The database has migrations that ${history.dir} does not: ${names}.`,
       remedy:
-        "Nothing was run. Bring the files back (another branch may have them), or run the release that has them. " +
+        `Nothing was run. Bring the files and their journal entries back (\`git log --stat --all -- ${history.dir}\` shows what became of them, ` +
+        "another branch may have them), or run the release that has them. " +
         "An older release is fine only when it has all migrations up to its newest, unchanged.",
     }),
   ];
@@ -105,7 +123,7 @@ function outOfOrder(
       fact: `Pending, but older than ${newestApplied?.tag ?? "the newest"}, which is applied: ${names}.`,
       remedy:
         "Nothing was run. Generate them anew on top of the newest one, or, where their order does not matter, " +
-        "apply them with --allow-out-of-order.",
+        "apply them with `tidemark migrate --allow-out-of-order`.",
     }),
   ];
 }

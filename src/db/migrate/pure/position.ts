@@ -50,7 +50,7 @@ const WIDEST = 120;
  */
 export function snippet(text: string, offset: number): string {
   const place = placeOf(text, offset);
-  const lines = text.split("\n").map((line) => line.replace(/\r$/, "").replaceAll("\t", " "));
+  const lines = text.split("\n").map((line) => visible(line.replace(/\r$/, "")));
   const gutter = String(place.line).length;
   const shown = lines
     .slice(Math.max(0, place.line - 3), place.line)
@@ -68,6 +68,17 @@ export function snippet(text: string, offset: number): string {
   return [...shown, `${" ".repeat(gutter)} | ${" ".repeat(indent)}^`]
     .map((line) => (line.length > WIDEST + 40 ? `${line.slice(0, WIDEST + 40)}…` : line))
     .join("\n");
+}
+
+/** A terminal acts on control characters, or swallows them: shown as the symbols that Unicode has for them. */
+function visible(line: string): string {
+  return (
+    line
+      .replaceAll("\t", " ")
+      // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for.
+      .replace(/[\0-\x1f]/g, (char) => String.fromCharCode(0x2400 + char.charCodeAt(0)))
+      .replaceAll("\x7f", "\u2421")
+  );
 }
 
 /** Columns a text takes on a terminal: East Asian wide characters and emoji take two. */

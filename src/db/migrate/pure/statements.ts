@@ -85,11 +85,14 @@ function parseFile(parser: Parser, sql: string, file: string): ParseResult {
 
 function syntaxError(sql: string, offset: number, file: string, reason: string, cause?: unknown) {
   const { line, column } = placeOf(sql, offset);
-  const psql = sql[offset] === "\\" ? " Lines that start with a backslash are psql's own." : "";
+  const hints: Readonly<Record<string, string>> = {
+    "\\": " Lines that start with a backslash are psql's own.",
+    "\0": " A NUL after each character is UTF-16, which some editors and shells write: save it as UTF-8.",
+  };
   return new MigrateError({
     code: "history_invalid",
     fact: `${file}:${line}:${column}: ${reason}\n\n${snippet(sql, offset)}\n`,
-    remedy: `Nothing was run. Correct the file and run again.${psql}`,
+    remedy: `Nothing was run. Correct the file and run again.${hints[sql[offset] ?? ""] ?? ""}`,
     cause,
   });
 }

@@ -39,13 +39,13 @@ export function checkSumFile(history: History, text: string, file: string): void
   for (const name of recorded.keys()) problems.push(`${name} is listed and not in the history`);
   if (problems.length === 0 && head !== history.head) {
     problems.push(
-      `the files are the same but their order is not (the head was ${head ?? "empty"} and is ${history.head})`,
+      `the files are the same but their order is not: the head was ${head ?? "empty"} and is ${history.head}`,
     );
   }
   if (problems.length === 0) return;
   throw new MigrateError({
     code: "history_invalid",
-    fact: `${file} does not match the migrations beside it: ${problems.join("; ")}.`,
+    fact: `${file} does not match the migrations beside it:${problems.map((problem) => `\n  ${problem}`).join("")}`,
     remedy:
       "Nothing was run. If the change is meant, write the file anew with `tidemark sum` (npm run db:sum) and commit it; " +
       "if it came from a merge, look at the order of the migrations first.",

@@ -1,0 +1,220 @@
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { createDatabase, type TestDatabase } from "../helpers/database.ts";
+import { THREE } from "../helpers/history.ts";
+import { createEmptyLedger } from "../helpers/ledger.ts";
+import { createProject, type Project } from "../helpers/project.ts";
+import { screen } from "../helpers/screen.ts";
+
+let database: TestDatabase;
+let project: Project;
+
+/** One more than was applied, which nothing here may run. */
+const FOUR = { ...THREE, "0003_never": "create table never (id integer);" };
+
+beforeEach(async () => {
+  database = await createDatabase();
+  project = await createProject(THREE);
+});
+
+afterEach(async () => {
+  await project.remove();
+  const [row] = await database.sql`select to_regclass('public.never') as never`;
+  await database.drop();
+  expect(row).toEqual({ never: null });
+});
+
+const tidemark = async (...args: readonly string[]) =>
+  screen(await project.run(args, { DATABASE_URL: database.url }), { project: project.root });
+
+/** All three applied; then there is one more to apply. */
+async function migrateThree(): Promise<void> {
+  expect(await project.run(["migrate"], { DATABASE_URL: database.url })).toMatchObject({ code: 0 });
+  await project.write("drizzle/0003_never.sql", FOUR["0003_never"]);
+  await project.list(Object.keys(FOUR));
+}
+
+const DRIZZLE_TABLE = `create schema drizzle;
+  create table drizzle.__drizzle_migrations (id serial primary key, hash text not null, created_at bigint);
+  insert into drizzle.__drizzle_migrations (hash, created_at) values ('x', 1)`;
+
+test("an applied file that was edited", async () => {
+  await migrateThree();
+  await project.write("drizzle/0001_add_author.sql", "-- edited\n");
+  expect(await tidemark("migrate")).toMatchInlineSnapshot(`
+    "exit code 4
+    --- stderr
+    error (checksum_mismatch) drizzle/0001_add_author.sql was edited after it was applied on <time>.
+      applied: sha256:97b5246b1f085532f2f8d115486d190fa99c7af37d450c028863844976e938fc
+      on disk: sha256:00a03228b214fc4bc6fa98ec2141820903b9470348ed6296e914746e4c9062b6
+    Nothing was run. Restore the file as it was applied (\`git log -p -- drizzle/0001_add_author.sql\` shows how), and put the change into a new migration.
+    "
+  `);
+  expect(await tidemark("migrate", "--json")).toMatchInlineSnapshot(`
+    "exit code 4
+    --- stdout
+    {"error":{"code":"checksum_mismatch","exitCode":4,"fact":"drizzle/0001_add_author.sql was edited after it was applied on <time>.\\n  applied: sha256:97b5246b1f085532f2f8d115486d190fa99c7af37d450c028863844976e938fc\\n  on disk: sha256:00a03228b214fc4bc6fa98ec2141820903b9470348ed6296e914746e4c9062b6","remedy":"Nothing was run. Restore the file as it was applied (\`git log -p -- drizzle/0001_add_author.sql\` shows how), and put the change into a new migration.","tag":"0001_add_author","applied":[],"notRun":[],"details":null}}
+    --- stderr
+    error (checksum_mismatch) drizzle/0001_add_author.sql was edited after it was applied on <time>.
+      applied: sha256:97b5246b1f085532f2f8d115486d190fa99c7af37d450c028863844976e938fc
+      on disk: sha256:00a03228b214fc4bc6fa98ec2141820903b9470348ed6296e914746e4c9062b6
+    Nothing was run. Restore the file as it was applied (\`git log -p -- drizzle/0001_add_author.sql\` shows how), and put the change into a new migration.
+    "
+  `);
+  expect(await tidemark("status", "--check")).toMatchInlineSnapshot(`
+    "exit code 4
+    --- stdout
+    migration  state  when  took  by
+    0000_create_notes  DONE  <time>  <duration>  postgres@<host>
+    0001_add_author  DONE CHANGED  <time>  <duration>  postgres@<host>
+    0002_first_note  DONE  <time>  <duration>  postgres@<host>
+    0003_never  PENDING
+    drizzle/0001_add_author.sql was edited after it was applied on <time>.
+      applied: sha256:97b5246b1f085532f2f8d115486d190fa99c7af37d450c028863844976e938fc
+      on disk: sha256:00a03228b214fc4bc6fa98ec2141820903b9470348ed6296e914746e4c9062b6
+    Nothing was run. Restore the file as it was applied (\`git log -p -- drizzle/0001_add_author.sql\` shows how), and put the change into a new migration.
+    1 pending. The database is at 0002_first_note.
+    "
+  `);
+});
+
+test("an applied file that is gone, with its entry", async () => {
+  await migrateThree();
+  await project.list(["0000_create_notes", "0002_first_note", "0003_never"]);
+  expect(await tidemark("migrate")).toMatchInlineSnapshot(`
+    "exit code 2
+    --- stderr
+    error (missing_file) The database has migrations that drizzle does not: 0001_add_author.
+    Nothing was run. Bring the files and their journal entries back (\`git log --stat --all -- drizzle\` shows what became of them, another branch may have them), or run the release that has them. An older release is fine only when it has all migrations up to its newest, unchanged.
+    "
+  `);
+  expect(await tidemark("status", "--check")).toMatchInlineSnapshot(`
+    "exit code 2
+    --- stdout
+    migration  state  when  took  by
+    0000_create_notes  DONE  <time>  <duration>  postgres@<host>
+    0001_add_author  DONE MISSING  <time>  <duration>  postgres@<host>
+    0002_first_note  DONE  <time>  <duration>  postgres@<host>
+    0003_never  PENDING
+    The database has migrations that drizzle does not: 0001_add_author.
+    Nothing was run. Bring the files and their journal entries back (\`git log --stat --all -- drizzle\` shows what became of them, another branch may have them), or run the release that has them. An older release is fine only when it has all migrations up to its newest, unchanged.
+    1 pending. The database is at 0002_first_note.
+    --- stderr
+    warning: 0001_add_author.sql has no entry in meta/_journal.json and is not run.
+    "
+  `);
+});
+
+test("an applied file that is gone, and its entry is not", async () => {
+  await migrateThree();
+  await project.delete("drizzle/0001_add_author.sql");
+  expect(await tidemark("migrate")).toMatchInlineSnapshot(`
+    "exit code 2
+    --- stderr
+    error (missing_file) drizzle/meta/_journal.json names files that are not in drizzle: 0001_add_author.sql.
+    Nothing was run. Restore them (\`git log --stat -- drizzle\` shows what became of them), or take their entries out if they were never applied anywhere.
+    "
+  `);
+});
+
+test("out of order", async () => {
+  await migrateThree();
+  await project.list(["0000_create_notes", "0003_never", "0001_add_author", "0002_first_note"]);
+  expect(await tidemark("migrate")).toMatchInlineSnapshot(`
+    "exit code 4
+    --- stderr
+    error (out_of_order) Pending, but older than 0002_first_note, which is applied: 0003_never.
+    Nothing was run. Generate them anew on top of the newest one, or, where their order does not matter, apply them with \`tidemark migrate --allow-out-of-order\`.
+    "
+  `);
+  expect(await tidemark("status", "--json", "--check")).toMatch(
+    /^exit code 4\n--- stdout\n\{"version":"0002_first_note".*"problems":\[\{"code":"out_of_order"/,
+  );
+});
+
+test("a ledger that only a newer Tidemark reads", async () => {
+  await migrateThree();
+  await database.sql`update tidemark.runner set ledger_version = 3, min_reader = 2`;
+  expect(await tidemark("migrate")).toMatchInlineSnapshot(`
+    "exit code 2
+    --- stderr
+    error (ledger_newer) The ledger in schema tidemark has version 3: to read it takes a Tidemark that knows version 2, and this one knows 1.
+    Nothing was run. A newer Tidemark has worked on this database: update this one (npm install tidemark@latest), or run the release that has it.
+    "
+  `);
+  expect(await tidemark("status", "--json")).toMatchInlineSnapshot(`
+    "exit code 2
+    --- stdout
+    {"error":{"code":"ledger_newer","exitCode":2,"fact":"The ledger in schema tidemark has version 3: to read it takes a Tidemark that knows version 2, and this one knows 1.","remedy":"Nothing was run. A newer Tidemark has worked on this database: update this one (npm install tidemark@latest), or run the release that has it.","tag":null,"applied":[],"notRun":[],"details":null}}
+    --- stderr
+    error (ledger_newer) The ledger in schema tidemark has version 3: to read it takes a Tidemark that knows version 2, and this one knows 1.
+    Nothing was run. A newer Tidemark has worked on this database: update this one (npm install tidemark@latest), or run the release that has it.
+    "
+  `);
+});
+
+test("a ledger that somebody emptied", async () => {
+  await migrateThree();
+  await database.sql`delete from tidemark.runner`;
+  expect(await tidemark("migrate")).toMatchInlineSnapshot(`
+    "exit code 2
+    --- stderr
+    error (config) The ledger tidemark.runner has no row.
+    Nothing was run. Somebody emptied it: restore the schema from a backup.
+    "
+  `);
+});
+
+test("a schema of the ledger's name that is somebody else's", async () => {
+  await database.sql.unsafe("create schema tidemark; create table tidemark.runner (id integer)");
+  expect(await tidemark("status")).toMatchInlineSnapshot(`
+    "exit code 2
+    --- stderr
+    error (config) The ledger in schema tidemark cannot be used: column r.backend_pid does not exist (SQLSTATE 42703).
+    Nothing was run. What is in schema tidemark is not a ledger of Tidemark's, or was altered: give the ledger a schema of its own with --ledger-schema.
+    "
+  `);
+});
+
+test("a database that drizzle's own migrator filled, and no ledger", async () => {
+  await database.sql.unsafe(DRIZZLE_TABLE);
+  expect(await tidemark("migrate")).toMatchInlineSnapshot(`
+    "exit code 4
+    --- stderr
+    error (adopt_required) drizzle's own migrator has applied 1 migration here (drizzle.__drizzle_migrations), and the ledger has none.
+    Nothing was run: applying them again would fail or double their data. Tidemark cannot take such a database over yet; go on with drizzle-kit migrate on it.
+    "
+  `);
+  expect(await tidemark("migrate", "--dry-run", "--json")).toMatchInlineSnapshot(`
+    "exit code 4
+    --- stdout
+    {"error":{"code":"adopt_required","exitCode":4,"fact":"drizzle's own migrator has applied 1 migration here (drizzle.__drizzle_migrations), and the ledger has none.","remedy":"Nothing was run: applying them again would fail or double their data. Tidemark cannot take such a database over yet; go on with drizzle-kit migrate on it.","tag":null,"applied":[],"notRun":[],"details":null}}
+    --- stderr
+    error (adopt_required) drizzle's own migrator has applied 1 migration here (drizzle.__drizzle_migrations), and the ledger has none.
+    Nothing was run: applying them again would fail or double their data. Tidemark cannot take such a database over yet; go on with drizzle-kit migrate on it.
+    "
+  `);
+  expect(await tidemark("status", "--check")).toMatchInlineSnapshot(`
+    "exit code 4
+    --- stdout
+    migration  state  when  took  by
+    0000_create_notes  PENDING
+    0001_add_author  PENDING
+    0002_first_note  PENDING
+    drizzle's own migrator has applied 1 migration here (drizzle.__drizzle_migrations), and the ledger has none.
+    Nothing was run: applying them again would fail or double their data. Tidemark cannot take such a database over yet; go on with drizzle-kit migrate on it.
+    3 pending. The database is at no version.
+    "
+  `);
+  const [row] = await database.sql`
+    select to_regnamespace('tidemark') as ledger, to_regclass('public.notes') as notes`;
+  expect(row).toEqual({ ledger: null, notes: null });
+});
+
+test("a database that drizzle's own migrator filled, beside an empty ledger", async () => {
+  await createEmptyLedger(database);
+  await database.sql.unsafe(DRIZZLE_TABLE);
+  expect(await tidemark("migrate")).toMatch(/^exit code 4\n--- stderr\nerror \(adopt_required\)/);
+  const [row] = await database.sql`select to_regclass('public.notes') as notes`;
+  expect(row).toEqual({ notes: null });
+  expect(await database.sql`select * from tidemark.migration_events`).toEqual([]);
+});

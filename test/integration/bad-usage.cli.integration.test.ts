@@ -1,0 +1,304 @@
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { createDatabase, type TestDatabase } from "../helpers/database.ts";
+import { THREE } from "../helpers/history.ts";
+import { createProject, type Project } from "../helpers/project.ts";
+import { screen } from "../helpers/screen.ts";
+
+let database: TestDatabase;
+let project: Project;
+
+beforeEach(async () => {
+  database = await createDatabase();
+  project = await createProject(THREE);
+});
+
+afterEach(async () => {
+  await project.remove();
+  const made = await database.sql`
+    select nspname from pg_namespace where nspname = 'tidemark'
+    union all select relname from pg_class where relnamespace = 'public'::regnamespace`;
+  await database.drop();
+  expect(made).toEqual([]);
+});
+
+/** With a database that could be migrated, did the command get that far. */
+const tidemark = async (...args: readonly string[]) =>
+  screen(await project.run(args, { DATABASE_URL: database.url }));
+
+test("no command at all shows the help, and is an error", async () => {
+  expect(await tidemark()).toMatchInlineSnapshot(`
+    "exit code 2
+    --- stderr
+    Usage: tidemark [options] [command]
+
+    Runs Drizzle migrations on PostgreSQL: locked, fenced, resumable, recorded.
+
+    Options:
+      -V, --version              output the version number
+      -h, --help                 display help for command
+
+    Commands:
+      migrate [options]          apply what is pending
+      status [options]           show each migration: state, time, duration, who
+      events [options]           print the log: what was started, done, failed, by
+                                 whom and when
+      wait [options]             block until somebody else has migrated the
+                                 database; write nothing
+      repair [options]           clear FAILED and STUCK migrations where that is
+                                 safe, and say what was done
+      generate [options] [name]  drizzle-kit generate, then tidemark.sum
+      sum [options]              write tidemark.sum anew, after a change that is
+                                 meant
+      completion <shell>         print a completion script for a shell
+      help [command]             display help for command
+
+    Exit codes: 0 fine; 1 failed; 2 wrong use, settings or files; 3 pending (status --check);
+    4 edited, out of order or drifted; 5 waited too long for another runner or a lock;
+    6 a person is needed; 130/143 canceled.
+    "
+  `);
+});
+
+test("an unknown command names the one that was meant", async () => {
+  expect(await tidemark("migrte")).toMatchInlineSnapshot(`
+    "exit code 2
+    --- stderr
+    error: unknown command 'migrte'
+    (Did you mean migrate?)
+    Run with --help for the options.
+    "
+  `);
+  expect(await tidemark("frobnicate")).toMatchInlineSnapshot(`
+    "exit code 2
+    --- stderr
+    error: unknown command 'frobnicate'
+    Run with --help for the options.
+    "
+  `);
+  expect(await tidemark("frobnicate", "--json")).toMatchInlineSnapshot(`
+    "exit code 2
+    --- stdout
+    {"error":{"code":"usage","exitCode":2,"fact":"unknown command 'frobnicate'","remedy":"Run with --help.","tag":null,"applied":[],"notRun":[],"details":null}}
+    --- stderr
+    error: unknown command 'frobnicate'
+    Run with --help for the options.
+    "
+  `);
+});
+
+test("an unknown option names the one that was meant", async () => {
+  expect(await tidemark("migrate", "--dryrun")).toMatchInlineSnapshot(`
+    "exit code 2
+    --- stderr
+    error: unknown option '--dryrun'
+    (Did you mean --dry-run?)
+    Run with --help for the options.
+    "
+  `);
+  expect(await tidemark("status", "--frobnicate")).toMatchInlineSnapshot(`
+    "exit code 2
+    --- stderr
+    error: unknown option '--frobnicate'
+    Run with --help for the options.
+    "
+  `);
+  expect(await tidemark("status", "--dry-run", "--json")).toMatchInlineSnapshot(`
+    "exit code 2
+    --- stdout
+    {"error":{"code":"usage","exitCode":2,"fact":"unknown option '--dry-run'","remedy":"Run with --help.","tag":null,"applied":[],"notRun":[],"details":null}}
+    --- stderr
+    error: unknown option '--dry-run'
+    Run with --help for the options.
+    "
+  `);
+});
+
+test("an argument too many is not taken for a name", async () => {
+  expect(await tidemark("migrate", "0001_add_author")).toMatchInlineSnapshot(`
+    "exit code 2
+    --- stderr
+    error: too many arguments for 'migrate'. Expected 0 arguments but got 1.
+    Run with --help for the options.
+    "
+  `);
+  expect(await tidemark("migrate", "--dry-run=no")).toMatchInlineSnapshot(`
+    "exit code 2
+    --- stderr
+    error: unknown option '--dry-run=no'
+    (Did you mean --dry-run?)
+    Run with --help for the options.
+    "
+  `);
+});
+
+test("an option without its value", async () => {
+  expect(await tidemark("migrate", "--to")).toMatchInlineSnapshot(`
+    "exit code 2
+    --- stderr
+    error: option '--to <tag>' argument missing
+    Run with --help for the options.
+    "
+  `);
+  expect(await tidemark("migrate", "--to", "--dry-run")).toMatchInlineSnapshot(`
+    "exit code 2
+    --- stderr
+    error (usage) There is no migration --dry-run in drizzle.
+    Nothing was run. \`tidemark status\` lists the tags; the newest is 0002_first_note.
+    "
+  `);
+  expect(await tidemark("migrate", "--url")).toMatchInlineSnapshot(`
+    "exit code 2
+    --- stderr
+    error: option '--url <url>' argument missing
+    Run with --help for the options.
+    "
+  `);
+});
+
+test("a time-out that is no number", async () => {
+  expect(await tidemark("migrate", "--connect-timeout", "soon")).toMatchInlineSnapshot(`
+    "exit code 2
+    --- stderr
+    error (config) The settings cannot be used: --connect-timeout is "soon", where a number of seconds from 0 is expected.
+    Nothing was run. Correct this and run again.
+    "
+  `);
+  expect(await tidemark("migrate", "--wait-timeout", "-1")).toMatchInlineSnapshot(`
+    "exit code 2
+    --- stderr
+    error (config) The settings cannot be used: --wait-timeout is "-1", where a number of seconds from 0 is expected.
+    Nothing was run. Correct this and run again.
+    "
+  `);
+  expect(await tidemark("migrate", "--wait-timeout", "", "--json")).toMatchInlineSnapshot(`
+    "exit code 2
+    --- stdout
+    {"error":{"code":"config","exitCode":2,"fact":"The settings cannot be used: --wait-timeout is \\"\\", where a number of seconds from 0 is expected.","remedy":"Nothing was run. Correct this and run again.","tag":null,"applied":[],"notRun":[],"details":null}}
+    --- stderr
+    error (config) The settings cannot be used: --wait-timeout is "", where a number of seconds from 0 is expected.
+    Nothing was run. Correct this and run again.
+    "
+  `);
+  expect(await tidemark("migrate", "--connect-timeout", "9999999")).toMatchInlineSnapshot(`
+    "exit code 2
+    --- stderr
+    error (config) The settings cannot be used: the connect time-out is 9999999000, where a number of milliseconds from 0 to 2147483647 is expected.
+    Nothing was run. Correct this and run again.
+    "
+  `);
+});
+
+test("a URL that is empty is not replaced by the environment's", async () => {
+  expect(await tidemark("migrate", "--url", "")).toMatchInlineSnapshot(`
+    "exit code 2
+    --- stderr
+    error (config) The settings cannot be used: --url is empty: is the variable set that it comes from?.
+    Nothing was run. Correct this and run again.
+    "
+  `);
+});
+
+test("a URL that is none is not shown: it holds a password", async () => {
+  const url = "postgres://ada:hunter2@db:port/shop";
+  expect(await tidemark("migrate", "--url", url)).toMatchInlineSnapshot(`
+    "exit code 2
+    --- stderr
+    error (config) The settings cannot be used: --url is not a URL like postgres://user:password@host:5432/database (special characters encoded, @ as %40).
+    Nothing was run. Correct this and run again.
+    "
+  `);
+  expect(await tidemark("status", "--url", url, "--json")).not.toContain("hunter2");
+});
+
+test("a schema for the ledger that PostgreSQL reserves", async () => {
+  expect(await tidemark("migrate", "--ledger-schema", "pg_ledger")).toMatchInlineSnapshot(`
+    "exit code 2
+    --- stderr
+    error (config) The settings cannot be used: the ledger's schema pg_ledger starts with pg_, which PostgreSQL reserves.
+    Nothing was run. Correct this and run again.
+    "
+  `);
+});
+
+test("mistakes in the environment and in the options are one message", async () => {
+  const env = { DATABASE_URL: "mysql://ada:hunter2@db/x", MIGRATION_DATABASE_URL: "hunter2 db" };
+  await project.write("drizzle.config.json", "{ out: }");
+  const args = [
+    "migrate",
+    "--ledger-schema",
+    "pg_ledger",
+    "--connect-timeout",
+    "soon",
+    "--wait-timeout",
+    "-5",
+  ];
+  const all = screen(await project.run(args, env), { project: project.root });
+  expect(all.replace(/(cannot be read: ).*/, "$1<reason>")).toMatchInlineSnapshot(`
+    "exit code 2
+    --- stderr
+    error (config) The settings cannot be used:
+      DATABASE_URL starts with mysql:// where postgres:// is expected
+      MIGRATION_DATABASE_URL is not a URL like postgres://user:password@host:5432/database (special characters encoded, @ as %40)
+      --connect-timeout is "soon", where a number of seconds from 0 is expected
+      --wait-timeout is "-5", where a number of seconds from 0 is expected
+      the ledger's schema pg_ledger starts with pg_, which PostgreSQL reserves
+      <project>/drizzle.config.json cannot be read: <reason>
+    Nothing was run. Correct these and run again.
+    "
+  `);
+  const { stdout, code } = await project.run([...args, "--json"], env);
+  expect(code).toBe(2);
+  expect(JSON.parse(stdout)).toMatchObject({
+    error: {
+      code: "config",
+      exitCode: 2,
+      fact: expect.stringMatching(/mysql:.*\n.*\n.*soon.*\n.*-5.*\n.*pg_ledger/),
+    },
+  });
+});
+
+test("no URL, and a mistake beside it, are one message", async () => {
+  const { code, stderr } = await project.run(["status", "--connect-timeout", "x", "--dir", ""]);
+  expect(code).toBe(2);
+  expect(stderr).toMatchInlineSnapshot(`
+    "error (config) The settings cannot be used:
+      --connect-timeout is "x", where a number of seconds from 0 is expected
+      the migrations folder has no name
+      No database URL is set (--url, MIGRATION_DATABASE_URL or DATABASE_URL)
+    Nothing was run. Correct these and run again.
+    "
+  `);
+});
+
+test("no URL", async () => {
+  expect(screen(await project.run(["migrate"]))).toMatchInlineSnapshot(`
+    "exit code 2
+    --- stderr
+    error (config) No database URL is set (--url, MIGRATION_DATABASE_URL or DATABASE_URL).
+    Nothing was run. Set DATABASE_URL (or MIGRATION_DATABASE_URL), or give --url postgres://user:password@host:5432/database; --embedded uses a development server of this folder's own.
+    "
+  `);
+  const production = { NODE_ENV: "production" };
+  expect(screen(await project.run(["migrate", "--embedded"], production))).toMatchInlineSnapshot(`
+    "exit code 2
+    --- stderr
+    error (config) No database URL is set, and no embedded server is started where NODE_ENV is production.
+    Nothing was run. Set DATABASE_URL (or MIGRATION_DATABASE_URL), or give --url postgres://user:password@host:5432/database; --embedded uses a development server of this folder's own.
+    "
+  `);
+});
+
+test("a drizzle configuration that cannot be run", async () => {
+  await project.write("drizzle.config.ts", "export default { out: missing };");
+  const text = screen(await project.run(["migrate"], { DATABASE_URL: database.url }), {
+    project: project.root,
+  });
+  expect(text).toMatchInlineSnapshot(`
+    "exit code 2
+    --- stderr
+    error (config) <project>/drizzle.config.ts cannot be read: missing is not defined
+    Nothing was run. Correct it, or name the migrations folder with --dir.
+    "
+  `);
+  expect(await tidemark("migrate", "--config", "other.config.ts")).toContain("other.config.ts");
+});

@@ -1,0 +1,116 @@
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import { eventually } from "../helpers/embedded-folder.ts";
+import { THREE } from "../helpers/history.ts";
+import { createProject, type Project } from "../helpers/project.ts";
+import { screen } from "../helpers/screen.ts";
+import { type Replication, startReplication } from "../helpers/standby.ts";
+
+let replication: Replication;
+let project: Project;
+
+beforeAll(async () => {
+  replication = await startReplication();
+});
+
+afterAll(() => replication.stop());
+
+beforeEach(async () => {
+  project = await createProject(THREE);
+});
+
+afterEach(() => project.remove());
+
+/** A database of the test's own on both servers, with what the primary's commands have done. */
+async function replicated(name: string, ...commands: readonly (readonly string[])[]) {
+  await replication.createDatabase(name);
+  for (const args of commands) {
+    const env = { DATABASE_URL: replication.primaryUrl(name) };
+    expect(await project.run(args, env)).toMatchObject({ code: 0 });
+  }
+  await replication.catchUp();
+  return async (...args: readonly string[]) =>
+    screen(await project.run(args, { DATABASE_URL: replication.standbyUrl(name) }));
+}
+
+test("status on a standby tells what the primary has done", async () => {
+  const onStandby = await replicated("half", ["migrate", "--to", "0001_add_author"]);
+  expect(await onStandby("status", "--check")).toMatchInlineSnapshot(`
+    "exit code 3
+    --- stdout
+    migration  state  when  took  by
+    0000_create_notes  DONE  <time>  <duration>  postgres@<host>
+    0001_add_author  DONE  <time>  <duration>  postgres@<host>
+    0002_first_note  PENDING
+    1 pending. The database is at 0001_add_author.
+    "
+  `);
+});
+
+test("status on a standby does not take a runner at work for a dead one", async () => {
+  await project.write("drizzle/0001_add_author.sql", "select pg_sleep(60);");
+  const onStandby = await replicated("at_work", ["migrate", "--to", "0000_create_notes"]);
+  const env = { DATABASE_URL: replication.primaryUrl("at_work") };
+  const stop = new AbortController();
+  const atWork = project.run(["migrate"], env, stop.signal);
+  try {
+    await eventually("the second migration is started", async () => {
+      await replication.catchUp();
+      return (await onStandby("status")).includes("0001_add_author  STARTED");
+    });
+    expect(await onStandby("migrate")).toContain("The server is a standby");
+  } finally {
+    stop.abort();
+  }
+  expect(await atWork).toMatchObject({ code: 143 });
+});
+
+test("migrate on a standby is refused while something is pending", async () => {
+  const onStandby = await replicated("pending", ["migrate", "--to", "0001_add_author"]);
+  expect(await onStandby("migrate")).toMatchInlineSnapshot(`
+    "exit code 1
+    --- stderr
+    error (connect) The server is a standby: it can be read and not written, and migrations are pending.
+    Nothing was run. Connect to the primary.
+    "
+  `);
+  expect(await onStandby("migrate", "--json")).toMatchInlineSnapshot(`
+    "exit code 1
+    --- stdout
+    {"error":{"code":"connect","exitCode":1,"fact":"The server is a standby: it can be read and not written, and migrations are pending.","remedy":"Nothing was run. Connect to the primary.","tag":null,"applied":[],"notRun":[],"details":null}}
+    --- stderr
+    error (connect) The server is a standby: it can be read and not written, and migrations are pending.
+    Nothing was run. Connect to the primary.
+    "
+  `);
+});
+
+test("migrate on a standby with nothing pending is fine: it reads alone", async () => {
+  const onStandby = await replicated("done", ["migrate"]);
+  expect(await onStandby("migrate")).toMatchInlineSnapshot(`
+    "exit code 0
+    --- stdout
+    Nothing is pending. The database is at 0002_first_note.
+    "
+  `);
+});
+
+test("migrate on a standby without a ledger is refused", async () => {
+  const onStandby = await replicated("fresh");
+  expect(await onStandby("status")).toMatchInlineSnapshot(`
+    "exit code 0
+    --- stdout
+    migration  state  when  took  by
+    0000_create_notes  PENDING
+    0001_add_author  PENDING
+    0002_first_note  PENDING
+    3 pending. The database is at no version.
+    "
+  `);
+  expect(await onStandby("migrate")).toMatchInlineSnapshot(`
+    "exit code 1
+    --- stderr
+    error (connect) The server is a standby: it can be read and not written, and it has no ledger yet.
+    Nothing was run. Connect to the primary.
+    "
+  `);
+});
