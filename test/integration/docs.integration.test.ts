@@ -1,0 +1,111 @@
+import { cp, readFile, writeFile } from "node:fs/promises";
+import { execFile } from "node:child_process";
+import { join, resolve } from "node:path";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { DatabaseMigrator, EXIT_CODES } from "../../src/db/migrate/index.ts";
+import { createProgram } from "../../src/cli/program.ts";
+import { createDatabase } from "../helpers/database.ts";
+import { installPackage, type PackageUser } from "../helpers/package-user.ts";
+
+const DOCS = "docs/MIGRATION_SYSTEM.md";
+const text = await readFile(DOCS, "utf8");
+const examples = [
+  ...(await blocksOf("README.md", "In an application")),
+  ...(await blocksOf(DOCS, "In a program")),
+];
+
+/** The TypeScript blocks of a section. */
+async function blocksOf(file: string, heading: string): Promise<readonly (readonly [string, string])[]> {
+  const all = await readFile(file, "utf8");
+  const section = all.split(/^#+ /m).find((part) => part.startsWith(`${heading}\n`)) ?? "";
+  const blocks = [...section.matchAll(/^```ts\n(.*?)^```$/gms)];
+  return blocks.map(([, code = ""], i) => [`${file}, ${heading}, example ${i + 1}`, code]);
+}
+
+let user: PackageUser;
+beforeAll(async () => {
+  user = await installPackage();
+  await cp("drizzle", join(user.dir, "drizzle"), { recursive: true });
+  await writeFile(join(user.dir, "package.json"), `{ "type": "module" }`);
+  for (const [i, [, code]] of examples.entries()) {
+    await writeFile(join(user.dir, `example-${i}.ts`), `${code}\nexport {};\n`);
+  }
+});
+afterAll(() => user.remove());
+
+describe("an example of the documents", () => {
+  test("is there to be run", () => {
+    expect(examples.map(([name]) => name)).toEqual([
+      "README.md, In an application, example 1",
+      `${DOCS}, In a program, example 1`,
+      `${DOCS}, In a program, example 2`,
+      `${DOCS}, In a program, example 3`,
+    ]);
+  });
+
+  test("fits the package's types", async () => {
+    const options = "--ignoreConfig --noEmit --strict --skipLibCheck --module nodenext --target es2023";
+    const args = [
+      resolve("node_modules/typescript/bin/tsc"),
+      ...options.split(" "),
+      "--types",
+      "node",
+      ...examples.map((_example, i) => `example-${i}.ts`),
+    ];
+    await promisify(execFile)(process.execPath, args, { cwd: user.dir }).catch((error) => {
+      throw new Error(error.stdout);
+    });
+  });
+
+  test.each(examples.map(([name], i) => [name, i] as const))("runs as it stands: %s", async (_name, i) => {
+    const database = await createDatabase();
+    try {
+      const { PATH = "", HOME = "" } = process.env;
+      const args = ["--import", "tsx", `example-${i}.ts`];
+      const { stdout, stderr } = await promisify(execFile)(process.execPath, args, {
+        cwd: user.dir,
+        env: { PATH, HOME, DATABASE_URL: database.url },
+      });
+      expect(stderr).toBe("");
+      expect(stdout).not.toBe("");
+      const migrator = new DatabaseMigrator({ url: database.url });
+      expect((await migrator.status()).pending).toBe(0);
+    } finally {
+      await database.drop();
+    }
+  });
+});
+
+describe(DOCS, () => {
+  test("names every option of the command line", () => {
+    const options = createProgram(() => undefined).commands.flatMap((command) =>
+      ["migrate", "status", "events", "wait", "repair"].includes(command.name())
+        ? command.options.map(({ long }) => long ?? "")
+        : [],
+    );
+    const settings = text.slice(text.indexOf("## Settings"), text.indexOf("## In a program"));
+    const onTheirOwn = ["--to", "--dry-run", "--allow-out-of-order", "--check", "--tag", "--follow"];
+    for (const option of new Set(options)) {
+      if (!onTheirOwn.includes(option)) expect(settings).toContain(`\`${option}`);
+    }
+  });
+
+  test("names every error code that there is, with its exit code", () => {
+    const table = text.slice(text.indexOf("## Errors"), text.indexOf("## JSON"));
+    const planned = ["irreversible", "data_loss", "verify_failed", "drift"];
+    for (const [code, exit] of Object.entries(EXIT_CODES)) {
+      if (planned.includes(code)) continue;
+      const row = table.split("\n").find((line) => line.startsWith(`| ${exit}`));
+      expect(row).toContain(`\`${code}\``);
+    }
+  });
+
+  test("names every call of the migrator", () => {
+    const table = text.slice(text.indexOf("## In a program"), text.indexOf("## Rights"));
+    const calls = Object.getOwnPropertyNames(DatabaseMigrator.prototype);
+    for (const call of calls.filter((name) => name !== "constructor")) {
+      expect(table).toContain(`| \`${call}(`);
+    }
+  });
+});
