@@ -24,19 +24,35 @@ export function parseConfig(env: Environment): Config {
   const problems: string[] = [];
   const databaseUrl = parseUrl(env, "DATABASE_URL", problems);
   const migrationDatabaseUrl = parseUrl(env, "MIGRATION_DATABASE_URL", problems);
-  if (problems.length > 0) {
-    throw new MigrateError({
-      code: "config",
-      fact: `The environment cannot be used: ${problems.join("; ")}.`,
-      remedy: "Nothing was run. Correct these variables (or the file .env) and run again.",
-    });
-  }
+  refuse(problems);
   return {
     databaseUrl,
     migrationDatabaseUrl,
     production: env.NODE_ENV === "production",
     appVersion: env.APP_VERSION || undefined,
   };
+}
+
+/**
+ * The server for tests that the environment names. Never the application's: whoever runs
+ * tests must have said that databases may be made there.
+ *
+ * @throws MigrateError `config`
+ */
+export function testDatabaseUrl(env: Environment = process.env): string | undefined {
+  const problems: string[] = [];
+  const url = parseUrl(env, "TEST_DATABASE_URL", problems);
+  refuse(problems);
+  return url;
+}
+
+function refuse(problems: readonly string[]): void {
+  if (problems.length === 0) return;
+  throw new MigrateError({
+    code: "config",
+    fact: `The environment cannot be used: ${problems.join("; ")}.`,
+    remedy: "Nothing was run. Correct these variables (or the file .env) and run again.",
+  });
 }
 
 function parseUrl(env: Environment, name: string, problems: string[]): string | undefined {

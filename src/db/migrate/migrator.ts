@@ -8,6 +8,7 @@ import { SessionLost } from "./io/loss.ts";
 import type { RunRequest } from "./io/request.ts";
 import { readLedger, runMigrations, shielded } from "./io/run.ts";
 import { isServerError, type OnFailpoint } from "./io/session.ts";
+import { fingerprintOf } from "./pure/fingerprint.ts";
 import { type MigratorOptions, type ResolvedOptions, resolveOptions } from "./pure/options.ts";
 import { nothingToDo, stepParser } from "./pure/parse-steps.ts";
 import { planRun, versionOf } from "./pure/plan.ts";
@@ -165,6 +166,16 @@ export class DatabaseMigrator {
   /** Tag of the newest applied migration, in the history's order; undefined when there is none. */
   async currentVersion(options: CallOptions = {}): Promise<Tag | undefined> {
     return this.#read(options, (_history, ledger) => versionOf(ledger));
+  }
+
+  /**
+   * Digest of all that decides what `migrate({ to })` makes of an empty database: two that are
+   * equal make the same one. Reads the folder alone, connects to nothing.
+   */
+  async fingerprint(options: Pick<MigrateOptions, "to"> = {}): Promise<Checksum> {
+    const { dir, ledgerSchema } = this.#options;
+    const history = await loadHistory(dir);
+    return fingerprintOf(history, { to: options.to, ledgerSchema, toolVersion: TOOL_VERSION });
   }
 
   async #read<T>(
