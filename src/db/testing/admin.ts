@@ -62,6 +62,7 @@ const GREETING = `select
   extract(epoch from pg_catalog.clock_timestamp())::integer as "nowS",
   pg_catalog.set_config('statement_timeout', '0', false),
   pg_catalog.set_config('lock_timeout', '0', false),
+  pg_catalog.set_config('idle_session_timeout', '0', false),
   pg_catalog.set_config('default_transaction_read_only', 'off', false)`;
 
 type Greeting = Pick<Admin, "role" | "serverVersion" | "database" | "nowS">;

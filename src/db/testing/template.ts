@@ -83,9 +83,12 @@ const PAUSE_MS = 50;
 async function provideTemplate(admin: Admin, key: string, request: TemplateRequest): Promise<void> {
   const end = performance.now() + LOCK_TIMEOUT_MS;
   while (!(await templateIsThere(admin, key))) {
-    const make = () => makeTemplate(admin, key, request);
-    if (await withLock(admin, key, make)) return;
-    if (performance.now() > end) return make();
+    const isDone = await withLock(admin, key, async () => {
+      await dropAbandonedDrafts(admin, key);
+      await makeTemplate(admin, key, request);
+    });
+    if (isDone) return;
+    if (performance.now() > end) return makeTemplate(admin, key, request);
     // Poll: whoever waits in a lock function holds a snapshot.
     await sleep(PAUSE_MS * (0.5 + Math.random()));
   }
@@ -94,7 +97,6 @@ async function provideTemplate(admin: Admin, key: string, request: TemplateReque
 async function makeTemplate(admin: Admin, key: string, request: TemplateRequest): Promise<void> {
   // Between the look and the lock, another may have made it.
   if (await templateIsThere(admin, key)) return;
-  await dropAbandonedDrafts(admin, key);
   const draft = newDraftName(key);
   await createFrom(admin, draft);
   try {
