@@ -10,6 +10,7 @@ import {
   formatMark,
   newDraftName,
   newTestName,
+  parseMark,
   templateKey,
   templateName,
 } from "../../src/db/testing/marks.ts";
@@ -55,6 +56,12 @@ async function databasesLike(part: string): Promise<readonly string[]> {
   });
 }
 
+async function commentOf(name: string): Promise<string | null> {
+  const query = `select shobj_description(oid, 'pg_database') as comment
+    from pg_database where datname = '${name}'`;
+  return (await queryOne<{ comment: string | null }>(inject("serverUrl"), query)).comment;
+}
+
 async function runIdOf(url: string): Promise<string> {
   const query = "select distinct run_id::text as run from tidemark.migration_events";
   return (await queryOne<{ run: string }>(url, query)).run;
@@ -72,6 +79,7 @@ describe("a test database", () => {
     const a = await createFor(dir);
     const b = await createFor(dir);
     expect(a.name).not.toBe(b.name);
+    expect(parseMark(a.name, await commentOf(a.name))).toMatchObject({ purpose: "test" });
     expect(await columnsOf(a.url)).toBe("id body author");
     await queryOne(a.url, "insert into notes values (1, 'mine', 'ada')");
     expect(await queryOne(b.url, "select count(*)::int as n from notes")).toEqual({ n: 0 });
@@ -134,7 +142,15 @@ describe("a test database", () => {
 
 describe("the template", () => {
   test("is made once by eight processes that start from nothing", async () => {
-    const { dir } = await ownHistory({ "0002_slow": "select pg_sleep(0.2);" });
+    // A role is the server's: to run this a second time would fail.
+    const role = `tidemark_once_${randomBytes(4).toString("hex")}`;
+    const { dir } = await ownHistory({
+      "0002_once": `create role ${role};`,
+      "0003_slow": "select pg_sleep(0.2);",
+    });
+    onTestFinished(async () => {
+      await onServer((admin) => admin.unsafe(`drop role if exists ${role}`));
+    });
     const workers = await Promise.all(Array.from({ length: 8 }, () => startTestProcess()));
     const options = { url: inject("serverUrl"), dir };
     const created = await Promise.all(workers.map((worker) => worker.create(options)));
@@ -273,12 +289,8 @@ describe("what was left behind", () => {
     const name = templateName(await keyOf(dir));
     await comment(name, DAY_S - 60);
     await createFor(dir);
-    const [row] = await onServer(
-      (admin) => admin<{ mark: string }[]>`
-        select shobj_description(oid, 'pg_database') as mark
-        from pg_database where datname = ${name}`,
-    );
-    expect(JSON.parse(row?.mark ?? "").atS).toBeGreaterThan(Date.now() / 1000 - 60);
+    const atS = parseMark(name, await commentOf(name))?.atS;
+    expect(atS).toBeGreaterThan(Date.now() / 1000 - 60);
   });
 });
 
