@@ -49,8 +49,7 @@ export async function createMigrated(
     const key = await keyOf(admin, request);
     try {
       await createFrom(admin, name, templateName(key));
-      await noteUse(admin, key);
-      return;
+      return noteUse(admin, key);
     } catch (error) {
       if (!isMissing(error) || turn === MOST_TURNS) throw error;
     }
@@ -71,8 +70,13 @@ async function noteUse(admin: Admin, key: string): Promise<void> {
     from pg_catalog.pg_database where datname = ${literal(name)}`);
   const mark = parseMark(name, row?.comment ?? null);
   if (mark === undefined || !isUseOutdated(mark, admin.nowS)) return;
-  // Two that comment at once would fail; who does not get the lock leaves it to the other.
-  await withLock(admin, key, () => markDatabase(admin, name));
+  try {
+    // Two that comment at once would fail; who does not get the lock leaves it to the other.
+    await withLock(admin, key, () => markDatabase(admin, name));
+  } catch (error) {
+    // Dropped since: its copy is whole all the same.
+    if (!isMissing(error)) throw error;
+  }
 }
 
 // The others wait for the first one's migrations. The lock only spares work: without it,
