@@ -30,6 +30,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
     await (await createTestDatabase({ url: server.url })).drop();
   } catch (error) {
     await server.stop();
+    await rm(build, { recursive: true, force: true });
     throw error;
   }
   return async () => {
