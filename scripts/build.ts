@@ -10,7 +10,7 @@ import { promisify } from "node:util";
 import { build } from "esbuild";
 
 /** What `bin` and `exports` of package.json point at. */
-const ENTRIES = ["src/cli/main.ts", "src/db/migrate/index.ts"];
+const ENTRIES = ["src/cli/main.ts", "src/db/migrate/index.ts", "src/db/testing.ts"];
 
 const outDir = resolve(process.argv[2] ?? "dist");
 await rm(outDir, { recursive: true, force: true });

@@ -1,9 +1,16 @@
 import { join } from "node:path";
 import { loadDotEnv } from "../src/cli/support/settings.ts";
 import { parseConfig } from "../src/config.ts";
+import { EMBEDDED_TEST_SERVER } from "../src/db/testing/server.ts";
+
+/** The checkout. */
+export const PROJECT = join(import.meta.dirname, "..");
 
 /** Where the development server keeps its data: ignored by git, kept between runs. */
-export const DEV_DIR = join(import.meta.dirname, "..", ".tidemark");
+export const DEV_DIR = join(PROJECT, ".tidemark");
+
+/** Where the server for tests keeps its own. */
+export const TEST_DIR = join(PROJECT, EMBEDDED_TEST_SERVER.dir);
 
 /** The database that the environment names; undefined where the embedded server is meant. */
 export function configuredUrl(): string | undefined {

@@ -41,6 +41,19 @@ export function readConfig(env: Environment): {
   return { config, problems };
 }
 
+/**
+ * The server for tests that the environment names. Never the application's: whoever runs
+ * tests must have said that databases may be made there.
+ *
+ * @throws MigrateError `config`
+ */
+export function testDatabaseUrl(env: Environment = process.env): string | undefined {
+  const problems: string[] = [];
+  const url = parseUrl(env, "TEST_DATABASE_URL", problems);
+  if (problems.length > 0) throw settingsError(problems);
+  return url;
+}
+
 /** A PostgreSQL URL; undefined where it is empty, or is none and that was added to the problems. */
 export function parseUrl(env: Environment, name: string, problems: string[]): string | undefined {
   const value = env[name]?.trim();

@@ -41,6 +41,7 @@ export function type(
 export function normalize(text: string): string {
   return text
     .replaceAll(hostname(), "laptop")
+    .replaceAll(/[\w.-]+@laptop/g, "<whom>")
     .replace(/\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?Z/g, "<time>")
     .replace(/\b\d+(\.\d+)? (ms|s)\b/g, "<took>")
     .replace(/sha256:[0-9a-f]{64}/g, "<sum>")

@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import postgres from "postgres";
 import { inject } from "vitest";
+import { createTestDatabase } from "../../src/db/testing.ts";
 import { expectFoldToMatch } from "./ledger.ts";
 
 export interface TestDatabase {
@@ -16,16 +17,10 @@ export interface TestDatabase {
 export async function createDatabase(
   options: { readonly template?: "empty" | "migrated" } = {},
 ): Promise<TestDatabase> {
-  const name = `test_${randomBytes(6).toString("hex")}`;
-  const template = options.template === "migrated" ? inject("migratedTemplate") : "template0";
-  await onServer(async (admin) => {
-    const [row] = await admin<{ version: number }[]>`
-      select current_setting('server_version_num')::integer as version`;
-    // A tenth of the time of the default, where the server knows it.
-    const strategy = (row?.version ?? 0) >= 150_000 ? " strategy file_copy" : "";
-    await admin.unsafe(`create database ${name} template ${template}${strategy}`);
-  });
-  const url = urlOfDatabase(name);
+  const { url, name, drop } =
+    options.template === "migrated"
+      ? await createTestDatabase({ url: inject("serverUrl") })
+      : await createEmptyDatabase();
   const sql = postgres(url, { max: 4, onnotice: () => undefined });
   return {
     url,
@@ -34,9 +29,23 @@ export async function createDatabase(
     drop: async () => {
       await expectEachFoldToMatch(sql, url);
       await sql.end({ timeout: 2 });
-      await onServer((admin) => admin.unsafe(`drop database if exists ${name} with (force)`));
+      await drop();
     },
   };
+}
+
+async function createEmptyDatabase() {
+  const name = `test_${randomBytes(6).toString("hex")}`;
+  await onServer(async (admin) => {
+    const [row] = await admin<{ version: number }[]>`
+      select current_setting('server_version_num')::integer as version`;
+    // A tenth of the time of the default, where the server knows it.
+    const strategy = (row?.version ?? 0) >= 150_000 ? " strategy file_copy" : "";
+    await admin.unsafe(`create database ${name} template template0${strategy}`);
+  });
+  const drop = () =>
+    onServer((admin) => admin.unsafe(`drop database if exists ${name} with (force)`));
+  return { url: urlOfDatabase(name), name, drop };
 }
 
 /** Whatever a test did: each ledger's state table is the fold of its events. */

@@ -1,20 +1,16 @@
 import { execFile } from "node:child_process";
-import { randomBytes } from "node:crypto";
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { promisify } from "node:util";
-import postgres from "postgres";
 import type { TestProject } from "vitest/node";
-import { DatabaseMigrator } from "../../src/db/migrate/index.ts";
+import { createTestDatabase, dropTestTemplates } from "../../src/db/testing.ts";
 import { startTestServer } from "./test-server.ts";
 
 declare module "vitest" {
   interface ProvidedContext {
     /** A superuser's URL of the test server, database `postgres`. */
     readonly serverUrl: string;
-    /** A database on which the project's own migrations were applied. */
-    readonly migratedTemplate: string;
     /** Folder of `npm run build`'s output, made from the sources as they are. */
     readonly build: string;
     /** URL of the compiled engine's index. */
@@ -22,29 +18,24 @@ declare module "vitest" {
   }
 }
 
-/** One server for the whole run, a migrated template on it, and a compiled engine. */
+/** One server for the whole run, the template of our own migrations on it, and a compiled engine. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const build = await buildSources();
   const server = await startTestServer();
   project.provide("build", build);
   project.provide("builtEngine", pathToFileURL(join(build, "db/migrate/index.js")).href);
-  const template = `tidemark_template_${randomBytes(4).toString("hex")}`;
-  const admin = postgres(server.url, { max: 1, onnotice: () => undefined });
+  project.provide("serverUrl", server.url);
   try {
-    await admin.unsafe(`create database ${template}`);
-    const url = new URL(server.url);
-    url.pathname = `/${template}`;
-    await new DatabaseMigrator({ url: url.href, dir: "drizzle" }).migrate();
-    project.provide("serverUrl", server.url);
-    project.provide("migratedTemplate", template);
+    // The first to need the template would wait for it, within a test's time.
+    await (await createTestDatabase({ url: server.url })).drop();
   } catch (error) {
-    await admin.end();
     await server.stop();
+    await rm(build, { recursive: true, force: true });
     throw error;
   }
   return async () => {
-    await admin.unsafe(`drop database if exists ${template} with (force)`);
-    await admin.end();
+    // A server that was given to us is left as it was.
+    await dropTestTemplates({ url: server.url });
     await server.stop();
     await rm(build, { recursive: true, force: true });
   };

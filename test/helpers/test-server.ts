@@ -2,6 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { acquireEmbeddedServer, destroyEmbeddedServer } from "../../src/db/embedded.ts";
+import { EMBEDDED_TEST_SERVER } from "../../src/db/testing/server.ts";
 
 export interface TestServer {
   /** A superuser's URL, database `postgres`. */
@@ -36,10 +37,8 @@ export async function startTestServer(): Promise<TestServer> {
 async function startEmbedded(): Promise<TestServer> {
   const dir = await mkdtemp(join(tmpdir(), "tidemark-test-"));
   const server = await acquireEmbeddedServer({
+    ...EMBEDDED_TEST_SERVER,
     dir,
-    database: "postgres",
-    // Nothing here outlives the run: durability would only cost time.
-    settings: { fsync: "off", full_page_writes: "off", max_connections: "300" },
   });
   return {
     url: server.url,

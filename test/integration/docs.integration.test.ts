@@ -1,10 +1,10 @@
-import { cp, readFile, writeFile } from "node:fs/promises";
 import { execFile } from "node:child_process";
+import { cp, readFile, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { DatabaseMigrator, EXIT_CODES } from "../../src/db/migrate/index.ts";
 import { createProgram } from "../../src/cli/program.ts";
+import { DatabaseMigrator, EXIT_CODES } from "../../src/db/migrate/index.ts";
 import { createDatabase } from "../helpers/database.ts";
 import { installPackage, type PackageUser } from "../helpers/package-user.ts";
 
@@ -16,7 +16,10 @@ const examples = [
 ];
 
 /** The TypeScript blocks of a section. */
-async function blocksOf(file: string, heading: string): Promise<readonly (readonly [string, string])[]> {
+async function blocksOf(
+  file: string,
+  heading: string,
+): Promise<readonly (readonly [string, string])[]> {
   const all = await readFile(file, "utf8");
   const section = all.split(/^#+ /m).find((part) => part.startsWith(`${heading}\n`)) ?? "";
   const blocks = [...section.matchAll(/^```ts\n(.*?)^```$/gms)];
@@ -45,7 +48,8 @@ describe("an example of the documents", () => {
   });
 
   test("fits the package's types", async () => {
-    const options = "--ignoreConfig --noEmit --strict --skipLibCheck --module nodenext --target es2023";
+    const options =
+      "--ignoreConfig --noEmit --strict --skipLibCheck --module nodenext --target es2023";
     const args = [
       resolve("node_modules/typescript/bin/tsc"),
       ...options.split(" "),
@@ -58,23 +62,26 @@ describe("an example of the documents", () => {
     });
   });
 
-  test.each(examples.map(([name], i) => [name, i] as const))("runs as it stands: %s", async (_name, i) => {
-    const database = await createDatabase();
-    try {
-      const { PATH = "", HOME = "" } = process.env;
-      const args = ["--import", "tsx", `example-${i}.ts`];
-      const { stdout, stderr } = await promisify(execFile)(process.execPath, args, {
-        cwd: user.dir,
-        env: { PATH, HOME, DATABASE_URL: database.url },
-      });
-      expect(stderr).toBe("");
-      expect(stdout).not.toBe("");
-      const migrator = new DatabaseMigrator({ url: database.url });
-      expect((await migrator.status()).pending).toBe(0);
-    } finally {
-      await database.drop();
-    }
-  });
+  test.each(examples.map(([name], i) => [name, i] as const))(
+    "runs as it stands: %s",
+    async (_name, i) => {
+      const database = await createDatabase();
+      try {
+        const { PATH = "", HOME = "" } = process.env;
+        const args = ["--import", "tsx", `example-${i}.ts`];
+        const { stdout, stderr } = await promisify(execFile)(process.execPath, args, {
+          cwd: user.dir,
+          env: { PATH, HOME, DATABASE_URL: database.url },
+        });
+        expect(stderr).toBe("");
+        expect(stdout).not.toBe("");
+        const migrator = new DatabaseMigrator({ url: database.url });
+        expect((await migrator.status()).pending).toBe(0);
+      } finally {
+        await database.drop();
+      }
+    },
+  );
 });
 
 describe(DOCS, () => {
@@ -85,7 +92,14 @@ describe(DOCS, () => {
         : [],
     );
     const settings = text.slice(text.indexOf("## Settings"), text.indexOf("## In a program"));
-    const onTheirOwn = ["--to", "--dry-run", "--allow-out-of-order", "--check", "--tag", "--follow"];
+    const onTheirOwn = [
+      "--to",
+      "--dry-run",
+      "--allow-out-of-order",
+      "--check",
+      "--tag",
+      "--follow",
+    ];
     for (const option of new Set(options)) {
       if (!onTheirOwn.includes(option)) expect(settings).toContain(`\`${option}`);
     }

@@ -5,6 +5,8 @@ import { tmpdir } from "node:os";
 import { delimiter, join, resolve } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { createDatabase } from "../helpers/database.ts";
+import { queryOne } from "../helpers/embedded-folder.ts";
+import { fakeDocker, PULL_FAILS } from "../helpers/fake-docker.ts";
 
 /** npm's own program: found once, whatever PATH a test gives. */
 const NPM =
@@ -114,6 +116,32 @@ test("db:start keeps the server until db:stop; db:reset asks before it deletes",
   expect((await npmRun("db:status")).stdout).toContain("0 pending");
   expect((await npmRun("db:reset", ["--yes"])).code).toBe(0);
   expect((await npmRun("db:status")).stdout).toContain("3 pending");
+});
+
+test("db:test:start, where Docker is of no use, keeps an embedded server for tests, apart from the development data, until db:test:stop", async () => {
+  const { path } = await fakeDocker(join(project, "bin"), PULL_FAILS);
+  const env = { PATH: path, TEST_PG_IMAGE: "postgres:0-nothing" };
+  const first = await npmRun("db:test:start", [], env);
+  expect(first.stderr).toContain(
+    "Docker is not used: the image postgres:0-nothing cannot be pulled (manifest unknown). The embedded PostgreSQL is.",
+  );
+  expect(first.stderr).toMatch(/PostgreSQL 18\.\d+ \(embedded\) started on port \d+\./);
+  expect(first.stdout).toMatch(/^TEST_DATABASE_URL=postgres:\/\/\S+\n$/);
+  const url = first.stdout.trim().slice("TEST_DATABASE_URL=".length);
+  // A shell's `export $(… | tail -1)` takes the line as it is.
+  expect(url).not.toMatch(/[\s"'$`\\*?[]/);
+  const settings = `select current_setting('fsync') as fsync, current_setting('max_connections') as n`;
+  expect(await queryOne(url, settings)).toEqual({ fsync: "off", n: "300" });
+  const second = await npmRun("db:test:start", [], { TEST_PG_PROVIDER: "embedded" });
+  expect(second.stdout).toBe(first.stdout);
+  expect(second.stderr).not.toContain("Docker");
+  expect(second.stderr).toContain("is running already");
+  expect(await readdir(join(project, ".tidemark"))).toEqual(["test"]);
+  expect((await npmRun("db:test:stop", [], env)).stdout).toBe(
+    "Stopped the embedded server, and deleted what was in it.\n",
+  );
+  expect(await readdir(join(project, ".tidemark/test"))).not.toContain("data");
+  expect((await npmRun("db:test:stop", [], env)).stdout).toBe("No server for tests is running.\n");
 });
 
 test("db:generate writes what drizzle-kit makes, and the sum file", async () => {

@@ -50,6 +50,8 @@ test("each planted violation is found", { timeout: 60_000 }, async () => {
     "src/planted-cli.ts": `export { runStatus } from "./cli/status.ts";\n`,
     "src/db/planted-a.ts": `import { b } from "./planted-b.ts";\nexport const a = (): unknown => b;\n`,
     "src/db/planted-b.ts": `import { a } from "./planted-a.ts";\nexport const b = (): unknown => a;\n`,
+    "src/planted-testing.ts": `export { createTestDatabase } from "./db/testing.ts";\n`,
+    "src/db/testing/planted-package.ts": `import { Command } from "commander";\nexport const c = Command;\n`,
     "src/planted-dev.ts": `import { test } from "vitest";\nexport const t = test;\n`,
   };
   for (const [file, text] of Object.entries(planted)) await writeFile(join(copy, file), text);
@@ -63,5 +65,7 @@ test("each planted violation is found", { timeout: 60_000 }, async () => {
     "outside-uses-the-index",
     "pure-imports-no-io",
     "reports-are-types-alone",
+    "testing-has-few-dependencies",
+    "testing-is-for-tests",
   ]);
 });

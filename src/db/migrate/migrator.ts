@@ -3,11 +3,11 @@ import { hostname } from "node:os";
 import { pid } from "node:process";
 import { canceledError, MigrateError } from "./errors.ts";
 import { loadHistory } from "./io/folder.ts";
-import { ledgerError } from "./io/ledger.ts";
-import { SessionLost } from "./io/loss.ts";
 import type { RunRequest } from "./io/request.ts";
 import { readLedger, runMigrations, shielded } from "./io/run.ts";
-import { isServerError, type OnFailpoint } from "./io/session.ts";
+import type { OnFailpoint } from "./io/session.ts";
+import { asMigrateError } from "./io/thrown.ts";
+import { fingerprintOf } from "./pure/fingerprint.ts";
 import { type MigratorOptions, type ResolvedOptions, resolveOptions } from "./pure/options.ts";
 import { nothingToDo, stepParser } from "./pure/parse-steps.ts";
 import { planRun, versionOf } from "./pure/plan.ts";
@@ -24,7 +24,7 @@ import type {
   WaitOptions,
   WaitReport,
 } from "./reports.ts";
-import type { History, Ledger, LedgerEvent, Tag } from "./types.ts";
+import type { Checksum, History, Ledger, LedgerEvent, Tag } from "./types.ts";
 import { TOOL_VERSION } from "./version.ts";
 
 /**
@@ -159,6 +159,17 @@ export class DatabaseMigrator {
     }
   }
 
+  /**
+   * Digest of all that decides what `migrate({ to })` makes of an empty database: two that are
+   * equal make the same one. Reads the folder alone, connects to nothing.
+   */
+  async fingerprint(options: Pick<MigrateOptions, "to"> = {}): Promise<Checksum> {
+    const { dir, ledgerSchema, eventSink } = this.#options;
+    const history = await loadHistory(dir);
+    const toolVersion = TOOL_VERSION;
+    return fingerprintOf(history, { to: options.to, ledgerSchema, eventSink, toolVersion });
+  }
+
   async #read<T>(
     call: CallOptions,
     use: (history: History, ledger: Ledger) => T | Promise<T>,
@@ -218,20 +229,6 @@ export class DatabaseMigrator {
       onFailpoint: this.#onFailpoint,
     };
   }
-}
-
-/** What the ledger's reading and writing may throw; anything else is a defect of ours. */
-function asMigrateError(error: unknown, schema: string): unknown {
-  if (isServerError(error)) return ledgerError(schema, error);
-  if (error instanceof SessionLost) {
-    return new MigrateError({
-      code: "connect",
-      fact: `${error.message}.`,
-      remedy: "Look at the server's log, then run it again.",
-      cause: error,
-    });
-  }
-  return error;
 }
 
 /** Leaves out what is undefined, which is not the same as absent. */

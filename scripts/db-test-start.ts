@@ -1,0 +1,48 @@
+/**
+ * `npm run db:test:start`: a server for tests that stays until db:test:stop. The last line on
+ * stdout is `TEST_DATABASE_URL=…`, everything else goes to stderr:
+ *
+ *   export $(npm run -s db:test:start | tail -1)
+ *
+ * TEST_PG_IMAGE names another image; TEST_PG_PROVIDER=embedded leaves Docker out.
+ */
+import { keepEmbeddedServer } from "../src/db/embedded.ts";
+import { EMBEDDED_TEST_SERVER } from "../src/db/testing/server.ts";
+import { PROJECT, script, TEST_DIR } from "./dev-server.ts";
+import { startContainer } from "./test-container.ts";
+
+const DEFAULT_IMAGE = "postgres:18-alpine";
+
+await script(async () => {
+  const url = (await inDocker()) ?? (await embedded());
+  console.error("npm run db:test:stop stops it and deletes what is in it.");
+  console.log(`TEST_DATABASE_URL=${url}`);
+  return 0;
+});
+
+async function inDocker(): Promise<string | undefined> {
+  if (process.env.TEST_PG_PROVIDER === "embedded") return undefined;
+  const image = process.env.TEST_PG_IMAGE || DEFAULT_IMAGE;
+  const outcome = await startContainer({ project: PROJECT, image, onProgress: say });
+  if (outcome.kind === "unavailable") {
+    say(`Docker is not used: ${outcome.reason}. The embedded PostgreSQL is.`);
+    return undefined;
+  }
+  say(`PostgreSQL (${image}, in Docker) ${outcome.started ? "started" : "is running already"}.`);
+  return outcome.url;
+}
+
+async function embedded(): Promise<string> {
+  const server = await keepEmbeddedServer({
+    ...EMBEDDED_TEST_SERVER,
+    dir: TEST_DIR,
+    onProgress: say,
+  });
+  const how = server.started ? "started" : "is running already";
+  say(`PostgreSQL ${server.version} (embedded) ${how} on port ${server.port}.`);
+  return server.url;
+}
+
+function say(line: string): void {
+  console.error(line);
+}
