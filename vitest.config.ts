@@ -2,8 +2,8 @@ import { defineConfig } from "vitest/config";
 
 export default defineConfig({
   test: {
-    // A file is a worker of its own; two cores carry two of them.
-    maxWorkers: 2,
+    // A file is a worker of its own. Most of them wait for processes and locks: two cores carry three.
+    maxWorkers: 3,
     projects: [
       {
         test: {

@@ -40,7 +40,8 @@ describe("a migration that waits for a lock", () => {
   test("is rolled back in time, tried again with what was sent behind it, and names who holds the lock each time", async () => {
     const progress: Progress[] = [];
     let tries = 0;
-    const report = await migrator().migrate({
+    // Long enough for somebody to connect and look, on a busy machine too.
+    const report = await migrator({ lockTimeoutMs: 1_500 }).migrate({
       onProgress: (item) => {
         progress.push(item);
         if (item.kind !== "lock-retry") return;
@@ -79,7 +80,7 @@ describe("a migration that waits for a lock", () => {
   });
 
   test("gives up after its tries: recorded, with exit code 5, the rest not run", async () => {
-    const error = await migrator({ lockTries: 2 })
+    const error = await migrator({ lockTries: 2, lockTimeoutMs: 1_500 })
       .migrate()
       .catch((reason: unknown) => reason);
     expect(error).toMatchObject({
@@ -92,7 +93,7 @@ describe("a migration that waits for a lock", () => {
     });
     expect((error as Error).message.replaceAll(/pid \d+|for \d+ ms|for [\d.]+ s/g, "…")).toContain(
       `SQLSTATE 55P03
-tried 2 times, each up to 300 ms
+tried 2 times, each up to 1.5 s
 held by: … (postgres, reporting), idle in transaction …: set application_name = 'reporting'; begin; lock table orgs in share mode
 state: 0001_alter was rolled back. 1 migration before it applied. 1 migration after it not run.`,
     );
