@@ -219,6 +219,24 @@ describe("a folder that cannot be run is refused before anything is created:", (
     `);
   });
 
+  test("a file in an encoding of one byte a character", async () => {
+    const latin1 = Buffer.from("select 1;\nselect 'café';\n", "latin1");
+    await project.write("drizzle/0002_first_note.sql", latin1);
+    expect(await tidemark("migrate")).toMatchInlineSnapshot(`
+      "exit code 2
+      --- stderr
+      created the ledger in schema tidemark
+      error (history_invalid) drizzle/0002_first_note.sql:2:12: bytes that are not UTF-8
+
+      1 | select 1;
+      2 | select 'caf�';
+        |            ^
+
+      Nothing was run. Save the file as UTF-8; \`iconv -f latin1 -t utf-8\` makes it of the most common other encoding.
+      "
+    `);
+  });
+
   test("a stale sum file", async () => {
     await project.run(["sum"]);
     await project.write("drizzle/0001_add_author.sql", "-- edited");

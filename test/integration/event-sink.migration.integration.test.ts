@@ -3,6 +3,7 @@ import { join } from "node:path";
 import postgres from "postgres";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { DatabaseMigrator } from "../../src/db/migrate/index.ts";
+import { tidemark } from "../helpers/cli.ts";
 import { createDatabase, onServer, type TestDatabase, urlOfDatabase } from "../helpers/database.ts";
 import { expectSameStory, projectFolder, readCopy } from "../helpers/event-copy.ts";
 import type { HistoryFolder } from "../helpers/history.ts";
@@ -29,6 +30,13 @@ describe("the event store's copy of the migration events", () => {
     expect(report.warnings).toEqual([]);
     await expectSameStory(database.url, database.sql);
     const copy = await readCopy(database.sql);
+    const printed = await tidemark(["events", "--json", "--url", database.url], {
+      cwd: folder.dir,
+    });
+    const { events } = JSON.parse(printed.stdout) as { events: Record<string, unknown>[] };
+    expect(copy.map(({ tag, type, payload }) => ({ tag, type, ...payload }))).toEqual(
+      events.map(({ at: _at, ...event }) => event),
+    );
     expect(copy.map(({ tag, type, sequence }) => `${tag} ${type} ${sequence}`)).toEqual([
       "0000_create_eventstore migration.started 1",
       "0000_create_eventstore migration.done 2",

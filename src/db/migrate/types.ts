@@ -13,6 +13,8 @@ export interface Migration {
   readonly file: string;
   /** The file's text, without BOM, line ends as they are. */
   readonly sql: string;
+  /** The file holds bytes that are no UTF-8: in `sql` they are replaced. */
+  readonly isDamaged?: boolean;
   readonly checksum: Checksum;
   /** Digest of the history up to and with this migration: the head, were it the last. */
   readonly link: Checksum;

@@ -1,3 +1,4 @@
+import { isUtf8 } from "node:buffer";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { MigrateError, messageOf } from "../errors.ts";
@@ -24,20 +25,22 @@ export async function loadHistory(
   const entries = parseJournal(withoutBom(journal), journalFile);
 
   const texts = await Promise.all(
-    entries.map(async ({ tag }) => ({ tag, sql: await readIfThere(join(dir, `${tag}.sql`)) })),
+    entries.map(async ({ tag }) => ({ tag, bytes: await readBytes(join(dir, `${tag}.sql`)) })),
   );
   const migrations: Migration[] = [];
   const missing: string[] = [];
   let link = EMPTY_HEAD;
-  for (const [index, { tag, sql }] of texts.entries()) {
-    if (sql === undefined) {
+  for (const [index, { tag, bytes }] of texts.entries()) {
+    if (bytes === undefined) {
       missing.push(`${tag}.sql`);
       continue;
     }
+    const sql = bytes.toString("utf8");
     const checksum = checksumOf(sql);
     link = linkAfter(link, tag, checksum);
     const file = join(dir, `${tag}.sql`);
-    migrations.push({ tag, index, file, sql: withoutBom(sql), checksum, link });
+    const damaged = isUtf8(bytes) ? {} : { isDamaged: true };
+    migrations.push({ tag, index, file, sql: withoutBom(sql), ...damaged, checksum, link });
   }
   if (missing.length > 0) throw missingFiles(dir, journalFile, missing);
 
@@ -111,8 +114,12 @@ function strayFiles(names: readonly string[], migrations: readonly Migration[]):
 }
 
 async function readIfThere(file: string): Promise<string | undefined> {
+  return (await readBytes(file))?.toString("utf8");
+}
+
+async function readBytes(file: string): Promise<Buffer | undefined> {
   try {
-    return await readFile(file, "utf8");
+    return await readFile(file);
   } catch (error) {
     if (errorCode(error) === "ENOENT") return undefined;
     throw unreadable(file, error);

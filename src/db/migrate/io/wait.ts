@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { MigrateError } from "../errors.ts";
 import { look } from "../pure/lease-sql.ts";
+import { LONGEST_TIMER_MS } from "../pure/options.ts";
 import { type Plan, planRun, versionOf } from "../pure/plan.ts";
 import type { WaitReport } from "../reports.ts";
 import type { History, RunnerRow } from "../types.ts";
@@ -32,7 +33,7 @@ export async function waitUntilApplied(
   const start = Date.now();
   const leftMs = () => timeoutMs - (Date.now() - start);
   for (;;) {
-    const connectTimeoutMs = Math.max(leftMs(), 0);
+    const connectTimeoutMs = Math.min(Math.max(leftMs(), 0), LONGEST_TIMER_MS);
     const { session, first } = await connect(
       { ...request, connectTimeoutMs },
       look(request.schema),

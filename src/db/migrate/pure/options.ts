@@ -40,8 +40,8 @@ export interface ResolvedOptions {
 // PostgreSQL cuts longer names short without an error (NAMEDATALEN - 1).
 const LONGEST_NAME_BYTES = 63;
 
-// Node's timers take a longer time for one millisecond.
-const LONGEST_TIMER_MS = 2_147_483_647;
+/** Node's timers take a longer time for one millisecond. */
+export const LONGEST_TIMER_MS = 2_147_483_647;
 
 /**
  * Fills in defaults.

@@ -3,7 +3,7 @@ import type { Checksum } from "../types.ts";
 import type { ParsedStep } from "./message.ts";
 import { parseTogether } from "./parse-together.ts";
 import type { Plan, Step } from "./plan.ts";
-import { refuseChangedPrefix, refuseUnsupported } from "./refusals.ts";
+import { refuseChangedPrefix, refuseDamaged, refuseUnsupported } from "./refusals.ts";
 import { loadParser, parseStatements } from "./statements.ts";
 
 /**
@@ -18,6 +18,7 @@ export function stepParser(): (steps: readonly Step[]) => Promise<readonly Parse
   const parsed = new Map<Checksum, ParsedStep["statements"]>();
   return async (steps) => {
     const list: ParsedStep[] = [];
+    for (const { migration } of steps) refuseDamaged(migration);
     const unread = steps.filter(({ migration }) => !parsed.has(migration.checksum));
     const together = await parseTogether(unread.map(({ migration }) => migration.sql));
     for (const [i, { migration }] of unread.entries()) {

@@ -12,6 +12,25 @@ interface Refusal {
 }
 
 /**
+ * Refuses a file whose text is not what was written: the database would get other characters.
+ *
+ * @throws MigrateError `history_invalid`
+ */
+export function refuseDamaged({ file, sql, tag, isDamaged }: Migration): void {
+  // UTF-16 is told by its NUL bytes.
+  if (!isDamaged || sql.includes("\0")) return;
+  const offset = Math.max(sql.indexOf("\uFFFD"), 0);
+  const { line, column } = placeOf(sql, offset);
+  throw new MigrateError({
+    code: "history_invalid",
+    tag,
+    fact: `${file}:${line}:${column}: bytes that are not UTF-8\n\n${snippet(sql, offset)}\n`,
+    remedy:
+      "Nothing was run. Save the file as UTF-8; `iconv -f latin1 -t utf-8` makes it of the most common other encoding.",
+  });
+}
+
+/**
  * Refuses what a migration's transaction cannot hold, before anything runs.
  *
  * @throws MigrateError `unsupported_statement`, naming the first such statement.
