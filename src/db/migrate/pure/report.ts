@@ -1,4 +1,5 @@
 import type { MigrateError } from "../errors.ts";
+import type { StatusReport } from "../reports.ts";
 import type { LedgerEvent, MigrationStatus, Owner, RecordedError } from "../types.ts";
 
 /** A row of `status --json`. */
@@ -27,6 +28,19 @@ export function migrationJson(migration: MigrationStatus): MigrationJson {
     attempt,
     by: state.kind === "PENDING" ? null : state.owner,
     error: state.kind === "FAILED" ? state.error : null,
+  };
+}
+
+/** What `status --json` prints. */
+export function statusJson(report: StatusReport) {
+  return {
+    version: report.version ?? null,
+    head: report.head,
+    newer: report.newer,
+    pending: report.pending,
+    migrations: report.migrations.map(migrationJson),
+    problems: report.problems.map(({ code, message }) => ({ code, message })),
+    warnings: report.warnings,
   };
 }
 

@@ -1,0 +1,130 @@
+import {
+  type DatabaseMigrator,
+  EXIT_PENDING,
+  type LeaseHolder,
+  MigrateError,
+  type Progress,
+  type Tag,
+} from "../db/migrate/index.ts";
+import type { MigrateOnBoot } from "./config.ts";
+
+/** Where the process is on its way to being ready. */
+export type BootState =
+  | { readonly kind: "starting"; readonly what: string }
+  /** No database answers yet. */
+  | { readonly kind: "connecting"; readonly what: string }
+  | { readonly kind: "waiting"; readonly what: string; readonly holder: LeaseHolder | undefined }
+  | {
+      readonly kind: "migrating";
+      readonly tag: Tag;
+      /** From 1. */
+      readonly number: number;
+      readonly total: number;
+      readonly since: Date;
+    }
+  | {
+      readonly kind: "ready";
+      readonly version: Tag | undefined;
+      /** The database is ahead of this release. */
+      readonly newer: boolean;
+    }
+  | { readonly kind: "failed"; readonly error: MigrateError; readonly exitCode: number }
+  | { readonly kind: "stopping" };
+
+export interface BootOptions {
+  readonly migrator: DatabaseMigrator;
+  readonly mode: MigrateOnBoot;
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal;
+  readonly onState: (state: BootState) => void;
+  readonly onProgress: (progress: Progress) => void;
+}
+
+/**
+ * Brings the database to this release's schema, or waits until somebody else has, or
+ * refuses. Never throws: what failed is a state with its exit code.
+ */
+export async function bringUpToDate(options: BootOptions): Promise<BootState> {
+  const { onState, onProgress } = options;
+  const watch = (progress: Progress) => {
+    onProgress(progress);
+    const state = stateOf(progress);
+    if (state !== undefined) onState(state);
+  };
+  let state: BootState;
+  try {
+    state = await run(options, watch);
+  } catch (error) {
+    if (!(error instanceof MigrateError)) throw error;
+    state = { kind: "failed", error, exitCode: error.exitCode };
+  }
+  onState(state);
+  return state;
+}
+
+async function run(
+  { migrator, mode, timeoutMs, signal }: BootOptions,
+  onProgress: (progress: Progress) => void,
+): Promise<BootState> {
+  switch (mode) {
+    case "run": {
+      const { outcome, version } = await migrator.migrate({ signal, onProgress });
+      return { kind: "ready", version, newer: outcome === "newer" };
+    }
+    case "wait": {
+      const { outcome, version } = await migrator.waitUntilCurrent({
+        signal,
+        onProgress,
+        timeoutMs,
+      });
+      return { kind: "ready", version, newer: outcome === "newer" };
+    }
+    case "check": {
+      const { pending, problems, newer, version, migrations } = await migrator.status({
+        signal,
+        onProgress,
+      });
+      const [problem] = problems;
+      if (problem !== undefined) throw problem;
+      if (pending === 0) return { kind: "ready", version, newer };
+      const tags = migrations.filter(({ state }) => state.kind !== "DONE").map(({ tag }) => tag);
+      return { kind: "failed", error: pendingError(tags), exitCode: EXIT_PENDING };
+    }
+  }
+}
+
+function stateOf(progress: Progress): BootState | undefined {
+  switch (progress.kind) {
+    case "server-unavailable":
+      return { kind: "connecting", what: `for the database: ${progress.reason}` };
+    case "waiting":
+      return { kind: "waiting", what: "for another runner", holder: progress.holder };
+    case "behind":
+      return {
+        kind: "waiting",
+        what: `for ${progress.pending} migrations that another process is to apply`,
+        holder: progress.holder,
+      };
+    case "planned":
+      return { kind: "starting", what: `${progress.tags.length} migrations pending` };
+    case "migration-started":
+      return {
+        kind: "migrating",
+        tag: progress.tag,
+        number: progress.index + 1,
+        total: progress.total,
+        since: new Date(),
+      };
+    default:
+      return undefined;
+  }
+}
+
+function pendingError(tags: readonly Tag[]): MigrateError {
+  return new MigrateError({
+    code: "lock_timeout",
+    fact: `${tags.length} migrations are pending: ${tags.join(", ")}.`,
+    remedy: "Nothing was run (MIGRATE_ON_BOOT=check). Run `tidemark migrate`, then start again.",
+    notRun: tags,
+  });
+}

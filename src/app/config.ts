@@ -1,0 +1,112 @@
+import { z } from "zod";
+import { MigrateError } from "../db/migrate/index.ts";
+
+const url = z
+  .string()
+  .refine(isPostgresUrl, "is not a URL like postgres://user:password@host:5432/database");
+
+/** Milliseconds of a number of seconds as text. */
+const seconds = (fallback: number) =>
+  z.coerce
+    .number("is not a number of seconds")
+    .min(0, "is not a number of seconds from 0")
+    .max(86_400, "is more than a day (86400)")
+    .default(fallback)
+    .transform((value) => value * 1000);
+
+const schema = z.object({
+  DATABASE_URL: url.optional(),
+  MIGRATION_DATABASE_URL: url.optional(),
+  NODE_ENV: z.string().optional(),
+  APP_VERSION: z.string().optional(),
+  HOST: z.string().default("0.0.0.0"),
+  PORT: z.coerce
+    .number("is not a port")
+    .int("is not a port")
+    .min(0, "is not a port from 0 to 65535")
+    .max(65_535, "is not a port from 0 to 65535")
+    .default(3000),
+  MIGRATE_ON_BOOT: z.enum(["run", "wait", "check"], "is none of run, wait, check").default("run"),
+  MIGRATE_TIMEOUT_SECONDS: seconds(600),
+  CONNECT_TIMEOUT_SECONDS: seconds(30),
+  SHUTDOWN_SECONDS: seconds(5),
+  FAILURE_LINGER_SECONDS: seconds(2),
+  LOG_LEVEL: z
+    .enum(
+      ["fatal", "error", "warn", "info", "debug", "trace", "silent"],
+      "is none of fatal, error, warn, info, debug, trace, silent",
+    )
+    .default("info"),
+});
+
+/** What to do about migrations before the application is ready. */
+export type MigrateOnBoot = "run" | "wait" | "check";
+
+/** What the environment says to the application. */
+export interface AppConfig {
+  /** Undefined: an embedded development server. */
+  readonly databaseUrl: string | undefined;
+  /** For migrations: past a pooler, where there is one. */
+  readonly migrationDatabaseUrl: string | undefined;
+  readonly appVersion: string | undefined;
+  readonly host: string;
+  readonly port: number;
+  readonly migrateOnBoot: MigrateOnBoot;
+  /** Bound on waiting for other runners. */
+  readonly migrateTimeoutMs: number;
+  /** Bound on waiting for a database that is not up yet. */
+  readonly connectTimeoutMs: number;
+  /** Bound on requests that are still running when the process is told to stop. */
+  readonly shutdownMs: number;
+  /** How long a failure is shown at `/readyz` before the process ends. */
+  readonly failureLingerMs: number;
+  readonly logLevel: z.infer<typeof schema>["LOG_LEVEL"];
+}
+
+/**
+ * Reads the application's configuration. Empty variables count as absent.
+ *
+ * @throws MigrateError `config`, with every mistake in one message
+ */
+export function parseAppConfig(env: Readonly<Record<string, string | undefined>>): AppConfig {
+  const given = Object.entries(env).filter(([, value]) => value?.trim());
+  const result = schema.safeParse(Object.fromEntries(given));
+  const problems = result.success
+    ? []
+    : result.error.issues.map(({ path, message }) => `${path.join(".")} ${message}`);
+  const { NODE_ENV, DATABASE_URL, MIGRATION_DATABASE_URL } = env;
+  if (NODE_ENV === "production" && !DATABASE_URL && !MIGRATION_DATABASE_URL) {
+    problems.push("DATABASE_URL is not set, and production starts no embedded server");
+  }
+  if (!result.success || problems.length > 0) throw configError(problems);
+  const found = result.data;
+  return {
+    databaseUrl: found.DATABASE_URL ?? found.MIGRATION_DATABASE_URL,
+    migrationDatabaseUrl: found.MIGRATION_DATABASE_URL ?? found.DATABASE_URL,
+    appVersion: found.APP_VERSION,
+    host: found.HOST,
+    port: found.PORT,
+    migrateOnBoot: found.MIGRATE_ON_BOOT,
+    migrateTimeoutMs: found.MIGRATE_TIMEOUT_SECONDS,
+    connectTimeoutMs: found.CONNECT_TIMEOUT_SECONDS,
+    shutdownMs: found.SHUTDOWN_SECONDS,
+    failureLingerMs: found.FAILURE_LINGER_SECONDS,
+    logLevel: found.LOG_LEVEL,
+  };
+}
+
+function isPostgresUrl(text: string): boolean {
+  try {
+    return ["postgres:", "postgresql:"].includes(new URL(text).protocol);
+  } catch {
+    return false;
+  }
+}
+
+function configError(problems: readonly string[]): MigrateError {
+  return new MigrateError({
+    code: "config",
+    fact: `The environment cannot be used:${problems.map((problem) => `\n  ${problem}`).join("")}`,
+    remedy: "Nothing was started. Correct these variables (or the file .env) and start again.",
+  });
+}

@@ -1,0 +1,138 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { DatabaseMigrator, describeHolder, type Progress } from "../db/migrate/index.ts";
+import { DatabasePool } from "../db/pool.ts";
+import { type BootState, bringUpToDate } from "./boot.ts";
+import type { AppConfig } from "./config.ts";
+import type { Log } from "./log.ts";
+import { createRoutes } from "./routes.ts";
+import { listen } from "./server.ts";
+
+/** Where the application's database is, and how to let go of it. */
+export interface DatabaseAddress {
+  readonly url: string;
+  readonly migrationUrl: string;
+  readonly release: () => Promise<void>;
+}
+
+export interface AppOptions {
+  readonly config: AppConfig;
+  readonly log: Log;
+  /** Tells the application to stop. */
+  readonly signal: AbortSignal;
+  /** Finds the database; starts an embedded one where none is named. */
+  readonly openDatabase: () => Promise<DatabaseAddress>;
+}
+
+// Whoever asks over HTTP is answered, with or without a database.
+const READER_CONNECT_MS = 1_000;
+
+/**
+ * Runs the application: listens, brings the database up to date, serves until it is told to
+ * stop, and cleans up. HTTP is up first, so that a probe sees a process that lives.
+ *
+ * @returns the exit code, apart from that of a signal
+ * @throws MigrateError where it cannot even listen
+ */
+export async function runApp(options: AppOptions): Promise<number> {
+  const { config, log, signal } = options;
+  let boot: BootState = { kind: "starting", what: "looking for the database" };
+  let reader: DatabaseMigrator | undefined;
+  let pool: DatabasePool | undefined;
+  const routes = createRoutes({
+    boot: () => (signal.aborted ? { kind: "stopping" } : boot),
+    migrator: () => reader,
+    ping: async () => {
+      if (pool === undefined) throw new Error("there is no connection yet");
+      await pool.query("select 1");
+    },
+  });
+  const server = await listen(routes, config);
+  log.info({ port: server.port }, `listening on http://localhost:${server.port}`);
+  let database: DatabaseAddress | undefined;
+  try {
+    database = await options.openDatabase();
+    const settings = migratorOptions(config, database.migrationUrl);
+    reader = new DatabaseMigrator({ ...settings, connectTimeoutMs: READER_CONNECT_MS });
+    pool = new DatabasePool({ url: database.url });
+    const end = await bringUpToDate({
+      migrator: new DatabaseMigrator(settings),
+      mode: config.migrateOnBoot,
+      timeoutMs: config.migrateTimeoutMs,
+      signal,
+      onState: (state) => {
+        boot = state;
+      },
+      onProgress: (progress) => logProgress(log, progress),
+    });
+    if (end.kind === "failed") {
+      if (!signal.aborted) await showFailure(options, end);
+      return end.exitCode;
+    }
+    log.info(end, "ready");
+    await untilAborted(signal);
+    return 0;
+  } finally {
+    log.info("stopping");
+    await server.close(config.shutdownMs);
+    await pool?.close({ timeoutMs: config.shutdownMs });
+    await database?.release();
+    log.info("stopped");
+  }
+}
+
+function migratorOptions(config: AppConfig, url: string) {
+  const { connectTimeoutMs, migrateTimeoutMs, appVersion } = config;
+  return {
+    url,
+    dir: "drizzle",
+    connectTimeoutMs,
+    waitTimeoutMs: migrateTimeoutMs,
+    ...(appVersion !== undefined && { appVersion }),
+  };
+}
+
+/** Probes and people get a moment to read it where they look. */
+async function showFailure(
+  { config, log, signal }: AppOptions,
+  { error }: Extract<BootState, { kind: "failed" }>,
+): Promise<void> {
+  log.error({ code: error.code, tag: error.tag, exitCode: error.exitCode }, error.message);
+  await sleep(config.failureLingerMs, undefined, { signal }).catch(() => undefined);
+}
+
+function untilAborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+}
+
+function logProgress(log: Log, progress: Progress): void {
+  switch (progress.kind) {
+    case "planned":
+      log.info({ pending: progress.tags.length }, "migrations pending");
+      return;
+    case "migration-started":
+      log.info(
+        { tag: progress.tag, number: progress.index + 1, total: progress.total },
+        "migrating",
+      );
+      return;
+    case "migration-done":
+      log.info({ tag: progress.tag, durationMs: progress.durationMs }, "migrated");
+      return;
+    case "waiting":
+      log.info({ holder: describeHolder(progress.holder) }, "waiting for another runner");
+      return;
+    case "behind":
+      log.info({ pending: progress.pending }, "waiting for another process to migrate");
+      return;
+    case "warning":
+      log.warn(progress.message);
+      return;
+    default: {
+      const { kind, ...details } = progress;
+      log.info(details, kind);
+    }
+  }
+}

@@ -1,0 +1,57 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { join } from "node:path";
+import { expect, inject } from "vitest";
+
+export interface AppProcess {
+  readonly child: ChildProcess;
+  /** Resolves when it listens. */
+  readonly url: Promise<string>;
+  readonly end: Promise<{ readonly code: number | null; readonly log: string }>;
+  /** All that it printed so far. */
+  readonly log: () => string;
+  /** What `/readyz` says now. */
+  readonly readyz: () => Promise<{
+    readonly status: number;
+    readonly body: Record<string, unknown>;
+  }>;
+  /** Resolves when `/readyz` is 200. */
+  readonly isReady: () => Promise<void>;
+}
+
+/** Starts the application as a deployment does, on a free port, with nothing of ours in its environment. */
+export function startApp(cwd: string, env: Readonly<Record<string, string>>): AppProcess {
+  const { PATH = "", HOME = "" } = process.env;
+  const child = spawn(process.execPath, [join(inject("build"), "main.js")], {
+    cwd,
+    env: { PATH, HOME, PORT: "0", HOST: "127.0.0.1", FAILURE_LINGER_SECONDS: "0", ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let text = "";
+  let heard: (url: string) => void = () => undefined;
+  const url = new Promise<string>((resolve) => {
+    heard = resolve;
+  });
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding("utf8").on("data", (chunk: string) => {
+      text += chunk;
+      const port = /"port":(\d+)/.exec(text)?.[1];
+      if (port !== undefined) heard(`http://127.0.0.1:${port}`);
+    });
+  }
+  const end = new Promise<{ code: number | null; log: string }>((resolve, reject) => {
+    child.on("error", reject);
+    child.on("close", (code) => resolve({ code, log: text }));
+  });
+  const readyz = async () => {
+    const response = await fetch(`${await url}/readyz`);
+    return { status: response.status, body: (await response.json()) as Record<string, unknown> };
+  };
+  return {
+    child,
+    url,
+    end,
+    log: () => text,
+    readyz,
+    isReady: () => expect.poll(async () => (await readyz()).status, { timeout: 30_000 }).toBe(200),
+  };
+}
