@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import { cp, mkdir, mkdtemp, readdir, readFile, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { delimiter, join, resolve } from "node:path";
+import type { Sql } from "postgres";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { createDatabase } from "../helpers/database.ts";
 import { queryOne } from "../helpers/embedded-folder.ts";
@@ -155,4 +156,67 @@ test("db:generate writes what drizzle-kit makes, and the sum file", async () => 
   expect(await readFile(join(project, "drizzle/tidemark.sum"), "utf8")).toContain(
     "0003_fill_orgs.sql sha256:",
   );
+});
+
+test("db:seed writes a data set once, where nothing is pending, and not in production", async () => {
+  const database = await createDatabase();
+  try {
+    const env = { DATABASE_URL: database.url };
+    const early = await npmRun("db:seed", [], env);
+    expect(early.stderr).toContain("migrations are pending: nothing was written");
+    expect(early.code).toBe(3);
+    expect((await npmRun("db:migrate", [], env)).code).toBe(0);
+    expect((await npmRun("db:seed", [], { ...env, NODE_ENV: "production" })).code).toBe(2);
+    const first = await npmRun("db:seed", [], env);
+    expect(first.stdout).toBe("Wrote 2 organisations and 7 users to the instance demo.\n");
+    const again = await npmRun("db:seed", [], env);
+    expect(again.stdout).toBe("The instance demo has data already: nothing was written.\n");
+    expect(await countRows(database.sql)).toEqual({
+      events: 9,
+      orgs: 2,
+      users: 7,
+      humans: 5,
+      machines: 2,
+      notifications: 5,
+    });
+  } finally {
+    await database.drop();
+  }
+});
+
+async function countRows(sql: Sql) {
+  const [row] = await sql`
+    select
+      (select count(*)::int from eventstore.events where instance_id = 'demo') as events,
+      (select count(*)::int from projections.orgs) as orgs,
+      (select count(*)::int from projections.users) as users,
+      (select count(*)::int from projections.user_humans) as humans,
+      (select count(*)::int from projections.user_machines) as machines,
+      (select count(*)::int from projections.user_notifications) as notifications`;
+  return row;
+}
+
+test("npm start serves, and ends with all that it started, the embedded server too", async () => {
+  const { PATH = "", HOME = "" } = process.env;
+  const child = spawn(NPM, ["start"], {
+    cwd: project,
+    env: { PATH, HOME, PORT: "0", HOST: "127.0.0.1" },
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  let log = "";
+  child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
+    log += chunk;
+  });
+  const end = new Promise<number | null>((resolve) => child.on("close", resolve));
+  await expect.poll(() => log, { timeout: 40_000 }).toContain('"msg":"ready"');
+  const port = /"port":(\d+)/.exec(log)?.[1];
+  expect((await fetch(`http://127.0.0.1:${port}/readyz`)).status).toBe(200);
+  const at = Date.now();
+  child.kill("SIGTERM");
+  await end;
+  expect(Date.now() - at).toBeLessThan(5_000);
+  expect(log).toContain('"msg":"stopped"');
+  await expect(fetch(`http://127.0.0.1:${port}/readyz`)).rejects.toThrow();
+  const stop = await npmRun("db:stop");
+  expect(stop.stdout + stop.stderr).toMatch(/not running|No /i);
 });
