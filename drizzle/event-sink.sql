@@ -13,11 +13,13 @@ with barrier as materialized (
 given as (
   select e.event, e.event->>'tag' as tag, (e.event->>'id')::bigint as id
   from barrier, jsonb_array_elements($1) as e (event)
-  -- Whoever restores a backup may be given the same event twice.
+  -- Whoever restores a backup may be given the same event twice. Another ledger's events have the
+  -- same numbers, and other runs.
   where not exists (
     select from eventstore.events x
     where x.instance_id = 'system' and x.aggregate_type = 'migration'
       and x.aggregate_id = e.event->>'tag' and x.payload->'id' = e.event->'id'
+      and x.payload->'runId' = e.event->'runId'
   )
 )
 insert into eventstore.events (

@@ -33,14 +33,18 @@ async function follow(context: CommandContext, flags: EventsFlags): Promise<numb
   const onProgress = ({ kind }: { readonly kind: string }) => {
     if (kind === "reconnecting") output.note("the connection was lost; connecting again");
   };
+  // Whoever reads has seen enough.
+  const unread = new AbortController();
+  process.stdout.once("error", () => unread.abort());
+  const end = AbortSignal.any([signal, unread.signal]);
   try {
-    for await (const event of migrator.followEvents({ signal, onProgress, ...tagOf(flags) })) {
+    for await (const event of migrator.followEvents({ signal: end, onProgress, ...tagOf(flags) })) {
       output.jsonLine(eventJson(event));
       printEvent(event, output);
     }
   } catch (error) {
     // To stop it is the way to end it.
-    if (!signal.aborted) throw error;
+    if (!end.aborted) throw error;
   }
   return interrupted() ?? 0;
 }

@@ -32,12 +32,18 @@ function withFolder(command: Command): Command {
 }
 
 function withDatabase(command: Command): Command {
+  return withTarget(command).option(
+    "--connect-timeout <seconds>",
+    "how long to wait for the server (default: 10)",
+  );
+}
+
+function withTarget(command: Command): Command {
   return withFolder(
     command
       .option("--url <url>", "database (default: MIGRATION_DATABASE_URL, else DATABASE_URL)")
       .option("--embedded", "without a URL, use a development server of this folder's own")
-      .option("--ledger-schema <name>", "schema of the ledger (default: tidemark)")
-      .option("--connect-timeout <seconds>", "how long to wait for the server (default: 10)"),
+      .option("--ledger-schema <name>", "schema of the ledger (default: tidemark)"),
   );
 }
 
@@ -119,9 +125,9 @@ function addReaders(program: Command, onEnd: (exitCode: number) => void): void {
     "tidemark events --follow",
   );
 
-  const wait = withDatabase(program.command("wait"))
+  const wait = withTarget(program.command("wait"))
     .description("block until somebody else has migrated the database; write nothing")
-    .option("--timeout <seconds>", "how long (default: 600)")
+    .option("--timeout <seconds>", "how long, for the server too (default: 600)")
     .action(async (flags: CommonFlags) => {
       onEnd(await (await import("./wait.ts")).runWait(flags));
     });

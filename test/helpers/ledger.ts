@@ -1,6 +1,6 @@
 import type { Sql } from "postgres";
 import { expect } from "vitest";
-import { eventsOf, rowsOf } from "../../src/db/migrate/io/ledger.ts";
+import { eventRowsOf, rowsOf } from "../../src/db/migrate/io/ledger.ts";
 import { openSession } from "../../src/db/migrate/io/session.ts";
 import { foldEvents } from "../../src/db/migrate/pure/fold.ts";
 import { readEvents, readRows } from "../../src/db/migrate/pure/lease-sql.ts";
@@ -20,7 +20,7 @@ export async function readLedgerContent(url: string, schema = "tidemark"): Promi
   );
   try {
     const { reply } = await session.send("events", readEvents(schema));
-    return { events: eventsOf(await reply, schema), rows: rowsOf(first) };
+    return { events: eventRowsOf(await reply), rows: rowsOf(first) };
   } finally {
     await session.close();
   }

@@ -6,6 +6,7 @@ const { DatabaseMigrator } = await import(engine);
 process.on("message", async (task) => {
   const { options, migrate, failpoint } = task;
   const onFailpoint = async ({ phase, message }) => {
+    if (phase === "after" && message === "look") process.send({ kind: "looked" });
     if (failpoint === undefined) return;
     if (failpoint.phase !== phase || failpoint.message !== message) return;
     await new Promise((sent) => process.send({ kind: "failpoint" }, sent));

@@ -36,6 +36,8 @@ export interface Runner {
    * stops just before it does, and what comes in between is lost.
    */
   readonly resume: () => void;
+  /** Resolves when it has looked at the lease that often from now on. */
+  readonly looksAgain: (times: number) => Promise<void>;
   /** Resolves with the first progress of that kind. */
   readonly seen: (kind: Progress["kind"]) => Promise<Progress>;
 }
@@ -47,6 +49,7 @@ export async function startRunner(): Promise<Runner> {
     stdio: ["ignore", "inherit", "inherit", "ipc"],
   });
   let last: Omit<RunnerEnd, "signal"> = { progress: [] };
+  const lookers: (() => void)[] = [];
   const watchers: { kind: Progress["kind"]; resolve: (item: Progress) => void }[] = [];
   const end = new Promise<RunnerEnd>((resolve) => {
     child.on("exit", (_code, signal) => resolve({ ...last, signal }));
@@ -59,6 +62,7 @@ export async function startRunner(): Promise<Runner> {
     child.on("message", (message: { kind: string; item: Progress } & typeof last) => {
       if (message.kind === "ready") resolve();
       if (message.kind === "failpoint") arrive();
+      if (message.kind === "looked") for (const count of lookers) count();
       if (message.kind === "end") last = message;
       if (message.kind === "progress") {
         for (const watcher of watchers.filter(({ kind }) => kind === message.item.kind)) {
@@ -74,6 +78,14 @@ export async function startRunner(): Promise<Runner> {
     start: (task) => child.send(task),
     end,
     atFailpoint,
+    looksAgain: (times) =>
+      new Promise((resolve) => {
+        let left = times;
+        lookers.push(() => {
+          left -= 1;
+          if (left === 0) resolve();
+        });
+      }),
     resume: () => {
       const timer = setInterval(() => child.kill("SIGCONT"), 20);
       child.on("exit", () => clearInterval(timer));

@@ -77,6 +77,16 @@ describe("the log", () => {
     ]);
   });
 
+  test("of a ledger that only a newer Tidemark can read is not read", async () => {
+    await tryToMigrate();
+    await database.sql`update tidemark.runner set min_reader = 99`;
+    await expect(migrator().events()).rejects.toMatchObject({ code: "ledger_newer" });
+    await expect(migrator().events({ after: Number.NaN })).rejects.toMatchObject({
+      code: "config",
+    });
+    await database.sql`update tidemark.runner set min_reader = 1`;
+  });
+
   test("is read on from an event that is known", async () => {
     await tryToMigrate();
     const all = await migrator().events();
@@ -95,6 +105,17 @@ describe("following the log", () => {
     follower.child.kill("SIGINT");
     expect((await follower.end).code).toBe(130);
     expect(lines.map((line) => JSON.parse(line).id)).toEqual(events.map(({ id }) => id));
+  });
+
+  test("ends when nobody reads it any more", async () => {
+    await tryToMigrate();
+    const follower = startTidemark(args("--follow"), { cwd: folder.dir });
+    const first = new Promise<void>((resolve) => follower.onStdout(() => resolve()));
+    await first;
+    follower.child.stdout?.destroy();
+    await folder.write("0002_first_note", THREE["0002_first_note"]);
+    await migrator().migrate();
+    expect((await follower.end).code).toBe(0);
   });
 
   test("goes on after its connection was lost, and shows nothing twice", async () => {

@@ -45,9 +45,9 @@ describe("a runner that finds another at work", () => {
     folder = await slow(2);
     const failpoint = { phase: "sent", message: "migration:0000_slow" } as const;
     const killed = await startRunner();
+    const successor = await startRunner();
     killed.start({ options: options(), failpoint });
     await killed.end;
-    const successor = await startRunner();
     const waiting = successor.seen("waiting");
     successor.start({ options: options() });
     expect(await waiting).toMatchObject({
@@ -110,6 +110,35 @@ describe("the lease of a runner that is gone", () => {
     expect(row?.left).toBeGreaterThan(14.9);
     runner.resume();
     await runner.end;
+  });
+});
+
+describe("a migration that fails after it has outlived its lease", () => {
+  test("is not tried again by a runner that waits, though the lease looks expired until the failure is recorded", async () => {
+    folder = await historyFolder({
+      "0000_slow": "select pg_advisory_xact_lock(17); select 1 / 0;",
+    });
+    const held = await database.sql.reserve();
+    await held.unsafe("select pg_advisory_lock(17)");
+    const holder = await startRunner();
+    const waiter = await startRunner();
+    const failpoint = { phase: "before", message: "failed", signal: "SIGSTOP" } as const;
+    const started = holder.seen("migration-started");
+    holder.start({ options: { ...options(), lockTimeoutMs: 60_000 }, failpoint });
+    await started;
+    const waiting = waiter.seen("waiting");
+    waiter.start({ options: options() });
+    await waiting;
+    await held.unsafe("select pg_advisory_unlock(17)");
+    held.release();
+    await holder.atFailpoint;
+    // As it is when the last renewal that was committed is sixteen seconds old.
+    await database.sql`update tidemark.runner set expires_at = clock_timestamp()`;
+    await waiter.looksAgain(2);
+    holder.resume();
+    expect((await holder.end).error?.code).toBe("migration_failed");
+    expect((await waiter.end).error?.code).toBe("migration_failed");
+    expect(await story()).toEqual(["0000_slow started 1", "0000_slow failed 1"]);
   });
 });
 

@@ -127,11 +127,13 @@ Next: tidemark migrate
     await migrator()
       .migrate()
       .catch(() => undefined);
-    await folder.write("0000_slow", "select pg_sleep(3)");
+    await folder.write("0000_slow", "select pg_advisory_xact_lock(18)");
     await folder.list(["0000_slow"]);
+    const held = await database.sql.reserve();
+    await held.unsafe("select pg_advisory_lock(18)");
     const runner = await startRunner();
     const started = runner.seen("migration-started");
-    runner.start({ options: { url: database.url, dir: folder.dir } });
+    runner.start({ options: { url: database.url, dir: folder.dir, lockTimeoutMs: 60_000 } });
     await started;
     const { code, stderr } = await repair("--wait-timeout", "0.5");
     expect(stderr).toContain(
@@ -140,7 +142,41 @@ Next: tidemark migrate
     expect(stderr).toContain("running 0000_slow");
     expect(code).toBe(5);
     expect(await states()).toEqual(["STARTED 1", "FAILED 1"]);
+    await held.unsafe("select pg_advisory_unlock(18)");
+    held.release();
     expect((await runner.end).report?.applied).toHaveLength(1);
+  });
+
+  test("with nothing to do locks nothing and needs no right to write, with a copy of the events too", async () => {
+    folder = await projectFolder();
+    await migrator().migrate();
+    const token = async () => (await database.sql`select token from tidemark.runner`)[0]?.token;
+    const before = await token();
+    expect(await migrator().repair()).toEqual({
+      repaired: [],
+      kept: [],
+      leaseFreed: false,
+      warnings: [],
+    });
+    expect(await token()).toBe(before);
+  });
+
+  test("whose lease is taken from under it starts over", async () => {
+    folder = await historyFolder(THREE);
+    await killHalfWay();
+    const seen: string[] = [];
+    const repairing = new DatabaseMigrator(
+      { url: database.url, dir: folder.dir },
+      {
+        onFailpoint: async ({ phase, message }) => {
+          if (phase !== "before" || message !== "repair" || seen.includes("lease-lost")) return;
+          await database.sql`update tidemark.runner set token = token + 1, run_id = null`;
+        },
+      },
+    );
+    const report = await repairing.repair({ onProgress: ({ kind }) => seen.push(kind) });
+    expect(seen).toContain("lease-lost");
+    expect(report.repaired.map(({ tag }) => tag)).toEqual(["0001_add_author"]);
   });
 
   test("by many at once is one repair", async () => {

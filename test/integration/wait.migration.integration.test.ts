@@ -73,6 +73,34 @@ Nothing was run by this one. Run \`tidemark migrate\`, or wait longer with --tim
     });
   });
 
+  test("is content where nothing is pending, though the head is another", async () => {
+    await migrator().migrate();
+    await folder.list(["0000_create_notes", "0002_first_note", "0001_add_author"]);
+    expect((await migrator().migrate()).outcome).toBe("current");
+    expect(await migrator().waitUntilCurrent()).toMatchObject({ outcome: "current" });
+    await folder.list([]);
+    const empty = await createDatabase();
+    expect(await migrator(empty.url).waitUntilCurrent()).toMatchObject({ outcome: "current" });
+    await empty.drop();
+  });
+
+  test("waits as long as it was told, and says what no run would apply", async () => {
+    const start = Date.now();
+    await expect(migrator().waitUntilCurrent({ timeoutMs: 1_200 })).rejects.toMatchObject({
+      code: "lock_timeout",
+    });
+    expect(Date.now() - start).toBeGreaterThanOrEqual(1_200);
+    await migrator().migrate();
+    await folder.list(["0000_create_notes", "0000_late", "0001_add_author", "0002_first_note"]);
+    await folder.write("0000_late", "select 1");
+    await expect(migrator().waitUntilCurrent({ timeoutMs: 100 })).rejects.toMatchObject({
+      code: "out_of_order",
+    });
+    await expect(migrator().waitUntilCurrent({ timeoutMs: Number.NaN })).rejects.toMatchObject({
+      code: "config",
+    });
+  });
+
   test("ends at once where no run can make the database fit", async () => {
     await migrator().migrate();
     await folder.write("0001_add_author", "select 1");

@@ -8,7 +8,12 @@ import { readLedger, runMigrations, shielded } from "./io/run.ts";
 import type { OnFailpoint } from "./io/session.ts";
 import { asMigrateError } from "./io/thrown.ts";
 import { fingerprintOf } from "./pure/fingerprint.ts";
-import { type MigratorOptions, type ResolvedOptions, resolveOptions } from "./pure/options.ts";
+import {
+  type MigratorOptions,
+  type ResolvedOptions,
+  refuseBadNumbers,
+  resolveOptions,
+} from "./pure/options.ts";
 import { nothingToDo, stepParser } from "./pure/parse-steps.ts";
 import { planRun, versionOf } from "./pure/plan.ts";
 import { refuseUnknownTarget } from "./pure/plan-problems.ts";
@@ -121,6 +126,7 @@ export class DatabaseMigrator {
    */
   async waitUntilCurrent(options: WaitOptions = {}): Promise<WaitReport> {
     const { timeoutMs = this.#options.waitTimeoutMs, ...call } = options;
+    refuseBadNumbers({ timeoutMs });
     const { waitUntilApplied } = await import("./io/wait.ts");
     return this.#guard(call, (request) => waitUntilApplied(request, timeoutMs));
   }
@@ -137,6 +143,7 @@ export class DatabaseMigrator {
   /** The log, oldest first; empty where there is no ledger. Needs no migrations folder. */
   async events(options: EventsOptions = {}): Promise<readonly LedgerEvent[]> {
     const { tag, after = 0, ...call } = options;
+    refuseBadNumbers({ after });
     const { readEventsOnce } = await import("./io/events.ts");
     return this.#guard(call, (request) => readEventsOnce({ ...request, tag, after }), {
       folder: "optional",
@@ -149,6 +156,7 @@ export class DatabaseMigrator {
    */
   async *followEvents(options: FollowOptions = {}): AsyncGenerator<LedgerEvent, void, void> {
     const { tag, after = 0, everyMs = 500, ...call } = options;
+    refuseBadNumbers({ after, everyMs });
     const { followLog } = await import("./io/events.ts");
     const noHistory = new Promise<never>(() => undefined);
     const request = this.#request(call, call.signal, noHistory);

@@ -7,7 +7,7 @@ import type { History, Ledger, LedgerRow, RunnerRow } from "../types.ts";
 import { executeSteps } from "./execute.ts";
 import { lookAgain, release, takeOrWait } from "./lease.ts";
 import { LeaseLost } from "./lease-lost.ts";
-import { createLedgerIfAbsent, LOCK_NOT_AVAILABLE, readLedgerBehind, rollBack } from "./ledger.ts";
+import { createLedgerIfAbsent, LOCK_CONFLICTS, readLedgerBehind, rollBack } from "./ledger.ts";
 import { SessionLost } from "./loss.ts";
 import type { Attempt, AttemptResult, RunRequest } from "./request.ts";
 import { isServerError, type Session } from "./session.ts";
@@ -124,7 +124,7 @@ function refuseFailedMeanwhile(
   if (row.error.sqlState === null || row.checksum !== step.migration.checksum) return;
   if ((row.finishedAt ?? row.startedAt) < since) return;
   throw new MigrateError({
-    code: row.error.sqlState === LOCK_NOT_AVAILABLE ? "lock_timeout" : "migration_failed",
+    code: LOCK_CONFLICTS.has(row.error.sqlState) ? "lock_timeout" : "migration_failed",
     tag: row.tag,
     fact: row.error.text,
     remedy: `Another runner met this since this one began (${row.owner.host}, process ${row.owner.processId}), and it was not tried again.`,

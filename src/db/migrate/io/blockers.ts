@@ -20,7 +20,8 @@ export interface BlockerWatch {
   readonly seen: () => readonly Blocker[];
   /** Why nobody could look; undefined where somebody did. */
   readonly blind: () => string | undefined;
-  readonly stop: () => Promise<void>;
+  /** Lets go of the connection, without waiting for it. */
+  readonly stop: () => void;
 }
 
 const LOOK_EVERY_MS = 1_000;
@@ -34,15 +35,16 @@ const CONNECT_MS = 2_000;
 export function watchBlockers(options: BlockerWatchOptions): BlockerWatch {
   let session: Promise<Session> | undefined;
   let timer: NodeJS.Timeout | undefined;
-  let looking: Promise<void> = Promise.resolve();
+  const gone = new AbortController();
   let seen: readonly Blocker[] = [];
   let blind: string | undefined;
   let current: Tag | undefined;
   let stopped = false;
 
   const look = async (tag: Tag) => {
+    blind ??= "no answer yet";
     try {
-      session ??= connect(options.url);
+      session ??= connect(options.url, gone.signal);
       const { reply } = await (await session).send(
         "blockers",
         findBlockers(options.schema, options.backendPid),
@@ -59,7 +61,7 @@ export function watchBlockers(options: BlockerWatchOptions): BlockerWatch {
   };
   const lookLater = (tag: Tag, ms: number) => {
     timer = setTimeout(() => {
-      looking = look(tag).then(() => {
+      void look(tag).then(() => {
         if (current === tag && !stopped) lookLater(tag, LOOK_EVERY_MS);
       });
     }, ms);
@@ -73,19 +75,29 @@ export function watchBlockers(options: BlockerWatchOptions): BlockerWatch {
     },
     seen: () => seen,
     blind: () => blind,
-    stop: async () => {
+    stop: () => {
       stopped = true;
       clearTimeout(timer);
-      await looking;
-      const open = await session?.catch(() => undefined);
-      await open?.close();
+      gone.abort();
+      // Nobody waits for it: behind a pooler its connection may come only when the run's is gone.
+      session?.then(
+        (open) => open.close(),
+        () => undefined,
+      );
     },
   };
 }
 
-async function connect(url: string): Promise<Session> {
+async function connect(url: string, signal: AbortSignal): Promise<Session> {
   const { session } = await openSession(
-    { url, connectTimeoutMs: CONNECT_MS, onNotice: () => undefined, onFailpoint: undefined },
+    {
+      url,
+      connectTimeoutMs: CONNECT_MS,
+      onNotice: () => undefined,
+      onFailpoint: undefined,
+      signal,
+      graceMs: 0,
+    },
     "select 1",
   );
   return session;

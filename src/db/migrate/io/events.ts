@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { readBounded, readEvents } from "../pure/lease-sql.ts";
+import { look, readEvents } from "../pure/lease-sql.ts";
 import type { LedgerEvent, Tag } from "../types.ts";
 import { type ConnectOptions, connect } from "./connect.ts";
 import { eventsOf } from "./ledger.ts";
@@ -15,12 +15,14 @@ export interface EventsRequest extends ConnectOptions {
 
 /** Reads the log. Where there is no ledger, there are no events. */
 export async function readEventsOnce(request: EventsRequest): Promise<readonly LedgerEvent[]> {
-  const { session, first } = await connect(
-    request,
-    readBounded(readEvents(request.schema, request)),
-  );
+  const { session, first } = await connect(request, eventsQuery(request));
   await session.close();
   return eventsOf(first, request.schema);
+}
+
+/** With the runner row, which says whether this version may read the log. */
+function eventsQuery(of: Pick<EventsRequest, "schema" | "tag" | "after">): string {
+  return `${look(of.schema)};\n${readEvents(of.schema, of)}`;
 }
 
 /**
@@ -35,7 +37,7 @@ export async function* followLog(
   const { schema, tag, signal } = request;
   let after = request.after;
   for (;;) {
-    const query = () => readBounded(readEvents(schema, { tag, after }));
+    const query = () => eventsQuery({ schema, tag, after });
     const { session, first } = await connect(request, query());
     try {
       let reply = first;

@@ -4,15 +4,13 @@ import { type LockPatience, lockError, pauseAfterTry } from "../pure/lock-patien
 import { stageOf, startMessage } from "../pure/message.ts";
 import { type BlockerWatch, watchBlockers } from "./blockers.ts";
 import { LeaseLost } from "./lease-lost.ts";
-import { LOCK_NOT_AVAILABLE, QUERY_CANCELED, rollBack } from "./ledger.ts";
+import { LOCK_CONFLICTS, LOCK_NOT_AVAILABLE, QUERY_CANCELED, rollBack } from "./ledger.ts";
 import { type Execution, type PipelineEnd, runPipeline } from "./pipeline.ts";
 import { recordAndRelease } from "./record-failure.ts";
 import { pauseUnderLease } from "./renew.ts";
 import { isServerError, type ServerError } from "./session.ts";
 
 type Failed = Extract<PipelineEnd, { kind: "failed" }>;
-
-const DEADLOCK_DETECTED = "40P01";
 
 /** The fence refused, or could not get the row: another run has it. */
 function isContended(error: unknown): error is ServerError {
@@ -54,7 +52,6 @@ export async function executeSteps(
       const end = await runPipeline(execution, from, started, watch);
       if (end.kind === "done") return;
       if (end.kind === "aborted") throw await stopBefore(execution, end.next, undefined);
-      await rollBack(session);
       const { index } = end.flight;
       if (index > from) {
         tries = 0;
@@ -69,15 +66,14 @@ export async function executeSteps(
       await pauseForLocks(execution, end, { tries, of: patience.lockTries, pauseMs, watch });
     }
   } finally {
-    await watch.stop();
+    watch.stop();
   }
 }
 
 /** The migration's own statements did not get a lock; the fence's is another story. */
 function isLockConflict({ flight, error }: Failed): boolean {
-  if (error.code === DEADLOCK_DETECTED) return true;
   const stage = stageOf(flight.message, flight.marker);
-  return error.code === LOCK_NOT_AVAILABLE && stage.kind !== "fence";
+  return LOCK_CONFLICTS.has(error.code) && stage.kind !== "fence";
 }
 
 async function pauseForLocks(
@@ -121,6 +117,7 @@ async function failureOf(
     return stopBefore(execution, index, error);
   }
   if (culprit === undefined && stage.kind === "fence" && isContended(error)) {
+    await rollBack(execution.session);
     return new LeaseLost(error.message, { cause: error });
   }
   const locks = isLockConflict({ kind: "failed", flight, error })

@@ -37,6 +37,7 @@ export type LeaseOutcome =
 const FIRST_PAUSE_MS = 25;
 const LONGEST_PAUSE_MS = 1_000;
 const REPORT_EVERY_MS = 2_000;
+const SILENCE_MS = 2_000;
 
 /**
  * Takes the lease, waiting for its holder where it has one.
@@ -55,12 +56,16 @@ export async function takeOrWait(
   let runner = first;
   let pauseMs = FIRST_PAUSE_MS;
   let reportedAt = 0;
+  let expired: { readonly token: string; readonly since: number } | undefined;
   for (;;) {
     wait.signal?.throwIfAborted();
     if (isDone(runner)) return { kind: "done" };
-    if (runner.standby) throw standbyError();
+    if (runner.standby) throw standbyError("migrations are pending");
     const holder = holderOf(runner);
-    if (mayBeTaken(runner)) {
+    if (runner.liveness !== "expired") expired = undefined;
+    else if (expired?.token !== runner.token) expired = { token: runner.token, since: Date.now() };
+    const silentMs = expired === undefined ? 0 : Date.now() - expired.since;
+    if (mayBeTaken(runner, silentMs)) {
       const taken = await take(wait);
       if (taken !== undefined) {
         if (holder !== undefined && holder.runId !== wait.identity.runId) {
@@ -70,12 +75,13 @@ export async function takeOrWait(
       }
     }
     const waitedMs = Date.now() - since;
-    if (waitedMs + pauseMs > wait.waitTimeoutMs) throw lockTimeout(holder, waitedMs);
+    const leftMs = wait.waitTimeoutMs - waitedMs;
+    if (leftMs <= 0) throw lockTimeout(holder, waitedMs);
     if (holder !== undefined && Date.now() - reportedAt > REPORT_EVERY_MS) {
       reportedAt = Date.now();
       wait.onProgress({ kind: "waiting", holder, waitedMs });
     }
-    await sleep(pauseMs * (0.5 + Math.random() / 2), undefined, {
+    await sleep(Math.min(pauseMs * (0.5 + Math.random() / 2), leftMs), undefined, {
       ...(wait.signal && { signal: wait.signal }),
     });
     pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS);
@@ -123,8 +129,14 @@ export async function release(
   return { runner: runnerOf(answer, schema), rows: rowsOf(answer) };
 }
 
-function mayBeTaken({ liveness }: RunnerRow): boolean {
-  return liveness === "free" || liveness === "dead" || liveness === "expired";
+/**
+ * A migration that ran longer than a lease and failed has taken its renewal back with it:
+ * between the error and its record the lease looks expired, and its runner lives. So an
+ * expired one is taken only after its holder was silent for a while.
+ */
+function mayBeTaken({ liveness }: RunnerRow, silentMs: number): boolean {
+  if (liveness === "expired") return silentMs >= SILENCE_MS;
+  return liveness === "free" || liveness === "dead";
 }
 
 async function take(
@@ -184,10 +196,10 @@ function lockTimeout(holder: LeaseHolder | undefined, waitedMs: number): Migrate
   });
 }
 
-function standbyError(): MigrateError {
+export function standbyError(and: string): MigrateError {
   return new MigrateError({
     code: "connect",
-    fact: "The server is a standby: it can be read and not written, and migrations are pending.",
+    fact: `The server is a standby: it can be read and not written, and ${and}.`,
     remedy: "Nothing was run. Connect to the primary.",
   });
 }

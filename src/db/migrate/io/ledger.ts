@@ -22,6 +22,9 @@ const NO_SUCH_COLUMN = "42703";
 /** SQLSTATE of a lock that was waited for too long. */
 export const LOCK_NOT_AVAILABLE = "55P03";
 
+/** SQLSTATEs of a lock that was not got: waited for too long, or lost in a deadlock. */
+export const LOCK_CONFLICTS: ReadonlySet<string> = new Set([LOCK_NOT_AVAILABLE, "40P01"]);
+
 /** SQLSTATE of a statement that was canceled. */
 export const QUERY_CANCELED = "57014";
 
@@ -57,12 +60,18 @@ export function rowsOf(reply: Reply | ServerError): readonly LedgerRow[] {
     .map((item) => withDates(item.tidemark_row as LedgerRow, ["startedAt", "finishedAt"]));
 }
 
-/** The events of a reply; none where there is no ledger. */
+/**
+ * The events of a reply that has the runner row too; none where there is no ledger.
+ *
+ * @throws MigrateError `ledger_newer`, `config`
+ */
 export function eventsOf(reply: Reply | ServerError, schema: string): readonly LedgerEvent[] {
-  if (isServerError(reply)) {
-    if (ABSENT.has(reply.code)) return [];
-    throw ledgerError(schema, reply);
-  }
+  if (runnerOf(reply, schema) === undefined || isServerError(reply)) return [];
+  return eventRowsOf(reply);
+}
+
+/** The events among the rows of a reply. */
+export function eventRowsOf(reply: Reply): readonly LedgerEvent[] {
   return reply.rows
     .filter((item) => "tidemark_event" in item)
     .map((item) => withDates(item.tidemark_event as LedgerEvent, ["at"]));

@@ -22,12 +22,16 @@ export function lossOfConnection(): Loss {
 }
 
 /** A server that swallows everything must not hold a process that was told to stop. */
-export function giveUpAfterAbort(signal: AbortSignal | undefined, lost: Loss): () => void {
+export function giveUpAfterAbort(
+  signal: AbortSignal | undefined,
+  lost: Loss,
+  graceMs: number = ANSWER_AFTER_ABORT_MS,
+): () => void {
   let timer: NodeJS.Timeout | undefined;
   const start = () => {
     timer = setTimeout(
       () => lost.reject(new SessionLost("the server did not answer after the abort")),
-      ANSWER_AFTER_ABORT_MS,
+      graceMs,
     );
   };
   if (signal?.aborted) start();

@@ -37,6 +37,8 @@ export async function recordAndRelease(
   if (step === undefined) throw new RangeError(`no step ${index}`);
   const { tag } = step.migration;
   const text = [
+    // With the record in one message: nobody is to find the lease without either.
+    "rollback",
     "begin isolation level read committed read write",
     ownSettings(session.serverVersion),
     fence(context.schema, context.lease, { activity: tag }),

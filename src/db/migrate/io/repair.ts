@@ -1,85 +1,121 @@
-import { COPY, copyBehind } from "../pure/event-sink.ts";
-import { fence, look, ownSettings, readRows, releaseLease } from "../pure/lease-sql.ts";
+import { MigrateError } from "../errors.ts";
+import { COPY, COPY_IS_BEHIND, copyBehind, isCopyBehind } from "../pure/event-sink.ts";
+import { FENCED, fence, look, ownSettings, readRows, releaseLease } from "../pure/lease-sql.ts";
 import { type NewEvent, record } from "../pure/record-sql.ts";
 import { stateOf } from "../pure/state.ts";
 import type { RepairedMigration, RepairReport } from "../reports.ts";
 import type { EventSink, LedgerRow, RunnerRow } from "../types.ts";
 import { connect } from "./connect.ts";
-import { takeOrWait } from "./lease.ts";
+import { standbyError, takeOrWait } from "./lease.ts";
 import { rollBack, rowsOf, runnerOf } from "./ledger.ts";
 import type { RunRequest } from "./request.ts";
 import { isServerError, type Session } from "./session.ts";
 
+const MOST_TRIES = 5;
+
 /**
  * Clears what a failure or a dead runner left behind, under the lease: a FAILED or STUCK
- * migration that committed nothing is PENDING again. Waits for a runner that is at work.
+ * migration that committed nothing is PENDING again, and the app's copy of the events is
+ * brought up to date. Where there is nothing to do, nothing is locked; else a runner that is
+ * at work is waited for.
  *
- * @throws MigrateError `lock_timeout` naming the holder; `connect`, `config`
+ * @throws MigrateError `lock_timeout` naming the holder; `lease_lost`, `connect`, `config`
  */
 export async function repairLedger(request: RunRequest): Promise<RepairReport> {
-  const { schema, identity, waitTimeoutMs, onProgress, signal } = request;
-  const { session, first } = await connect(request, look(schema));
+  const { session, first } = await connect(request, look(request.schema));
   try {
-    const sink = request.eventSink ?? (await sinkOfFolder(request));
-    const runner = runnerOf(first, schema);
+    const runner = runnerOf(first, request.schema);
     if (runner === undefined) return { repaired: [], kept: [], leaseFreed: false, warnings: [] };
-    const before = sortOut(await readRowsNow(session, schema), runner);
-    const idle = runner.liveness === "free";
-    if (before.repaired.length === 0 && !wasLeftBehind(runner) && !(idle && sink !== undefined)) {
-      return { repaired: [], kept: before.kept, leaseFreed: false, warnings: [] };
+    for (let tries = 1; ; tries += 1) {
+      try {
+        return await repairUnderLease(session, request, runner);
+      } catch (error) {
+        if (!isFenced(error)) throw error;
+        // Another runner took the lease from under it: nothing was written.
+        if (tries === MOST_TRIES) throw leaseLost(error);
+        request.onProgress({ kind: "lease-lost" });
+      }
     }
-    const wait = { session, schema, identity, waitTimeoutMs, onProgress, signal };
-    const outcome = await takeOrWait(wait, runner, () => false);
-    // Nobody has done it for us: that is what the last argument says.
-    if (outcome.kind === "done") throw new TypeError("a repair has no end but its own");
-    // Under the lease whatever is STARTED is STUCK: its runner does not hold it any more.
-    const sorted = sortOut(outcome.rows, undefined);
-    const context = { schema, identity, lease: outcome.lease, sink, lockTimeoutMs: 0 };
-    const events = sorted.repaired.map(({ row, before }): NewEvent => {
-      const { tag, attempt, checksum } = row;
-      return {
-        type: "migration.resolved",
-        tag,
-        attempt,
-        checksum,
-        payload: { before: before.kind },
-      };
-    });
-    const behind = await commit(session, [
-      fence(schema, outcome.lease, { activity: "repair" }),
-      ...record(context, events, { head: null, activity: null }),
-      releaseLease(schema, outcome.lease),
-    ]);
-    return {
-      repaired: sorted.repaired.map(({ row, before }) => ({ tag: row.tag, before })),
-      kept: sorted.kept,
-      leaseFreed: wasLeftBehind(runner),
-      warnings: behind === null ? [] : [copyBehind(behind)],
-    };
   } finally {
     await session.close();
   }
 }
 
-async function readRowsNow(session: Session, schema: string): Promise<readonly LedgerRow[]> {
-  const { reply } = await session.send("read", readRows(schema));
-  return rowsOf(await reply);
+async function repairUnderLease(
+  session: Session,
+  request: RunRequest,
+  runner: RunnerRow,
+): Promise<RepairReport> {
+  const { schema, identity, waitTimeoutMs, onProgress, signal } = request;
+  const sink = request.eventSink ?? (await sinkOfFolder(request));
+  const now = await readNow(session, schema);
+  const before = sortOut(now.rows, runner);
+  const copies = sink !== undefined && now.copyIsBehind && runner.liveness === "free";
+  if (before.repaired.length === 0 && !wasLeftBehind(runner) && !copies) {
+    return { repaired: [], kept: before.kept, leaseFreed: false, warnings: [] };
+  }
+  if (runner.standby) throw standbyError("something is to be repaired");
+  const wait = { session, schema, identity, waitTimeoutMs, onProgress, signal };
+  const outcome = await takeOrWait(wait, runner, () => false);
+  // Nobody has done it for us: that is what the last argument says.
+  if (outcome.kind === "done") throw new TypeError("a repair has no end but its own");
+  // Under the lease whatever is STARTED is STUCK: its runner does not hold it any more.
+  const sorted = sortOut(outcome.rows, undefined);
+  const context = { schema, identity, lease: outcome.lease, sink, lockTimeoutMs: 0 };
+  const behind = await commit(session, [
+    fence(schema, outcome.lease, { activity: "repair" }),
+    ...record(context, sorted.repaired.map(resolved), { head: null, activity: null }),
+    releaseLease(schema, outcome.lease),
+  ]);
+  return {
+    repaired: sorted.repaired.map((item) => ({ tag: item.row.tag, before: item.before })),
+    kept: sorted.kept,
+    leaseFreed: wasLeftBehind(runner),
+    warnings: behind === null ? [] : [copyBehind(behind)],
+  };
+}
+
+function resolved({ row, before }: Broken): NewEvent {
+  const { tag, attempt, checksum } = row;
+  return { type: "migration.resolved", tag, attempt, checksum, payload: { before: before.kind } };
+}
+
+function isFenced(error: unknown): boolean {
+  return isServerError(error) && error.code === FENCED;
+}
+
+function leaseLost(cause: unknown): MigrateError {
+  return new MigrateError({
+    code: "lease_lost",
+    fact: `The lease was lost ${MOST_TRIES} times in a row to other runners.`,
+    remedy: "Nothing was repaired by this one. Look at `tidemark status`, then run it again.",
+    cause,
+  });
+}
+
+/** The state table, and whether the log is further than the app's copy of it. */
+async function readNow(session: Session, schema: string) {
+  const { reply } = await session.send("read", `${readRows(schema)};\n${isCopyBehind(schema)}`);
+  const answer = await reply;
+  const copyIsBehind = answer.rows.some((row) => row[COPY_IS_BEHIND] === true);
+  return { rows: rowsOf(answer), copyIsBehind };
+}
+
+interface Broken {
+  readonly row: LedgerRow;
+  readonly before: RepairedMigration["before"];
 }
 
 function sortOut(
   rows: readonly LedgerRow[],
   runner: RunnerRow | undefined,
 ): {
-  readonly repaired: readonly {
-    readonly row: LedgerRow;
-    readonly before: RepairedMigration["before"];
-  }[];
+  readonly repaired: readonly Broken[];
   readonly kept: RepairReport["kept"];
 } {
   const states = rows.map((row) => ({ row, before: stateOf(row, runner) }));
   const broken = states.filter(
-    (item): item is { row: LedgerRow; before: RepairedMigration["before"] } =>
-      item.before.kind === "FAILED" || item.before.kind === "STUCK",
+    (item): item is Broken => item.before.kind === "FAILED" || item.before.kind === "STUCK",
   );
   return {
     repaired: broken.filter(({ row }) => row.statementsDone === 0),

@@ -35,8 +35,10 @@ export interface SessionOptions {
   readonly connectTimeoutMs: number;
   readonly onNotice: (severity: string, message: string) => void;
   readonly onFailpoint: OnFailpoint | undefined;
-  /** Once it comes, the server has five seconds to answer; then the session is given up. */
+  /** Once it comes, the server has `graceMs` to answer; then the session is given up. */
   readonly signal?: AbortSignal | undefined;
+  /** Default 5,000. */
+  readonly graceMs?: number;
 }
 
 const NO_ACTIVE_TRANSACTION = "25P01";
@@ -100,7 +102,7 @@ export async function openSession(
     },
     onclose: () => lost.reject(new SessionLost("the connection to the server was lost")),
   });
-  const stopWatching = giveUpAfterAbort(options.signal, lost);
+  const stopWatching = giveUpAfterAbort(options.signal, lost, options.graceMs);
   try {
     const link = new Link(client, lost, options.onFailpoint);
     const first = await link.first(firstQuery);

@@ -68,21 +68,25 @@ async function pollUntilApplied(
     }
     // The rows change with the head, or with a failure, which is told at the end.
     const now = runner?.head ?? "no ledger";
-    if (plan === undefined || seen !== now || leftMs() <= pauseMs) {
+    if (plan === undefined || seen !== now || leftMs() <= 0) {
       seen = now;
       const ledger = await readLedgerBehind(session, schema, runner);
       plan = planRun(history, ledger);
       if (plan.newer) return { outcome: "newer", version: versionOf(ledger), head };
       const hopeless = plan.problems.find(({ code }) => HOPELESS.has(code));
       if (hopeless !== undefined) throw hopeless;
+      if (plan.steps.length === 0 && plan.problems.length === 0) {
+        return { outcome: "current", version: versionOf(ledger), head };
+      }
     }
-    if (leftMs() <= pauseMs) throw timedOut(history, plan, runner);
+    if (leftMs() <= 0) throw plan.problems[0] ?? timedOut(history, plan, runner);
     if (Date.now() - reportedAt > REPORT_EVERY_MS) {
       reportedAt = Date.now();
       const holder = runner && holderOf(runner);
       onProgress({ kind: "behind", pending: plan.steps.length, holder });
     }
-    await sleep(pauseMs * (0.5 + Math.random() / 2), undefined, { ...(signal && { signal }) });
+    const nextMs = Math.min(pauseMs * (0.5 + Math.random() / 2), leftMs());
+    await sleep(Math.max(nextMs, 0), undefined, { ...(signal && { signal }) });
     pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS);
     runner = await lookForRunner(session, schema);
   }

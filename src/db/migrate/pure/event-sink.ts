@@ -40,6 +40,17 @@ export function copyEvents(schema: string, sink: EventSink | undefined): readonl
   return [`select ${identifier(schema)}.copy_events(${args}) as ${COPY}`];
 }
 
+/** Column of what `isCopyBehind` reads. */
+export const COPY_IS_BEHIND = "tidemark_copy_behind";
+
+/** Whether there are events that the copy has not. */
+export function isCopyBehind(schema: string): string {
+  const s = identifier(schema);
+  return `select r.sink_position is distinct from (select pg_catalog.max(e.id) from ${s}.migration_events e)
+  as ${COPY_IS_BEHIND}
+from ${s}.runner r`;
+}
+
 /** What is said where the copy stays behind. */
 export function copyBehind(reason: string): string {
   return `the event store's copy of the migration events stays behind: ${reason}. The next migration that can write it does.`;
@@ -62,9 +73,13 @@ declare
   behind jsonb;
   newest bigint;
 begin
-  select r.sink_table, r.sink_position into before from ${s}.runner r where r.id = 1;
-  -- Whoever has locked the app's table must not hold the migrations up.
-  perform set_config('lock_timeout', '1s', true);
+  select r.sink_table, r.sink_position, r.run_id, r.sink_given_up into before
+  from ${s}.runner r where r.id = 1;
+  -- Whoever has locked the app's table must not hold the migrations up: one try a run.
+  if before.sink_given_up = before.run_id then
+    return format('%s is locked by another session', p_table);
+  end if;
+  perform set_config('lock_timeout', '200ms', true);
   begin
     target := to_regclass(p_table);
     if target is null then
@@ -77,10 +92,16 @@ begin
     if behind is null then
       return null;
     end if;
+    -- A constraint that is checked at COMMIT would fail all that this savepoint is to protect.
+    set constraints all immediate;
     execute p_sql using behind;
     update ${s}.runner set sink_table = target, sink_position = newest where id = 1;
     return null;
-  exception when others then
+  exception
+  when lock_not_available then
+    update ${s}.runner set sink_given_up = before.run_id where id = 1;
+    return format('%s is locked by another session', p_table);
+  when others or assert_failure then
     return format('%s (SQLSTATE %s)', sqlerrm, sqlstate);
   end;
 end

@@ -153,11 +153,6 @@ export function readAll(schema: string): string {
   return `${look(schema)};\n${readRows(schema)}`;
 }
 
-/** In one message, bounded as a look is. */
-export function readBounded(query: string): string {
-  return `${BOUNDED};\n${query}`;
-}
-
 /** Reads the state table, a row a tag. */
 export function readRows(schema: string): string {
   return `select pg_catalog.jsonb_build_object(
@@ -211,9 +206,10 @@ export function fence(
 /** Column of the row that says that the lease was renewed. */
 export const RENEWED = "tidemark_renewed";
 
-/** Renews the lease between two transactions. No row where it is another's by now. */
+/** Ends what an error has left open, and renews the lease. No row where it is another's by now. */
 export function renewLease(schema: string, lease: LeaseToken, serverVersion: number): string {
   return [
+    "rollback",
     "begin isolation level read committed read write",
     ownSettings(serverVersion),
     "set local synchronous_commit to off",

@@ -80,7 +80,8 @@ create table ${s}.runner (
   acquired_at timestamptz,
   expires_at timestamptz,
   sink_table oid,
-  sink_position bigint
+  sink_position bigint,
+  sink_given_up uuid
 );
 insert into ${s}.runner (id, ledger_version, min_reader, head)
 values (1, ${LEDGER_VERSION}, ${LEDGER_VERSION}, ${literal(EMPTY_HEAD)});

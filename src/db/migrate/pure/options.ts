@@ -123,6 +123,18 @@ function schemaProblems(name: string): readonly string[] {
   return [];
 }
 
+/**
+ * Numbers that a call is given.
+ *
+ * @throws MigrateError `config`, with every mistake in one message
+ */
+export function refuseBadNumbers(numbers: Readonly<Record<string, number>>): void {
+  const problems = Object.entries(numbers)
+    .filter(([, value]) => !Number.isFinite(value) || value < 0)
+    .map(([name, value]) => `${name} is ${value}, where a number from 0 is expected`);
+  if (problems.length > 0) throw settingsError(problems);
+}
+
 function lockProblems({ lockTimeoutMs, lockTries, lockBudgetMs }: LockPatience) {
   // 0 would wait for ever, and everybody behind it with it; PostgreSQL counts to 2^31 - 1.
   const timeout = lockTimeoutMs >= 1 && lockTimeoutMs <= LONGEST_TIMER_MS;
