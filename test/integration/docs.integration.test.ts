@@ -5,7 +5,8 @@ import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createProgram } from "../../src/cli/program.ts";
 import { DatabaseMigrator, EXIT_CODES } from "../../src/db/migrate/index.ts";
-import { createDatabase } from "../helpers/database.ts";
+import { createDatabase, urlOfDatabase } from "../helpers/database.ts";
+import { historyFolder } from "../helpers/history.ts";
 import { installPackage, type PackageUser } from "../helpers/package-user.ts";
 
 const DOCS = "docs/MIGRATION_SYSTEM.md";
@@ -82,6 +83,31 @@ describe("an example of the documents", () => {
       }
     },
   );
+});
+
+test("the grants in the documents are what a second role needs to migrate", async () => {
+  const section = text.slice(text.indexOf("## Rights"), text.indexOf("## Errors"));
+  const grants = /^```sql\n(.*?)^```$/ms.exec(section)?.[1] ?? "";
+  expect(grants).toContain("deployer");
+  const database = await createDatabase();
+  const role = `deployer_${database.name}`;
+  const folder = await historyFolder({ "0000_first": "select 1" });
+  try {
+    await new DatabaseMigrator({ url: database.url, dir: folder.dir }).migrate();
+    await database.sql.unsafe(`create role ${role} login password 'pw'`);
+    await database.sql`revoke execute on all functions in schema tidemark from public`;
+    await folder.write("0001_second", "select 2");
+    await folder.list(["0000_first", "0001_second"]);
+    const url = urlOfDatabase(database.name, { user: role, password: "pw" });
+    const deployer = new DatabaseMigrator({ url, dir: folder.dir });
+    await expect(deployer.migrate()).rejects.toMatchObject({ code: "config" });
+    await database.sql.unsafe(grants.replaceAll("deployer", role));
+    expect((await deployer.migrate()).applied.map(({ tag }) => tag)).toEqual(["0001_second"]);
+  } finally {
+    await database.sql.unsafe(`drop owned by ${role}; drop role ${role}`);
+    await folder.remove();
+    await database.drop();
+  }
 });
 
 describe(DOCS, () => {
