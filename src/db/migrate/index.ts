@@ -16,13 +16,16 @@ export {
   statusJson,
 } from "./pure/report.ts";
 export type {
+  Blocker,
   CallOptions,
   EventsOptions,
   FollowOptions,
+  LeaseHolder,
   MigrateOptions,
   MigrateReport,
   PlannedStep,
   PlanReport,
+  Progress,
   RepairedMigration,
   RepairReport,
   StatusReport,
@@ -30,18 +33,15 @@ export type {
   WaitReport,
 } from "./reports.ts";
 export type {
-  Blocker,
   Checksum,
   EventPayload,
   EventSink,
   EventType,
-  LeaseHolder,
   LedgerEvent,
   MigrationFlag,
   MigrationState,
   MigrationStatus,
   Owner,
-  Progress,
   RecordedError,
   Tag,
 } from "./types.ts";

@@ -1,5 +1,5 @@
 import type { MigrateError } from "./errors.ts";
-import type { Checksum, MigrationState, MigrationStatus, Progress, Tag } from "./types.ts";
+import type { Checksum, MigrationState, MigrationStatus, Tag } from "./types.ts";
 
 export interface CallOptions {
   /** Stops the call: what runs is canceled, rolled back and recorded as such. */
@@ -106,4 +106,70 @@ export interface WaitReport {
   readonly version: Tag | undefined;
   readonly head: Checksum;
   readonly waitedMs: number;
+}
+
+/** A migration that this run applied. */
+export interface AppliedMigration {
+  readonly tag: Tag;
+  readonly durationMs: number;
+}
+
+/** A session that holds a lock, as far as the run's role may see it. */
+export interface Blocker {
+  /** Backend; 0 for a prepared transaction. */
+  readonly pid: number;
+  readonly user: string | null;
+  readonly application: string | null;
+  /** As in `pg_stat_activity`. */
+  readonly state: string | null;
+  /** The start of its query, running or last. */
+  readonly query: string | null;
+  /** Since its transaction began. */
+  readonly forMs: number | null;
+}
+
+/** What happens while a run goes on, in order. */
+export type Progress =
+  | { readonly kind: "server-unavailable"; readonly reason: string; readonly waitedMs: number }
+  | { readonly kind: "ledger-created"; readonly schema: string }
+  | { readonly kind: "waiting"; readonly holder: LeaseHolder; readonly waitedMs: number }
+  | { readonly kind: "took-over"; readonly holder: LeaseHolder }
+  | { readonly kind: "planned"; readonly tags: readonly Tag[] }
+  | {
+      readonly kind: "migration-started";
+      readonly tag: Tag;
+      readonly index: number;
+      readonly total: number;
+      readonly statements: number;
+      readonly resumedAt: number;
+    }
+  /** The migration waits for a lock that these sessions hold. */
+  | { readonly kind: "blocked"; readonly tag: Tag; readonly blockers: readonly Blocker[] }
+  /** It got no lock, was rolled back, and is tried again after a pause. */
+  | {
+      readonly kind: "lock-retry";
+      readonly tag: Tag;
+      readonly reason: string;
+      readonly tries: number;
+      readonly of: number;
+      readonly pauseMs: number;
+      readonly blockers: readonly Blocker[];
+    }
+  | { readonly kind: "migration-done"; readonly tag: Tag; readonly durationMs: number }
+  /** A wait for somebody else's run: what is still missing. */
+  | { readonly kind: "behind"; readonly pending: number; readonly holder: LeaseHolder | undefined }
+  | { readonly kind: "notice"; readonly severity: string; readonly message: string }
+  | { readonly kind: "reconnecting"; readonly reason: string; readonly attempt: number }
+  | { readonly kind: "lease-lost" }
+  | { readonly kind: "warning"; readonly message: string };
+
+/** Who holds the lease, what it runs, since when. */
+export interface LeaseHolder {
+  readonly runId: string;
+  readonly host: string;
+  readonly processId: number;
+  readonly user: string;
+  readonly backendPid: number;
+  readonly activity: string | null;
+  readonly since: Date;
 }

@@ -1,6 +1,7 @@
 import { messageOf } from "../errors.ts";
 import { findBlockers } from "../pure/blockers.ts";
-import type { Blocker, Tag } from "../types.ts";
+import type { Blocker } from "../reports.ts";
+import type { Tag } from "../types.ts";
 import { isServerError, openSession, type Session } from "./session.ts";
 
 export interface BlockerWatchOptions {

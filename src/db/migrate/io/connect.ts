@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { MigrateError, messageOf } from "../errors.ts";
-import type { Progress } from "../types.ts";
+import type { Progress } from "../reports.ts";
 import {
   isServerError,
   type OnFailpoint,

@@ -9,7 +9,8 @@ import {
   releaseLease,
   takeLease,
 } from "../pure/lease-sql.ts";
-import type { LeaseHolder, Ledger, LedgerRow, Progress, RunnerRow } from "../types.ts";
+import type { LeaseHolder, Progress } from "../reports.ts";
+import type { Ledger, LedgerRow, RunnerRow } from "../types.ts";
 import { describeOwner, ledgerError, rollBack, rowsOf, runnerOf } from "./ledger.ts";
 import { isServerError, type Session } from "./session.ts";
 

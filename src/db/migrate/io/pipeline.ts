@@ -1,7 +1,7 @@
 import { COPY } from "../pure/event-sink.ts";
 import { MARKER, type Message, migrationMessage, type ParsedStep } from "../pure/message.ts";
 import { DURATION, type RecordContext } from "../pure/record-sql.ts";
-import type { AppliedMigration, Progress } from "../types.ts";
+import type { AppliedMigration, Progress } from "../reports.ts";
 import type { BlockerWatch } from "./blockers.ts";
 import { cancelOnAbort } from "./cancel.ts";
 import { isServerError, type Row, type Sent, type ServerError, type Session } from "./session.ts";

@@ -1,7 +1,8 @@
 import type { RunIdentity } from "../pure/lease-sql.ts";
 import type { LockPatience } from "../pure/lock-patience.ts";
 import type { PlanOptions } from "../pure/plan.ts";
-import type { AppliedMigration, EventSink, History, MigrationStatus, Tag } from "../types.ts";
+import type { AppliedMigration } from "../reports.ts";
+import type { EventSink, History, MigrationStatus, Tag } from "../types.ts";
 import type { ConnectOptions } from "./connect.ts";
 import type { Session } from "./session.ts";
 

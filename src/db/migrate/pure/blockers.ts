@@ -1,4 +1,4 @@
-import type { Blocker } from "../types.ts";
+import type { Blocker } from "../reports.ts";
 import { identifier, integer, literal } from "./quote.ts";
 import { duration } from "./report.ts";
 

@@ -1,4 +1,4 @@
-import type { Blocker } from "../types.ts";
+import type { Blocker } from "../reports.ts";
 import { describeBlocker } from "./blockers.ts";
 import { plural } from "./failure.ts";
 import { duration } from "./report.ts";
