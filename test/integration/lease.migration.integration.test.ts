@@ -68,13 +68,14 @@ describe("a runner that finds another at work", () => {
 });
 
 describe("the lease of a runner that is gone", () => {
-  test("is taken within two seconds where its connection was direct", async () => {
+  test("is taken long before it expires where its connection was direct", async () => {
     folder = await slow(0);
     const failpoint = { phase: "before", message: "migration:0000_slow" } as const;
     await runInProcess({ options: options(), failpoint });
     const start = Date.now();
     expect((await new DatabaseMigrator(options()).migrate()).applied).toHaveLength(2);
-    expect(Date.now() - start).toBeLessThan(2_000);
+    // The lease lives for fifteen; alone on a machine this takes a fifth of one.
+    expect(Date.now() - start).toBeLessThan(8_000);
   });
 
   test("is taken when it has expired, and not before, where a pooler may be between", async () => {
