@@ -68,7 +68,7 @@ export async function runApp(options: AppOptions): Promise<number> {
       if (!signal.aborted) await showFailure(options, end);
       return end.exitCode;
     }
-    log.info(end, "ready");
+    if (end.kind === "ready") log.info({ version: end.version, newer: end.newer }, "ready");
     await untilAborted(signal);
     return 0;
   } finally {
@@ -109,6 +109,9 @@ function untilAborted(signal: AbortSignal): Promise<void> {
 
 function logProgress(log: Log, progress: Progress): void {
   switch (progress.kind) {
+    case "ledger-created":
+      log.info({ schema: progress.schema }, "created the ledger");
+      return;
     case "planned":
       log.info({ pending: progress.tags.length }, "migrations pending");
       return;

@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
-import { cp, mkdir, mkdtemp, readdir, readFile, rm, symlink } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { delimiter, join, resolve } from "node:path";
 import type { Sql } from "postgres";
@@ -196,27 +196,59 @@ async function countRows(sql: Sql) {
   return row;
 }
 
-test("npm start serves, and ends with all that it started, the embedded server too", async () => {
+/** `npm start` in a terminal of its own: a signal to the group is what Ctrl-C is. */
+function npmStart() {
   const { PATH = "", HOME = "" } = process.env;
   const child = spawn(NPM, ["start"], {
     cwd: project,
     env: { PATH, HOME, PORT: "0", HOST: "127.0.0.1" },
     stdio: ["ignore", "pipe", "inherit"],
+    detached: true,
   });
   let log = "";
   child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
     log += chunk;
   });
   const end = new Promise<number | null>((resolve) => child.on("close", resolve));
-  await expect.poll(() => log, { timeout: 40_000 }).toContain('"msg":"ready"');
-  const port = /"port":(\d+)/.exec(log)?.[1];
-  expect((await fetch(`http://127.0.0.1:${port}/readyz`)).status).toBe(200);
-  const at = Date.now();
-  child.kill("SIGTERM");
-  await end;
-  expect(Date.now() - at).toBeLessThan(5_000);
-  expect(log).toContain('"msg":"stopped"');
-  await expect(fetch(`http://127.0.0.1:${port}/readyz`)).rejects.toThrow();
+  return {
+    said: (text: string) => expect.poll(() => log, { timeout: 40_000 }).toContain(text),
+    url: () => `http://127.0.0.1:${/"port":(\d+)/.exec(log)?.[1]}`,
+    /** Milliseconds until all of it has ended. */
+    stop: async (signal: NodeJS.Signals, to: "npm" | "group") => {
+      const at = Date.now();
+      process.kill(to === "npm" ? (child.pid ?? 0) : -(child.pid ?? 0), signal);
+      await end;
+      return Date.now() - at;
+    },
+  };
+}
+
+async function expectNothingToRun(url: string) {
+  await expect(fetch(`${url}/readyz`)).rejects.toThrow();
   const stop = await npmRun("db:stop");
   expect(stop.stdout + stop.stderr).toMatch(/not running|No /i);
+}
+
+test("npm start serves, and on SIGTERM ends with all that it started, the embedded server too", async () => {
+  const app = npmStart();
+  await app.said('"msg":"ready"');
+  expect((await fetch(`${app.url()}/readyz`)).status).toBe(200);
+  expect(await app.stop("SIGTERM", "npm")).toBeLessThan(5_000);
+  await app.said('"msg":"stopped"');
+  await expectNothingToRun(app.url());
+});
+
+test("Ctrl-C in the middle of a migration ends all of it too, and the next start goes on", async () => {
+  const file = join(project, "drizzle/0002_protect_events.sql");
+  const sql = await readFile(file, "utf8");
+  await rm(join(project, "drizzle/tidemark.sum"));
+  await writeFile(file, `select pg_sleep(60);\n${sql}`);
+  const app = npmStart();
+  await app.said('"tag":"0002_protect_events"');
+  expect(await app.stop("SIGINT", "group")).toBeLessThan(5_000);
+  await expectNothingToRun(app.url());
+  await writeFile(file, sql);
+  const again = npmStart();
+  await again.said('"msg":"ready"');
+  await again.stop("SIGINT", "group");
 });

@@ -1,0 +1,61 @@
+import { readFile } from "node:fs/promises";
+import { describe, expect, test } from "vitest";
+import { APP_VARIABLES, parseAppConfig } from "../../src/app/config.ts";
+
+describe("the application's configuration", () => {
+  test("has defaults", () => {
+    expect(parseAppConfig({})).toEqual({
+      databaseUrl: undefined,
+      migrationDatabaseUrl: undefined,
+      appVersion: undefined,
+      host: "0.0.0.0",
+      port: 3000,
+      migrateOnBoot: "run",
+      migrateTimeoutMs: 600_000,
+      connectTimeoutMs: 30_000,
+      shutdownMs: 5_000,
+      failureLingerMs: 2_000,
+      logLevel: "info",
+    });
+  });
+
+  test("takes one database URL for both where there is one", () => {
+    const url = "postgres://a@db/x";
+    const direct = "postgres://b@db/x";
+    expect(parseAppConfig({ DATABASE_URL: url })).toMatchObject({
+      databaseUrl: url,
+      migrationDatabaseUrl: url,
+    });
+    expect(parseAppConfig({ DATABASE_URL: url, MIGRATION_DATABASE_URL: direct })).toMatchObject({
+      databaseUrl: url,
+      migrationDatabaseUrl: direct,
+    });
+  });
+
+  test.each([
+    [{ PORT: "70000" }, "PORT is not a port from 0 to 65535"],
+    [{ PORT: "1.5" }, "PORT is not a port"],
+    [{ MIGRATE_ON_BOOT: "yes" }, "MIGRATE_ON_BOOT is none of run, wait, check"],
+    [{ MIGRATE_TIMEOUT_SECONDS: "soon" }, "MIGRATE_TIMEOUT_SECONDS is not a number of seconds"],
+    [{ SHUTDOWN_SECONDS: "-1" }, "SHUTDOWN_SECONDS is not a number of seconds from 0"],
+    [{ CONNECT_TIMEOUT_SECONDS: "100000" }, "CONNECT_TIMEOUT_SECONDS is more than a day (86400)"],
+    [{ DATABASE_URL: "db" }, "DATABASE_URL is not a URL like postgres://"],
+    [{ NODE_ENV: "production" }, "DATABASE_URL is not set"],
+  ])("refuses %j", (env, text) => {
+    expect(() => parseAppConfig(env)).toThrow(text);
+  });
+
+  test("counts an empty variable as absent", () => {
+    expect(parseAppConfig({ PORT: "", LOG_LEVEL: " " })).toMatchObject({
+      port: 3000,
+      logLevel: "info",
+    });
+  });
+
+  test("stands in the README, every variable of it", async () => {
+    const readme = await readFile("README.md", "utf8");
+    for (const name of APP_VARIABLES) {
+      if (name !== "NODE_ENV") expect(readme).toContain(`\`${name}\``);
+    }
+  });
+});
