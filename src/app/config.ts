@@ -39,6 +39,9 @@ const schema = z.object({
     .default("info"),
 });
 
+/** Names of the variables that the application reads. */
+export const APP_VARIABLES: readonly string[] = schema.keyof().options;
+
 /** What to do about migrations before the application is ready. */
 export type MigrateOnBoot = "run" | "wait" | "check";
 
