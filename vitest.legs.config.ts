@@ -4,7 +4,10 @@ import { defineConfig } from "vitest/config";
 export default defineConfig({
   test: {
     globalSetup: ["test/helpers/global-setup.ts"],
-    projects: [{ extends: true, test: { name: "image", include: ["test/legs/*.image.test.ts"] } }],
+    projects: [
+      { extends: true, test: { name: "browser", include: ["test/legs/*.browser.test.ts"] } },
+      { extends: true, test: { name: "image", include: ["test/legs/*.image.test.ts"] } },
+    ],
     testTimeout: 60_000,
     hookTimeout: 600_000,
   },
