@@ -39,8 +39,8 @@ const schema = z.object({
     .default("info"),
 });
 
-/** Names of the variables that are read. */
-export const APP_VARIABLES: readonly string[] = Object.keys(schema.shape);
+/** Names of the variables that the application reads. */
+export const APP_VARIABLES: readonly string[] = schema.keyof().options;
 
 /** What to do about migrations before the application is ready. */
 export type MigrateOnBoot = "run" | "wait" | "check";

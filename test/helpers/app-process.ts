@@ -1,5 +1,6 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, type ChildProcessByStdio, spawn } from "node:child_process";
 import { join } from "node:path";
+import type { Readable } from "node:stream";
 import { expect, inject } from "vitest";
 
 export interface AppProcess {
@@ -26,6 +27,11 @@ export function startApp(cwd: string, env: Readonly<Record<string, string>>): Ap
     env: { PATH, HOME, PORT: "0", HOST: "127.0.0.1", FAILURE_LINGER_SECONDS: "0", ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
+  return watchApp(child);
+}
+
+/** Follows an application that was started. */
+export function watchApp(child: ChildProcessByStdio<null, Readable, Readable>): AppProcess {
   let text = "";
   let heard: (url: string) => void = () => undefined;
   const url = new Promise<string>((resolve) => {

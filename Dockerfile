@@ -1,0 +1,33 @@
+# The application and its `tidemark` command, without what only development needs:
+#   docker build --tag tidemark .
+ARG NODE_IMAGE=node:24-slim
+
+FROM ${NODE_IMAGE} AS build
+WORKDIR /app
+COPY package.json package-lock.json ./
+RUN npm ci --no-audit --no-fund
+COPY tsconfig.json tsconfig.build.json ./
+COPY scripts/build.ts scripts/
+COPY src src/
+# What runs: no types, no source maps; the command can be executed.
+RUN npm run build \
+  && find dist -type f ! -name '*.js' -delete && find dist -type d -empty -delete \
+  && chmod +x dist/cli/main.js
+
+FROM ${NODE_IMAGE}
+WORKDIR /app
+COPY package.json package-lock.json ./
+# The optional dependencies are the embedded PostgreSQL, which production never starts.
+RUN npm ci --omit=dev --omit=optional --ignore-scripts --no-audit --no-fund \
+  && npm cache clean --force \
+  && ln -s /app/dist/cli/main.js /usr/local/bin/tidemark
+COPY --from=build /app/dist dist/
+COPY drizzle drizzle/
+ENV NODE_ENV=production
+# A number, so that Kubernetes can tell that it is not root.
+USER 1000:1000
+EXPOSE 3000
+# Alive, not ready: whoever restarts it must not end a migration.
+HEALTHCHECK --interval=10s --timeout=3s --start-period=10s --retries=3 \
+  CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT || 3000}/healthz`).then((answer) => process.exit(answer.ok ? 0 : 1), () => process.exit(1))"]
+CMD ["node", "dist/main.js"]

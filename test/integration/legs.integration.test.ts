@@ -1,0 +1,50 @@
+import { execFile } from "node:child_process";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { fakeDocker, PULL_FAILS } from "../helpers/fake-docker.ts";
+
+let folder: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "tidemark-legs-"));
+});
+afterEach(() => rm(folder, { recursive: true, force: true }));
+
+/** Runs a leg; throws where it fails. */
+async function leg(name: string, env: Readonly<Record<string, string>>): Promise<string> {
+  const { stdout } = await promisify(execFile)(`scripts/leg-${name}.sh`, {
+    env: { ...process.env, ...env },
+  });
+  return stdout;
+}
+
+test.each([
+  ["testcontainers", "TEST_PG_IMAGE"],
+  ["image", "NODE_IMAGE"],
+])("the leg %s says NOT RUN, and why, without an engine or an image", async (name, variable) => {
+  const none = await fakeDocker(join(folder, "none"), "exit 1");
+  expect(await leg(name, { PATH: `${none.path}:${process.env.PATH}` })).toBe(
+    "NOT RUN: no Docker engine answers\n",
+  );
+  const empty = await fakeDocker(join(folder, "empty"), PULL_FAILS);
+  const env = { PATH: `${empty.path}:${process.env.PATH}`, [variable]: "nothing:0" };
+  expect(await leg(name, env)).toMatch(
+    /^NOT RUN: the image nothing:0 is not here and cannot be pulled: .*manifest unknown\n$/,
+  );
+});
+
+test("the leg browser says NOT RUN, and why, without Chromium", async () => {
+  const CHROMIUM = join(folder, "chromium");
+  expect(await leg("browser", { CHROMIUM })).toBe(
+    `NOT RUN: no Chromium at ${CHROMIUM} (set CHROMIUM)\n`,
+  );
+});
+
+test("the gate runs each leg", async () => {
+  const gate = await readFile(".ci/run", "utf8");
+  for (const name of ["browser", "testcontainers", "image"]) {
+    expect(gate).toMatch(new RegExp(`^scripts/leg-${name}\\.sh$`, "m"));
+  }
+});

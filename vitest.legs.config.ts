@@ -1,0 +1,14 @@
+import { defineConfig } from "vitest/config";
+
+/** Tests that need more than Node.js. `.ci/run` starts them where the machine has it. */
+export default defineConfig({
+  test: {
+    globalSetup: ["test/helpers/global-setup.ts"],
+    projects: [
+      { extends: true, test: { name: "browser", include: ["test/legs/*.browser.test.ts"] } },
+      { extends: true, test: { name: "image", include: ["test/legs/*.image.test.ts"] } },
+    ],
+    testTimeout: 60_000,
+    hookTimeout: 600_000,
+  },
+});
