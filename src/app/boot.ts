@@ -1,6 +1,5 @@
 import {
   type DatabaseMigrator,
-  EXIT_PENDING,
   type LeaseHolder,
   MigrateError,
   type Progress,
@@ -28,7 +27,9 @@ export type BootState =
       /** The database is ahead of this release. */
       readonly newer: boolean;
     }
-  | { readonly kind: "failed"; readonly error: MigrateError; readonly exitCode: number }
+  | { readonly kind: "failed"; readonly error: MigrateError }
+  /** Told to start only where nothing is pending. */
+  | { readonly kind: "pending"; readonly tags: readonly Tag[] }
   | { readonly kind: "stopping" };
 
 export interface BootOptions {
@@ -56,7 +57,7 @@ export async function bringUpToDate(options: BootOptions): Promise<BootState> {
     state = await run(options, watch);
   } catch (error) {
     if (!(error instanceof MigrateError)) throw error;
-    state = { kind: "failed", error, exitCode: error.exitCode };
+    state = { kind: "failed", error };
   }
   onState(state);
   return state;
@@ -88,7 +89,7 @@ async function run(
       if (problem !== undefined) throw problem;
       if (pending === 0) return { kind: "ready", version, newer };
       const tags = migrations.filter(({ state }) => state.kind !== "DONE").map(({ tag }) => tag);
-      return { kind: "failed", error: pendingError(tags), exitCode: EXIT_PENDING };
+      return { kind: "pending", tags };
     }
   }
 }
@@ -118,13 +119,4 @@ function stateOf(progress: Progress): BootState | undefined {
     default:
       return undefined;
   }
-}
-
-function pendingError(tags: readonly Tag[]): MigrateError {
-  return new MigrateError({
-    code: "lock_timeout",
-    fact: `${tags.length} migrations are pending: ${tags.join(", ")}.`,
-    remedy: "Nothing was run (MIGRATE_ON_BOOT=check). Run `tidemark migrate`, then start again.",
-    notRun: tags,
-  });
 }

@@ -45,7 +45,7 @@ const ICON =
 /** The migrations and the latest events, for a person with a browser. */
 export function migrationsPage({ boot, status, events }: PageData) {
   const { text, tone } = headline(boot);
-  const settled = boot.kind === "ready" || boot.kind === "failed";
+  const settled = ["ready", "failed", "pending"].includes(boot.kind);
   return html`<!doctype html>
     <html lang="en">
       <head>
@@ -84,6 +84,8 @@ function headline(boot: BootState): { readonly text: string; readonly tone: stri
     }
     case "failed":
       return { text: `failed: ${boot.error.code}`, tone: "bad" };
+    case "pending":
+      return { text: `not started: ${boot.tags.length} migrations are pending`, tone: "bad" };
     case "migrating": {
       const { tag, number, total, since } = boot;
       const took = duration(Date.now() - since.getTime());

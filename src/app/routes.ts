@@ -20,6 +20,9 @@ export interface AppState {
   readonly ping: () => Promise<void>;
 }
 
+/** What to do where the process may not migrate itself. */
+export const MIGRATE_FIRST = "Run `tidemark migrate`, then start again (MIGRATE_ON_BOOT=check).";
+
 const LATEST_EVENTS = 30;
 const PING_MS = 2_000;
 
@@ -60,6 +63,8 @@ async function readiness(state: AppState) {
     }
     case "failed":
       return { ready: false, status: "failed", ...errorJson(boot.error) };
+    case "pending":
+      return { ready: false, status: "pending", pending: boot.tags, remedy: MIGRATE_FIRST };
     case "migrating": {
       const { tag, number, total, since } = boot;
       return { ready: false, status: "migrating", tag, number, total, since: since.toISOString() };

@@ -1,10 +1,15 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { DatabaseMigrator, describeHolder, type Progress } from "../db/migrate/index.ts";
+import {
+  DatabaseMigrator,
+  describeHolder,
+  EXIT_PENDING,
+  type Progress,
+} from "../db/migrate/index.ts";
 import { DatabasePool } from "../db/pool.ts";
 import { type BootState, bringUpToDate } from "./boot.ts";
 import type { AppConfig } from "./config.ts";
 import type { Log } from "./log.ts";
-import { createRoutes } from "./routes.ts";
+import { createRoutes, MIGRATE_FIRST } from "./routes.ts";
 import { listen } from "./server.ts";
 
 /** Where the application's database is, and how to let go of it. */
@@ -64,9 +69,9 @@ export async function runApp(options: AppOptions): Promise<number> {
       },
       onProgress: (progress) => logProgress(log, progress),
     });
-    if (end.kind === "failed") {
+    if (end.kind === "failed" || end.kind === "pending") {
       if (!signal.aborted) await showFailure(options, end);
-      return end.exitCode;
+      return end.kind === "failed" ? end.error.exitCode : EXIT_PENDING;
     }
     if (end.kind === "ready") log.info({ version: end.version, newer: end.newer }, "ready");
     await untilAborted(signal);
@@ -94,9 +99,18 @@ function migratorOptions(config: AppConfig, url: string) {
 /** Probes and people get a moment to read it where they look. */
 async function showFailure(
   { config, log, signal }: AppOptions,
-  { error }: Extract<BootState, { kind: "failed" }>,
+  end: Extract<BootState, { kind: "failed" | "pending" }>,
 ): Promise<void> {
-  log.error({ code: error.code, tag: error.tag, exitCode: error.exitCode }, error.message);
+  if (end.kind === "failed") {
+    const { code, tag, exitCode, message } = end.error;
+    log.error({ code, tag, exitCode }, message);
+  } else {
+    const tags = end.tags.join(", ");
+    log.error(
+      { exitCode: EXIT_PENDING },
+      `${end.tags.length} migrations are pending: ${tags}. ${MIGRATE_FIRST}`,
+    );
+  }
   await sleep(config.failureLingerMs, undefined, { signal }).catch(() => undefined);
 }
 

@@ -200,7 +200,14 @@ describe("MIGRATE_ON_BOOT=wait", () => {
 
 describe("MIGRATE_ON_BOOT=check", () => {
   test("refuses to start with exit code 3 where something is pending, and runs nothing", async () => {
-    const { code, log } = await start({ MIGRATE_ON_BOOT: "check" }).end;
+    const app = start({ MIGRATE_ON_BOOT: "check", FAILURE_LINGER_SECONDS: "1" });
+    await expect.poll(() => statusOf(app), { timeout: 20_000, interval: 50 }).toBe("pending");
+    expect((await app.readyz()).body).toEqual({
+      status: "pending",
+      pending: ["0000_create_notes", "0001_add_author", "0002_first_note"],
+      remedy: "Run `tidemark migrate`, then start again (MIGRATE_ON_BOOT=check).",
+    });
+    const { code, log } = await app.end;
     expect(code).toBe(3);
     expect(log).toContain("3 migrations are pending: 0000_create_notes");
     expect(await database.sql`select to_regclass('tidemark.runner') as ledger`).toEqual([

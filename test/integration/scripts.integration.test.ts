@@ -196,6 +196,20 @@ async function countRows(sql: Sql) {
   return row;
 }
 
+test("db:events, db:wait and db:repair are the commands of these names", async () => {
+  const database = await createDatabase();
+  try {
+    const env = { DATABASE_URL: database.url };
+    expect((await npmRun("db:wait", ["--timeout", "0"], env)).code).toBe(5);
+    expect((await npmRun("db:migrate", [], env)).code).toBe(0);
+    expect((await npmRun("db:wait", [], env)).stdout).toContain("The database is at ");
+    expect((await npmRun("db:events", [], env)).stdout).toContain("0000_create_eventstore");
+    expect((await npmRun("db:repair", [], env)).stdout).toBe("Nothing is to be repaired.\n");
+  } finally {
+    await database.drop();
+  }
+});
+
 /** `npm start` in a terminal of its own: a signal to the group is what Ctrl-C is. */
 function npmStart() {
   const { PATH = "", HOME = "" } = process.env;
