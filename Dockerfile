@@ -9,10 +9,9 @@ RUN npm ci --no-audit --no-fund
 COPY tsconfig.json tsconfig.build.json ./
 COPY scripts/build.ts scripts/
 COPY src src/
-# What runs: no types, no source maps; the command can be executed.
+# What runs: no types, no source maps.
 RUN npm run build \
-  && find dist -type f ! -name '*.js' -delete && find dist -type d -empty -delete \
-  && chmod +x dist/cli/main.js
+  && find dist -type f ! -name '*.js' -delete && find dist -type d -empty -delete
 
 FROM ${NODE_IMAGE}
 WORKDIR /app

@@ -34,9 +34,12 @@ export function startApp(cwd: string, env: Readonly<Record<string, string>>): Ap
 export function watchApp(child: ChildProcessByStdio<null, Readable, Readable>): AppProcess {
   let text = "";
   let heard: (url: string) => void = () => undefined;
-  const url = new Promise<string>((resolve) => {
+  const url = new Promise<string>((resolve, reject) => {
     heard = resolve;
+    // Who waits for it learns why, at once; who waits for the end alone does not care.
+    child.on("close", (code) => reject(new Error(`it ended with ${code}, unheard: ${text}`)));
   });
+  url.catch(() => undefined);
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding("utf8").on("data", (chunk: string) => {
       text += chunk;
