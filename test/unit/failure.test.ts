@@ -14,7 +14,8 @@ async function messageOf(sql: string): Promise<Message> {
     text += `${statement.text}\n;\n`;
     return start;
   });
-  return { text, statements, starts };
+  const placed = statements.map((statement, index) => ({ statement, index }));
+  return { text, statements: placed, starts };
 }
 
 describe("the statement that an error belongs to", () => {

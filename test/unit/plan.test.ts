@@ -43,6 +43,7 @@ function row(tag: string, changes: Partial<LedgerRow> = {}): LedgerRow {
     statementsDone: 1,
     statementsTotal: 1,
     prefix: null,
+    underWay: null,
     startedAt: new Date(0),
     finishedAt: new Date(1),
     durationMs: 1,
@@ -70,6 +71,7 @@ function ledgerOf(rows: readonly LedgerRow[], liveness?: Liveness): Ledger {
     acquiredAt: new Date(0),
     expiresAt: new Date(0),
     liveness: liveness ?? "free",
+    zombie: null,
     standby: false,
   };
   return { runner, rows };

@@ -132,6 +132,7 @@ describe("progress", () => {
     processId: 42,
     user: "ada",
     backendPid: 4711,
+    zombie: null,
     activity: "0001_b",
     since: at,
   };

@@ -93,6 +93,14 @@ export function describe(progress: Progress): { readonly done?: string; readonly
         next: `${tag} (${index + 1} of ${total}, ${statements} statement${statements === 1 ? "" : "s"}${from})`,
       };
     }
+    case "statement-started": {
+      const { tag, statement, statements, label } = progress;
+      return { next: `${tag}, statement ${statement} of ${statements}: ${label}` };
+    }
+    case "statement-done":
+      return { done: `${progress.label}  ${duration(progress.durationMs)}` };
+    case "statement-found":
+      return { done: `${progress.tag}: ${progress.message}` };
     case "blocked":
       return {
         next: `${progress.tag} waits for a lock held by ${progress.blockers.map(describeBlocker).join("; ")}`,

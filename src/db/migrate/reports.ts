@@ -143,6 +143,24 @@ export type Progress =
       readonly statements: number;
       readonly resumedAt: number;
     }
+  /** A statement outside transactions begins. */
+  | {
+      readonly kind: "statement-started";
+      readonly tag: Tag;
+      /** From 1. */
+      readonly statement: number;
+      readonly statements: number;
+      readonly label: string;
+    }
+  | {
+      readonly kind: "statement-done";
+      readonly tag: Tag;
+      readonly statement: number;
+      readonly label: string;
+      readonly durationMs: number;
+    }
+  /** What became of one that an earlier run had begun, or is cleared away before it runs again. */
+  | { readonly kind: "statement-found"; readonly tag: Tag; readonly message: string }
   /** The migration waits for a lock that these sessions hold. */
   | { readonly kind: "blocked"; readonly tag: Tag; readonly blockers: readonly Blocker[] }
   /** It got no lock, was rolled back, and is tried again after a pause. */
@@ -171,5 +189,7 @@ export interface LeaseHolder {
   readonly user: string;
   readonly backendPid: number;
   readonly activity: string | null;
+  /** It does not renew its lease any more, and this backend still runs a statement of it. */
+  readonly zombie: number | null;
   readonly since: Date;
 }

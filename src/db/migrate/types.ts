@@ -1,3 +1,5 @@
+import type { UnderWay } from "./outside-types.ts";
+
 /** A migration's name: the journal's tag, which is also its file's name without `.sql`. */
 export type Tag = string;
 
@@ -115,8 +117,12 @@ export interface EventPayload {
   /** Rank among the applied migrations, in the history's order. */
   readonly rank?: number;
   readonly error?: RecordedError;
-  /** What a repair cleared. */
+  /** What a repair or an answer cleared. */
   readonly before?: "FAILED" | "STUCK";
+  /** A person's answer to whether a statement in doubt was done. */
+  readonly answer?: "done" | "retry";
+  /** Of `statement.started`: what is begun, and what was there before. */
+  readonly underWay?: UnderWay;
 }
 
 /** A row of `schema_migrations`: the fold of a tag's events. */
@@ -131,6 +137,8 @@ export interface LedgerRow {
   readonly statementsDone: number;
   readonly statementsTotal: number;
   readonly prefix: Checksum | null;
+  /** A statement outside transactions that was begun, and whose end is not recorded. */
+  readonly underWay: UnderWay | null;
   readonly startedAt: Date;
   readonly finishedAt: Date | null;
   readonly durationMs: number | null;
@@ -164,6 +172,8 @@ export interface RunnerRow {
   readonly acquiredAt: Date | null;
   readonly expiresAt: Date | null;
   readonly liveness: Liveness;
+  /** Past its expiry, a backend still runs a statement of its holder's: this one. */
+  readonly zombie: number | null;
   /** The server is a standby: it can be read and not written. */
   readonly standby: boolean;
 }
@@ -177,11 +187,13 @@ export interface Ledger {
   readonly foreignRows?: number;
 }
 
-/** Why a migration is STUCK, where more is known than that its runner is dead. */
+/** A statement outside transactions of which nobody has recorded whether it was done. */
 export interface Doubt {
   /** Number of the statement in its file, from 1. */
   readonly statement: number;
   readonly reason: string;
+  /** The catalog cannot tell: `resolve` is needed. Otherwise the next run finds it out. */
+  readonly needsAnswer: boolean;
 }
 
 /** State of a migration: what the ledger says of it, and of its runner. */

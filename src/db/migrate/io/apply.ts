@@ -2,6 +2,7 @@ import { MigrateError } from "../errors.ts";
 import { copyBehind } from "../pure/event-sink.ts";
 import type { LeaseToken } from "../pure/lease-sql.ts";
 import { nothingToDo, stepParser } from "../pure/parse-steps.ts";
+import { partsOf } from "../pure/parts.ts";
 import { planRun, type Step, versionOf } from "../pure/plan.ts";
 import type { History, Ledger, LedgerRow, RunnerRow } from "../types.ts";
 import { executeSteps } from "./execute.ts";
@@ -9,7 +10,9 @@ import { lookAgain, release, takeOrWait } from "./lease.ts";
 import { LeaseLost } from "./lease-lost.ts";
 import { createLedgerIfAbsent, LOCK_CONFLICTS, readLedgerBehind, rollBack } from "./ledger.ts";
 import { SessionLost } from "./loss.ts";
+import { checkOutsideStatements } from "./preflight.ts";
 import type { Attempt, AttemptResult, RunRequest } from "./request.ts";
+import { secondConnection } from "./second-connection.ts";
 import { isServerError, type Session } from "./session.ts";
 
 /**
@@ -64,8 +67,16 @@ export async function applyPending(
       const { lockTimeoutMs } = lockPatience;
       const context = { schema, identity, lease, sink, lockTimeoutMs };
       const onApplied = applied.add;
-      const execution = { session, context, steps, onProgress, signal, onCopied, onApplied };
-      await executeSteps(execution, lockPatience, url);
+      await checkOutsideStatements(session, steps, { direct: lease.direct, onProgress });
+      const parts = partsOf(steps);
+      const second = secondConnection(url, request.onFailpoint);
+      const counter = { committed: 0 };
+      const run = { session, second, context, steps, parts, counter, begun: new Map() };
+      try {
+        await executeSteps({ ...run, onProgress, signal, onCopied, onApplied }, lockPatience);
+      } finally {
+        second.close();
+      }
     }
     const after = await releaseAfterRun(session, request, lease);
     const end = {

@@ -1,12 +1,14 @@
 import { messageOf } from "../errors.ts";
 import { findBlockers } from "../pure/blockers.ts";
+import type { LeaseToken } from "../pure/lease-sql.ts";
 import type { Blocker } from "../reports.ts";
 import type { Tag } from "../types.ts";
-import { isServerError, openSession, type Session } from "./session.ts";
+import type { SecondConnection } from "./second-connection.ts";
 
 export interface BlockerWatchOptions {
-  readonly url: string;
+  readonly second: SecondConnection;
   readonly schema: string;
+  readonly lease: LeaseToken;
   /** The run's backend; undefined behind a pooler. */
   readonly backendPid: number | undefined;
   /** How long a migration runs before somebody looks what it waits for. */
@@ -21,12 +23,10 @@ export interface BlockerWatch {
   readonly seen: () => readonly Blocker[];
   /** Why nobody could look; undefined where somebody did. */
   readonly blind: () => string | undefined;
-  /** Lets go of the connection, without waiting for it. */
   readonly stop: () => void;
 }
 
 const LOOK_EVERY_MS = 1_000;
-const CONNECT_MS = 2_000;
 
 /**
  * Looks, by a connection of its own, who holds the lock that a migration waits for: the
@@ -34,9 +34,7 @@ const CONNECT_MS = 2_000;
  * that takes long, and where no connection can be had the run goes on without it.
  */
 export function watchBlockers(options: BlockerWatchOptions): BlockerWatch {
-  let session: Promise<Session> | undefined;
   let timer: NodeJS.Timeout | undefined;
-  const gone = new AbortController();
   let seen: readonly Blocker[] = [];
   let blind: string | undefined;
   let current: Tag | undefined;
@@ -45,19 +43,16 @@ export function watchBlockers(options: BlockerWatchOptions): BlockerWatch {
   const look = async (tag: Tag) => {
     blind ??= "no answer yet";
     try {
-      session ??= connect(options.url, gone.signal);
-      const { reply } = await (await session).send(
-        "blockers",
-        findBlockers(options.schema, options.backendPid),
-      );
-      const { rows } = await reply;
+      const { rows } = await options.second.use(async (session) => {
+        const sql = findBlockers(options.schema, options.lease, options.backendPid);
+        return (await session.send("blockers", sql)).reply;
+      });
       blind = undefined;
       if (current !== tag || stopped || rows.length === 0) return;
       seen = rows.map((row) => row.tidemark_blocker as Blocker);
       options.onBlocked(tag, seen);
     } catch (error) {
       blind = messageOf(error);
-      if (!isServerError(error)) session = undefined;
     }
   };
   const lookLater = (tag: Tag, ms: number) => {
@@ -79,27 +74,6 @@ export function watchBlockers(options: BlockerWatchOptions): BlockerWatch {
     stop: () => {
       stopped = true;
       clearTimeout(timer);
-      gone.abort();
-      // Nobody waits for it: behind a pooler its connection may come only when the run's is gone.
-      session?.then(
-        (open) => open.close(),
-        () => undefined,
-      );
     },
   };
-}
-
-async function connect(url: string, signal: AbortSignal): Promise<Session> {
-  const { session } = await openSession(
-    {
-      url,
-      connectTimeoutMs: CONNECT_MS,
-      onNotice: () => undefined,
-      onFailpoint: undefined,
-      signal,
-      graceMs: 0,
-    },
-    "select 1",
-  );
-  return session;
 }

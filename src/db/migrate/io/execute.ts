@@ -1,21 +1,14 @@
-import { culpritOf, recordCanceled, recordError } from "../pure/failure.ts";
-import { FENCED } from "../pure/lease-sql.ts";
+import { culpritOf, recordCanceled, recordError, type ServerErrorFields } from "../pure/failure.ts";
 import { type LockPatience, lockError, pauseAfterTry } from "../pure/lock-patience.ts";
-import { stageOf, startMessage } from "../pure/message.ts";
+import { startMessage } from "../pure/message.ts";
+import type { Part } from "../pure/parts.ts";
 import { type BlockerWatch, watchBlockers } from "./blockers.ts";
+import type { Execution } from "./execution.ts";
 import { LeaseLost } from "./lease-lost.ts";
-import { LOCK_CONFLICTS, LOCK_NOT_AVAILABLE, QUERY_CANCELED, rollBack } from "./ledger.ts";
-import { type Execution, type PipelineEnd, runPipeline } from "./pipeline.ts";
+import { isContended, LOCK_CONFLICTS, QUERY_CANCELED, rollBack } from "./ledger.ts";
+import { type PartFailure, runPipeline } from "./pipeline.ts";
 import { recordAndRelease } from "./record-failure.ts";
 import { pauseUnderLease } from "./renew.ts";
-import { isServerError, type ServerError } from "./session.ts";
-
-type Failed = Extract<PipelineEnd, { kind: "failed" }>;
-
-/** The fence refused, or could not get the row: another run has it. */
-function isContended(error: unknown): error is ServerError {
-  return isServerError(error) && (error.code === FENCED || error.code === LOCK_NOT_AVAILABLE);
-}
 
 /**
  * Runs the steps under the lease, each in a transaction that also records it. One that
@@ -24,11 +17,7 @@ function isContended(error: unknown): error is ServerError {
  *
  * @throws MigrateError `migration_failed`, `lock_timeout`, `canceled`; LeaseLost; SessionLost
  */
-export async function executeSteps(
-  execution: Execution,
-  patience: LockPatience,
-  url: string,
-): Promise<void> {
+export async function executeSteps(execution: Execution, patience: LockPatience): Promise<void> {
   const { session, context, steps } = execution;
   const [first] = steps;
   if (first === undefined) return;
@@ -37,9 +26,11 @@ export async function executeSteps(
     throw isContended(error) ? new LeaseLost(error.message, { cause: error }) : error;
   });
   started.catch(() => undefined);
+  execution.counter.committed = 1;
   const watch = watchBlockers({
-    url,
+    second: execution.second,
     schema: context.schema,
+    lease: context.lease,
     backendPid: context.lease.direct ? session.handshakePid() : undefined,
     afterMs: Math.min(1_000, patience.lockTimeoutMs / 2),
     onBlocked: (tag, blockers) => execution.onProgress({ kind: "blocked", tag, blockers }),
@@ -52,7 +43,7 @@ export async function executeSteps(
       const end = await runPipeline(execution, from, started, watch);
       if (end.kind === "done") return;
       if (end.kind === "aborted") throw await stopBefore(execution, end.next, undefined);
-      const { index } = end.flight;
+      const { index } = end;
       if (index > from) {
         tries = 0;
         since = Date.now();
@@ -71,14 +62,15 @@ export async function executeSteps(
 }
 
 /** The migration's own statements did not get a lock; the fence's is another story. */
-function isLockConflict({ flight, error }: Failed): boolean {
-  const stage = stageOf(flight.message, flight.marker);
-  return LOCK_CONFLICTS.has(error.code) && stage.kind !== "fence";
+function isLockConflict({ part, stage, error }: PartFailure): boolean {
+  if (!LOCK_CONFLICTS.has(error.code) || stage.kind === "fence") return false;
+  // What a statement did that nobody can judge is not done again.
+  return part.segment.kind === "transaction" || part.segment.outside.action.kind !== "opaque";
 }
 
 async function pauseForLocks(
   execution: Execution,
-  { flight, error }: Failed,
+  { part, index, error }: PartFailure,
   tried: {
     readonly tries: number;
     readonly of: number;
@@ -89,7 +81,7 @@ async function pauseForLocks(
   const { tries, of, pauseMs, watch } = tried;
   execution.onProgress({
     kind: "lock-retry",
-    tag: flight.step.migration.tag,
+    tag: part.step.migration.tag,
     reason: error.message,
     tries,
     of,
@@ -100,39 +92,39 @@ async function pauseForLocks(
     await pauseUnderLease(execution.session, execution.context, pauseMs, execution.signal);
   } catch (stopped) {
     if (!execution.signal?.aborted) throw stopped;
-    throw await stopBefore(execution, flight.index, error);
+    throw await stopBefore(execution, index, error);
   }
 }
 
 /** Tells a failed migration from a lost lease, and records the failure. */
 async function failureOf(
   execution: Execution,
-  { flight, error }: Failed,
+  failure: PartFailure,
   tried: { readonly patience: LockPatience; readonly tries: number; readonly watch: BlockerWatch },
 ): Promise<Error> {
-  const { step, message, index } = flight;
-  const stage = stageOf(message, flight.marker);
+  const { part, message, stage, error, index, left } = failure;
+  const { step } = part;
   const culprit = culpritOf(message, stage, error);
   if (error.code === QUERY_CANCELED && execution.signal?.aborted) {
-    return stopBefore(execution, index, error);
+    return stopBefore(execution, index, error, left);
   }
   if (culprit === undefined && stage.kind === "fence" && isContended(error)) {
     await rollBack(execution.session);
     return new LeaseLost(error.message, { cause: error });
   }
-  const locks = isLockConflict({ kind: "failed", flight, error })
+  const locks = isLockConflict(failure)
     ? lockError(tried.patience, tried.tries, tried.watch.seen(), tried.watch.blind())
     : undefined;
   const recorded = recordError(
     step,
     error,
     { culprit, stage },
-    aftermathOf(execution, index),
+    aftermathOf(execution, part, left),
     locks?.lines,
   );
   return recordAndRelease(execution, {
     steps: execution.steps,
-    index,
+    index: part.stepIndex,
     recorded,
     code: locks === undefined ? "migration_failed" : "lock_timeout",
     remedy:
@@ -145,20 +137,23 @@ async function failureOf(
 async function stopBefore(
   execution: Execution,
   index: number,
-  cause: ServerError | undefined,
+  cause: ServerErrorFields | undefined,
+  left?: string,
 ): Promise<Error> {
-  const step = execution.steps[index];
-  if (step === undefined) throw new RangeError(`no step ${index}`);
+  const part = execution.parts[index];
+  if (part === undefined) throw new RangeError(`no part ${index}`);
+  const { migration } = part.step;
   return recordAndRelease(execution, {
     steps: execution.steps,
-    index,
-    recorded: recordCanceled(step.migration, aftermathOf(execution, index)),
+    index: part.stepIndex,
+    recorded: recordCanceled(migration, aftermathOf(execution, part, left)),
     code: "canceled",
     remedy: "Next: run `tidemark migrate` again; it goes on from here.",
     cause,
   });
 }
 
-function aftermathOf({ steps }: Execution, index: number) {
-  return { applied: index, notRun: steps.length - index - 1 };
+function aftermathOf({ steps }: Execution, { stepIndex, segment }: Part, left?: string) {
+  const committed = segment.from;
+  return { applied: stepIndex, notRun: steps.length - stepIndex - 1, committed, left };
 }

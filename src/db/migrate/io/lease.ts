@@ -86,13 +86,17 @@ export async function takeOrWait(
       ...(wait.signal && { signal: wait.signal }),
     });
     pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS);
-    runner = await lookAgain(wait.session, wait.schema);
+    runner = await lookAgain(wait.session, wait.schema, wait.identity.runId);
   }
 }
 
 /** Reads the runner row, locking nothing. */
-export async function lookAgain(session: Session, schema: string): Promise<RunnerRow> {
-  const { reply } = await session.send("look", look(schema));
+export async function lookAgain(
+  session: Session,
+  schema: string,
+  ownRun?: string,
+): Promise<RunnerRow> {
+  const { reply } = await session.send("look", look(schema, ownRun));
   const answer = await reply.catch((error: unknown) => {
     if (isServerError(error)) return error;
     throw error;
@@ -177,6 +181,7 @@ export function holderOf(runner: RunnerRow): LeaseHolder | undefined {
     user: runner.user ?? "unknown user",
     backendPid: runner.backendPid ?? 0,
     activity: runner.activity,
+    zombie: runner.zombie,
     since: runner.acquiredAt ?? new Date(0),
   };
 }
@@ -184,7 +189,11 @@ export function holderOf(runner: RunnerRow): LeaseHolder | undefined {
 /** One line about a lease's holder: who, what, since when. */
 export function describeHolder(holder: LeaseHolder): string {
   const what = holder.activity === null ? "" : `, running ${holder.activity}`;
-  return `${describeOwner(holder)}, backend ${holder.backendPid}${what}, since ${holder.since.toISOString()}`;
+  const gone =
+    holder.zombie === null
+      ? ""
+      : `; it does not answer, and its statement still runs on the server (backend ${holder.zombie})`;
+  return `${describeOwner(holder)}, backend ${holder.backendPid}${what}, since ${holder.since.toISOString()}${gone}`;
 }
 
 function lockTimeout(holder: LeaseHolder | undefined, waitedMs: number): MigrateError {

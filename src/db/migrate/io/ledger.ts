@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { MigrateError } from "../errors.ts";
-import { readRows } from "../pure/lease-sql.ts";
+import { FENCED, readRows } from "../pure/lease-sql.ts";
 import {
   bootstrapLedger,
   COUNT_DRIZZLE_ROWS,
@@ -24,6 +24,11 @@ export const LOCK_NOT_AVAILABLE = "55P03";
 
 /** SQLSTATEs of a lock that was not got: waited for too long, or lost in a deadlock. */
 export const LOCK_CONFLICTS: ReadonlySet<string> = new Set([LOCK_NOT_AVAILABLE, "40P01"]);
+
+/** The fence refused, or could not get the row: another run has it. */
+export function isContended(error: unknown): error is ServerError {
+  return isServerError(error) && (error.code === FENCED || error.code === LOCK_NOT_AVAILABLE);
+}
 
 /** SQLSTATE of a statement that was canceled. */
 export const QUERY_CANCELED = "57014";

@@ -1,22 +1,22 @@
 import { COPY } from "../pure/event-sink.ts";
-import { MARKER, type Message, migrationMessage, type ParsedStep } from "../pure/message.ts";
-import { DURATION, type RecordContext } from "../pure/record-sql.ts";
-import type { AppliedMigration, Progress } from "../reports.ts";
+import type { ServerErrorFields } from "../pure/failure.ts";
+import {
+  MARKER,
+  type Message,
+  type Stage,
+  stageOf,
+  type TransactionPart,
+  transactionMessage,
+} from "../pure/message.ts";
+import type { OutsidePart } from "../pure/outside-message.ts";
+import type { Part } from "../pure/parts.ts";
+import { DURATION } from "../pure/record-sql.ts";
 import type { BlockerWatch } from "./blockers.ts";
 import { cancelOnAbort } from "./cancel.ts";
-import { isServerError, type Row, type Sent, type ServerError, type Session } from "./session.ts";
-
-export interface Execution {
-  readonly session: Session;
-  readonly context: RecordContext;
-  readonly steps: readonly ParsedStep[];
-  readonly onProgress: (progress: Progress) => void;
-  readonly signal: AbortSignal | undefined;
-  /** Told after each record whether the app's copy of the events stays behind, and why. */
-  readonly onCopied: (behind: string | null) => void;
-  /** Called for each migration whose commit was confirmed. */
-  readonly onApplied: (applied: AppliedMigration) => void;
-}
+import { begunBefore, type Execution } from "./execution.ts";
+import { settleInterrupted } from "./interrupted.ts";
+import { recordEnd, runOutside } from "./outside.ts";
+import { isServerError, type Row, type Sent, type ServerError } from "./session.ts";
 
 /** What has come back of a message. */
 interface Live {
@@ -27,19 +27,31 @@ interface Live {
   copy: string | null | undefined;
 }
 
-/** A migration's message on its way. */
-export interface Flight extends Live {
-  readonly step: ParsedStep;
+/** A transaction's message on its way. */
+interface Flight extends Live {
+  readonly part: TransactionPart;
   readonly index: number;
   readonly message: Message;
   readonly sent: Sent;
 }
 
+/** A part that failed. Of what was sent behind it, nothing has run. */
+export interface PartFailure {
+  readonly kind: "failed";
+  readonly part: Part;
+  /** Among the parts. */
+  readonly index: number;
+  readonly message: Message;
+  readonly stage: Stage;
+  readonly error: ServerErrorFields;
+  /** What a statement outside transactions has left behind, as a sentence. */
+  readonly left?: string;
+}
+
 export type PipelineEnd =
   | { readonly kind: "done" }
-  /** Of what was sent behind it, nothing has run. The transaction is still open. */
-  | { readonly kind: "failed"; readonly flight: Flight; readonly error: ServerError }
-  /** The signal came; steps from `next` on were not sent. */
+  | PartFailure
+  /** The signal came; parts from `next` on were not sent. */
   | { readonly kind: "aborted"; readonly next: number };
 
 // The driver sends up to 100 messages ahead; beyond that it queues on its own.
@@ -47,11 +59,12 @@ const WINDOW = 64;
 const WINDOW_BYTES = 8 * 1024 * 1024;
 
 /**
- * Sends the steps from `from` on, ahead of the replies. The fence of each message proves
- * that the one before it was committed, so after a failure the rest does nothing.
+ * Runs the parts from `from` on. Transactions are sent ahead of the replies: the fence of each
+ * proves that the one before it was committed, so after a failure the rest does nothing. A statement
+ * outside transactions waits until nothing is on its way.
  *
- * @param started resolves when the first step's `started` is committed
- * @throws SessionLost, and what `started` throws
+ * @param started resolves when the first migration's `started` is committed
+ * @throws LeaseLost, SessionLost, MigrateError, and what `started` throws
  */
 export async function runPipeline(
   execution: Execution,
@@ -59,36 +72,48 @@ export async function runPipeline(
   started: Promise<unknown>,
   watch: BlockerWatch,
 ): Promise<PipelineEnd> {
-  const { steps, signal } = execution;
+  const { parts, signal } = execution;
   const flights: Flight[] = [];
   let bytes = 0;
   let next = from;
   const stopWatching = cancelOnAbort(signal, () => flights.map(({ sent }) => sent));
   try {
-    while (next < steps.length || flights.length > 0) {
-      const room = flights.length < WINDOW && (bytes < WINDOW_BYTES || flights.length === 0);
-      const step = steps[next];
-      if (step !== undefined && room && !signal?.aborted) {
-        const flight = await launch(execution, step, next);
-        flights.push(flight);
-        bytes += flight.message.text.length;
-        next += 1;
-        if (flight.index === from) {
-          await started;
-          announce(execution, from, watch);
-        }
-        continue;
-      }
+    while (next < parts.length || flights.length > 0) {
+      const part = signal?.aborted ? undefined : parts[next];
       const oldest = flights[0];
+      if (part !== undefined && mustBeAlone(execution, part)) {
+        if (oldest === undefined) {
+          await started;
+          if (next === from) announce(execution, next, watch);
+          const end = await runByItself(execution, part, next);
+          if (typeof end === "object") return end;
+          if (end === "done") next += 1;
+          if (end === "done") announce(execution, next, watch);
+          continue;
+        }
+      } else if (part !== undefined) {
+        const room = flights.length < WINDOW && (bytes < WINDOW_BYTES || oldest === undefined);
+        if (room) {
+          const number = execution.counter.committed + flights.length;
+          const flight = await launch(execution, part as TransactionPart, next, number);
+          flights.push(flight);
+          bytes += flight.message.text.length;
+          next += 1;
+          if (flight.index === from) {
+            await started;
+            announce(execution, from, watch);
+          }
+          continue;
+        }
+      }
       if (oldest === undefined) return { kind: "aborted", next };
       const error = await settle(oldest);
       flights.shift();
       bytes -= oldest.message.text.length;
-      if (error !== undefined) return { kind: "failed", flight: oldest, error };
-      const applied = { tag: oldest.step.migration.tag, durationMs: oldest.durationMs };
+      if (error !== undefined) return failureOf(oldest, error);
+      execution.counter.committed += 1;
       if (oldest.copy !== undefined) execution.onCopied(oldest.copy);
-      execution.onApplied(applied);
-      execution.onProgress({ kind: "migration-done", ...applied });
+      finish(execution, oldest.part, oldest.durationMs);
       announce(execution, oldest.index + 1, watch);
     }
     return { kind: "done" };
@@ -99,43 +124,97 @@ export async function runPipeline(
   }
 }
 
+/** No fence can stand before it, or something is to be looked at first. */
+function mustBeAlone(execution: Execution, part: Part): boolean {
+  return part.segment.kind === "outside" || begunBefore(execution, part) !== null;
+}
+
+/** @returns `open` where the part is to be run as a transaction now */
+async function runByItself(
+  execution: Execution,
+  part: Part,
+  index: number,
+): Promise<"done" | "open" | PartFailure> {
+  try {
+    const begun = begunBefore(execution, part);
+    if (begun !== null) {
+      const found = await settleInterrupted(execution, part, begun);
+      execution.begun.set(part, null);
+      if (found === "done") {
+        finish(execution, part, await recordEnd(execution, part));
+        return "done";
+      }
+    }
+    if (part.segment.kind === "transaction") return "open";
+    const end = await runOutside(execution, part as OutsidePart);
+    if (typeof end === "object") return { kind: "failed", part, index, ...end };
+    finish(execution, part, end);
+    return "done";
+  } catch (error) {
+    if (!isServerError(error)) throw error;
+    const message: Message = { text: "", statements: [], starts: [] };
+    return { kind: "failed", part, index, message, stage: { kind: "record" }, error };
+  }
+}
+
+function finish({ onApplied, onProgress }: Execution, part: Part, durationMs: number): void {
+  if (!part.isLast) return;
+  const applied = { tag: part.step.migration.tag, durationMs };
+  onApplied(applied);
+  onProgress({ kind: "migration-done", ...applied });
+}
+
 /** The server begins with it now: it has the one before behind it. */
-function announce({ steps, onProgress }: Execution, index: number, watch: BlockerWatch): void {
-  const step = steps[index];
-  if (step === undefined) return;
+function announce({ parts, steps, onProgress }: Execution, index: number, watch: BlockerWatch) {
+  const part = parts[index];
+  if (part === undefined) return;
+  const { step, stepIndex } = part;
   const { tag } = step.migration;
   watch.begin(tag);
+  if (!part.isFirst) return;
   onProgress({
     kind: "migration-started",
     tag,
-    index,
+    index: stepIndex,
     total: steps.length,
     statements: step.statements.length,
     resumedAt: step.resumeAt,
   });
 }
 
-async function launch(execution: Execution, step: ParsedStep, index: number): Promise<Flight> {
-  const { session, context, steps } = execution;
-  const following = steps[index + 1];
-  const message = migrationMessage(context, index + 1, step, following, session.serverVersion);
+async function launch(
+  execution: Execution,
+  part: TransactionPart,
+  index: number,
+  number: number,
+): Promise<Flight> {
+  const { session, context } = execution;
+  const message = transactionMessage(context, number, part, session.serverVersion);
   const live: Live = { marker: undefined, durationMs: 0, copy: undefined };
-  const sent = await session.send(`migration:${step.migration.tag}`, message.text, (row: Row) => {
+  const { tag } = part.step.migration;
+  const whole = part.isFirst && part.isLast && part.step.resumeAt === 0;
+  const name = whole ? `migration:${tag}` : `migration:${tag}#${part.segment.from + 1}`;
+  const sent = await session.send(name, message.text, (row: Row) => {
     if (MARKER in row) live.marker = Number(row[MARKER]);
     else if (DURATION in row) live.durationMs = Number(row[DURATION]);
     else if (COPY in row) live.copy = row[COPY] as string | null;
   });
-  return Object.assign(live, { step, index, message, sent });
+  return Object.assign(live, { part, index, message, sent });
 }
 
 /** Waits for a message's reply; a server error is returned, a loss is thrown. */
-async function settle(flight: Flight): Promise<ServerError | undefined> {
+async function settle({ part, sent }: Flight): Promise<ServerError | undefined> {
   try {
-    const { command } = await flight.sent.reply;
+    const { command } = await sent.reply;
     if (command === "COMMIT") return undefined;
-    throw new TypeError(`${flight.step.migration.tag} ended with ${command} instead of COMMIT`);
+    const { tag } = part.step.migration;
+    throw new TypeError(`${tag} ended with ${command} instead of COMMIT`);
   } catch (error) {
     if (isServerError(error)) return error;
     throw error;
   }
+}
+
+function failureOf({ part, index, message, marker }: Flight, error: ServerError): PartFailure {
+  return { kind: "failed", part, index, message, stage: stageOf(message, marker), error };
 }

@@ -1,7 +1,8 @@
 import { MigrateError } from "../errors.ts";
 import { COPY } from "../pure/event-sink.ts";
 import { fence, ownSettings, releaseLease } from "../pure/lease-sql.ts";
-import { type ParsedStep, subjectOf } from "../pure/message.ts";
+import { subjectOf } from "../pure/message.ts";
+import type { ParsedStep } from "../pure/parts.ts";
 import { type RecordContext, record } from "../pure/record-sql.ts";
 import type { RecordedError } from "../types.ts";
 import { despiteLateCancel, rollBack } from "./ledger.ts";

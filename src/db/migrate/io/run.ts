@@ -55,7 +55,7 @@ async function attempt(
   { resumed }: { readonly resumed: boolean },
 ): Promise<AttemptResult> {
   const { schema } = request;
-  const { session, first } = await connect(request, look(schema));
+  const { session, first } = await connect(request, look(schema, request.identity.runId));
   const add = (migration: AppliedMigration) => applied.set(migration.tag, migration);
   try {
     // Hashed while the connection was made.

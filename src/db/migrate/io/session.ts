@@ -35,6 +35,8 @@ export interface SessionOptions {
   readonly connectTimeoutMs: number;
   readonly onNotice: (severity: string, message: string) => void;
   readonly onFailpoint: OnFailpoint | undefined;
+  /** Name of the first message at the failpoints. Default `look`. */
+  readonly firstName?: string;
   /** Once it comes, the server has `graceMs` to answer; then the session is given up. */
   readonly signal?: AbortSignal | undefined;
   /** Default 5,000. */
@@ -105,7 +107,7 @@ export async function openSession(
   const stopWatching = giveUpAfterAbort(options.signal, lost, options.graceMs);
   try {
     const link = new Link(client, lost, options.onFailpoint);
-    const first = await link.first(firstQuery);
+    const first = await link.first(options.firstName ?? "look", firstQuery);
     const session = await link.reserve();
     const close = () => {
       stopWatching();
@@ -137,11 +139,11 @@ class Link {
   }
 
   /** The pool's first query makes it connect: `reserve()` alone would wait for ever. */
-  async first(query: string): Promise<Reply | ServerError> {
-    await this.#hook("before", "look");
+  async first(name: string, query: string): Promise<Reply | ServerError> {
+    await this.#hook("before", name);
     try {
       const result = await Promise.race([this.#client.unsafe(query), this.#lost.promise]);
-      await this.#hook("after", "look");
+      await this.#hook("after", name);
       return this.#replyOf(result, []);
     } catch (error) {
       if (isServerError(error) && !isFatal(error)) return error;

@@ -1,19 +1,27 @@
 import type { Blocker } from "../reports.ts";
+import type { LeaseToken } from "./lease-sql.ts";
 import { identifier, integer, literal } from "./quote.ts";
 import { duration } from "./report.ts";
 
 /**
  * Who holds what a run waits for. Its backend is the one whose transaction has written
- * the runner row: behind a pooler its number is not known otherwise.
+ * the runner row, or that runs a statement with the run's mark: behind a pooler its number is not
+ * known otherwise.
  */
-export function findBlockers(schema: string, backendPid: number | undefined): string {
+export function findBlockers(
+  schema: string,
+  { runId }: Pick<LeaseToken, "runId">,
+  backendPid: number | undefined,
+): string {
   const backend =
     backendPid === undefined
-      ? `(select l.pid from pg_catalog.pg_locks l
+      ? `coalesce((select q.pid from pg_catalog.pg_stat_activity q
+  where q.state = 'active' and q.query like ${literal(`/* tidemark ${runId} %`)} limit 1),
+  (select l.pid from pg_catalog.pg_locks l
   where l.relation = pg_catalog.to_regclass(${literal(`${identifier(schema)}.runner`)})
     and l.database = (select d.oid from pg_catalog.pg_database d where d.datname = pg_catalog.current_database())
     and l.mode = 'RowExclusiveLock' and l.granted and l.pid <> pg_catalog.pg_backend_pid()
-  limit 1)`
+  limit 1))`
       : integer(backendPid);
   return `select pg_catalog.jsonb_build_object(
   'pid', b.pid, 'user', a.usename, 'application', nullif(a.application_name, ''),

@@ -45,6 +45,11 @@ export function prefixOf(statements: readonly { readonly text: string }[]): Chec
   return `sha256:${hash.digest("hex")}`;
 }
 
+/** Digest of one statement. */
+export function statementDigest(text: string): Checksum {
+  return prefixOf([{ text }]);
+}
+
 export function isChecksum(text: string): text is Checksum {
   return /^sha256:[0-9a-f]{64}$/.test(text);
 }

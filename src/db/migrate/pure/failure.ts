@@ -1,7 +1,8 @@
 import type { Migration, RecordedError } from "../types.ts";
-import type { Message, ParsedStep, Stage } from "./message.ts";
+import type { Message, Stage } from "./message.ts";
+import type { ParsedStep } from "./parts.ts";
 import { offsetOfCodePoint, placeOf, snippet } from "./position.ts";
-import type { Statement } from "./statements.ts";
+import type { Placed } from "./segments.ts";
 
 /** The fields of a server error that matter here. */
 export interface ServerErrorFields {
@@ -16,13 +17,19 @@ export interface ServerErrorFields {
 
 /** What a run leaves behind when it fails. */
 export interface Aftermath {
+  /** Migrations before the one that failed. */
   readonly applied: number;
+  /** Migrations after it. */
   readonly notRun: number;
+  /** Statements of its file that are committed. */
+  readonly committed: number;
+  /** What the failed statement, which no transaction held, has left: a sentence. */
+  readonly left?: string | undefined;
 }
 
 /** The statement that failed and the place to point at, in the file. */
 interface Culprit {
-  readonly statement: Statement;
+  /** From 0. */
   readonly index: number;
   readonly offset: number;
 }
@@ -39,21 +46,25 @@ export function culpritOf(
 ): Culprit | undefined {
   if (error.position !== undefined && /^\d+$/.test(error.position)) {
     const at = offsetOfCodePoint(message.text, Number(error.position) - 1);
-    const index = message.starts.findLastIndex((start) => start <= at);
-    const statement = message.statements[index];
-    const within = at - (message.starts[index] ?? 0);
-    if (statement !== undefined && within <= statement.text.length) {
-      return { statement, index, offset: statement.offset + within };
+    const number = message.starts.findLastIndex((start) => start <= at);
+    const placed = message.statements[number];
+    const within = at - (message.starts[number] ?? 0);
+    if (placed !== undefined && within <= placed.statement.text.length) {
+      return culpritAt(placed, within);
     }
   }
   if (stage.kind !== "statement") return undefined;
-  const statement = message.statements[stage.index];
-  return statement && { statement, index: stage.index, offset: statement.offset };
+  const placed = message.statements[stage.index];
+  return placed && culpritAt(placed, 0);
+}
+
+function culpritAt({ statement, index }: Placed, within: number): Culprit {
+  return { index, offset: statement.offset + within };
 }
 
 /** A server error as the ledger keeps it and as it is printed. */
 export function recordError(
-  { migration, statements, resumeAt }: ParsedStep,
+  { migration, statements }: ParsedStep,
   error: ServerErrorFields,
   at: { readonly culprit: Culprit | undefined; readonly stage: Stage },
   aftermath: Aftermath,
@@ -62,7 +73,7 @@ export function recordError(
   const { culprit, stage } = at;
   const total = statements.length;
   const place = culprit && placeOf(migration.sql, culprit.offset);
-  const statement = culprit === undefined ? null : resumeAt + culprit.index + 1;
+  const statement = culprit === undefined ? null : culprit.index + 1;
   const where = place === undefined ? "" : `:${place.line}:${place.column}`;
   const lines = [
     `${migration.file}${where}: ${error.message}`,
@@ -117,10 +128,20 @@ function stageText({ kind }: Stage): string {
     : "after the last statement, while recording";
 }
 
-function stateText(tag: string, { applied, notRun }: Aftermath): string {
+function stateText(tag: string, { applied, notRun, committed, left }: Aftermath): string {
+  const own =
+    committed === 0
+      ? (left ?? `${tag} was rolled back.`)
+      : `${committedText(tag, committed)} ${left ?? "What came after was rolled back."} The next run goes on at statement ${committed + 1}.`;
   const before = applied === 0 ? "" : ` ${plural(applied, "migration")} before it applied.`;
   const after = notRun === 0 ? "" : ` ${plural(notRun, "migration")} after it not run.`;
-  return `state: ${tag} was rolled back.${before}${after}`;
+  return `state: ${own}${before}${after}`;
+}
+
+function committedText(tag: string, committed: number): string {
+  return committed === 1
+    ? `Statement 1 of ${tag} is committed.`
+    : `Statements 1 to ${committed} of ${tag} are committed.`;
 }
 
 export function plural(count: number, noun: string): string {

@@ -27,6 +27,7 @@ function applyEvent(rows: Map<Tag, LedgerRow>, event: LedgerEvent): void {
         statementsDone: payload.statement ?? 0,
         statementsTotal: payload.statements ?? 0,
         prefix: payload.prefix ?? null,
+        underWay: before?.underWay ?? null,
         startedAt: event.at,
         finishedAt: null,
         durationMs: null,
@@ -36,10 +37,14 @@ function applyEvent(rows: Map<Tag, LedgerRow>, event: LedgerEvent): void {
         eventId: event.id,
       });
       return;
+    case "statement.started":
+      change(rows, before, { underWay: payload.underWay ?? null, eventId: event.id });
+      return;
     case "statement.done":
       change(rows, before, {
         statementsDone: payload.statement ?? 0,
         prefix: payload.prefix ?? null,
+        underWay: null,
         eventId: event.id,
       });
       return;
@@ -51,6 +56,7 @@ function applyEvent(rows: Map<Tag, LedgerRow>, event: LedgerEvent): void {
         rank,
         statementsDone: payload.statement ?? 0,
         prefix: payload.prefix ?? null,
+        underWay: null,
         finishedAt: event.at,
         durationMs: payload.durationMs ?? 0,
         owner: event.owner,
@@ -68,7 +74,6 @@ function applyEvent(rows: Map<Tag, LedgerRow>, event: LedgerEvent): void {
         eventId: event.id,
       });
       return;
-    case "statement.started":
     case "repeatable.done":
       return;
     case "migration.resolved":
@@ -78,6 +83,9 @@ function applyEvent(rows: Map<Tag, LedgerRow>, event: LedgerEvent): void {
         durationMs: null,
         owner: event.owner,
         error: null,
+        ...(payload.statement !== undefined && { statementsDone: payload.statement }),
+        ...(payload.prefix !== undefined && { prefix: payload.prefix }),
+        ...(payload.answer !== undefined && { underWay: null }),
         eventId: event.id,
       });
       return;

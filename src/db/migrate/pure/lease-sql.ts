@@ -56,9 +56,13 @@ const BOUNDED = `select pg_catalog.set_config('lock_timeout', '5s', true),
  * backend_start: unknown is never dead. A pid says something only of a direct
  * connection, and only on the server that recorded it (not on a standby).
  * Past its expiry, a transaction that has written the row is still at work: its
- * lock on the table is visible to every role, also behind a pooler.
+ * lock on the table is visible to every role, also behind a pooler. So is a statement outside
+ * transactions, by the comment that it starts with.
+ *
+ * @param ownRun a run that has lost its connection and comes back: its lease is dead to it
+ * as soon as nothing of it runs any more
  */
-export function look(schema: string): string {
+export function look(schema: string, ownRun?: string): string {
   const s = identifier(schema);
   return `${BOUNDED};
 select pg_catalog.jsonb_build_object(
@@ -66,26 +70,56 @@ select pg_catalog.jsonb_build_object(
   'runId', r.run_id, 'token', r.token::text, 'direct', r.direct, 'host', r.host,
   'processId', r.process_id, 'backendPid', r.backend_pid, 'user', r.db_user,
   'activity', r.activity, 'acquiredAt', r.acquired_at, 'expiresAt', r.expires_at,
-  'liveness', ${liveness(s)},
+  'liveness', ${liveness(s, ownRun)}, 'zombie', z.pid,
   'standby', pg_catalog.pg_is_in_recovery()
 ) as tidemark_runner
 from ${s}.runner r
-left join lateral pg_catalog.pg_stat_get_activity(r.backend_pid) a on r.backend_pid is not null`;
+left join lateral pg_catalog.pg_stat_get_activity(r.backend_pid) a on r.backend_pid is not null
+left join lateral (${zombie(mayBeOver(ownRun))} limit 1) z on true`;
 }
 
-function liveness(s: string): string {
+// The time of the message: a condition that is the same for all rows, so that where it does not hold
+// nobody's sessions are read.
+function mayBeOver(ownRun: string | undefined): string {
+  const own = ownRun === undefined ? "" : ` or r.run_id = ${literal(ownRun)}`;
+  return `(r.expires_at <= pg_catalog.statement_timestamp()${own})`;
+}
+
+/**
+ * The backend that still runs a statement of the holder's outside transactions, whose client may be
+ * long gone. Where another role's queries are hidden, any transaction of the backend that the
+ * holder had to itself counts.
+ */
+function zombie(condition: string): string {
+  return `select q.pid from pg_catalog.pg_stat_activity q
+  where ${condition} and q.datname = pg_catalog.current_database() and q.pid <> pg_catalog.pg_backend_pid()
+    and (
+      (q.state = 'active' and q.query like '/* tidemark ' || r.run_id || ' %')
+      or (r.direct and q.pid = r.backend_pid and coalesce(q.state, 'disabled') = 'disabled' and exists (
+        select from pg_catalog.pg_locks l
+        where l.pid = q.pid and l.locktype = 'virtualxid' and l.mode = 'ExclusiveLock' and l.granted
+      ))
+    )`;
+}
+
+function liveness(s: string, ownRun: string | undefined): string {
   return `case
     when r.run_id is null then 'free'
     when pg_catalog.pg_is_in_recovery() then 'unknown'
     when ${backendGone()} then 'dead'
-    when r.expires_at > pg_catalog.clock_timestamp() then 'alive'
+    when not ${mayBeOver(ownRun)} then 'alive'
     when exists (
       select from pg_catalog.pg_locks l
       where l.database = (select d.oid from pg_catalog.pg_database d where d.datname = pg_catalog.current_database())
         and l.relation = ${literal(`${s}.runner`)}::pg_catalog.regclass
         and l.mode = 'RowExclusiveLock' and l.granted and l.pid <> pg_catalog.pg_backend_pid()
-    ) then 'alive'
-    else 'expired'
+    ) or z.pid is not null then 'alive'
+    ${
+      ownRun === undefined
+        ? ""
+        : `when r.run_id = ${literal(ownRun)} then 'dead'
+    `
+    }else 'expired'
   end`;
 }
 
@@ -119,9 +153,8 @@ with judged as (
   where r.id = 1
     and current_setting('tidemark.locked') = '1'
     and (r.run_id is null
-      or r.run_id = ${literal(identity.runId)}
-      or ${backendGone()}
-      or r.expires_at <= clock_timestamp())
+      or ((r.run_id = ${literal(identity.runId)} or ${backendGone()} or r.expires_at <= clock_timestamp())
+        and not exists (${zombie("true")})))
 )
 update ${s}.runner r
 set run_id = ${literal(identity.runId)},
@@ -157,7 +190,7 @@ export function readAll(schema: string): string {
 export function readRows(schema: string): string {
   return `select pg_catalog.jsonb_build_object(
   'tag', m.tag, 'state', m.state, 'rank', m.rank, 'attempt', m.attempt, 'checksum', m.checksum,
-  'statementsDone', m.statements_done, 'statementsTotal', m.statements_total, 'prefix', m.prefix,
+  'statementsDone', m.statements_done, 'statementsTotal', m.statements_total, 'prefix', m.prefix, 'underWay', m.under_way,
   'startedAt', m.started_at, 'finishedAt', m.finished_at, 'durationMs', m.duration_ms,
   'runId', m.run_id, 'owner', m.owner, 'error', m.error, 'eventId', m.event_id
 ) as tidemark_row

@@ -110,6 +110,15 @@ begin
         started_at = excluded.started_at, finished_at = null, duration_ms = null,
         run_id = excluded.run_id, owner = excluded.owner, error = null,
         event_id = excluded.event_id;
+    when 'statement.started' then
+      update ${s}.schema_migrations m
+      set under_way = details->'underWay', event_id = event_number
+      where m.tag = subject;
+    when 'statement.done' then
+      update ${s}.schema_migrations m
+      set statements_done = (details->>'statement')::integer, prefix = details->>'prefix',
+        under_way = null, event_id = event_number
+      where m.tag = subject;
     when 'migration.done' then
       taken := (details->>'rank')::integer;
       -- A late-merged migration takes its place: the ones from there on move up by one.
@@ -118,8 +127,8 @@ begin
       end if;
       update ${s}.schema_migrations m
       set state = 'DONE', rank = taken, statements_done = (details->>'statement')::integer,
-        prefix = details->>'prefix', finished_at = happened, duration_ms = took, owner = who,
-        event_id = event_number
+        prefix = details->>'prefix', under_way = null, finished_at = happened,
+        duration_ms = took, owner = who, event_id = event_number
       where m.tag = subject;
     when 'migration.failed' then
       update ${s}.schema_migrations m
@@ -129,6 +138,9 @@ begin
     when 'migration.resolved' then
       update ${s}.schema_migrations m
       set state = 'PENDING', finished_at = null, duration_ms = null, owner = who, error = null,
+        statements_done = coalesce((details->>'statement')::integer, m.statements_done),
+        prefix = coalesce(details->>'prefix', m.prefix),
+        under_way = case when details ? 'answer' then null else m.under_way end,
         event_id = event_number
       where m.tag = subject;
     end case;

@@ -52,6 +52,7 @@ create table ${s}.schema_migrations (
   statements_done integer not null,
   statements_total integer not null,
   prefix text,
+  under_way jsonb,
   started_at timestamptz not null,
   finished_at timestamptz,
   duration_ms bigint,

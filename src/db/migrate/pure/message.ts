@@ -1,13 +1,9 @@
 import { prefixOf } from "./checksum.ts";
 import { fence, limits, ownSettings } from "./lease-sql.ts";
+import type { ParsedStep, Part } from "./parts.ts";
 import type { Step } from "./plan.ts";
 import { type NewEvent, type RecordContext, record, type Subject } from "./record-sql.ts";
-import type { Statement } from "./statements.ts";
-
-/** A migration that is to run, parsed. */
-export interface ParsedStep extends Step {
-  readonly statements: readonly Statement[];
-}
+import type { Placed, TransactionSegment } from "./segments.ts";
 
 /** Where a message was when an error came. */
 export type Stage =
@@ -16,10 +12,10 @@ export type Stage =
   | { readonly kind: "constraints" }
   | { readonly kind: "record" };
 
-/** One simple-protocol message: a transaction from BEGIN to COMMIT. */
+/** One simple-protocol message: a transaction from BEGIN to COMMIT, or one statement. */
 export interface Message {
   readonly text: string;
-  readonly statements: readonly Statement[];
+  readonly statements: readonly Placed[];
   /** UTF-16 offset of each statement in `text`. */
   readonly starts: readonly number[];
 }
@@ -28,7 +24,7 @@ export interface Message {
 export const MARKER = "tidemark_at";
 
 /** What a file may leave in its session ends with it: the next one starts as in a session of its own. */
-const LEAVE_NOTHING_BEHIND = [
+const LEAVE_NOTHING_BEHIND: readonly string[] = [
   "reset session authorization",
   "reset role",
   "reset all",
@@ -38,7 +34,7 @@ const LEAVE_NOTHING_BEHIND = [
 ];
 
 // Behind a pooler these may be another client's.
-const LEAVE_NOTHING_OF_OUR_OWN_SESSION = [
+const LEAVE_NOTHING_OF_OUR_OWN_SESSION: readonly string[] = [
   "deallocate all",
   "select pg_catalog.pg_advisory_unlock_all()",
   "discard sequences",
@@ -63,52 +59,92 @@ export function startMessage(
   ].join(";\n");
 }
 
+/** A part that is a transaction. */
+export type TransactionPart = Part & { readonly segment: TransactionSegment };
+
 /**
- * The message that runs a migration: its statements, its `done`, and the next
- * one's `started`, committed together.
+ * The message that runs statements which share a transaction: they and their record are
+ * committed together; with a migration's last ones its `done` and the next one's `started`.
  *
  * Commits before the last are asynchronous: a later one flushes them, and nobody is
  * told that the run succeeded before the last is on disk. A server crash in between
  * takes back a migration together with its record.
  */
-export function migrationMessage(
+export function transactionMessage(
   context: RecordContext,
   step: number,
-  current: ParsedStep,
-  next: ParsedStep | undefined,
+  part: TransactionPart,
   serverVersion: number,
 ): Message {
-  const todo = current.statements.slice(current.resumeAt);
+  const { statements, settings } = part.segment;
+  const { tag } = part.step.migration;
   const starts: number[] = [];
   let text = [
     BEGIN,
     limits(serverVersion, context.lockTimeoutMs),
-    fence(context.schema, context.lease, { step, activity: current.migration.tag }),
+    fence(context.schema, context.lease, { step, activity: tag }),
     // The role's own, whatever a pooler's other client has left in the session.
     "set local search_path to default",
+    ...[...settings.session, ...settings.local].map((setting) => `${setting.text}\n`),
     "",
   ].join(";\n");
-  for (const [i, statement] of todo.entries()) {
+  for (const [i, { statement }] of statements.entries()) {
     text += `select ${i} as ${MARKER};\n`;
     starts.push(text.length);
     // The line end closes a comment behind the statement.
     text += `${statement.text}\n;\n`;
   }
   text += [
-    `select ${todo.length} as ${MARKER}`,
+    `select ${statements.length} as ${MARKER}`,
     "set constraints all immediate",
-    ...LEAVE_NOTHING_BEHIND,
-    ...(context.lease.direct ? LEAVE_NOTHING_OF_OUR_OWN_SESSION : []),
+    ...leaveNothingBehind(context.lease.direct),
     limits(serverVersion),
-    `select ${todo.length + 1} as ${MARKER}`,
-    ...record(context, [endOf(current), ...(next === undefined ? [] : [startOf(next)])], {
-      head: current.headAfter,
-      activity: next?.migration.tag ?? null,
-    }),
-    ...(next === undefined ? [] : ["set local synchronous_commit to off"]),
+    `select ${statements.length + 1} as ${MARKER}`,
+    ...recordEnd(context, part),
     "commit",
   ].join(";\n");
-  return { text, statements: todo, starts };
+  return { text, statements, starts };
+}
+
+/** Takes back what statements may have left in the session. */
+export function leaveNothingBehind(direct: boolean): readonly string[] {
+  return [...LEAVE_NOTHING_BEHIND, ...(direct ? LEAVE_NOTHING_OF_OUR_OWN_SESSION : [])];
+}
+
+/** The message that records the end of a part that ran outside transactions. */
+export function endMessage(
+  context: RecordContext,
+  step: number,
+  part: Part,
+  options: { readonly durationMs: number | undefined; readonly serverVersion: number },
+): string {
+  return [
+    BEGIN,
+    ownSettings(options.serverVersion),
+    fence(context.schema, context.lease, { step, activity: part.step.migration.tag }),
+    ...recordEnd(context, part, options.durationMs),
+    "commit",
+  ].join(";\n");
+}
+
+/** The record of what a part has done, and of what begins with its commit. */
+function recordEnd(context: RecordContext, part: Part, durationMs?: number): readonly string[] {
+  const { step, segment, isLast, following } = part;
+  const { tag } = step.migration;
+  if (!isLast) {
+    return [
+      ...record(context, [progressOf(step, segment.to, durationMs)], { head: null, activity: tag }),
+      "set local synchronous_commit to off",
+    ];
+  }
+  const events = [endOf(step), ...(following === undefined ? [] : [startOf(following)])];
+  return [
+    ...record(context, events, {
+      head: step.headAfter,
+      activity: following?.migration.tag ?? null,
+    }),
+    ...(following === undefined ? [] : ["set local synchronous_commit to off"]),
+  ];
 }
 
 /** The stage that the last marker seen stands for. */
@@ -120,6 +156,18 @@ export function stageOf(message: Message, marker: number | undefined): Stage {
 
 export function subjectOf({ migration, attempt }: Step): Subject {
   return { tag: migration.tag, attempt, checksum: migration.checksum };
+}
+
+function progressOf(step: ParsedStep, done: number, durationMs: number | undefined): NewEvent {
+  const { statements } = step;
+  const prefix = prefixOf(statements.slice(0, done));
+  const payload = {
+    statement: done,
+    statements: statements.length,
+    prefix,
+    ...(durationMs !== undefined && { durationMs }),
+  };
+  return { type: "statement.done", ...subjectOf(step), payload };
 }
 
 function startOf(step: ParsedStep): NewEvent {

@@ -1,9 +1,11 @@
 import type { MigrateError } from "../errors.ts";
 import type { Checksum } from "../types.ts";
-import type { ParsedStep } from "./message.ts";
+import { refuseAcrossBorders, refusePartitionedParents } from "./borders.ts";
 import { parseTogether } from "./parse-together.ts";
+import type { ParsedStep } from "./parts.ts";
 import type { Plan, Step } from "./plan.ts";
 import { refuseChangedPrefix, refuseDamaged, refuseUnsupported } from "./refusals.ts";
+import { asksForNoTransaction, segmentsOf } from "./segments.ts";
 import { loadParser, parseStatements } from "./statements.ts";
 
 /**
@@ -32,8 +34,12 @@ export function stepParser(): (steps: readonly Step[]) => Promise<readonly Parse
       parsed.set(migration.checksum, statements);
       refuseUnsupported(migration, statements);
       refuseChangedPrefix(step, statements);
-      list.push({ ...step, statements });
+      const noTransaction = asksForNoTransaction(migration.sql);
+      refuseAcrossBorders(migration, segmentsOf(statements, { noTransaction, resumeAt: 0 }));
+      const segments = segmentsOf(statements, { noTransaction, resumeAt: step.resumeAt });
+      list.push({ ...step, statements, segments });
     }
+    refusePartitionedParents(list);
     return list;
   };
 }

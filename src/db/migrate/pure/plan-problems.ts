@@ -95,7 +95,9 @@ function changedFiles(
 
 function missingFiles(history: History, strangers: readonly LedgerRow[]): readonly MigrateError[] {
   // A failed or interrupted one that committed nothing left nothing behind.
-  const missing = strangers.filter((row) => row.state === "DONE" || row.statementsDone > 0);
+  const missing = strangers.filter(
+    (row) => row.state === "DONE" || row.statementsDone > 0 || row.underWay !== null,
+  );
   if (missing.length === 0) return [];
   const names = missing.map(({ tag }) => tag).join(", ");
   return [

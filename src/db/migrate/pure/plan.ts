@@ -1,4 +1,5 @@
 import type { MigrateError } from "../errors.ts";
+import type { UnderWay } from "../outside-types.ts";
 import type {
   Checksum,
   History,
@@ -29,6 +30,8 @@ export interface Step {
   readonly resumeAt: number;
   /** Digest of these statements, as recorded. */
   readonly prefix: Checksum | null;
+  /** A statement outside transactions that an earlier attempt began, without recording its end. */
+  readonly underWay: UnderWay | null;
   /** Rank among the applied ones when it is done. */
   readonly rank: number;
   /** The database's head when it is done. */
@@ -133,6 +136,7 @@ function planSteps(
       attempt: (row?.attempt ?? 0) + 1,
       resumeAt: row?.statementsDone ?? 0,
       prefix: row?.prefix ?? null,
+      underWay: row?.underWay ?? null,
       rank,
       headAfter: head,
     };

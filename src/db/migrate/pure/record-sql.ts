@@ -1,3 +1,4 @@
+import type { UnderWay } from "../outside-types.ts";
 import type { Checksum, EventSink, RecordedError, Tag } from "../types.ts";
 import { copyEvents } from "./event-sink.ts";
 import type { LeaseToken, RunIdentity } from "./lease-sql.ts";
@@ -38,7 +39,19 @@ export type NewEvent = Subject &
       }
     | {
         readonly type: "migration.resolved";
-        readonly payload: { readonly before: "FAILED" | "STUCK" };
+        /** With an answer: how far the migration is by it. */
+        readonly payload: { readonly before: "FAILED" | "STUCK" } & (
+          | { readonly answer?: "retry" }
+          | (Progressed & { readonly answer: "done" })
+        );
+      }
+    | {
+        readonly type: "statement.started";
+        readonly payload: Omit<Progressed, "prefix"> & { readonly underWay: UnderWay };
+      }
+    | {
+        readonly type: "statement.done";
+        readonly payload: Progressed & { readonly durationMs?: number };
       }
     | { readonly type: "migration.failed"; readonly payload: { readonly error: RecordedError } }
   );
@@ -57,7 +70,7 @@ export function record(
     /** The database's new head; null leaves it as it is. */
     readonly head: Checksum | null;
     /** What the run does next, for those who wait to read. */
-    readonly activity: Tag | null;
+    readonly activity: string | null;
   },
 ): readonly string[] {
   const { host, processId, toolVersion, appVersion } = identity;

@@ -1,4 +1,4 @@
-import type { Node } from "libpg-query";
+import type { Node, TransactionStmt } from "libpg-query";
 import { MigrateError } from "../errors.ts";
 import type { Checksum, Migration } from "../types.ts";
 import { prefixOf } from "./checksum.ts";
@@ -31,7 +31,7 @@ export function refuseDamaged({ file, sql, tag, isDamaged }: Migration): void {
 }
 
 /**
- * Refuses what a migration's transaction cannot hold, before anything runs.
+ * Refuses what is no part of a migration, before anything runs.
  *
  * @throws MigrateError `unsupported_statement`, naming the first such statement.
  */
@@ -76,58 +76,26 @@ export function refuseChangedPrefix(
   });
 }
 
-const OUTSIDE = "which PostgreSQL refuses inside a transaction";
-const ALONE =
-  "Tidemark runs each migration in one transaction and does not run such statements yet: " +
-  "take it out of the file and run it by hand, or use the form that a transaction can hold.";
+const MODES =
+  "Each transaction runs READ COMMITTED and READ WRITE: take the statement or its options out of the file.";
 const CLUSTER_WIDE =
   "It is not part of one database's schema: create it where the server is set up, and take it out of the file.";
 
 /** Why the statement is refused; undefined when it is not. */
 export function refusalOf(tree: Node): Refusal | undefined {
-  if ("TransactionStmt" in tree) {
-    const kind = (tree.TransactionStmt.kind ?? "").replace("TRANS_STMT_", "").replaceAll("_", " ");
-    return {
-      what: `transaction control (${kind})`,
-      remedy:
-        "Tidemark opens and commits the transaction of each migration itself, so that its effect " +
-        "and its record are one: take the statement out of the file.",
-    };
-  }
+  if ("TransactionStmt" in tree) return transactionControl(tree.TransactionStmt);
   if ("VariableSetStmt" in tree && tree.VariableSetStmt.name === "TRANSACTION") {
+    return { what: "SET TRANSACTION", remedy: MODES };
+  }
+  if ("IndexStmt" in tree && tree.IndexStmt.concurrent && tree.IndexStmt.idxname === undefined) {
     return {
-      what: "SET TRANSACTION",
-      remedy:
-        "Each migration runs READ COMMITTED and READ WRITE: take the statement out of the file.",
+      what: "CREATE INDEX CONCURRENTLY without a name",
+      remedy: "After an interruption nobody could tell it from another one: give it a name.",
     };
-  }
-  if ("IndexStmt" in tree && tree.IndexStmt.concurrent) {
-    return { what: `CREATE INDEX CONCURRENTLY, ${OUTSIDE}`, remedy: ALONE };
-  }
-  if ("DropStmt" in tree && tree.DropStmt.concurrent) {
-    return { what: `DROP INDEX CONCURRENTLY, ${OUTSIDE}`, remedy: ALONE };
-  }
-  if ("ReindexStmt" in tree) {
-    const { kind, params } = tree.ReindexStmt;
-    const concurrently = params?.some(
-      (item) => "DefElem" in item && item.DefElem.defname === "concurrently",
-    );
-    const wide = kind !== "REINDEX_OBJECT_INDEX" && kind !== "REINDEX_OBJECT_TABLE";
-    if (concurrently) return { what: `REINDEX CONCURRENTLY, ${OUTSIDE}`, remedy: ALONE };
-    if (wide) return { what: `REINDEX of more than a table, ${OUTSIDE}`, remedy: ALONE };
-  }
-  if ("VacuumStmt" in tree && tree.VacuumStmt.is_vacuumcmd) {
-    return { what: `VACUUM, ${OUTSIDE}`, remedy: ALONE };
-  }
-  if ("ClusterStmt" in tree && tree.ClusterStmt.relation === undefined) {
-    return { what: `CLUSTER of all tables, ${OUTSIDE}`, remedy: ALONE };
-  }
-  if ("AlterTableStmt" in tree && detachesConcurrently(tree.AlterTableStmt.cmds ?? [])) {
-    return { what: `DETACH PARTITION CONCURRENTLY, ${OUTSIDE}`, remedy: ALONE };
   }
   if ("DiscardStmt" in tree && tree.DiscardStmt.target === "DISCARD_ALL") {
     return {
-      what: `DISCARD ALL, ${OUTSIDE}`,
+      what: "DISCARD ALL, which PostgreSQL refuses inside a transaction",
       remedy: "Settings end with the file anyway: take the statement out.",
     };
   }
@@ -160,13 +128,32 @@ function clusterWide(tree: Node): Refusal | undefined {
   return name === undefined ? undefined : { what: name, remedy: CLUSTER_WIDE };
 }
 
-function detachesConcurrently(commands: readonly Node[]): boolean {
-  return commands.some((item) => {
-    if (!("AlterTableCmd" in item)) return false;
-    const { subtype, def } = item.AlterTableCmd;
-    const concurrent = def !== undefined && "PartitionCmd" in def && def.PartitionCmd.concurrent;
-    return subtype === "AT_DetachPartition" && concurrent === true;
-  });
+/** `BEGIN` and `COMMIT` are borders between transactions; the rest would undo what is recorded. */
+function transactionControl(statement: TransactionStmt): Refusal | undefined {
+  const { kind = "", options = [] } = statement;
+  const usual = options.every(isUsualMode);
+  if (kind === "TRANS_STMT_COMMIT" || (isBegin(kind) && usual)) return undefined;
+  const name = kind.replace("TRANS_STMT_", "").replaceAll("_", " ");
+  if (isBegin(kind)) return { what: `${name} with a mode of its own`, remedy: MODES };
+  return {
+    what: `transaction control (${name})`,
+    remedy:
+      "Tidemark opens and commits the transactions of a migration itself, so that its effect " +
+      "and its record are one: take the statement out of the file.",
+  };
+}
+
+function isBegin(kind: string): boolean {
+  return kind === "TRANS_STMT_BEGIN" || kind === "TRANS_STMT_START";
+}
+
+function isUsualMode(option: Node): boolean {
+  if (!("DefElem" in option)) return false;
+  const { defname, arg } = option.DefElem;
+  const value = arg !== undefined && "A_Const" in arg ? arg.A_Const : undefined;
+  if (defname === "transaction_isolation") return value?.sval?.sval === "read committed";
+  // A zero is left out of the tree.
+  return defname === "transaction_read_only" && !value?.ival?.ival;
 }
 
 function movesTablespace(options: readonly Node[]): boolean {

@@ -1,5 +1,5 @@
 import { assertNever } from "../errors.ts";
-import type { LedgerRow, MigrationState, RecordedError, RunnerRow } from "../types.ts";
+import type { Doubt, LedgerRow, MigrationState, RecordedError, RunnerRow } from "../types.ts";
 
 /**
  * A row's state as people see it. STUCK is derived: started, no end recorded, and
@@ -14,7 +14,7 @@ export function stateOf(row: LedgerRow, runner: RunnerRow | undefined): Migratio
     case "STARTED":
       return isAtWork(row, runner)
         ? { kind: "STARTED", at: row.startedAt, owner, statementsDone }
-        : { kind: "STUCK", at: row.startedAt, owner, statementsDone, doubt: undefined };
+        : { kind: "STUCK", at: row.startedAt, owner, statementsDone, doubt: doubtOf(row) };
     case "DONE":
       return {
         kind: "DONE",
@@ -34,6 +34,21 @@ export function stateOf(row: LedgerRow, runner: RunnerRow | undefined): Migratio
     default:
       return assertNever(row.state);
   }
+}
+
+/** What is not known of a row whose runner is gone. */
+export function doubtOf({ underWay }: LedgerRow): Doubt | undefined {
+  if (underWay === null) return undefined;
+  const { statement, label, action } = underWay;
+  const needsAnswer = action.kind === "opaque";
+  const next = needsAnswer
+    ? "the catalog does not tell: see for yourself, then `tidemark resolve`"
+    : "the next run looks what became of it";
+  return {
+    statement,
+    reason: `statement ${statement} (${label}) was begun, and its end is not recorded; ${next}`,
+    needsAnswer,
+  };
 }
 
 function isAtWork(row: LedgerRow, runner: RunnerRow | undefined): boolean {

@@ -1,4 +1,4 @@
-import type { Node, ParseResult } from "libpg-query";
+import type { Node, ParseResult, ScanToken } from "libpg-query";
 import { MigrateError } from "../errors.ts";
 import { offsetOfCodePoint, placeOf, snippet } from "./position.ts";
 
@@ -14,6 +14,8 @@ export interface Statement {
 
 interface Parser {
   readonly parse: (sql: string) => ParseResult;
+  /** Its words; their places are bytes. */
+  readonly scan: (sql: string) => readonly ScanToken[];
   readonly syntaxErrorAt: (error: unknown) => number | undefined;
 }
 
@@ -28,6 +30,7 @@ export async function loadParser(): Promise<Parser> {
     await module.loadModule();
     return {
       parse: module.parseSync,
+      scan: (sql) => module.scanSync(sql).tokens,
       syntaxErrorAt: (error) =>
         module.hasSqlDetails(error) ? error.sqlDetails?.cursorPosition : undefined,
     };
