@@ -5,10 +5,16 @@ const { DatabaseMigrator } = await import(engine);
 
 process.on("message", async (task) => {
   const { options, migrate, failpoint } = task;
+  let passed = -1;
   const onFailpoint = async ({ phase, message }) => {
+    passed += 1;
     if (phase === "after" && message === "look") process.send({ kind: "looked" });
     if (failpoint === undefined) return;
-    if (failpoint.phase !== phase || failpoint.message !== message) return;
+    const here =
+      failpoint.nth === undefined
+        ? failpoint.phase === phase && failpoint.message === message
+        : failpoint.nth === passed;
+    if (!here) return;
     await new Promise((sent) => process.send({ kind: "failpoint" }, sent));
     process.kill(process.pid, failpoint.signal ?? "SIGKILL");
     // A stopped process goes on here once it is continued.

@@ -12,8 +12,13 @@ import type { Failpoint } from "../../src/db/migrate/io/session.ts";
 export interface RunnerTask {
   readonly options: MigratorOptions;
   readonly migrate?: Pick<MigrateOptions, "to" | "allowOutOfOrder">;
-  /** Where the process is to send itself a signal; SIGKILL when none is named. */
-  readonly failpoint?: Failpoint & { readonly signal?: NodeJS.Signals };
+  /**
+   * Where the process is to send itself a signal; SIGKILL when none is named. At a point of
+   * that name, or at the nth of all, from 0.
+   */
+  readonly failpoint?: (Failpoint | { readonly nth: number }) & {
+    readonly signal?: NodeJS.Signals;
+  };
 }
 
 export interface RunnerEnd {

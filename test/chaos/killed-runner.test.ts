@@ -1,0 +1,119 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { DatabaseMigrator } from "../../src/db/migrate/index.ts";
+import type { Failpoint } from "../../src/db/migrate/io/session.ts";
+import { createDatabase, type TestDatabase } from "../helpers/database.ts";
+import { type HistoryFolder, historyFolder } from "../helpers/history.ts";
+import { expectFoldToMatch } from "../helpers/ledger.ts";
+import { startRunner } from "../helpers/runner-process.ts";
+import { MIXED } from "./history.ts";
+
+/** Long runs are asked for: `CHAOS_RUNS=1000`. */
+const CHAOS_RUNS = Number(process.env.CHAOS_RUNS ?? 12);
+const AT_ONCE = 2;
+
+let folder: HistoryFolder;
+let undisturbed: Awaited<ReturnType<typeof contentOf>>;
+let points: readonly Failpoint[];
+let durationMs: number;
+
+beforeAll(async () => {
+  folder = await historyFolder(MIXED);
+  const database = await createDatabase();
+  const seen: Failpoint[] = [];
+  const onFailpoint = (point: Failpoint) => {
+    seen.push(point);
+  };
+  const start = Date.now();
+  const migrator = new DatabaseMigrator({ url: database.url, dir: folder.dir }, { onFailpoint });
+  await migrator.migrate();
+  durationMs = Date.now() - start;
+  points = seen;
+  undisturbed = await contentOf(database);
+  await database.drop();
+});
+
+afterAll(async () => {
+  await folder.remove();
+});
+
+const tally = { kills: 0, resumes: 0, runs: 0 };
+
+describe("a runner that is killed, and the next ones", () => {
+  test("make what an undisturbed run makes: at each failpoint, at random moments", {
+    timeout: 60_000 + CHAOS_RUNS * 15_000,
+  }, async () => {
+    const todo = Array.from({ length: CHAOS_RUNS }, (_, i) => i);
+    const order = shuffled(points.length);
+    const work = async () => {
+      for (let i = todo.shift(); i !== undefined; i = todo.shift()) {
+        const nth = order[i];
+        if (nth !== undefined) await disturbedRun({ nth });
+        else await disturbedRun({ afterMs: Math.random() * durationMs * 1.5 });
+      }
+    };
+    await Promise.all(Array.from({ length: AT_ONCE }, work));
+    console.log(
+      `${points.length} failpoints; ${tally.runs} histories, ${tally.kills} kills, ${tally.resumes} statements found under way, 0 divergences`,
+    );
+    expect(tally.kills).toBeGreaterThan(0);
+  });
+});
+
+type Moment = { readonly nth: number } | { readonly afterMs: number };
+
+async function disturbedRun(moment: Moment): Promise<void> {
+  const database = await createDatabase();
+  const at = "nth" in moment ? JSON.stringify(points[moment.nth]) : `after ${moment.afterMs} ms`;
+  tally.runs += 1;
+  await killedRun(database, moment);
+  // Now and then the one that comes next is killed too.
+  while (Math.random() < 0.3) await killedRun(database, { afterMs: Math.random() * durationMs });
+  const migrator = new DatabaseMigrator({ url: database.url, dir: folder.dir });
+  const report = await migrator.migrate({
+    onProgress: ({ kind }) => {
+      if (kind === "statement-found") tally.resumes += 1;
+    },
+  });
+  expect(report.version, at).toBe("0009_last");
+  expect(await contentOf(database), at).toEqual(undisturbed);
+  await expectFoldToMatch(database.url);
+  await database.drop();
+}
+
+async function killedRun(database: TestDatabase, moment: Moment): Promise<void> {
+  const runner = await startRunner();
+  const options = { url: database.url, dir: folder.dir };
+  runner.start("nth" in moment ? { options, failpoint: moment } : { options });
+  const timer =
+    "afterMs" in moment ? setTimeout(() => runner.child.kill("SIGKILL"), moment.afterMs) : undefined;
+  const end = await runner.end;
+  clearTimeout(timer);
+  if (end.signal === "SIGKILL") tally.kills += 1;
+  if (end.error !== undefined) throw new Error(`${JSON.stringify(moment)}: ${end.error.message}`);
+}
+
+function shuffled(count: number): readonly number[] {
+  const keys = Array.from({ length: count }, (_, value) => ({ value, key: Math.random() }));
+  return keys.toSorted((a, b) => a.key - b.key).map(({ value }) => value);
+}
+
+/** What a history has made: catalog, rows, ledger. */
+async function contentOf({ sql }: TestDatabase) {
+  return {
+    columns: await sql`
+      select table_name::text, column_name::text, data_type::text, column_default, ordinal_position
+      from information_schema.columns where table_schema = 'public'
+      order by table_name, ordinal_position`,
+    indexes: await sql`
+      select c.relname::text, pg_get_indexdef(i.indexrelid) as definition, i.indisvalid
+      from pg_index i join pg_class c on c.oid = i.indexrelid join pg_namespace n on n.oid = c.relnamespace
+      where n.nspname = 'public' order by c.relname`,
+    partitions: await sql`select inhrelid::regclass::text, inhdetachpending from pg_inherits order by 1`,
+    labels: await sql`select enumlabel::text from pg_enum order by enumsortorder`,
+    ticks: await sql`select what from ticks order by what`,
+    moods: await sql`select mood::text, count(*) from moods group by mood order by mood`,
+    users: await sql`select count(*), sum(age), sum(team) from users`,
+    done: await sql`select tag, state, rank, checksum, statements_done from tidemark.schema_migrations order by rank`,
+    head: await sql`select head from tidemark.runner`,
+  };
+}
