@@ -3,6 +3,7 @@ import { TOOL_VERSION } from "../db/migrate/index.ts";
 import type { EventsFlags } from "./events.ts";
 import type { GenerateFlags } from "./generate.ts";
 import type { MigrateFlags } from "./migrate.ts";
+import type { ResolveFlags } from "./resolve.ts";
 import type { StatusFlags } from "./status.ts";
 import type { CommonFlags } from "./support/settings.ts";
 
@@ -68,6 +69,7 @@ export function createProgram(onEnd: (exitCode: number) => void): Command {
   addMigrate(program, onEnd);
   addReaders(program, onEnd);
   addRepair(program, onEnd);
+  addResolve(program, onEnd);
   addFiles(program, onEnd);
   return program;
 }
@@ -142,6 +144,19 @@ function addRepair(program: Command, onEnd: (exitCode: number) => void): void {
       onEnd(await (await import("./repair.ts")).runRepair(flags));
     });
   examples(repair, "tidemark repair && tidemark migrate");
+}
+
+function addResolve(program: Command, onEnd: (exitCode: number) => void): void {
+  const resolve = withDatabase(program.command("resolve"))
+    .description("say whether a statement was done where the database cannot tell (exit code 6)")
+    .argument("<tag>", "migration")
+    .option("--done", "it was done: the next run goes on behind it")
+    .option("--retry", "it was not: the next run runs it again")
+    .option("--wait-timeout <seconds>", "how long to wait for another runner (default: 10)")
+    .action(async (tag: string, flags: ResolveFlags) => {
+      onEnd(await (await import("./resolve.ts")).runResolve(tag, flags));
+    });
+  examples(resolve, "tidemark resolve 0007_refill --done && tidemark migrate");
 }
 
 function addFiles(program: Command, onEnd: (exitCode: number) => void): void {

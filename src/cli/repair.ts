@@ -1,13 +1,11 @@
 import { EXIT_CODES, type RepairReport } from "../db/migrate/index.ts";
-import { withMigrator } from "./support/command.ts";
+import { PATIENCE_SECONDS, withMigrator } from "./support/command.ts";
 import { showProgress } from "./support/progress.ts";
 import type { CommonFlags } from "./support/settings.ts";
 
-const DEFAULT_WAIT_SECONDS = "10";
-
 /** `tidemark repair`: clears FAILED and STUCK where that is safe, and says what it did. */
 export function runRepair(flags: CommonFlags): Promise<number> {
-  const patient = { ...flags, waitTimeout: flags.waitTimeout ?? DEFAULT_WAIT_SECONDS };
+  const patient = { ...flags, waitTimeout: flags.waitTimeout ?? PATIENCE_SECONDS };
   return withMigrator(patient, async ({ output, migrator, signal }) => {
     const progress = await showProgress(output);
     let report: RepairReport;

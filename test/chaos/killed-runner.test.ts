@@ -85,7 +85,9 @@ async function killedRun(database: TestDatabase, moment: Moment): Promise<void> 
   const options = { url: database.url, dir: folder.dir };
   runner.start("nth" in moment ? { options, failpoint: moment } : { options });
   const timer =
-    "afterMs" in moment ? setTimeout(() => runner.child.kill("SIGKILL"), moment.afterMs) : undefined;
+    "afterMs" in moment
+      ? setTimeout(() => runner.child.kill("SIGKILL"), moment.afterMs)
+      : undefined;
   const end = await runner.end;
   clearTimeout(timer);
   if (end.signal === "SIGKILL") tally.kills += 1;
@@ -108,7 +110,8 @@ async function contentOf({ sql }: TestDatabase) {
       select c.relname::text, pg_get_indexdef(i.indexrelid) as definition, i.indisvalid
       from pg_index i join pg_class c on c.oid = i.indexrelid join pg_namespace n on n.oid = c.relnamespace
       where n.nspname = 'public' order by c.relname`,
-    partitions: await sql`select inhrelid::regclass::text, inhdetachpending from pg_inherits order by 1`,
+    partitions:
+      await sql`select inhrelid::regclass::text, inhdetachpending from pg_inherits order by 1`,
     labels: await sql`select enumlabel::text from pg_enum order by enumsortorder`,
     ticks: await sql`select what from ticks order by what`,
     moods: await sql`select mood::text, count(*) from moods group by mood order by mood`,

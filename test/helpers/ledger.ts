@@ -3,8 +3,8 @@ import { expect } from "vitest";
 import { eventRowsOf, rowsOf } from "../../src/db/migrate/io/ledger.ts";
 import { openSession } from "../../src/db/migrate/io/session.ts";
 import { foldEvents } from "../../src/db/migrate/pure/fold.ts";
-import { readEvents, readRows } from "../../src/db/migrate/pure/lease-sql.ts";
 import { bootstrapLedger } from "../../src/db/migrate/pure/ledger-sql.ts";
+import { readEvents, readRows } from "../../src/db/migrate/pure/read-sql.ts";
 import type { LedgerEvent, LedgerRow } from "../../src/db/migrate/types.ts";
 
 export interface LedgerContent {

@@ -60,10 +60,10 @@ update users set note = 'seen' where id = 0;`,
     expect(labels).toEqual([
       "CREATE INDEX CONCURRENTLY users_email_idx",
       "CREATE INDEX CONCURRENTLY Users id",
-      'DROP INDEX CONCURRENTLY "users_email_idx"',
+      "DROP INDEX CONCURRENTLY users_email_idx",
       "VACUUM",
       'REINDEX INDEX CONCURRENTLY "Users id"',
-      'REINDEX TABLE CONCURRENTLY "users"',
+      "REINDEX TABLE CONCURRENTLY users",
       "CREATE INDEX CONCURRENTLY last_idx",
     ]);
     expect(await indexes()).toEqual([

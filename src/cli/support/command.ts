@@ -3,6 +3,9 @@ import { createOutput, type Output } from "./output.ts";
 import { type CommonFlags, loadDotEnv, resolveSettings, type Target } from "./settings.ts";
 import { type Interrupts, watchSignals } from "./signals.ts";
 
+/** How long a command that only clears something waits for a runner at work. */
+export const PATIENCE_SECONDS = "10";
+
 /** What a command is given to work with. */
 export interface CommandContext {
   readonly output: Output;

@@ -28,6 +28,8 @@ export type {
   Progress,
   RepairedMigration,
   RepairReport,
+  ResolveOptions,
+  ResolveReport,
   StatusReport,
   WaitOptions,
   WaitReport,

@@ -1,12 +1,8 @@
-import { randomUUID } from "node:crypto";
-import { hostname } from "node:os";
-import { pid } from "node:process";
-import { canceledError, MigrateError } from "./errors.ts";
+import { Calls } from "./calls.ts";
 import { loadHistory } from "./io/folder.ts";
 import type { RunRequest } from "./io/request.ts";
-import { readLedger, runMigrations, shielded } from "./io/run.ts";
+import { readLedger, runMigrations } from "./io/run.ts";
 import type { OnFailpoint } from "./io/session.ts";
-import { asMigrateError } from "./io/thrown.ts";
 import { fingerprintOf } from "./pure/fingerprint.ts";
 import {
   type MigratorOptions,
@@ -25,6 +21,8 @@ import type {
   MigrateReport,
   PlanReport,
   RepairReport,
+  ResolveOptions,
+  ResolveReport,
   StatusReport,
   WaitOptions,
   WaitReport,
@@ -40,7 +38,7 @@ import { TOOL_VERSION } from "./version.ts";
  */
 export class DatabaseMigrator {
   readonly #options: ResolvedOptions;
-  readonly #onFailpoint: OnFailpoint | undefined;
+  readonly #calls: Calls;
 
   /**
    * @param internals for tests of the engine alone
@@ -48,7 +46,7 @@ export class DatabaseMigrator {
    */
   constructor(options: MigratorOptions, internals: { readonly onFailpoint?: OnFailpoint } = {}) {
     this.#options = resolveOptions(options);
-    this.#onFailpoint = internals.onFailpoint;
+    this.#calls = new Calls(this.#options, internals.onFailpoint);
   }
 
   /**
@@ -58,7 +56,7 @@ export class DatabaseMigrator {
   async migrate(options: MigrateOptions = {}): Promise<MigrateReport> {
     const start = performance.now();
     const { to, allowOutOfOrder, ...call } = options;
-    return this.#guard(call, async (request) => {
+    return this.#calls.run(call, async (request) => {
       const plan = definedOnly({ to, allowOutOfOrder });
       const result = await runMigrations({ ...request, plan });
       const { head, warnings } = await request.history;
@@ -128,7 +126,7 @@ export class DatabaseMigrator {
     const { timeoutMs = this.#options.waitTimeoutMs, ...call } = options;
     refuseBadNumbers({ timeoutMs });
     const { waitUntilApplied } = await import("./io/wait.ts");
-    return this.#guard(call, (request) => waitUntilApplied(request, timeoutMs));
+    return this.#calls.run(call, (request) => waitUntilApplied(request, timeoutMs));
   }
 
   /**
@@ -137,7 +135,20 @@ export class DatabaseMigrator {
    */
   async repair(options: CallOptions = {}): Promise<RepairReport> {
     const { repairLedger } = await import("./io/repair.ts");
-    return this.#guard(options, repairLedger, { folder: "optional" });
+    return this.#calls.run(options, repairLedger, { folder: "optional" });
+  }
+
+  /**
+   * A person's answer to whether a statement in doubt was done, which the catalog does not tell:
+   * `done` lets the next run go on behind it, `retry` run it again. Runs nothing itself.
+   *
+   * Throws `usage` where nothing of the migration is in doubt, `checksum_mismatch` where the file
+   * has another statement in its place.
+   */
+  async resolve(options: ResolveOptions): Promise<ResolveReport> {
+    const { tag, answer, ...call } = options;
+    const { resolveDoubt } = await import("./io/resolve.ts");
+    return this.#calls.run(call, (request) => resolveDoubt(request, tag, answer));
   }
 
   /** The log, oldest first; empty where there is no ledger. Needs no migrations folder. */
@@ -145,7 +156,7 @@ export class DatabaseMigrator {
     const { tag, after = 0, ...call } = options;
     refuseBadNumbers({ after });
     const { readEventsOnce } = await import("./io/events.ts");
-    return this.#guard(call, (request) => readEventsOnce({ ...request, tag, after }), {
+    return this.#calls.run(call, (request) => readEventsOnce({ ...request, tag, after }), {
       folder: "optional",
     });
   }
@@ -159,11 +170,11 @@ export class DatabaseMigrator {
     refuseBadNumbers({ after, everyMs });
     const { followLog } = await import("./io/events.ts");
     const noHistory = new Promise<never>(() => undefined);
-    const request = this.#request(call, call.signal, noHistory);
+    const request = this.#calls.request(call, call.signal, noHistory);
     try {
       yield* followLog({ ...request, tag, after }, everyMs);
     } catch (error) {
-      throw this.#errorOf(call, error);
+      throw this.#calls.errorOf(call, error);
     }
   }
 
@@ -182,60 +193,10 @@ export class DatabaseMigrator {
     call: CallOptions,
     use: (history: History, ledger: Ledger) => T | Promise<T>,
   ): Promise<T> {
-    return this.#guard(call, async (request) => {
+    return this.#calls.run(call, async (request) => {
       const ledger = await readLedger(request);
       return use(await request.history, ledger);
     });
-  }
-
-  /** Reads the folder while the work connects; where it is needed, a bad one ends the work at once. */
-  async #guard<T>(
-    call: CallOptions,
-    work: (request: RunRequest) => Promise<T>,
-    { folder }: { readonly folder: "needed" | "optional" } = { folder: "needed" },
-  ): Promise<T> {
-    const badFolder = new AbortController();
-    const history = loadHistory(this.#options.dir);
-    history.catch(() => {
-      if (folder === "needed") badFolder.abort();
-    });
-    const signals = call.signal ? [call.signal, badFolder.signal] : [badFolder.signal];
-    try {
-      return await work(this.#request(call, AbortSignal.any(signals), history));
-    } catch (error) {
-      if (folder === "needed") await history;
-      throw this.#errorOf(call, error);
-    }
-  }
-
-  #errorOf(call: CallOptions, error: unknown): unknown {
-    return call.signal?.aborted && !(error instanceof MigrateError)
-      ? canceledError(error)
-      : asMigrateError(error, this.#options.ledgerSchema);
-  }
-
-  #request(
-    call: CallOptions,
-    signal: AbortSignal | undefined,
-    history: Promise<History>,
-  ): RunRequest {
-    const { ledgerSchema, appVersion, dir: _dir, ...settings } = this.#options;
-    return {
-      ...settings,
-      schema: ledgerSchema,
-      history,
-      plan: {},
-      identity: {
-        runId: randomUUID(),
-        host: hostname(),
-        processId: pid,
-        toolVersion: TOOL_VERSION,
-        appVersion,
-      },
-      signal,
-      onProgress: shielded(call.onProgress),
-      onFailpoint: this.#onFailpoint,
-    };
   }
 }
 

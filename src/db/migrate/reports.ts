@@ -95,6 +95,22 @@ export interface RepairedMigration {
   readonly before: Extract<MigrationState, { readonly kind: "FAILED" | "STUCK" }>;
 }
 
+export interface ResolveOptions extends CallOptions {
+  readonly tag: Tag;
+  /** Whether the statement in doubt was done, or is to be run again. */
+  readonly answer: "done" | "retry";
+}
+
+export interface ResolveReport {
+  readonly tag: Tag;
+  readonly answer: "done" | "retry";
+  /** Number of the statement in its file, from 1. */
+  readonly statement: number;
+  readonly statements: number;
+  /** What it is: `CALL refill()`. */
+  readonly label: string;
+}
+
 export interface WaitOptions extends CallOptions {
   /** Bound on the wait, in milliseconds. Default: `waitTimeoutMs` of the migrator. */
   readonly timeoutMs?: number;

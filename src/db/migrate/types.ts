@@ -119,6 +119,8 @@ export interface EventPayload {
   readonly error?: RecordedError;
   /** What a repair or an answer cleared. */
   readonly before?: "FAILED" | "STUCK";
+  /** Of `migration.failed`: nothing of the statement under way is to be looked for. */
+  readonly ended?: true;
   /** A person's answer to whether a statement in doubt was done. */
   readonly answer?: "done" | "retry";
   /** Of `statement.started`: what is begun, and what was there before. */

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { look, readEvents } from "../pure/lease-sql.ts";
+import { look } from "../pure/lease-sql.ts";
+import { readEvents } from "../pure/read-sql.ts";
 import type { LedgerEvent, Tag } from "../types.ts";
 import { type ConnectOptions, connect } from "./connect.ts";
 import { eventsOf } from "./ledger.ts";

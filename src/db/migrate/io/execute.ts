@@ -106,7 +106,7 @@ async function failureOf(
   const { step } = part;
   const culprit = culpritOf(message, stage, error);
   if (error.code === QUERY_CANCELED && execution.signal?.aborted) {
-    return stopBefore(execution, index, error, left);
+    return stopBefore(execution, index, error, { left, ended: hasEnded(failure) });
   }
   if (culprit === undefined && stage.kind === "fence" && isContended(error)) {
     await rollBack(execution.session);
@@ -131,14 +131,25 @@ async function failureOf(
       locks?.remedy ??
       `Next: correct ${step.migration.file} (or the data it met), then run \`tidemark migrate\` again.`,
     cause: error,
+    ended: hasEnded(failure),
   });
+}
+
+/** The server has said that it failed: nobody needs to ask whether it was done. */
+function hasEnded({ part, stage }: PartFailure): boolean {
+  const { segment } = part;
+  return (
+    stage.kind === "statement" &&
+    segment.kind === "outside" &&
+    segment.outside.action.kind === "opaque"
+  );
 }
 
 async function stopBefore(
   execution: Execution,
   index: number,
   cause: ServerErrorFields | undefined,
-  left?: string,
+  outside: { readonly left?: string | undefined; readonly ended?: boolean } = {},
 ): Promise<Error> {
   const part = execution.parts[index];
   if (part === undefined) throw new RangeError(`no part ${index}`);
@@ -146,7 +157,8 @@ async function stopBefore(
   return recordAndRelease(execution, {
     steps: execution.steps,
     index: part.stepIndex,
-    recorded: recordCanceled(migration, aftermathOf(execution, part, left)),
+    recorded: recordCanceled(migration, aftermathOf(execution, part, outside.left)),
+    ended: outside.ended ?? false,
     code: "canceled",
     remedy: "Next: run `tidemark migrate` again; it goes on from here.",
     cause,

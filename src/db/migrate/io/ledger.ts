@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { MigrateError } from "../errors.ts";
-import { FENCED, readRows } from "../pure/lease-sql.ts";
+import { FENCED } from "../pure/lease-sql.ts";
 import {
   bootstrapLedger,
   COUNT_DRIZZLE_ROWS,
@@ -8,6 +8,7 @@ import {
   LEDGER_VERSION,
 } from "../pure/ledger-sql.ts";
 import { identifier } from "../pure/quote.ts";
+import { readRows } from "../pure/read-sql.ts";
 import type { Ledger, LedgerEvent, LedgerRow, Owner, RunnerRow } from "../types.ts";
 import { isServerError, type Reply, type ServerError, type Session } from "./session.ts";
 

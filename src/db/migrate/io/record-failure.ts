@@ -17,6 +17,8 @@ export interface Failure {
   readonly code: "migration_failed" | "lock_timeout" | "canceled";
   readonly remedy: string;
   readonly cause: unknown;
+  /** A statement outside transactions has ended, and nothing of it is to be looked for. */
+  readonly ended?: boolean;
 }
 
 /** What writes it. */
@@ -32,22 +34,22 @@ interface Recorder {
  */
 export async function recordAndRelease(
   { session, context, onCopied }: Recorder,
-  { steps, index, recorded, code, remedy, cause }: Failure,
+  { steps, index, recorded, code, remedy, cause, ended }: Failure,
 ): Promise<MigrateError> {
   const step = steps[index];
   if (step === undefined) throw new RangeError(`no step ${index}`);
   const { tag } = step.migration;
+  const payload = { error: recorded, ...(ended && { ended: true as const }) };
   const text = [
     // With the record in one message: nobody is to find the lease without either.
     "rollback",
     "begin isolation level read committed read write",
     ownSettings(session.serverVersion),
     fence(context.schema, context.lease, { activity: tag }),
-    ...record(
-      context,
-      [{ type: "migration.failed", ...subjectOf(step), payload: { error: recorded } }],
-      { head: null, activity: tag },
-    ),
+    ...record(context, [{ type: "migration.failed", ...subjectOf(step), payload }], {
+      head: null,
+      activity: tag,
+    }),
     releaseLease(context.schema, context.lease),
     "commit",
   ].join(";\n");

@@ -1,13 +1,15 @@
 import { MigrateError } from "../errors.ts";
-import { COPY, COPY_IS_BEHIND, copyBehind, isCopyBehind } from "../pure/event-sink.ts";
-import { FENCED, fence, look, ownSettings, readRows, releaseLease } from "../pure/lease-sql.ts";
+import { COPY_IS_BEHIND, copyBehind, isCopyBehind } from "../pure/event-sink.ts";
+import { FENCED, fence, look, releaseLease } from "../pure/lease-sql.ts";
+import { readRows } from "../pure/read-sql.ts";
 import { type NewEvent, record } from "../pure/record-sql.ts";
-import { stateOf } from "../pure/state.ts";
+import { doubtOf, stateOf } from "../pure/state.ts";
 import type { RepairedMigration, RepairReport } from "../reports.ts";
-import type { EventSink, LedgerRow, RunnerRow } from "../types.ts";
+import type { LedgerRow, RunnerRow } from "../types.ts";
+import { commitUnderLease, sinkOf } from "./commit.ts";
 import { connect } from "./connect.ts";
 import { standbyError, takeOrWait } from "./lease.ts";
-import { rollBack, rowsOf, runnerOf } from "./ledger.ts";
+import { rowsOf, runnerOf } from "./ledger.ts";
 import type { RunRequest } from "./request.ts";
 import { isServerError, type Session } from "./session.ts";
 
@@ -47,7 +49,7 @@ async function repairUnderLease(
   runner: RunnerRow,
 ): Promise<RepairReport> {
   const { schema, identity, waitTimeoutMs, onProgress, signal } = request;
-  const sink = request.eventSink ?? (await sinkOfFolder(request));
+  const sink = await sinkOf(request);
   const now = await readNow(session, schema);
   const before = sortOut(now.rows, runner);
   const copies = sink !== undefined && now.copyIsBehind && runner.liveness === "free";
@@ -62,7 +64,7 @@ async function repairUnderLease(
   // Under the lease whatever is STARTED is STUCK: its runner does not hold it any more.
   const sorted = sortOut(outcome.rows, undefined);
   const context = { schema, identity, lease: outcome.lease, sink, lockTimeoutMs: 0 };
-  const behind = await commit(session, [
+  const behind = await commitUnderLease(session, "repair", [
     fence(schema, outcome.lease, { activity: "repair" }),
     ...record(context, sorted.repaired.map(resolved), { head: null, activity: null }),
     releaseLease(schema, outcome.lease),
@@ -118,40 +120,19 @@ function sortOut(
     (item): item is Broken => item.before.kind === "FAILED" || item.before.kind === "STUCK",
   );
   return {
-    repaired: broken.filter(({ row }) => row.statementsDone === 0),
+    repaired: broken.filter(({ row }) => row.statementsDone === 0 && row.underWay === null),
     kept: broken
-      .filter(({ row }) => row.statementsDone > 0)
-      .map(({ row }) => ({
-        tag: row.tag,
-        reason: `${row.statementsDone} of its ${row.statementsTotal} statements are committed: the next run goes on behind them`,
-      })),
+      .filter(({ row }) => row.statementsDone > 0 || row.underWay !== null)
+      .map(({ row }) => ({ tag: row.tag, reason: whyKept(row) })),
   };
 }
 
-/** A folder that cannot be read has no sink: its mistakes are for others to report. */
-async function sinkOfFolder({ history }: RunRequest): Promise<EventSink | undefined> {
-  return history.then(
-    ({ eventSink }) => eventSink,
-    () => undefined,
-  );
+function whyKept(row: LedgerRow): string {
+  const doubt = doubtOf(row);
+  if (doubt !== undefined) return doubt.reason;
+  return `${row.statementsDone} of its ${row.statementsTotal} statements are committed: the next run goes on behind them`;
 }
 
 function wasLeftBehind({ runId, liveness }: RunnerRow): boolean {
   return runId !== null && (liveness === "dead" || liveness === "expired");
-}
-
-/** @returns why the app's copy of the events stays behind; null where it does not */
-async function commit(session: Session, statements: readonly string[]): Promise<string | null> {
-  const text = [
-    "begin isolation level read committed read write",
-    ownSettings(session.serverVersion),
-    ...statements,
-    "commit",
-  ].join(";\n");
-  const { reply } = await session.send("repair", text);
-  const { rows } = await reply.catch(async (error: unknown) => {
-    if (isServerError(error)) await rollBack(session);
-    throw error;
-  });
-  return (rows.find((row) => COPY in row)?.[COPY] as string | null | undefined) ?? null;
 }

@@ -1,6 +1,7 @@
 import { afterApplying, canceledError, MigrateError } from "../errors.ts";
-import { look, readAll, readRows } from "../pure/lease-sql.ts";
+import { look, readAll } from "../pure/lease-sql.ts";
 import { refuseUnknownTarget } from "../pure/plan-problems.ts";
+import { readRows } from "../pure/read-sql.ts";
 import { stateOf } from "../pure/state.ts";
 import type { AppliedMigration, Progress } from "../reports.ts";
 import type { Ledger, Tag } from "../types.ts";

@@ -71,6 +71,7 @@ function applyEvent(rows: Map<Tag, LedgerRow>, event: LedgerEvent): void {
         durationMs: payload.durationMs ?? 0,
         owner: event.owner,
         error: payload.error ?? null,
+        ...(payload.ended && { underWay: null }),
         eventId: event.id,
       });
       return;

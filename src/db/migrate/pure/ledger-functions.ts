@@ -1,6 +1,7 @@
 import { copyFunction } from "./event-sink.ts";
-import { eventObject, FENCED, LEASE_TTL_MS } from "./lease-sql.ts";
+import { FENCED, LEASE_TTL_MS } from "./lease-sql.ts";
 import { dollarQuote, identifier, literal } from "./quote.ts";
+import { eventObject } from "./read-sql.ts";
 
 /**
  * The ledger's own functions. They do what every message of a run does, and are
@@ -133,7 +134,9 @@ begin
     when 'migration.failed' then
       update ${s}.schema_migrations m
       set state = 'FAILED', finished_at = happened, duration_ms = took, owner = who,
-        error = details->'error', event_id = event_number
+        error = details->'error',
+        under_way = case when details ? 'ended' then null else m.under_way end,
+        event_id = event_number
       where m.tag = subject;
     when 'migration.resolved' then
       update ${s}.schema_migrations m

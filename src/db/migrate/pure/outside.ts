@@ -43,7 +43,7 @@ export function opaque(text: string): Outside {
 }
 
 function concurrently(what: string, name: string, action: OutsideAction): Outside {
-  return { action, label: `${what} CONCURRENTLY ${name}`.trim(), concurrent: true };
+  return { action, label: `${what} CONCURRENTLY ${readable(name)}`.trim(), concurrent: true };
 }
 
 function repeatable(label: string): Outside {
@@ -83,7 +83,7 @@ function detachOf({ relation, cmds = [] }: TreeOf<"AlterTableStmt">): Outside | 
     if (!def.PartitionCmd.concurrent) continue;
     const partition = nameOf(def.PartitionCmd.name);
     const action = { kind: "detach", table: nameOf(relation), partition } as const;
-    return { action, label: `DETACH PARTITION ${partition} CONCURRENTLY`, concurrent: true };
+    return { action, label: `DETACH PARTITION ${readable(partition)} CONCURRENTLY`, concurrent: true };
   }
   return undefined;
 }
@@ -97,6 +97,11 @@ interface RangeVar {
 export function nameOf(relation: RangeVar | undefined): string {
   const { schemaname, relname = "" } = relation ?? {};
   return [...(schemaname === undefined ? [] : [schemaname]), relname].map(identifier).join(".");
+}
+
+/** Without the quotes that most names do not need. */
+function readable(name: string): string {
+  return name.replaceAll(/"([a-z_][a-z0-9_]*)"/g, "$1");
 }
 
 function qualified(node: Node | undefined): string {

@@ -53,7 +53,11 @@ export type NewEvent = Subject &
         readonly type: "statement.done";
         readonly payload: Progressed & { readonly durationMs?: number };
       }
-    | { readonly type: "migration.failed"; readonly payload: { readonly error: RecordedError } }
+    | {
+        readonly type: "migration.failed";
+        /** `ended`: the statement under way has ended, and nothing of it is to be looked for. */
+        readonly payload: { readonly error: RecordedError; readonly ended?: true };
+      }
   );
 
 /** Column of the duration that `record` returns: of what ended, in milliseconds. */

@@ -1,0 +1,76 @@
+import { randomUUID } from "node:crypto";
+import { hostname } from "node:os";
+import { pid } from "node:process";
+import { canceledError, MigrateError } from "./errors.ts";
+import { loadHistory } from "./io/folder.ts";
+import type { RunRequest } from "./io/request.ts";
+import { shielded } from "./io/run.ts";
+import type { OnFailpoint } from "./io/session.ts";
+import { asMigrateError } from "./io/thrown.ts";
+import type { ResolvedOptions } from "./pure/options.ts";
+import type { CallOptions } from "./reports.ts";
+import type { History } from "./types.ts";
+import { TOOL_VERSION } from "./version.ts";
+
+/** What every call of a migrator has in common: a request of its own, and what is thrown for it. */
+export class Calls {
+  readonly #options: ResolvedOptions;
+  readonly #onFailpoint: OnFailpoint | undefined;
+
+  constructor(options: ResolvedOptions, onFailpoint: OnFailpoint | undefined) {
+    this.#options = options;
+    this.#onFailpoint = onFailpoint;
+  }
+
+  /** Reads the folder while the work connects; where it is needed, a bad one ends the work at once. */
+  async run<T>(
+    call: CallOptions,
+    work: (request: RunRequest) => Promise<T>,
+    { folder }: { readonly folder: "needed" | "optional" } = { folder: "needed" },
+  ): Promise<T> {
+    const badFolder = new AbortController();
+    const history = loadHistory(this.#options.dir);
+    history.catch(() => {
+      if (folder === "needed") badFolder.abort();
+    });
+    const signals = call.signal ? [call.signal, badFolder.signal] : [badFolder.signal];
+    try {
+      return await work(this.request(call, AbortSignal.any(signals), history));
+    } catch (error) {
+      if (folder === "needed") await history;
+      throw this.errorOf(call, error);
+    }
+  }
+
+  /** What is thrown for an error of a call. */
+  errorOf(call: CallOptions, error: unknown): unknown {
+    return call.signal?.aborted && !(error instanceof MigrateError)
+      ? canceledError(error)
+      : asMigrateError(error, this.#options.ledgerSchema);
+  }
+
+  /** All that the engine is given for one call. */
+  request(
+    call: CallOptions,
+    signal: AbortSignal | undefined,
+    history: Promise<History>,
+  ): RunRequest {
+    const { ledgerSchema, appVersion, dir: _dir, ...settings } = this.#options;
+    return {
+      ...settings,
+      schema: ledgerSchema,
+      history,
+      plan: {},
+      identity: {
+        runId: randomUUID(),
+        host: hostname(),
+        processId: pid,
+        toolVersion: TOOL_VERSION,
+        appVersion,
+      },
+      signal,
+      onProgress: shielded(call.onProgress),
+      onFailpoint: this.#onFailpoint,
+    };
+  }
+}

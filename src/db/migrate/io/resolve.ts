@@ -1,0 +1,124 @@
+import { MigrateError } from "../errors.ts";
+import { prefixOf, statementDigest } from "../pure/checksum.ts";
+import { fence, look, releaseLease } from "../pure/lease-sql.ts";
+import { type NewEvent, record } from "../pure/record-sql.ts";
+import { asksForNoTransaction, segmentsOf } from "../pure/segments.ts";
+import { parseStatements } from "../pure/statements.ts";
+import type { ResolveOptions, ResolveReport } from "../reports.ts";
+import type { LedgerRow, Tag } from "../types.ts";
+import { commitUnderLease, sinkOf } from "./commit.ts";
+import { connect } from "./connect.ts";
+import { release, takeOrWait } from "./lease.ts";
+import { isContended, runnerOf } from "./ledger.ts";
+import type { RunRequest } from "./request.ts";
+
+type InDoubt = LedgerRow & { readonly underWay: NonNullable<LedgerRow["underWay"]> };
+
+/**
+ * Records a person's answer to whether a statement in doubt was done, under the lease: a runner
+ * that is at work is waited for.
+ *
+ * @throws MigrateError `usage` where nothing of the migration is in doubt; `checksum_mismatch` where
+ * the file has another statement in its place; `lock_timeout`, `lease_lost`, `connect`, `config`
+ */
+export async function resolveDoubt(
+  request: RunRequest,
+  tag: Tag,
+  answer: ResolveOptions["answer"],
+): Promise<ResolveReport> {
+  const { schema, identity, waitTimeoutMs, onProgress, signal } = request;
+  const { session, first } = await connect(request, look(schema));
+  try {
+    const runner = runnerOf(first, schema);
+    if (runner === undefined) throw nothingInDoubt(tag, "there is no ledger yet");
+    const wait = { session, schema, identity, waitTimeoutMs, onProgress, signal };
+    const outcome = await takeOrWait(wait, runner, () => false);
+    // Nobody has done it for us: that is what the last argument says.
+    if (outcome.kind === "done") throw new TypeError("an answer has no end but its own");
+    const { lease } = outcome;
+    try {
+      const row = inDoubt(outcome.rows, tag);
+      const payload = await payloadOf(request, row, answer);
+      const { attempt, checksum, underWay } = row;
+      const event = { type: "migration.resolved", tag, attempt, checksum, payload } as NewEvent;
+      const context = { schema, identity, lease, sink: await sinkOf(request), lockTimeoutMs: 0 };
+      await commitUnderLease(session, "resolve", [
+        fence(schema, lease, { activity: "resolve" }),
+        ...record(context, [event], { head: null, activity: null }),
+        releaseLease(schema, lease),
+      ]);
+      const { statement, label } = underWay;
+      return { tag, answer, statement, statements: row.statementsTotal, label };
+    } catch (error) {
+      await release(session, schema, lease).catch(() => undefined);
+      throw isContended(error) ? leaseLost(error) : error;
+    }
+  } finally {
+    await session.close();
+  }
+}
+
+function inDoubt(rows: readonly LedgerRow[], tag: Tag): InDoubt {
+  const row = rows.find((item) => item.tag === tag);
+  if (row === undefined) throw nothingInDoubt(tag, "it was never started");
+  const { underWay, state } = row;
+  if (underWay === null)
+    throw nothingInDoubt(tag, `it is ${state}, and none of its statements is open`);
+  return { ...row, underWay };
+}
+
+async function payloadOf(
+  request: RunRequest,
+  row: InDoubt,
+  answer: ResolveOptions["answer"],
+): Promise<unknown> {
+  const before = row.state === "FAILED" ? "FAILED" : "STUCK";
+  if (answer === "retry") return { before, answer };
+  const { underWay, tag } = row;
+  const { migrations, dir } = await request.history;
+  const migration = migrations.find((item) => item.tag === tag);
+  if (migration === undefined) throw missing(tag, dir);
+  const statements = await parseStatements(migration.sql, migration.file);
+  const statement = statements[underWay.statement - 1];
+  if (statement === undefined || statementDigest(statement.text) !== underWay.digest) {
+    throw new MigrateError({
+      code: "checksum_mismatch",
+      tag,
+      fact: `Statement ${underWay.statement} of ${migration.file} is not the one that was begun (${underWay.label}).`,
+      remedy: "Nothing was written. Restore the statement, or answer with --retry.",
+    });
+  }
+  const noTransaction = asksForNoTransaction(migration.sql);
+  const segments = segmentsOf(statements, { noTransaction, resumeAt: underWay.statement - 1 });
+  // A COMMIT behind it is done with it.
+  const done = segments[0]?.kind === "outside" ? segments[0].to : underWay.statement;
+  const prefix = prefixOf(statements.slice(0, done));
+  return { before, answer, statement: done, statements: statements.length, prefix };
+}
+
+function leaseLost(cause: unknown): MigrateError {
+  return new MigrateError({
+    code: "lease_lost",
+    fact: "Another runner took the lease.",
+    remedy: "Nothing was written by this one. Look at `tidemark status`, then run it again.",
+    cause,
+  });
+}
+
+function nothingInDoubt(tag: Tag, why: string): MigrateError {
+  return new MigrateError({
+    code: "usage",
+    tag,
+    fact: `Nothing of ${tag} is in doubt: ${why}.`,
+    remedy: "Nothing was written. `tidemark status` shows what is.",
+  });
+}
+
+function missing(tag: Tag, dir: string): MigrateError {
+  return new MigrateError({
+    code: "missing_file",
+    tag,
+    fact: `${dir} has no migration ${tag}.`,
+    remedy: "Nothing was written. Bring its file back, or answer with --retry.",
+  });
+}

@@ -1,0 +1,38 @@
+import { identifier, integer, literal } from "./quote.ts";
+
+/** Reads the state table, a row a tag. */
+export function readRows(schema: string): string {
+  return `select pg_catalog.jsonb_build_object(
+  'tag', m.tag, 'state', m.state, 'rank', m.rank, 'attempt', m.attempt, 'checksum', m.checksum,
+  'statementsDone', m.statements_done, 'statementsTotal', m.statements_total, 'prefix', m.prefix, 'underWay', m.under_way,
+  'startedAt', m.started_at, 'finishedAt', m.finished_at, 'durationMs', m.duration_ms,
+  'runId', m.run_id, 'owner', m.owner, 'error', m.error, 'eventId', m.event_id
+) as tidemark_row
+from ${identifier(schema)}.schema_migrations m`;
+}
+
+/** Reads the log, oldest first; from behind an event, of one tag. */
+export function readEvents(
+  schema: string,
+  { tag, after }: { readonly tag?: string | undefined; readonly after?: number | undefined } = {},
+): string {
+  return `select ${eventObject("e")} as tidemark_event
+from ${identifier(schema)}.migration_events e
+where e.id > ${integer(after ?? 0)}${tag === undefined ? "" : ` and e.tag = ${literal(tag)}`}
+order by e.id`;
+}
+
+/** A row of the log as one object. */
+export function eventObject(alias: string): string {
+  const e = alias;
+  return `pg_catalog.jsonb_build_object(
+  'id', ${e}.id, 'at', ${e}.at, 'type', ${e}.type, 'runId', ${e}.run_id, 'tag', ${e}.tag,
+  'attempt', ${e}.attempt, 'checksum', ${e}.checksum, 'payload', ${e}.payload,
+  'owner', ${ownerObject(e)}
+)`;
+}
+
+/** The owner columns of an event as one object, which is what the state table keeps. */
+export function ownerObject(alias: string): string {
+  return `pg_catalog.jsonb_build_object('user', ${alias}.db_user, 'host', ${alias}.host, 'processId', ${alias}.process_id, 'backendPid', ${alias}.backend_pid, 'backendStart', ${alias}.backend_start, 'toolVersion', ${alias}.tool_version, 'appVersion', ${alias}.app_version)`;
+}

@@ -1,0 +1,264 @@
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { DatabaseMigrator, MigrateError } from "../../src/db/migrate/index.ts";
+import { createDatabase, type TestDatabase } from "../helpers/database.ts";
+import { type HistoryFolder, historyFolder } from "../helpers/history.ts";
+import { expectFoldToMatch } from "../helpers/ledger.ts";
+import { startRunner } from "../helpers/runner-process.ts";
+
+let database: TestDatabase;
+let folder: HistoryFolder;
+
+beforeEach(async () => {
+  database = await createDatabase();
+  await database.sql.unsafe(`create table users (id integer primary key, email text);
+    insert into users values (1, 'ada'), (2, 'ada');
+    create table ticks (what text);`);
+});
+
+afterEach(async () => {
+  await folder.remove();
+  await database.drop();
+});
+
+function migrator(): DatabaseMigrator {
+  return new DatabaseMigrator({ url: database.url, dir: folder.dir });
+}
+
+async function failure(work: Promise<unknown>): Promise<MigrateError> {
+  const error = await work.then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  );
+  if (!(error instanceof MigrateError)) throw new Error(`no MigrateError: ${String(error)}`);
+  return error;
+}
+
+async function indexes() {
+  return database.sql`
+    select i.indexrelid::regclass::text as name, indisvalid as valid
+    from pg_index i where indrelid = 'users'::regclass and not indisprimary order by 1`;
+}
+
+describe("an index built concurrently that fails", () => {
+  const UNIQUE = "create unique index concurrently if not exists email_key on users (email);";
+
+  test("over duplicate rows is FAILED; with the data repaired the next run leaves it valid", async () => {
+    folder = await historyFolder({ "0000_key": `insert into ticks values ('a');\n${UNIQUE}` });
+    const error = await failure(migrator().migrate());
+    expect(error).toMatchObject({ code: "migration_failed", exitCode: 1 });
+    expect(error.message).toContain("SQLSTATE 23505");
+    expect(error.message).toContain(
+      "Statement 1 of 0000_key is committed. CREATE INDEX CONCURRENTLY email_key has left an INVALID index public.email_key: the next run drops it first. The next run goes on at statement 2.",
+    );
+    expect(await indexes()).toEqual([{ name: "email_key", valid: false }]);
+    // Again, with nothing repaired: IF NOT EXISTS does not make it good.
+    await failure(migrator().migrate());
+    await database.sql`update users set email = 'bob' where id = 2`;
+    expect((await migrator().migrate()).outcome).toBe("applied");
+    expect(await indexes()).toEqual([{ name: "email_key", valid: true }]);
+    expect(await database.sql`select what from ticks`).toEqual([{ what: "a" }]);
+    await expectFoldToMatch(database.url);
+  });
+
+  test("over one that was INVALID before is FAILED, although the server says nothing", async () => {
+    folder = await historyFolder({ "0000_key": UNIQUE });
+    await database.sql
+      .unsafe("create unique index concurrently email_key on users (email)")
+      .catch(() => undefined);
+    await database.sql`update users set email = 'bob' where id = 2`;
+    const error = await failure(migrator().migrate());
+    expect(error.message).toContain(
+      "the index is INVALID (kept up to date and never used), and it was there before",
+    );
+    await database.sql`drop index email_key`;
+    await migrator().migrate();
+    expect(await indexes()).toEqual([{ name: "email_key", valid: true }]);
+  });
+
+  test.each([
+    ["another column", "create index email_key on users (id)"],
+    ["another order", "create index email_key on users (email desc)"],
+    ["a condition", "create index email_key on users (email) where id > 1"],
+    ["no uniqueness", "create index email_key on users (email)"],
+  ])("over a name that has %s is FAILED, although the server says nothing", async (_what, sql) => {
+    await database.sql`update users set email = 'bob' where id = 2`;
+    await database.sql.unsafe(sql);
+    folder = await historyFolder({ "0000_key": UNIQUE });
+    const error = await failure(migrator().migrate());
+    expect(error.code).toBe("migration_failed");
+    expect(error.message).toContain("was there before, with another definition:\n  there:  CREATE");
+  });
+
+  test("over the same index is done, however it is written", async () => {
+    await database.sql`update users set email = 'bob' where id = 2`;
+    await database.sql`create unique index email_key on users (email)`;
+    folder = await historyFolder({
+      "0000_key":
+        'CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS email_key /* é */ ON "users" USING btree ("email" ASC NULLS LAST);',
+    });
+    expect((await migrator().migrate()).outcome).toBe("applied");
+  });
+
+  test("by a signal is FAILED as canceled, and leaves what the next run clears away", async () => {
+    folder = await historyFolder({
+      "0000_index": "create index concurrently email_idx on users (email);",
+    });
+    const holder = await database.sql.reserve();
+    await holder.unsafe("begin; lock table users in row exclusive mode");
+    const stop = new AbortController();
+    const error = await failure(
+      migrator().migrate({
+        signal: stop.signal,
+        onProgress: ({ kind }) => {
+          if (kind === "blocked") stop.abort();
+        },
+      }),
+    );
+    await holder.unsafe("rollback");
+    holder.release();
+    expect(error).toMatchObject({ code: "canceled", exitCode: 130 });
+    expect(error.message).toContain("has left an INVALID index public.email_idx");
+    await migrator().migrate();
+    expect(await indexes()).toEqual([{ name: "email_idx", valid: true }]);
+  });
+
+  test("on a partitioned table is refused before anything runs, with the recipe", async () => {
+    await database.sql`create table events (id integer) partition by range (id)`;
+    folder = await historyFolder({
+      "0000_first": "insert into ticks values ('first');",
+      "0001_index": "create index concurrently events_idx on events (id);",
+    });
+    const error = await failure(migrator().migrate());
+    expect(error).toMatchObject({ code: "unsupported_statement", exitCode: 2 });
+    expect(error.message).toContain("CREATE INDEX … ON ONLY");
+    expect(await database.sql`select from ticks`).toHaveLength(0);
+  });
+});
+
+describe("a build that waits for others", () => {
+  test("has no lock_timeout, whatever the role and the file set, and names whom it waits for", async () => {
+    await database.sql.unsafe(`alter database ${database.name} set lock_timeout = '100ms'`);
+    await database.sql.unsafe(`alter database ${database.name} set statement_timeout = '300ms'`);
+    folder = await historyFolder({
+      "0000_index":
+        "set lock_timeout = '50ms';\ncreate index concurrently email_idx on users (email);",
+    });
+    const holder = await database.sql.reserve();
+    await holder.unsafe(
+      "set application_name = 'checkout'; begin; lock table users in row exclusive mode",
+    );
+    const [who] = await holder`select pg_backend_pid() as pid`;
+    let seen = 0;
+    const report = await migrator().migrate({
+      onProgress: (item) => {
+        if (item.kind !== "blocked") return;
+        seen += 1;
+        expect(item.blockers).toMatchObject([
+          { pid: who?.pid, application: "checkout", state: "idle in transaction" },
+        ]);
+        if (seen === 2) void holder.unsafe("rollback").then(() => holder.release());
+      },
+    });
+    expect(seen).toBeGreaterThanOrEqual(2);
+    expect(report.outcome).toBe("applied");
+    expect(await indexes()).toEqual([{ name: "email_idx", valid: true }]);
+  });
+});
+
+describe("a file that asks for no transaction", () => {
+  const FILE = `-- tidemark: no-transaction
+create procedure refill() language plpgsql as $$
+begin insert into ticks values ('one'); commit; insert into ticks values ('two'); commit; end $$;
+set application_name = 'refill';
+call refill();
+insert into ticks select current_setting('application_name');`;
+
+  test("runs its statements one by one, a procedure that commits too, each with the file's settings", async () => {
+    folder = await historyFolder({ "0000_refill": FILE });
+    await migrator().migrate();
+    expect(await database.sql`select what from ticks`).toEqual([
+      { what: "one" },
+      { what: "two" },
+      { what: "refill" },
+    ]);
+    const { rows } = await expectFoldToMatch(database.url);
+    expect(rows).toMatchObject([{ state: "DONE", statementsDone: 4 }]);
+  });
+
+  test("is in doubt when its runner dies in one of them, and nothing runs until somebody answers", async () => {
+    folder = await historyFolder({ "0000_refill": FILE });
+    const options = { url: database.url, dir: folder.dir };
+    const runner = await startRunner();
+    runner.start({ options, failpoint: { phase: "after", message: "statement:0000_refill#3" } });
+    expect((await runner.end).signal).toBe("SIGKILL");
+    const error = await failure(migrator().migrate());
+    expect(error).toMatchObject({ code: "in_doubt", exitCode: 6 });
+    expect(error.message).toContain("statement 3 of 4 (call refill()) was begun");
+    expect(error.message).toContain("`tidemark resolve 0000_refill --done`");
+    const { migrations } = await migrator().status();
+    expect(migrations[0]?.state).toMatchObject({
+      kind: "STUCK",
+      doubt: { statement: 3, needsAnswer: true },
+    });
+    expect(await migrator().resolve({ tag: "0000_refill", answer: "done" })).toEqual({
+      tag: "0000_refill",
+      answer: "done",
+      statement: 3,
+      statements: 4,
+      label: "call refill()",
+    });
+    await migrator().migrate();
+    expect(await database.sql`select what from ticks`).toHaveLength(3);
+    await expectFoldToMatch(database.url);
+  });
+
+  test("runs the statement again where the answer is that it was not done", async () => {
+    folder = await historyFolder({ "0000_refill": FILE });
+    const options = { url: database.url, dir: folder.dir };
+    const runner = await startRunner();
+    runner.start({ options, failpoint: { phase: "before", message: "statement:0000_refill#3" } });
+    expect((await runner.end).signal).toBe("SIGKILL");
+    await failure(migrator().migrate());
+    await migrator().resolve({ tag: "0000_refill", answer: "retry" });
+    await migrator().migrate();
+    expect(await database.sql`select what from ticks`).toHaveLength(3);
+  });
+
+  test("runs a statement again that the server has reported as failed", async () => {
+    folder = await historyFolder({
+      "0000_fill": "-- tidemark: no-transaction\ninsert into later values (1);",
+    });
+    const error = await failure(migrator().migrate());
+    expect(error.message).toContain(
+      "It ran outside a transaction: what it committed by itself stays.",
+    );
+    await database.sql`create table later (id integer)`;
+    await migrator().migrate();
+    expect(await database.sql`select id from later`).toEqual([{ id: 1 }]);
+  });
+
+  test("keeps what stands between BEGIN and COMMIT together", async () => {
+    folder = await historyFolder({
+      "0000_fill":
+        "-- tidemark: no-transaction\nbegin;\ninsert into ticks values ('x');\nselect 1 / 0;\ncommit;",
+    });
+    await failure(migrator().migrate());
+    expect(await database.sql`select what from ticks`).toEqual([]);
+  });
+});
+
+describe("an answer", () => {
+  test.each([
+    ["of a migration that is done", "0000_done", "it is DONE"],
+    ["of one that is not known", "0009_other", "it was never started"],
+  ])("%s is refused", async (_what, tag, text) => {
+    folder = await historyFolder({ "0000_done": "select 1;" });
+    await migrator().migrate();
+    const error = await failure(migrator().resolve({ tag, answer: "done" }));
+    expect(error).toMatchObject({ code: "usage", exitCode: 2 });
+    expect(error.message).toContain(text);
+    // The lease is free again.
+    expect((await migrator().status()).problems).toEqual([]);
+    expect(await database.sql`select run_id from tidemark.runner`).toEqual([{ run_id: null }]);
+  });
+});
