@@ -87,6 +87,7 @@ function addMigrate(program: Command, onEnd: (exitCode: number) => void): void {
     )
     .option("--lock-tries <count>", "how often it tries to get its locks (default: 10)")
     .option("--lock-budget <seconds>", "bound on all of its tries (default: none)")
+    .option("--deadline <seconds>", "bound on the whole run, concurrent builds too (default: none)")
     .action(async (flags: MigrateFlags) => {
       onEnd(await (await import("./migrate.ts")).runMigrate(flags));
     });

@@ -1,6 +1,6 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import { inject } from "vitest";
+import { inject, onTestFinished } from "vitest";
 import type {
   MigrateOptions,
   MigrateReport,
@@ -52,6 +52,10 @@ export async function startRunner(): Promise<Runner> {
   const script = fileURLToPath(new URL("runner-child.mjs", import.meta.url));
   const child = fork(script, [inject("builtEngine")], {
     stdio: ["ignore", "inherit", "inherit", "ipc"],
+  });
+  // A test that fails half-way leaves no frozen process behind.
+  onTestFinished(() => {
+    child.kill("SIGKILL");
   });
   let last: Omit<RunnerEnd, "signal"> = { progress: [] };
   const lookers: (() => void)[] = [];

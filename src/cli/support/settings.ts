@@ -27,6 +27,8 @@ export interface CommonFlags {
   readonly lockTries?: string;
   /** Seconds, as typed. */
   readonly lockBudget?: string;
+  /** Seconds, as typed. */
+  readonly deadline?: string;
   readonly embedded?: boolean;
   readonly json?: boolean;
   readonly quiet?: boolean;
@@ -102,6 +104,7 @@ function parsePatience(flags: CommonFlags, problems: string[]): Partial<Migrator
     lockTimeoutMs: seconds("--lock-timeout", flags.lockTimeout),
     lockTries: flags.lockTries === undefined ? undefined : Number(flags.lockTries || Number.NaN),
     lockBudgetMs: seconds("--lock-budget", flags.lockBudget),
+    deadlineMs: seconds("--deadline", flags.deadline),
   };
   return Object.fromEntries(Object.entries(found).filter(([, value]) => value !== undefined));
 }

@@ -1,8 +1,9 @@
 import { culpritOf, recordCanceled, recordError, type ServerErrorFields } from "../pure/failure.ts";
-import { type LockPatience, lockError, pauseAfterTry } from "../pure/lock-patience.ts";
+import { heldBy, type LockPatience, lockError, pauseAfterTry } from "../pure/lock-patience.ts";
 import { startMessage } from "../pure/message.ts";
 import type { Part } from "../pure/parts.ts";
 import { type BlockerWatch, watchBlockers } from "./blockers.ts";
+import { deadlineOf } from "./deadline.ts";
 import type { Execution } from "./execution.ts";
 import { LeaseLost } from "./lease-lost.ts";
 import { isContended, LOCK_CONFLICTS, QUERY_CANCELED, rollBack } from "./ledger.ts";
@@ -106,7 +107,8 @@ async function failureOf(
   const { step } = part;
   const culprit = culpritOf(message, stage, error);
   if (error.code === QUERY_CANCELED && execution.signal?.aborted) {
-    return stopBefore(execution, index, error, { left, ended: hasEnded(failure) });
+    const ended = hasEnded(failure);
+    return stopBefore(execution, index, error, { left, ended, watch: tried.watch });
   }
   if (culprit === undefined && stage.kind === "fence" && isContended(error)) {
     await rollBack(execution.session);
@@ -149,18 +151,26 @@ async function stopBefore(
   execution: Execution,
   index: number,
   cause: ServerErrorFields | undefined,
-  outside: { readonly left?: string | undefined; readonly ended?: boolean } = {},
+  more: {
+    readonly left?: string | undefined;
+    readonly ended?: boolean;
+    readonly watch?: BlockerWatch;
+  } = {},
 ): Promise<Error> {
   const part = execution.parts[index];
   if (part === undefined) throw new RangeError(`no part ${index}`);
-  const { migration } = part.step;
+  const reached = deadlineOf(execution.signal);
+  const held = reached === undefined ? [] : heldBy(more.watch?.seen() ?? []);
+  const aftermath = aftermathOf(execution, part, more.left);
+  const why = reached === undefined ? "was canceled" : `was canceled: ${reached.message}`;
+  const deadline = reached === undefined ? "" : " With a longer --deadline it has more time.";
   return recordAndRelease(execution, {
     steps: execution.steps,
     index: part.stepIndex,
-    recorded: recordCanceled(migration, aftermathOf(execution, part, outside.left)),
-    ended: outside.ended ?? false,
-    code: "canceled",
-    remedy: "Next: run `tidemark migrate` again; it goes on from here.",
+    recorded: recordCanceled(part.step.migration, aftermath, why, held),
+    ended: more.ended ?? false,
+    code: reached === undefined ? "canceled" : "lock_timeout",
+    remedy: `Next: run \`tidemark migrate\` again; it goes on from here.${deadline}`,
     cause,
   });
 }

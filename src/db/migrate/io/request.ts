@@ -12,6 +12,7 @@ export interface RunRequest extends ConnectOptions {
   readonly identity: RunIdentity;
   readonly waitTimeoutMs: number;
   readonly lockPatience: LockPatience;
+  readonly deadlineMs: number | undefined;
   /** In place of the folder's own. */
   readonly eventSink: EventSink | undefined;
   readonly history: Promise<History>;

@@ -6,6 +6,7 @@ import { stateOf } from "../pure/state.ts";
 import type { AppliedMigration, Progress } from "../reports.ts";
 import type { Ledger, Tag } from "../types.ts";
 import { connect } from "./connect.ts";
+import { boundBy, deadlineError, deadlineOf } from "./deadline.ts";
 import { LeaseLost } from "./lease-lost.ts";
 import { countForeignRows, rowsOf, runnerOf } from "./ledger.ts";
 import { SessionLost } from "./loss.ts";
@@ -22,6 +23,15 @@ const MOST_LOSSES = 5;
  * @throws MigrateError
  */
 export async function runMigrations(request: RunRequest): Promise<RunResult> {
+  const bounded = boundBy(request.signal, request.deadlineMs);
+  try {
+    return await runUntilDone({ ...request, signal: bounded.signal });
+  } finally {
+    bounded.stop();
+  }
+}
+
+async function runUntilDone(request: RunRequest): Promise<RunResult> {
   const applied = new Map<Tag, AppliedMigration>();
   const since = Date.now();
   let losses = 0;
@@ -33,7 +43,9 @@ export async function runMigrations(request: RunRequest): Promise<RunResult> {
       return { ...end, outcome: list.length > 0 ? "applied" : end.outcome, applied: list };
     } catch (error) {
       if (request.signal?.aborted && !(error instanceof MigrateError)) {
-        throw afterApplying(canceledError(error), [...applied.keys()]);
+        const reached = deadlineOf(request.signal);
+        const stopped = reached ? deadlineError(reached, error) : canceledError(error);
+        throw afterApplying(stopped, [...applied.keys()]);
       }
       if (error instanceof MigrateError) throw afterApplying(error, [...applied.keys()]);
       if (!(error instanceof SessionLost || error instanceof LeaseLost)) throw error;

@@ -191,8 +191,10 @@ class Link {
     );
     reply.catch(() => undefined);
     if (this.#onFailpoint !== undefined) {
-      // The driver writes at the end of the turn.
-      await new Promise((resolve) => setImmediate(resolve));
+      // The driver takes a turn to build the message, and writes at the end of the next.
+      for (let turn = 0; turn < 3; turn += 1) {
+        await new Promise((resolve) => setImmediate(resolve));
+      }
       await this.#hook("sent", name);
     }
     return { reply, cancel: () => cancelActive(query) };

@@ -104,8 +104,13 @@ export function recordError(
 }
 
 /** The record of a run that was told to stop. */
-export function recordCanceled(migration: Migration, aftermath: Aftermath): RecordedError {
-  const message = `${migration.tag} was canceled`;
+export function recordCanceled(
+  migration: Migration,
+  aftermath: Aftermath,
+  why: string,
+  more: readonly string[],
+): RecordedError {
+  const message = `${migration.tag} ${why}`;
   return {
     sqlState: null,
     message,
@@ -117,7 +122,7 @@ export function recordCanceled(migration: Migration, aftermath: Aftermath): Reco
     column: null,
     statement: null,
     statements: null,
-    text: `${message}.\n${stateText(migration.tag, aftermath)}`,
+    text: [`${message}.`, ...more, stateText(migration.tag, aftermath)].join("\n"),
   };
 }
 

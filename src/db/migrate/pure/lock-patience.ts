@@ -37,6 +37,11 @@ export function pauseAfterTry(
   return pauseMs;
 }
 
+/** A line for each session that held a migration up. */
+export function heldBy(blockers: readonly Blocker[]): readonly string[] {
+  return blockers.map((blocker) => `held by: ${describeBlocker(blocker)}`);
+}
+
 /** What is said of a migration that got no lock: who held it, and what to do. */
 export function lockError(
   { lockTimeoutMs, lockBudgetMs }: LockPatience,
@@ -45,7 +50,7 @@ export function lockError(
   blind: string | undefined,
 ): { readonly lines: readonly string[]; readonly remedy: string } {
   const budget = lockBudgetMs === undefined ? "" : `, within ${duration(lockBudgetMs)} in all`;
-  const held = blockers.map((blocker) => `held by: ${describeBlocker(blocker)}`);
+  const held = heldBy(blockers);
   const nobody = blind === undefined ? [] : [`held by: nobody could look (${blind})`];
   return {
     lines: [

@@ -20,6 +20,11 @@ export interface MigratorOptions {
   readonly lockTries?: number;
   /** Bound on all these tries and pauses, in milliseconds. Default: none but the tries. */
   readonly lockBudgetMs?: number;
+  /**
+   * Bound on a whole run of `migrate()`, waiting and working, in milliseconds: what runs then is
+   * canceled and rolled back. Default: none.
+   */
+  readonly deadlineMs?: number;
   /** The app's copy of the migration events. Default: `event-sink.sql` in the folder, where it is there. */
   readonly eventSink?: EventSink;
   /** Stands in each event, so that a migration can be traced to a release. */
@@ -33,6 +38,7 @@ export interface ResolvedOptions {
   readonly connectTimeoutMs: number;
   readonly waitTimeoutMs: number;
   readonly lockPatience: LockPatience;
+  readonly deadlineMs: number | undefined;
   readonly eventSink: EventSink | undefined;
   readonly appVersion: string | null;
 }
@@ -56,7 +62,7 @@ export function resolveOptions(options: MigratorOptions): ResolvedOptions {
 
 /** What is wrong with the options beside the URL, a text each. */
 export function optionProblems(options: Omit<MigratorOptions, "url">): readonly string[] {
-  const { dir, ledgerSchema, connectTimeoutMs, waitTimeoutMs, lockPatience } =
+  const { dir, ledgerSchema, connectTimeoutMs, waitTimeoutMs, lockPatience, deadlineMs } =
     withDefaults(options);
   return [
     ...(dir === "" ? ["the migrations folder has no name"] : []),
@@ -64,6 +70,9 @@ export function optionProblems(options: Omit<MigratorOptions, "url">): readonly 
     ...timeoutProblems("the connect time-out", connectTimeoutMs, LONGEST_TIMER_MS),
     ...timeoutProblems("the wait time-out", waitTimeoutMs, Number.MAX_VALUE),
     ...lockProblems(lockPatience),
+    ...(deadlineMs === undefined
+      ? []
+      : timeoutProblems("the deadline", deadlineMs, LONGEST_TIMER_MS)),
   ];
 }
 
@@ -90,6 +99,7 @@ function withDefaults<T extends Omit<MigratorOptions, "url">>(options: T) {
       lockTries: options.lockTries ?? 10,
       lockBudgetMs: options.lockBudgetMs,
     },
+    deadlineMs: options.deadlineMs,
     eventSink: options.eventSink,
     appVersion: options.appVersion ?? null,
   };

@@ -83,7 +83,11 @@ function detachOf({ relation, cmds = [] }: TreeOf<"AlterTableStmt">): Outside | 
     if (!def.PartitionCmd.concurrent) continue;
     const partition = nameOf(def.PartitionCmd.name);
     const action = { kind: "detach", table: nameOf(relation), partition } as const;
-    return { action, label: `DETACH PARTITION ${readable(partition)} CONCURRENTLY`, concurrent: true };
+    return {
+      action,
+      label: `DETACH PARTITION ${readable(partition)} CONCURRENTLY`,
+      concurrent: true,
+    };
   }
   return undefined;
 }

@@ -1,0 +1,46 @@
+import { MigrateError } from "../errors.ts";
+import { duration } from "../pure/report.ts";
+
+/** Reason of a signal: the run's time is over. */
+export class DeadlineReached extends Error {
+  override readonly name = "DeadlineReached";
+  readonly deadlineMs: number;
+
+  constructor(deadlineMs: number) {
+    super(`the run's deadline of ${duration(deadlineMs)} was reached`);
+    this.deadlineMs = deadlineMs;
+  }
+}
+
+export interface Bounded {
+  /** Comes with the caller's, and at the deadline. */
+  readonly signal: AbortSignal | undefined;
+  readonly stop: () => void;
+}
+
+/** A signal that also comes when the time is over. */
+export function boundBy(signal: AbortSignal | undefined, deadlineMs: number | undefined): Bounded {
+  if (deadlineMs === undefined) return { signal, stop: () => undefined };
+  const over = new AbortController();
+  const timer = setTimeout(() => over.abort(new DeadlineReached(deadlineMs)), deadlineMs);
+  return {
+    signal: signal === undefined ? over.signal : AbortSignal.any([signal, over.signal]),
+    stop: () => clearTimeout(timer),
+  };
+}
+
+/** The deadline that a signal came for; undefined where somebody else sent it. */
+export function deadlineOf(signal: AbortSignal | undefined): DeadlineReached | undefined {
+  return signal?.reason instanceof DeadlineReached ? signal.reason : undefined;
+}
+
+/** The error of a run whose time was over while it waited, or between two migrations. */
+export function deadlineError(reached: DeadlineReached, cause: unknown): MigrateError {
+  return new MigrateError({
+    code: "lock_timeout",
+    fact: `${reached.message.replace("the", "The")}.`,
+    remedy:
+      "Nothing was run. Run it again, with a longer --deadline; it goes on from what is recorded.",
+    cause,
+  });
+}
