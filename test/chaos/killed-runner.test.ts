@@ -4,6 +4,7 @@ import type { Failpoint } from "../../src/db/migrate/io/session.ts";
 import { createDatabase, type TestDatabase } from "../helpers/database.ts";
 import { type HistoryFolder, historyFolder } from "../helpers/history.ts";
 import { expectFoldToMatch } from "../helpers/ledger.ts";
+import { tcpProxy } from "../helpers/network.ts";
 import { startRunner } from "../helpers/runner-process.ts";
 import { MIXED } from "./history.ts";
 
@@ -34,6 +35,31 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await folder.remove();
+});
+
+test("the failpoints cover every message that a run sends", async () => {
+  const database = await createDatabase();
+  const sent: string[] = [];
+  const proxy = await tcpProxy(database.url, {
+    onMessage: (type, text) => {
+      // Start-up and farewell are no messages of the run's.
+      if (type !== "p" && type !== "X") sent.push(`${type} ${text}`);
+    },
+  });
+  const passed: Failpoint[] = [];
+  const onFailpoint = (point: Failpoint) => {
+    passed.push(point);
+  };
+  await new DatabaseMigrator({ url: proxy.url, dir: folder.dir }, { onFailpoint }).migrate();
+  await proxy.close();
+  await database.drop();
+  expect(sent.every((text) => text.startsWith("Q "))).toBe(true);
+  expect(passed.filter(({ phase }) => phase === "before")).toHaveLength(sent.length);
+  expect(passed.filter(({ phase }) => phase === "after")).toHaveLength(sent.length);
+  // The first of a connection goes out while it is made.
+  const first = passed.filter(({ phase, message }) => phase === "before" && message === "look")[0];
+  expect(passed[0]).toEqual(first);
+  expect(passed.filter(({ phase }) => phase === "sent")).toHaveLength(sent.length - 1);
 });
 
 const tally = { kills: 0, resumes: 0, runs: 0 };

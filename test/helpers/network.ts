@@ -25,13 +25,18 @@ export interface TcpProxy {
 /** A proxy in front of a server, whose connections can be cut; with a delay, a long line. */
 export async function tcpProxy(
   target: string,
-  options: { readonly delayMs?: number } = {},
+  options: {
+    readonly delayMs?: number;
+    /** Told the text of each query that a client sends, and the type of each other message. */
+    readonly onMessage?: (type: string, text: string) => void;
+  } = {},
 ): Promise<TcpProxy> {
   const { hostname, port } = new URL(target);
   const sockets = new Set<Socket>();
   let muted = false;
   const server = createServer((client) => {
     const upstream = connect(Number(port), hostname);
+    if (options.onMessage) client.on("data", messageReader(options.onMessage));
     for (const [from, to] of [
       [client, upstream],
       [upstream, client],
@@ -84,4 +89,24 @@ function listen(server: Server, onPort = 0): Promise<number> {
       if (address !== null && typeof address === "object") resolve(address.port);
     });
   });
+}
+
+/** Reads the messages of one client: a start-up packet without a type, then one after the other. */
+function messageReader(onMessage: (type: string, text: string) => void) {
+  let rest = Buffer.alloc(0);
+  let started = false;
+  return (chunk: Buffer): void => {
+    rest = Buffer.concat([rest, chunk]);
+    for (;;) {
+      const head = started ? 1 : 0;
+      if (rest.length < head + 4) return;
+      const end = head + rest.readInt32BE(head);
+      if (rest.length < end) return;
+      if (started) {
+        onMessage(String.fromCharCode(rest[0] ?? 0), rest.toString("utf8", 5, end - 1));
+      }
+      started = true;
+      rest = rest.subarray(end);
+    }
+  };
 }

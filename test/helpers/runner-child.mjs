@@ -4,7 +4,7 @@ const [, , engine] = process.argv;
 const { DatabaseMigrator } = await import(engine);
 
 process.on("message", async (task) => {
-  const { options, migrate, failpoint } = task;
+  const { options, migrate, failpoint, runners } = task;
   let passed = -1;
   const onFailpoint = async ({ phase, message }) => {
     passed += 1;
@@ -22,14 +22,13 @@ process.on("message", async (task) => {
   const progress = [];
   try {
     const migrator = new DatabaseMigrator(options, { onFailpoint });
-    const report = await migrator.migrate({
-      ...migrate,
-      onProgress: (item) => {
-        progress.push(item);
-        process.send({ kind: "progress", item });
-      },
-    });
-    process.send({ kind: "end", report, progress }, () => process.disconnect());
+    const onProgress = (item) => {
+      progress.push(item);
+      process.send({ kind: "progress", item });
+    };
+    const run = () => migrator.migrate({ ...migrate, onProgress });
+    const [report, ...others] = await Promise.all(Array.from({ length: runners ?? 1 }, run));
+    process.send({ kind: "end", report, others, progress }, () => process.disconnect());
   } catch (error) {
     const { code, message, stack, exitCode } = error;
     process.send({ kind: "end", error: { code, message, stack, exitCode }, progress }, () =>

@@ -11,6 +11,8 @@ import type { Failpoint } from "../../src/db/migrate/io/session.ts";
 
 export interface RunnerTask {
   readonly options: MigratorOptions;
+  /** How many runs there are in the process, all at once. Default 1. */
+  readonly runners?: number;
   readonly migrate?: Pick<MigrateOptions, "to" | "allowOutOfOrder">;
   /**
    * Where the process is to send itself a signal; SIGKILL when none is named. At a point of
@@ -23,6 +25,8 @@ export interface RunnerTask {
 
 export interface RunnerEnd {
   readonly report?: MigrateReport;
+  /** Of the other runs in the process. */
+  readonly others?: readonly MigrateReport[];
   readonly error?: { readonly code: string; readonly message: string; readonly stack: string };
   readonly progress: readonly Progress[];
   /** The signal that ended the process, where one did. */

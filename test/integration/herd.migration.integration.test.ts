@@ -19,19 +19,45 @@ afterEach(async () => {
 });
 
 describe("processes that boot at one moment on an empty database", () => {
-  test.each([2, 20])(
-    "%i of them: all succeed, each migration runs once",
-    { timeout: 60_000 },
-    async (count) => {
-      const ends = await runHerd(count, { options: { url: database.url, dir: folder.dir } });
+  // The concurrent index waits for every session with a snapshot: whoever waits must not hold one.
+  const MIXED = {
+    ...THREE,
+    "0003_index": "create index concurrently notes_body_idx on notes (body);",
+    "0004_second_note": "insert into notes (body) values ('again');",
+  };
+
+  test.each([
+    [2, 1],
+    [50, 1],
+    [4, 50],
+  ])(
+    "%i of them, with %i runs in each: all succeed, each migration runs once, nobody is in a deadlock",
+    { timeout: 120_000 },
+    async (count, runners) => {
+      await folder.remove();
+      folder = await historyFolder(MIXED);
+      const options = { url: database.url, dir: folder.dir, connectTimeoutMs: 60_000 };
+      const ends = await runHerd(count, { options, runners });
       expect(ends.map(({ error }) => error)).toEqual(ends.map(() => undefined));
-      expect(ends.map(({ report }) => report?.version)).toEqual(ends.map(() => "0002_first_note"));
-      expect(ends.filter(({ report }) => report?.outcome === "applied")).toHaveLength(1);
-      const { events } = await expectFoldToMatch(database.url);
-      expect(events.map(({ type }) => type)).toEqual(
-        Array.from({ length: 6 }, (_, i) => (i % 2 === 0 ? "migration.started" : "migration.done")),
+      const reports = ends.flatMap(({ report, others = [] }) => [report, ...others]);
+      expect(reports).toHaveLength(count * runners);
+      expect(new Set(reports.map((report) => report?.version))).toEqual(
+        new Set(["0004_second_note"]),
       );
-      expect(await database.sql`select body from notes`).toEqual([{ body: "hello" }]);
+      expect(reports.filter((report) => report?.outcome === "applied")).toHaveLength(1);
+      const { events } = await expectFoldToMatch(database.url);
+      expect(events.filter(({ type }) => type === "migration.started")).toHaveLength(5);
+      expect(events.filter(({ type }) => type === "migration.done")).toHaveLength(5);
+      expect(await database.sql`select body from notes order by id`).toEqual([
+        { body: "hello" },
+        { body: "again" },
+      ]);
+      expect(
+        await database.sql`select indisvalid from pg_index where indexrelid = 'notes_body_idx'::regclass`,
+      ).toEqual([{ indisvalid: true }]);
+      expect(
+        await database.sql`select deadlocks::int from pg_stat_database where datname = current_database()`,
+      ).toEqual([{ deadlocks: 0 }]);
     },
   );
 

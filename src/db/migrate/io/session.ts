@@ -146,8 +146,9 @@ class Link {
       await this.#hook("after", name);
       return this.#replyOf(result, []);
     } catch (error) {
-      if (isServerError(error) && !isFatal(error)) return error;
-      throw error;
+      if (!isServerError(error) || isFatal(error)) throw error;
+      await this.#hook("after", name);
+      return error;
     }
   }
 
@@ -185,8 +186,10 @@ class Link {
         await this.#hook("after", name);
         return this.#replyOf(result, rows);
       },
-      (error: unknown) => {
-        throw this.#settle(error);
+      async (error: unknown) => {
+        const settled = this.#settle(error);
+        if (isServerError(settled)) await this.#hook("after", name);
+        throw settled;
       },
     );
     reply.catch(() => undefined);

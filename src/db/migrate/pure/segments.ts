@@ -97,7 +97,7 @@ export function segmentsOf(
     .filter(({ to }) => to > options.resumeAt)
     .map((segment) => behind(segment, options.resumeAt, settingsAt));
   const { length } = statements;
-  return left.length > 0 ? left : [empty(length, settingsAt)];
+  return left.length > 0 ? left : [{ ...empty(length, settingsAt), from: options.resumeAt }];
 }
 
 function opaqueUnlessSetting({ tree, text }: Statement): Outside | undefined {
@@ -150,7 +150,13 @@ class Cutter {
 
 /** What is left of a segment that begins before the statements that are not done. */
 function behind(segment: Segment, done: number, settingsAt: (index: number) => Settings): Segment {
-  if (segment.kind === "outside" || segment.from >= done) return segment;
+  if (segment.from >= done) return segment;
+  if (segment.kind === "outside") {
+    // A border that was written behind it since is not to run it again.
+    return segment.placed.index >= done
+      ? { ...segment, from: done }
+      : { ...empty(segment.to, settingsAt), from: done };
+  }
   const statements = segment.statements.filter(({ index }) => index >= done);
   return { ...segment, from: done, statements, settings: settingsAt(done) };
 }
