@@ -45,8 +45,8 @@ export async function readCatalog({ url, leaveOut = [] }: ReadCatalogOptions): P
  * the names of NOT NULL constraints, where a sequence stands, an extension's version, rows,
  * tablespaces, and the server's roles. Owners and grants are compared by the roles' names.
  *
- * Kinds that are known by name alone (operators, casts, text search, languages) are compared by
- * name, with a warning.
+ * A warning: kinds that are known by name alone (operators, casts, text search, languages) and are
+ * compared by it; servers of two major versions, which write the same definition differently.
  */
 export function compareCatalogs(expected: Catalog, found: Catalog): Comparison {
   const { modeled, others } = compareContents(expected[CONTENTS], found[CONTENTS]);

@@ -158,10 +158,14 @@ export const PLANTS: readonly Plant[] = [
   },
   {
     what: "a view",
-    sql: "create or replace view shop.adults as select id, name from shop.users where age >= 21",
-    said: [
-      "view shop.adults: definition, line 4: expected WHERE (age >= 18);, found WHERE (age >= 21);",
-    ],
+    sql: "create or replace view shop.limits as select 21 as age",
+    said: ["view shop.limits: definition: expected SELECT 18 AS age;, found SELECT 21 AS age;"],
+  },
+  {
+    what: "a default of a view's column",
+    sql: "alter view shop.names alter column name set default 'nobody'",
+    said: ["column shop.names.name: default: expected none, found 'nobody'::text"],
+    stays: true,
   },
   {
     what: "a comment on a view's column",
@@ -172,10 +176,9 @@ export const PLANTS: readonly Plant[] = [
   {
     what: "a materialised view",
     sql: `drop materialized view shop.totals;
-      create materialized view shop.totals as
-        select user_id, max(total) as total from shop.orders group by user_id`,
+      create materialized view shop.totals as select 1::bigint as total`,
     said: [
-      "materialized view shop.totals: definition, line 2: expected sum(total) AS total, found max(total) AS total",
+      "materialized view shop.totals: definition, line 1: expected SELECT count(*) AS total, found SELECT (1)::bigint AS total;",
     ],
   },
   {
@@ -334,6 +337,17 @@ $$`,
     what: "a table's storage parameters",
     sql: "alter table shop.lines set (fillfactor = 70)",
     said: ["table shop.lines: storage parameters: expected none, found fillfactor=70"],
+  },
+  {
+    what: "a table without a log",
+    sql: "alter table shop.times set unlogged",
+    said: ["table shop.times: persistence: expected permanent, found unlogged"],
+  },
+  {
+    what: "a second parent",
+    sql: "alter table shop.notes inherit shop.times",
+    said: ["table shop.notes: inherits: expected at most one table, found shop.marks, shop.times"],
+    stays: true,
   },
   {
     what: "replica identity",

@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import {
   type Catalog,
   CatalogError,
@@ -190,6 +190,13 @@ describe("a catalog that cannot be read", () => {
     throw new Error("it was read");
   };
 
+  /** While a catalog's table is locked away: who reads it waits. */
+  const withLockedCatalog = <T>(work: () => Promise<T>): Promise<T> =>
+    shop.sql.begin(async (sql) => {
+      await sql`lock table pg_catalog.pg_publication`;
+      return work();
+    }) as Promise<T>;
+
   test("nobody listens there: says where, and what to do", async () => {
     const { code, message } = await failureOf("postgres://ada:secret@127.0.0.1:1/shop");
     expect({ code, message }).toEqual({
@@ -198,6 +205,35 @@ describe("a catalog that cannot be read", () => {
         /^Cannot connect to postgres:\/\/ada@127\.0\.0\.1:1\/shop: .*ECONNREFUSED/,
       ),
     });
+  });
+
+  test("the server refuses a query: says which error", async () => {
+    const reader = urlOfDatabase(shop.name, { user: roles.reader, password: "reader" });
+    await onServer((admin) => admin.unsafe(`alter role ${roles.reader} set lock_timeout = '10ms'`));
+    const failure = await withLockedCatalog(() => failureOf(reader));
+    await onServer((admin) => admin.unsafe(`alter role ${roles.reader} reset lock_timeout`));
+    expect(failure).toEqual({
+      code: "unreadable",
+      message: expect.stringMatching(
+        /^The server refused to show its catalog: canceling statement due to lock timeout \(SQLSTATE 55P03\)\.\nNothing was compared\./,
+      ),
+    });
+  });
+
+  test("the connection dies: nothing is read on another one", async () => {
+    const failure = await withLockedCatalog(async () => {
+      const reading = failureOf(shop.url);
+      await vi.waitUntil(async () => {
+        const rows = await shop.sql`
+          select pg_terminate_backend(pid) from pg_stat_activity
+          where application_name = 'tidemark-catalog' and wait_event_type = 'Lock'
+            and datname = current_database()`;
+        return rows.length > 0;
+      });
+      return reading;
+    });
+    expect(failure.code).toBe("unreadable");
+    expect(failure.message).toContain("Nothing was compared.");
   });
 
   test("a URL that is none: says so without showing it", async () => {

@@ -15,12 +15,12 @@ export function describeDifference(difference: Difference): string {
 
 function inBrackets(definition: string | undefined): string {
   if (definition === undefined) return "";
-  return definition.includes("\n") ? "" : ` (${definition})`;
+  return definition.includes("\n") ? "" : ` (${definition.trim()})`;
 }
 
 function describeChange(expected: string, found: string): string {
   if (!expected.includes("\n") && !found.includes("\n")) {
-    return `: expected ${expected}, found ${found}`;
+    return `: expected ${expected.trim()}, found ${found.trim()}`;
   }
   const wanted = expected.split("\n");
   const there = found.split("\n");

@@ -13,6 +13,8 @@ import { readTraits, type Trait } from "./traits.ts";
 export interface CatalogContents {
   readonly facts: FactBase;
   readonly traits: readonly Trait[];
+  /** Of the server: `18`. */
+  readonly majorVersion: number;
   readonly warnings: readonly CatalogWarning[];
 }
 
@@ -29,7 +31,7 @@ export async function readContents(
 ): Promise<CatalogContents> {
   return withReaderPool(url, async (pool) => {
     let traits: readonly Trait[] = [];
-    const { factBase, diagnostics } = await extract(asPgPool(pool), {
+    const { factBase, diagnostics, pgVersion } = await extract(asPgPool(pool), {
       handlers: [
         {
           // Not an extension's: the hook that pg-delta has for reading more in its snapshot.
@@ -44,6 +46,7 @@ export async function readContents(
     return {
       facts: withoutSchemas(factBase, leftOut),
       traits: traits.filter(({ schema }) => schema === null || !leftOut.has(schema)),
+      majorVersion: Number.parseInt(pgVersion, 10),
       warnings: diagnostics
         .filter(({ severity, code }) => severity !== "info" && code !== "dangling_edge")
         .map(({ message, code, context }) => ({

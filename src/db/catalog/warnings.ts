@@ -11,7 +11,15 @@ export function readWarnings(expected: CatalogContents, found: CatalogContents):
   const texts = warnings.map(({ kind, text }) =>
     kind === undefined ? text : unmodeledText(kind, expected, found),
   );
-  return [...new Set(texts)];
+  return [...versionWarnings(expected, found), ...new Set(texts)];
+}
+
+/** Seen: PostgreSQL 15 writes `users.age` in a view's definition, where 16 writes `age`. */
+function versionWarnings(expected: CatalogContents, found: CatalogContents): readonly string[] {
+  if (expected.majorVersion === found.majorVersion) return [];
+  return [
+    `The servers write definitions each in its way: expected of PostgreSQL ${expected.majorVersion}, found of ${found.majorVersion}. Compare databases of one major version.`,
+  ];
 }
 
 function unmodeledText(kind: string, expected: CatalogContents, found: CatalogContents): string {
