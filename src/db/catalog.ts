@@ -41,9 +41,10 @@ export async function readCatalog({ url, leaveOut = [] }: ReadCatalogOptions): P
 
 /**
  * Compares two catalogs, both ways; pure. No difference: the order of columns (one that is added
- * later is the last, wherever the schema file has it), in which order and how anything was made,
- * the names of NOT NULL constraints, where a sequence stands, an extension's version, rows,
- * tablespaces, and the server's roles. Owners and grants are compared by the roles' names.
+ * later is the last, wherever the schema file has it) and of a type's attributes, in which order and
+ * how anything was made, names of NOT NULL constraints, where a sequence stands, an extension's
+ * version, tablespaces, CLUSTER, rows, large objects, the server's roles, and the comment and grants
+ * of the database itself. Owners and grants are compared by the roles' names.
  *
  * A warning: kinds that are known by name alone (operators, casts, text search, languages) and are
  * compared by it; servers of two major versions, which write the same definition differently.

@@ -52,13 +52,16 @@ export const TRAIT_QUERIES: readonly string[] = [
    ) as p (property, value)
    where c.relkind in ('v', 'm', 'c') and a.attnum > 0 and not a.attisdropped and p.value is not null`,
 
-  // PostgreSQL 18: NOT NULL as a constraint that old rows may break.
+  // PostgreSQL 18: a NOT NULL that old rows may break, or inheriting tables need not have.
   `select 'column', n.nspname, array[n.nspname, c.relname, a.attname],
-     array[n.nspname, c.relname], 'not null', 'yes, not validated', 'no'
+     array[n.nspname, c.relname], p.property, 'no', 'yes'
    from pg_constraint o join pg_class c on c.oid = o.conrelid
    join pg_namespace n on n.oid = c.relnamespace
    join pg_attribute a on a.attrelid = c.oid and a.attnum = o.conkey[1]
-   where o.contype = 'n' and not o.convalidated`,
+   cross join lateral (values
+     ('not null validated', not o.convalidated), ('not null inherited', o.connoinherit)
+   ) as p (property, holds)
+   where o.contype = 'n' and p.holds`,
 
   `select case c.relkind when 'm' then 'materialized view' when 'S' then 'sequence' else 'table' end,
      n.nspname, array[n.nspname, c.relname], array[n.nspname, c.relname],
@@ -66,6 +69,7 @@ export const TRAIT_QUERIES: readonly string[] = [
    from pg_class c join pg_namespace n on n.oid = c.relnamespace left join pg_am m on m.oid = c.relam
    cross join lateral (values
      ('populated', case when c.relkind = 'm' and not c.relispopulated then 'no' end, 'yes'),
+     ('of type', nullif(c.reloftype, 0)::regtype::text, 'none'),
      ('access method', case when m.amname <> 'heap' then m.amname end, 'heap'),
      ('persistence', case when c.relkind = 'S' and c.relpersistence = 'u' then 'unlogged' end, 'permanent'),
      -- pg-delta knows the first parent alone.

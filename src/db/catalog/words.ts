@@ -47,7 +47,8 @@ export function valueWords(property: string, value: unknown): string {
 }
 
 function recordWords(value: object): string {
-  if ("schema" in value && "name" in value) return `${value.schema}.${value.name}`;
+  // A reference: schema, table, column.
+  if ("schema" in value) return Object.values(value).join(".");
   return Object.entries(value)
     .filter(([key, item]) => !key.startsWith("_") && item !== null && item !== undefined)
     .map(([key, item]) => `${propertyWord(key)} ${valueWords(key, item)}`)
