@@ -271,8 +271,29 @@ $$`,
   },
   {
     what: "an extension",
-    sql: "create extension hstore",
+    sql: "create extension hstore schema public",
     said: ["extension hstore is not expected"],
+  },
+  {
+    what: "what lies in a schema with the name of an extension that nobody expects",
+    sql: "alter table hstore.things add column weight integer",
+    said: ["column hstore.things.weight is not expected (integer)"],
+  },
+  {
+    what: "an index that is gone",
+    sql: "drop index hstore.same_name",
+    said: [
+      "index hstore.same_name is missing (CREATE INDEX same_name ON hstore.things USING btree (id))",
+    ],
+  },
+  {
+    what: "a statistics object with the name of an index that is gone",
+    sql: `drop statistics hstore.same_name;
+      create statistics hstore.same_name (ndistinct) on id, size from hstore.things`,
+    said: [
+      "statistics object hstore.same_name: definition: expected CREATE STATISTICS hstore.same_name (dependencies) ON id, size FROM hstore.things, found CREATE STATISTICS hstore.same_name (ndistinct) ON id, size FROM hstore.things",
+    ],
+    stays: true,
   },
   {
     what: "a comment",

@@ -1,13 +1,15 @@
 import type { Delta, Fact, FactBase, StableId } from "@supabase/pg-delta/core";
 import { kindOf, nameOf, type Path, pathOf } from "./names.ts";
-import type { Difference } from "./types.ts";
+import type { Difference, ObjectKind } from "./types.ts";
 import { changeWords, grantWords, propertyWord, valueWords } from "./words.ts";
 
 interface DeltaReport {
   readonly differences: readonly Difference[];
-  /** Whether only one side has the object there, or what holds it. */
-  readonly isGone: (path: Path) => boolean;
+  /** Whether only one side has that object. */
+  readonly isGone: IsGone;
 }
+
+export type IsGone = (kind: ObjectKind, path: Path) => boolean;
 
 /**
  * pg-delta's deltas, which are a fact each, as what a person would call a difference: of a missing
@@ -19,9 +21,8 @@ export function describeDeltas(
   found: FactBase,
 ): DeltaReport {
   const objects = deltas.filter(isFactDelta).filter(isObject);
-  const gone = new Set(objects.map(({ fact }) => JSON.stringify(pathOf(fact.id))));
-  const isGone = (path: Path) =>
-    path.some((_name, index) => gone.has(JSON.stringify(path.slice(0, index + 1))));
+  const gone = new Set(objects.map(({ fact }) => placeOf(kindOf(fact.id), pathOf(fact.id))));
+  const isGone: IsGone = (kind, path) => gone.has(placeOf(kind, path));
   const newOwners = new Set(
     deltas.flatMap((delta) =>
       delta.verb === "link" && isOwnerLink(delta) ? [keyOf(delta.edge.from)] : [],
@@ -31,10 +32,24 @@ export function describeDeltas(
   return { differences: deltas.flatMap((delta) => describe(delta, sides)), isGone };
 }
 
+/** These share one space of names; a schema and an extension, say, may have the same one. */
+const RELATIONS: ReadonlySet<ObjectKind> = new Set([
+  "table",
+  "foreign table",
+  "view",
+  "materialized view",
+  "sequence",
+  "index",
+]);
+
+function placeOf(kind: ObjectKind, path: Path): string {
+  return JSON.stringify([RELATIONS.has(kind) ? "relation" : kind, ...path]);
+}
+
 interface Sides {
   readonly expected: FactBase;
   readonly found: FactBase;
-  readonly isGone: (path: Path) => boolean;
+  readonly isGone: IsGone;
   readonly newOwners: ReadonlySet<string>;
 }
 
@@ -78,8 +93,7 @@ function describe(delta: Delta, sides: Sides): readonly Difference[] {
 }
 
 function describeObject({ verb, fact }: FactDelta, sides: Sides): readonly Difference[] {
-  const parent = fact.parent === undefined ? undefined : pathOf(fact.parent);
-  if (parent !== undefined && sides.isGone(parent)) return [];
+  if (fact.parent !== undefined && isGoneFact(fact.parent, sides)) return [];
   const object = { kind: kindOf(fact.id), name: nameOf(fact.id) };
   const definition = definitionOf(fact);
   return verb === "remove"
@@ -126,48 +140,41 @@ function differs(id: StableId, attribute: string, { expected, found }: Sides): b
   return expected.get(id)?.payload[attribute] !== found.get(id)?.payload[attribute];
 }
 
+function isGoneFact(id: StableId, { isGone }: Sides): boolean {
+  return isGone(kindOf(id), pathOf(id));
+}
+
+/** What has the property. */
+function holderOf(id: StableId): StableId {
+  if (id.kind === "default") return { ...id, kind: "column" };
+  if (id.kind === "acl" && id.column !== undefined) return columnOf(id.target, id.column);
+  return "target" in id ? id.target : id;
+}
+
 function describeProperty(id: StableId, sides: Sides): readonly Difference[] {
-  if (sides.isGone(pathOf(id))) return [];
+  const holder = holderOf(id);
+  if (isGoneFact(holder, sides)) return [];
   const expected = sides.expected.get(id);
   const found = sides.found.get(id);
-  const side = { change: "different" } as const;
+  const object = { kind: kindOf(holder), name: nameOf(holder), change: "different" } as const;
+  const [wanted, there] = [expected?.payload ?? {}, found?.payload ?? {}];
   switch (id.kind) {
-    case "default": {
-      const column: StableId = { ...id, kind: "column" };
-      return [
-        {
-          ...side,
-          kind: "column",
-          name: nameOf(column),
-          property: "default",
-          expected: valueWords("expr", expected?.payload.expr),
-          found: valueWords("expr", found?.payload.expr),
-        },
-      ];
-    }
+    case "default":
+      return [{ ...object, property: "default", ...changeWords("expr", wanted.expr, there.expr) }];
     case "comment":
+      return [{ ...object, property: "comment", ...changeWords("", wanted.text, there.text) }];
     case "securityLabel":
       return [
-        {
-          ...side,
-          kind: kindOf(id.target),
-          name: nameOf(id.target),
-          property: kindOf(id),
-          expected: valueWords("", expected?.payload.text ?? expected?.payload.label),
-          found: valueWords("", found?.payload.text ?? found?.payload.label),
-        },
+        { ...object, property: kindOf(id), ...changeWords("label", wanted.label, there.label) },
       ];
     case "acl":
       if (isDefaultOfOwner(expected) && isDefaultOfOwner(found)) return [];
       return [
         {
-          ...side,
-          kind: id.column === undefined ? kindOf(id.target) : "column",
-          name:
-            id.column === undefined ? nameOf(id.target) : nameOf(columnOf(id.target, id.column)),
+          ...object,
           property: `grants to ${id.grantee}`,
-          expected: grantWords(expected?.payload.privileges, expected?.payload.grantable),
-          found: grantWords(found?.payload.privileges, found?.payload.grantable),
+          expected: grantWords(wanted.privileges, wanted.grantable),
+          found: grantWords(there.privileges, there.grantable),
         },
       ];
     default:
@@ -189,7 +196,7 @@ function columnOf(table: StableId, name: string): StableId {
 
 /** Of what edges say, the owner alone: the rest follows from the definitions. */
 function describeOwner(id: StableId, sides: Sides): readonly Difference[] {
-  if (sides.isGone(pathOf(id))) return [];
+  if (isGoneFact(id, sides)) return [];
   const expected = ownerIn(sides.expected, id);
   const found = ownerIn(sides.found, id);
   if (expected === found) return [];

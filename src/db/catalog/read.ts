@@ -65,9 +65,9 @@ function withoutSchemas(base: FactBase, leftOut: ReadonlySet<string>): FactBase 
   if (leftOut.size === 0) return base;
   const stays = (id: StableId) => !leftOut.has(schemaOf(id) ?? "");
   const edges = base.edges.filter(({ from, to }: DependencyEdge) => stays(from) && stays(to));
-  return buildFactBase(
-    base.facts().filter(({ id }) => stays(id)),
-    edges,
-    base.source,
-  );
+  const facts = base.facts().filter(({ id }) => stays(id));
+  const rest = buildFactBase(facts, edges, base.source);
+  // The planner refuses by them what it cannot know.
+  rest.diagnostics.push(...base.diagnostics);
+  return rest;
 }

@@ -1,4 +1,5 @@
 import type { Row } from "./connection.ts";
+import type { IsGone } from "./deltas.ts";
 import { formatPath, type Path } from "./names.ts";
 import { NAMES_QUERY, TRAIT_QUERIES } from "./traits-sql.ts";
 import type { Difference } from "./types.ts";
@@ -53,17 +54,22 @@ function columnsOf(query: string): string {
 export function compareTraits(
   expected: readonly Trait[],
   found: readonly Trait[],
-  isGone: (path: Path) => boolean,
+  isGone: IsGone,
 ): readonly Difference[] {
   const wanted = new Map(expected.map((trait) => [keyOf(trait), trait]));
   const there = new Map(found.map((trait) => [keyOf(trait), trait]));
   const differences: Difference[] = [];
   for (const [key, trait] of new Map([...wanted, ...there])) {
-    if (isGone(trait.path) || isGone(trait.within)) continue;
+    if (isWithinGone(trait, isGone)) continue;
     const difference = compareTrait(trait, wanted.get(key), there.get(key));
     if (difference !== undefined) differences.push(difference);
   }
   return differences;
+}
+
+function isWithinGone({ kind, schema, path, within }: Trait, isGone: IsGone): boolean {
+  if (schema !== null && isGone("schema", [schema])) return true;
+  return isGone(kind, path) || isGone("table", within);
 }
 
 function compareTrait(
