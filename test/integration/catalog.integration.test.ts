@@ -159,6 +159,31 @@ describe("planted", () => {
   });
 });
 
+test("statements are planned from nothing to the project's own schema, and back", async () => {
+  const leaveOut = ["tidemark"];
+  const [migrated, built] = await Promise.all([
+    createDatabase({ template: "migrated" }),
+    createDatabase(),
+  ]);
+  try {
+    const full = await readCatalog({ ...migrated, leaveOut });
+    const empty = await readCatalog({ ...built, leaveOut });
+    for (const [from, to] of [
+      [empty, full],
+      [full, empty],
+    ] as const) {
+      const { statements, remaining } = planCatalog(from, to);
+      expect(remaining).toEqual([]);
+      await built.sql.begin(async (sql) => {
+        for (const statement of statements) await sql.unsafe(statement.sql);
+      });
+      expect(compareCatalogs(to, await readCatalog({ ...built, leaveOut }))).toEqual(NOTHING);
+    }
+  } finally {
+    await Promise.all([migrated.drop(), built.drop()]);
+  }
+});
+
 test("an index that a failed concurrent build left INVALID is a difference", async () => {
   const [valid, invalid] = await Promise.all([createDatabase(), createDatabase()]);
   try {
