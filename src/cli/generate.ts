@@ -22,6 +22,9 @@ export function runGenerate(name: string | undefined, flags: GenerateFlags): Pro
     const written = await writeSumFile(dir);
     output.json(written);
     output.print(`Wrote ${written.file}: ${written.migrations} migrations, head ${written.head}.`);
+    if (flags.custom) {
+      output.note("Next: write SQL into the new file, which is empty, then run `tidemark sum`.");
+    }
     return 0;
   });
 }

@@ -1,24 +1,8 @@
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { createDatabase, type TestDatabase } from "../helpers/database.ts";
-import { THREE } from "../helpers/history.ts";
-import { createProject, type Project } from "../helpers/project.ts";
-import { screen } from "../helpers/screen.ts";
+import { afterEach, describe, expect, test } from "vitest";
+import { useProject } from "../helpers/project-fixture.ts";
 
-let database: TestDatabase;
-let project: Project;
-
-beforeEach(async () => {
-  database = await createDatabase();
-  project = await createProject(THREE);
-});
-
-afterEach(async () => {
-  await project.remove();
-  await database.drop();
-});
-
-const tidemark = async (...args: readonly string[]) =>
-  screen(await project.run(args, { DATABASE_URL: database.url }), { project: project.root });
+const here = useProject();
+const { tidemark } = here;
 
 describe("a folder that cannot be run is refused before anything is created:", () => {
   afterEach(expectNothingRan);
@@ -46,7 +30,7 @@ describe("a folder that cannot be run is refused before anything is created:", (
   });
 
   test("a folder without a journal", async () => {
-    await project.write("sql/0000_a.sql", "select 1;");
+    await here.project.write("sql/0000_a.sql", "select 1;");
     expect(await tidemark("status", "--dir", "sql")).toMatchInlineSnapshot(`
       "exit code 2
       --- stderr
@@ -57,7 +41,7 @@ describe("a folder that cannot be run is refused before anything is created:", (
   });
 
   test("drizzle-kit's newer layout", async () => {
-    await project.write("v1/20251101120000_first/migration.sql", "select 1;");
+    await here.project.write("v1/20251101120000_first/migration.sql", "select 1;");
     expect(await tidemark("migrate", "--dir", "v1")).toMatchInlineSnapshot(`
       "exit code 2
       --- stderr
@@ -68,7 +52,7 @@ describe("a folder that cannot be run is refused before anything is created:", (
   });
 
   test("a journal entry without its file", async () => {
-    await project.delete("drizzle/0001_add_author.sql");
+    await here.project.delete("drizzle/0001_add_author.sql");
     expect(await tidemark("migrate")).toMatchInlineSnapshot(`
       "exit code 2
       --- stderr
@@ -88,8 +72,8 @@ describe("a folder that cannot be run is refused before anything is created:", (
   });
 
   test("a folder in a file's place", async () => {
-    await project.delete("drizzle/0001_add_author.sql");
-    await project.write("drizzle/0001_add_author.sql/oops", "");
+    await here.project.delete("drizzle/0001_add_author.sql");
+    await here.project.write("drizzle/0001_add_author.sql/oops", "");
     expect(await tidemark("migrate")).toMatchInlineSnapshot(`
       "exit code 2
       --- stderr
@@ -100,7 +84,7 @@ describe("a folder that cannot be run is refused before anything is created:", (
   });
 
   test("a tag and an index twice", async () => {
-    await project.write(
+    await here.project.write(
       "drizzle/meta/_journal.json",
       JSON.stringify({
         entries: [
@@ -121,7 +105,7 @@ describe("a folder that cannot be run is refused before anything is created:", (
   });
 
   test("a journal with the marks of a merge", async () => {
-    await project.write(
+    await here.project.write(
       "drizzle/meta/_journal.json",
       `{\n<<<<<<< HEAD\n  "entries": []\n=======\n  "entries": []\n>>>>>>> main\n}\n`,
     );
@@ -137,7 +121,7 @@ describe("a folder that cannot be run is refused before anything is created:", (
   });
 
   test("a journal that is something else", async () => {
-    await project.write("drizzle/meta/_journal.json", "[]");
+    await here.project.write("drizzle/meta/_journal.json", "[]");
     expect(await tidemark("status", "--json")).toMatchInlineSnapshot(`
       "exit code 2
       --- stdout
@@ -150,7 +134,7 @@ describe("a folder that cannot be run is refused before anything is created:", (
   });
 
   test("SQL that does not parse, in the last file", async () => {
-    await project.write(
+    await here.project.write(
       "drizzle/0002_first_note.sql",
       `INSERT INTO "notes"\n  ("body")\nVALUE ('hello');`,
     );
@@ -187,7 +171,10 @@ describe("a folder that cannot be run is refused before anything is created:", (
   });
 
   test("a NUL byte", async () => {
-    await project.write("drizzle/0002_first_note.sql", "select 1;\nselect\0 2;\ndrop table notes;");
+    await here.project.write(
+      "drizzle/0002_first_note.sql",
+      "select 1;\nselect\0 2;\ndrop table notes;",
+    );
     expect(await tidemark("migrate")).toMatchInlineSnapshot(`
       "exit code 2
       --- stderr
@@ -204,7 +191,10 @@ describe("a folder that cannot be run is refused before anything is created:", (
   });
 
   test("a file that is not UTF-8 text", async () => {
-    await project.write("drizzle/0002_first_note.sql", Buffer.from("select 'é';\n", "utf16le"));
+    await here.project.write(
+      "drizzle/0002_first_note.sql",
+      Buffer.from("select 'é';\n", "utf16le"),
+    );
     expect(await tidemark("migrate")).toMatchInlineSnapshot(`
       "exit code 2
       --- stderr
@@ -221,7 +211,7 @@ describe("a folder that cannot be run is refused before anything is created:", (
 
   test("a file in an encoding of one byte a character", async () => {
     const latin1 = Buffer.from("select 1;\nselect 'café';\n", "latin1");
-    await project.write("drizzle/0002_first_note.sql", latin1);
+    await here.project.write("drizzle/0002_first_note.sql", latin1);
     expect(await tidemark("migrate")).toMatchInlineSnapshot(`
       "exit code 2
       --- stderr
@@ -238,10 +228,10 @@ describe("a folder that cannot be run is refused before anything is created:", (
   });
 
   test("a stale sum file", async () => {
-    await project.run(["sum"]);
-    await project.write("drizzle/0001_add_author.sql", "-- edited");
-    await project.write("drizzle/0003_new.sql", "select 1;");
-    await project.list(["0000_create_notes", "0001_add_author", "0003_new"]);
+    await here.project.run(["sum"]);
+    await here.project.write("drizzle/0001_add_author.sql", "-- edited");
+    await here.project.write("drizzle/0003_new.sql", "select 1;");
+    await here.project.list(["0000_create_notes", "0001_add_author", "0003_new"]);
     expect(await tidemark("migrate")).toMatchInlineSnapshot(`
       "exit code 2
       --- stderr
@@ -267,8 +257,8 @@ describe("a folder that cannot be run is refused before anything is created:", (
   });
 
   test("a sum file for another order", async () => {
-    await project.run(["sum"]);
-    await project.list(["0000_create_notes", "0002_first_note", "0001_add_author"]);
+    await here.project.run(["sum"]);
+    await here.project.list(["0000_create_notes", "0002_first_note", "0001_add_author"]);
     expect(await tidemark("migrate")).toMatchInlineSnapshot(`
       "exit code 2
       --- stderr
@@ -305,7 +295,7 @@ describe("a folder that cannot be run is refused before anything is created:", (
 });
 
 test("a file without a journal entry is a warning, and is not run", async () => {
-  await project.write("drizzle/0003_stray.sql", "create table stray (id integer);");
+  await here.project.write("drizzle/0003_stray.sql", "create table stray (id integer);");
   expect(await tidemark("migrate", "--quiet")).toMatchInlineSnapshot(`
     "exit code 0
     --- stdout
@@ -332,8 +322,8 @@ test("a file without a journal entry is a warning, and is not run", async () => 
 });
 
 test("an empty file, and one of comments alone, are migrations that do nothing", async () => {
-  await project.write("drizzle/0001_add_author.sql", "");
-  await project.write("drizzle/0002_first_note.sql", "-- Custom SQL migration file\n");
+  await here.project.write("drizzle/0001_add_author.sql", "");
+  await here.project.write("drizzle/0002_first_note.sql", "-- Custom SQL migration file\n");
   expect(await tidemark("migrate")).toMatchInlineSnapshot(`
     "exit code 0
     --- stdout
@@ -358,12 +348,12 @@ async function expectNothingRan(): Promise<void> {
   const tables = await relations();
   expect(tables.filter((name) => !name.startsWith("tidemark."))).toEqual([]);
   if (tables.length === 0) return;
-  expect(await database.sql`select * from tidemark.migration_events`).toEqual([]);
+  expect(await here.database.sql`select * from tidemark.migration_events`).toEqual([]);
 }
 
 /** Tables of everybody but the system. */
 async function relations(): Promise<readonly string[]> {
-  const rows = await database.sql`
+  const rows = await here.database.sql`
     select nspname || '.' || relname as name from pg_class c join pg_namespace n on n.oid = relnamespace
     where relkind = 'r' and nspname not in ('pg_catalog', 'information_schema') order by 1`;
   return rows.map(({ name }) => name);

@@ -1,36 +1,26 @@
-import { afterEach, beforeEach, expect, test } from "vitest";
-import { createDatabase, type TestDatabase } from "../helpers/database.ts";
+import { afterEach, expect, test } from "vitest";
 import { THREE } from "../helpers/history.ts";
 import { createEmptyLedger } from "../helpers/ledger.ts";
-import { createProject, type Project } from "../helpers/project.ts";
-import { screen } from "../helpers/screen.ts";
+import { useProject } from "../helpers/project-fixture.ts";
 
-let database: TestDatabase;
-let project: Project;
+const here = useProject();
+const { tidemark } = here;
 
 /** One more than was applied, which nothing here may run. */
 const FOUR = { ...THREE, "0003_never": "create table never (id integer);" };
 
-beforeEach(async () => {
-  database = await createDatabase();
-  project = await createProject(THREE);
-});
-
 afterEach(async () => {
-  await project.remove();
-  const [row] = await database.sql`select to_regclass('public.never') as never`;
-  await database.drop();
+  const [row] = await here.database.sql`select to_regclass('public.never') as never`;
   expect(row).toEqual({ never: null });
 });
 
-const tidemark = async (...args: readonly string[]) =>
-  screen(await project.run(args, { DATABASE_URL: database.url }), { project: project.root });
-
 /** All three applied; then there is one more to apply. */
 async function migrateThree(): Promise<void> {
-  expect(await project.run(["migrate"], { DATABASE_URL: database.url })).toMatchObject({ code: 0 });
-  await project.write("drizzle/0003_never.sql", FOUR["0003_never"]);
-  await project.list(Object.keys(FOUR));
+  expect(await here.project.run(["migrate"], { DATABASE_URL: here.database.url })).toMatchObject({
+    code: 0,
+  });
+  await here.project.write("drizzle/0003_never.sql", FOUR["0003_never"]);
+  await here.project.list(Object.keys(FOUR));
 }
 
 const DRIZZLE_TABLE = `create schema drizzle;
@@ -39,7 +29,7 @@ const DRIZZLE_TABLE = `create schema drizzle;
 
 test("an applied file that was edited", async () => {
   await migrateThree();
-  await project.write("drizzle/0001_add_author.sql", "-- edited\n");
+  await here.project.write("drizzle/0001_add_author.sql", "-- edited\n");
   expect(await tidemark("migrate")).toMatchInlineSnapshot(`
     "exit code 4
     --- stderr
@@ -79,7 +69,7 @@ test("an applied file that was edited", async () => {
 
 test("an applied file that is gone, with its entry", async () => {
   await migrateThree();
-  await project.list(["0000_create_notes", "0002_first_note", "0003_never"]);
+  await here.project.list(["0000_create_notes", "0002_first_note", "0003_never"]);
   expect(await tidemark("migrate")).toMatchInlineSnapshot(`
     "exit code 2
     --- stderr
@@ -106,7 +96,7 @@ test("an applied file that is gone, with its entry", async () => {
 
 test("an applied file that is gone, and its entry is not", async () => {
   await migrateThree();
-  await project.delete("drizzle/0001_add_author.sql");
+  await here.project.delete("drizzle/0001_add_author.sql");
   expect(await tidemark("migrate")).toMatchInlineSnapshot(`
     "exit code 2
     --- stderr
@@ -118,7 +108,12 @@ test("an applied file that is gone, and its entry is not", async () => {
 
 test("out of order", async () => {
   await migrateThree();
-  await project.list(["0000_create_notes", "0003_never", "0001_add_author", "0002_first_note"]);
+  await here.project.list([
+    "0000_create_notes",
+    "0003_never",
+    "0001_add_author",
+    "0002_first_note",
+  ]);
   expect(await tidemark("migrate")).toMatchInlineSnapshot(`
     "exit code 4
     --- stderr
@@ -133,7 +128,7 @@ test("out of order", async () => {
 
 test("a ledger that only a newer Tidemark reads", async () => {
   await migrateThree();
-  await database.sql`update tidemark.runner set ledger_version = 3, min_reader = 2`;
+  await here.database.sql`update tidemark.runner set ledger_version = 3, min_reader = 2`;
   expect(await tidemark("migrate")).toMatchInlineSnapshot(`
     "exit code 2
     --- stderr
@@ -154,7 +149,7 @@ test("a ledger that only a newer Tidemark reads", async () => {
 
 test("a ledger that somebody emptied", async () => {
   await migrateThree();
-  await database.sql`delete from tidemark.runner`;
+  await here.database.sql`delete from tidemark.runner`;
   expect(await tidemark("migrate")).toMatchInlineSnapshot(`
     "exit code 2
     --- stderr
@@ -165,7 +160,9 @@ test("a ledger that somebody emptied", async () => {
 });
 
 test("a schema of the ledger's name that is somebody else's", async () => {
-  await database.sql.unsafe("create schema tidemark; create table tidemark.runner (id integer)");
+  await here.database.sql.unsafe(
+    "create schema tidemark; create table tidemark.runner (id integer)",
+  );
   expect(await tidemark("status")).toMatchInlineSnapshot(`
     "exit code 2
     --- stderr
@@ -176,7 +173,7 @@ test("a schema of the ledger's name that is somebody else's", async () => {
 });
 
 test("a database that drizzle's own migrator filled, and no ledger", async () => {
-  await database.sql.unsafe(DRIZZLE_TABLE);
+  await here.database.sql.unsafe(DRIZZLE_TABLE);
   expect(await tidemark("migrate")).toMatchInlineSnapshot(`
     "exit code 4
     --- stderr
@@ -205,16 +202,16 @@ test("a database that drizzle's own migrator filled, and no ledger", async () =>
     3 pending. The database is at no version.
     "
   `);
-  const [row] = await database.sql`
+  const [row] = await here.database.sql`
     select to_regnamespace('tidemark') as ledger, to_regclass('public.notes') as notes`;
   expect(row).toEqual({ ledger: null, notes: null });
 });
 
 test("a database that drizzle's own migrator filled, beside an empty ledger", async () => {
-  await createEmptyLedger(database);
-  await database.sql.unsafe(DRIZZLE_TABLE);
+  await createEmptyLedger(here.database);
+  await here.database.sql.unsafe(DRIZZLE_TABLE);
   expect(await tidemark("migrate")).toMatch(/^exit code 4\n--- stderr\nerror \(adopt_required\)/);
-  const [row] = await database.sql`select to_regclass('public.notes') as notes`;
+  const [row] = await here.database.sql`select to_regclass('public.notes') as notes`;
   expect(row).toEqual({ notes: null });
-  expect(await database.sql`select * from tidemark.migration_events`).toEqual([]);
+  expect(await here.database.sql`select * from tidemark.migration_events`).toEqual([]);
 });

@@ -1,29 +1,17 @@
-import { afterEach, beforeEach, expect, test } from "vitest";
-import { createDatabase, type TestDatabase } from "../helpers/database.ts";
-import { THREE } from "../helpers/history.ts";
-import { createProject, type Project } from "../helpers/project.ts";
+import { afterEach, expect, test } from "vitest";
+import { useProject } from "../helpers/project-fixture.ts";
 import { screen } from "../helpers/screen.ts";
 
-let database: TestDatabase;
-let project: Project;
-
-beforeEach(async () => {
-  database = await createDatabase();
-  project = await createProject(THREE);
-});
+/** With a database that could be migrated, did the command get that far. */
+const here = useProject();
+const { tidemark } = here;
 
 afterEach(async () => {
-  await project.remove();
-  const made = await database.sql`
+  const made = await here.database.sql`
     select nspname from pg_namespace where nspname = 'tidemark'
     union all select relname from pg_class where relnamespace = 'public'::regnamespace`;
-  await database.drop();
   expect(made).toEqual([]);
 });
-
-/** With a database that could be migrated, did the command get that far. */
-const tidemark = async (...args: readonly string[]) =>
-  screen(await project.run(args, { DATABASE_URL: database.url }));
 
 test("no command at all shows the help, and is an error", async () => {
   expect(await tidemark()).toMatchInlineSnapshot(`
@@ -222,7 +210,7 @@ test("a schema for the ledger that PostgreSQL reserves", async () => {
 
 test("mistakes in the environment and in the options are one message", async () => {
   const env = { DATABASE_URL: "mysql://ada:hunter2@db/x", MIGRATION_DATABASE_URL: "hunter2 db" };
-  await project.write("drizzle.config.json", "{ out: }");
+  await here.project.write("drizzle.config.json", "{ out: }");
   const args = [
     "migrate",
     "--ledger-schema",
@@ -232,7 +220,7 @@ test("mistakes in the environment and in the options are one message", async () 
     "--wait-timeout",
     "-5",
   ];
-  const all = screen(await project.run(args, env), { project: project.root });
+  const all = screen(await here.project.run(args, env), { project: here.project.root });
   expect(all.replace(/(cannot be read: ).*/, "$1<reason>")).toMatchInlineSnapshot(`
     "exit code 2
     --- stderr
@@ -246,7 +234,7 @@ test("mistakes in the environment and in the options are one message", async () 
     Nothing was run. Correct these and run again.
     "
   `);
-  const { stdout, code } = await project.run([...args, "--json"], env);
+  const { stdout, code } = await here.project.run([...args, "--json"], env);
   expect(code).toBe(2);
   expect(JSON.parse(stdout)).toMatchObject({
     error: {
@@ -258,7 +246,13 @@ test("mistakes in the environment and in the options are one message", async () 
 });
 
 test("no URL, and a mistake beside it, are one message", async () => {
-  const { code, stderr } = await project.run(["status", "--connect-timeout", "x", "--dir", ""]);
+  const { code, stderr } = await here.project.run([
+    "status",
+    "--connect-timeout",
+    "x",
+    "--dir",
+    "",
+  ]);
   expect(code).toBe(2);
   expect(stderr).toMatchInlineSnapshot(`
     "error (config) The settings cannot be used:
@@ -271,7 +265,7 @@ test("no URL, and a mistake beside it, are one message", async () => {
 });
 
 test("no URL", async () => {
-  expect(screen(await project.run(["migrate"]))).toMatchInlineSnapshot(`
+  expect(screen(await here.project.run(["migrate"]))).toMatchInlineSnapshot(`
     "exit code 2
     --- stderr
     error (config) No database URL is set (--url, MIGRATION_DATABASE_URL or DATABASE_URL).
@@ -279,7 +273,9 @@ test("no URL", async () => {
     "
   `);
   const production = { NODE_ENV: "production" };
-  expect(screen(await project.run(["migrate", "--embedded"], production))).toMatchInlineSnapshot(`
+  expect(
+    screen(await here.project.run(["migrate", "--embedded"], production)),
+  ).toMatchInlineSnapshot(`
     "exit code 2
     --- stderr
     error (config) No database URL is set, and no embedded server is started where NODE_ENV is production.
@@ -289,9 +285,9 @@ test("no URL", async () => {
 });
 
 test("a drizzle configuration that cannot be run", async () => {
-  await project.write("drizzle.config.ts", "export default { out: missing };");
-  const text = screen(await project.run(["migrate"], { DATABASE_URL: database.url }), {
-    project: project.root,
+  await here.project.write("drizzle.config.ts", "export default { out: missing };");
+  const text = screen(await here.project.run(["migrate"], { DATABASE_URL: here.database.url }), {
+    project: here.project.root,
   });
   expect(text).toMatchInlineSnapshot(`
     "exit code 2

@@ -1,4 +1,4 @@
-import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { tidemark } from "../helpers/cli.ts";
@@ -224,6 +224,17 @@ describe("settings", () => {
     const { code, stderr } = await tidemark(["migrate", "--dir", "."], { cwd: folder.dir });
     expect(code).toBe(2);
     expect(stderr).toContain("Set DATABASE_URL");
+  });
+
+  test("no embedded server is made in a folder without migrations", async () => {
+    const before = await readdir(folder.dir);
+    const { code, stderr } = await tidemark(["status", "--dir", "nowhere", "--embedded"], {
+      cwd: folder.dir,
+    });
+    expect(stderr).toContain("There is no migrations folder at nowhere.");
+    expect(stderr).not.toContain("starting PostgreSQL");
+    expect(code).toBe(2);
+    expect(await readdir(folder.dir)).toEqual(before);
   });
 
   test("no embedded server is started in production", async () => {

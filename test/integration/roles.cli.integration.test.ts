@@ -1,36 +1,33 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { createDatabase, type TestDatabase, urlOfDatabase } from "../helpers/database.ts";
-import { THREE } from "../helpers/history.ts";
-import { createProject, type Project } from "../helpers/project.ts";
+import { urlOfDatabase } from "../helpers/database.ts";
+import { useProject } from "../helpers/project-fixture.ts";
 import { screen } from "../helpers/screen.ts";
 
-let database: TestDatabase;
-let project: Project;
+const here = useProject();
 let role: string;
 
 beforeEach(async () => {
-  database = await createDatabase();
-  project = await createProject(THREE);
-  role = `reader_${database.name}`;
-  await database.sql.unsafe(`create role ${role} login password 'reader'`);
+  role = `reader_${here.database.name}`;
+  await here.database.sql.unsafe(`create role ${role} login password 'reader'`);
 });
 
 afterEach(async () => {
-  await database.sql.unsafe(`drop owned by ${role}; drop role ${role}`);
-  await project.remove();
-  await database.drop();
+  await here.database.sql.unsafe(`drop owned by ${role}; drop role ${role}`);
 });
 
 const migrateAsOwner = (...args: readonly string[]) =>
-  project.run(["migrate", ...args], { DATABASE_URL: database.url });
+  here.project.run(["migrate", ...args], { DATABASE_URL: here.database.url });
 
 const asRole = async (...args: readonly string[]) => {
-  const url = urlOfDatabase(database.name, { user: role, password: "reader" });
-  return screen(await project.run(args, { DATABASE_URL: url }), { role, database: database.name });
+  const url = urlOfDatabase(here.database.name, { user: role, password: "reader" });
+  return screen(await here.project.run(args, { DATABASE_URL: url }), {
+    role,
+    database: here.database.name,
+  });
 };
 
 const grantReading = () =>
-  database.sql.unsafe(`grant usage on schema tidemark to ${role};
+  here.database.sql.unsafe(`grant usage on schema tidemark to ${role};
     grant select on all tables in schema tidemark to ${role}`);
 
 test("a role that may read the ledger alone sees the status", async () => {
@@ -52,7 +49,7 @@ test("a role that may read the ledger alone sees the status", async () => {
 test("so does one whose transactions are read-only", async () => {
   await migrateAsOwner();
   await grantReading();
-  await database.sql.unsafe(`alter role ${role} set default_transaction_read_only = on`);
+  await here.database.sql.unsafe(`alter role ${role} set default_transaction_read_only = on`);
   expect(await asRole("status", "--check")).toMatchInlineSnapshot(`
     "exit code 0
     --- stdout
@@ -95,7 +92,7 @@ test("a role that may read the ledger is told what it lacks to migrate", async (
     For status, this is enough: grant usage on schema "tidemark" to …; grant select on all tables in schema "tidemark" to …;
     "
   `);
-  expect(await database.sql`select * from notes`).toEqual([]);
+  expect(await here.database.sql`select * from notes`).toEqual([]);
 });
 
 test("a role without the right to create is told so, and nothing is created", async () => {
@@ -107,7 +104,7 @@ test("a role without the right to create is told so, and nothing is created", as
     For status, this is enough: grant usage on schema "tidemark" to …; grant select on all tables in schema "tidemark" to …;
     "
   `);
-  const [row] = await database.sql`
+  const [row] = await here.database.sql`
     select to_regnamespace('tidemark') as ledger, to_regclass('public.notes') as notes`;
   expect(row).toEqual({ ledger: null, notes: null });
 });
@@ -132,7 +129,7 @@ test("a role without any right on the ledger is told the grants, each time the n
     For status, this is enough: grant usage on schema "tidemark" to …; grant select on all tables in schema "tidemark" to …;
     "
   `);
-  await database.sql.unsafe(`grant usage on schema tidemark to ${role}`);
+  await here.database.sql.unsafe(`grant usage on schema tidemark to ${role}`);
   expect(await asRole("status")).toMatchInlineSnapshot(`
     "exit code 2
     --- stderr
@@ -141,7 +138,7 @@ test("a role without any right on the ledger is told the grants, each time the n
     For status, this is enough: grant usage on schema "tidemark" to …; grant select on all tables in schema "tidemark" to …;
     "
   `);
-  await database.sql.unsafe(`grant select on tidemark.runner to ${role}`);
+  await here.database.sql.unsafe(`grant select on tidemark.runner to ${role}`);
   expect(await asRole("status")).toMatchInlineSnapshot(`
     "exit code 2
     --- stderr
@@ -155,7 +152,7 @@ test("a role without any right on the ledger is told the grants, each time the n
 });
 
 test("a role that may not look for drizzle's own table is told so", async () => {
-  await database.sql.unsafe(`create schema drizzle;
+  await here.database.sql.unsafe(`create schema drizzle;
     create table drizzle.__drizzle_migrations (id serial primary key, hash text not null, created_at bigint)`);
   expect(await asRole("status")).toMatchInlineSnapshot(`
     "exit code 2

@@ -149,8 +149,9 @@ test("db:generate writes what drizzle-kit makes, and the sum file", async () => 
   const before = await readFile(join(project, "drizzle/tidemark.sum"), "utf8");
   expect(await npmRun("db:generate")).toMatchObject({ code: 0 });
   expect(await readFile(join(project, "drizzle/tidemark.sum"), "utf8")).toBe(before);
-  const { code, stdout } = await npmRun("db:generate", ["fill_orgs", "--custom"]);
+  const { code, stdout, stderr } = await npmRun("db:generate", ["fill_orgs", "--custom"]);
   expect(code).toBe(0);
+  expect(stderr).toContain("write SQL into the new file, which is empty, then run `tidemark sum`");
   expect(stdout).toContain("4 migrations");
   expect(await readdir(join(project, "drizzle"))).toContain("0003_fill_orgs.sql");
   expect(await readFile(join(project, "drizzle/tidemark.sum"), "utf8")).toContain(

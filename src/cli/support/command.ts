@@ -1,6 +1,13 @@
+import { existsSync } from "node:fs";
 import { DatabaseMigrator, errorJson, MigrateError } from "../../db/migrate/index.ts";
 import { createOutput, type Output } from "./output.ts";
-import { type CommonFlags, loadDotEnv, resolveSettings, type Target } from "./settings.ts";
+import {
+  type CommonFlags,
+  loadDotEnv,
+  resolveSettings,
+  type Settings,
+  type Target,
+} from "./settings.ts";
 import { type Interrupts, watchSignals } from "./signals.ts";
 
 /** How long a command that only clears something waits for a runner at work. */
@@ -27,12 +34,23 @@ export async function withMigrator(
   return reporting(flags, async (output, interrupts) => {
     loadDotEnv();
     const settings = await resolveSettings(flags);
+    await refuseToServeNothing(settings);
     return withServer(settings.target, output, (url) => {
       const migrator = new DatabaseMigrator({ ...settings.migrator, url });
       const { signal, exitCode: interrupted } = interrupts;
       return work({ output, migrator, signal, interrupted });
     });
   });
+}
+
+/**
+ * Typed in a wrong folder, a command that reads no migrations there must not leave a server's data
+ * behind: the first start makes them.
+ */
+async function refuseToServeNothing({ target, migrator }: Settings): Promise<void> {
+  if (target.kind !== "embedded" || existsSync(target.dir)) return;
+  // Reads the folder alone, and throws what the command would throw.
+  await new DatabaseMigrator({ ...migrator, url: "postgres://localhost" }).fingerprint();
 }
 
 /** Runs any command; returns its exit code, whatever it throws. */

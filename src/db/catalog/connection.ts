@@ -1,0 +1,84 @@
+import postgres from "postgres";
+import { isRefusal } from "../pool/connect-error.ts";
+import { DatabaseError } from "../pool/error.ts";
+import { createSession, type Session } from "../pool/session.ts";
+import { resolveTargets } from "../pool/target.ts";
+import { CatalogError } from "./errors.ts";
+
+export type Row = Readonly<Record<string, unknown>>;
+
+/** The part of a `pg` pool that pg-delta uses to read a catalog: one client, queries, their rows. */
+export interface ReaderPool {
+  readonly connect: () => Promise<{
+    readonly query: (text: string) => Promise<{ readonly rows: readonly Row[] }>;
+    readonly release: () => void;
+  }>;
+}
+
+/**
+ * Connects, reads, disconnects. What reads gets our own driver in the guise of a `pg` pool: one
+ * connection, which is never opened again under a transaction. `pg` is not installed for it.
+ *
+ * @throws CatalogError `config`, `connect`, `unreadable`
+ */
+export async function withReaderPool<T>(
+  url: string,
+  read: (pool: ReaderPool) => Promise<T>,
+): Promise<T> {
+  const session = await connect(url);
+  const client = {
+    query: async (text: string) => ({ rows: [...(await session.run({ text }))] as Row[] }),
+    release: () => undefined,
+  };
+  try {
+    return await read({ connect: async () => client });
+  } catch (error) {
+    throw readError(error);
+  } finally {
+    await session.end();
+  }
+}
+
+async function connect(url: string): Promise<Session> {
+  let failure: DatabaseError | undefined;
+  try {
+    for (const target of resolveTargets({ url, applicationName: "tidemark-catalog" })) {
+      const session = createSession(target, () => undefined);
+      try {
+        await session.connect();
+        return session;
+      } catch (error) {
+        if (!(error instanceof DatabaseError)) throw error;
+        failure = error;
+        if (isRefusal(error)) break;
+      }
+    }
+  } catch (error) {
+    if (!(error instanceof DatabaseError)) throw error;
+    failure = error;
+  }
+  throw new CatalogError({
+    code: failure?.code === "config" ? "config" : "connect",
+    fact: failure?.message ?? "The database URL names no server.",
+    remedy: "Nothing was read.",
+    cause: failure,
+  });
+}
+
+function readError(cause: unknown): unknown {
+  if (cause instanceof DatabaseError) {
+    return new CatalogError({
+      code: "unreadable",
+      fact: `The catalog could not be read to its end: ${cause.message}`,
+      remedy: "Nothing was compared. Try again.",
+      cause,
+    });
+  }
+  if (!(cause instanceof postgres.PostgresError)) return cause;
+  return new CatalogError({
+    code: "unreadable",
+    fact: `The server refused to show its catalog: ${cause.message} (SQLSTATE ${cause.code}).`,
+    remedy: "Nothing was compared. PostgreSQL 14 to 18 can be read, by any role that may connect.",
+    cause,
+  });
+}

@@ -1,0 +1,73 @@
+import {
+  buildFactBase,
+  type DependencyEdge,
+  type FactBase,
+  type StableId,
+} from "@supabase/pg-delta/core";
+import { extract } from "@supabase/pg-delta/extract";
+import { type ReaderPool, withReaderPool } from "./connection.ts";
+import { schemaOf } from "./names.ts";
+import { readTraits, type Trait } from "./traits.ts";
+
+/** What a catalog holds: pg-delta's facts, and our own for what it does not read. */
+export interface CatalogContents {
+  readonly facts: FactBase;
+  readonly traits: readonly Trait[];
+  /** Of the server: `18`. */
+  readonly majorVersion: number;
+  readonly warnings: readonly CatalogWarning[];
+}
+
+export interface CatalogWarning {
+  /** Of `unmodeled_kind`: what is not compared. */
+  readonly kind: string | undefined;
+  readonly text: string;
+}
+
+/** Reads all in one snapshot, read only. @throws CatalogError `config`, `connect`, `unreadable` */
+export async function readContents(
+  url: string,
+  leftOut: ReadonlySet<string>,
+): Promise<CatalogContents> {
+  return withReaderPool(url, async (pool) => {
+    let traits: readonly Trait[] = [];
+    const { factBase, diagnostics, pgVersion } = await extract(asPgPool(pool), {
+      handlers: [
+        {
+          // Not an extension's: the hook that pg-delta has for reading more in its snapshot.
+          extension: "tidemark",
+          capture: async ({ query }) => {
+            traits = await readTraits(query);
+            return { facts: [], edges: [] };
+          },
+        },
+      ],
+    });
+    return {
+      facts: withoutSchemas(factBase, leftOut),
+      traits: traits.filter(({ schema }) => schema === null || !leftOut.has(schema)),
+      majorVersion: Number.parseInt(pgVersion, 10),
+      warnings: diagnostics
+        .filter(({ severity, code }) => severity !== "info" && code !== "dangling_edge")
+        .map(({ message, code, context }) => ({
+          text: message,
+          kind: code === "unmodeled_kind" ? String(context?.kind) : undefined,
+        })),
+    };
+  });
+}
+
+function asPgPool(pool: ReaderPool): Parameters<typeof extract>[0] {
+  return pool as unknown as Parameters<typeof extract>[0];
+}
+
+function withoutSchemas(base: FactBase, leftOut: ReadonlySet<string>): FactBase {
+  if (leftOut.size === 0) return base;
+  const stays = (id: StableId) => !leftOut.has(schemaOf(id) ?? "");
+  const edges = base.edges.filter(({ from, to }: DependencyEdge) => stays(from) && stays(to));
+  const facts = base.facts().filter(({ id }) => stays(id));
+  const rest = buildFactBase(facts, edges, base.source);
+  // The planner refuses by them what it cannot know.
+  rest.diagnostics.push(...base.diagnostics);
+  return rest;
+}
