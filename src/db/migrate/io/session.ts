@@ -1,6 +1,6 @@
 import postgres from "postgres";
 import { messageOf } from "../errors.ts";
-import { giveUpAfterAbort, type Loss, lossOfConnection, SessionLost } from "./loss.ts";
+import { giveUpAfter, giveUpAfterAbort, type Loss, lossOfConnection, SessionLost } from "./loss.ts";
 
 /** A row of a reply, by column name. */
 export type Row = Readonly<Record<string, unknown>>;
@@ -32,7 +32,10 @@ export type OnFailpoint = (point: Failpoint) => void | Promise<void>;
 
 export interface SessionOptions {
   readonly url: string;
+  /** Bound on the connection, up to where the server takes a query. */
   readonly connectTimeoutMs: number;
+  /** Bound on the answer to the first query. Default: none. */
+  readonly answerTimeoutMs?: number;
   readonly onNotice: (severity: string, message: string) => void;
   readonly onFailpoint: OnFailpoint | undefined;
   /** Once it comes, the server has `graceMs` to answer; then the session is given up. */
@@ -105,7 +108,7 @@ export async function openSession(
   const stopWatching = giveUpAfterAbort(options.signal, lost, options.graceMs);
   try {
     const link = new Link(client, lost, options.onFailpoint);
-    const first = await link.first(firstQuery);
+    const first = await link.first(firstQuery, options);
     const session = await link.reserve();
     const close = () => {
       stopWatching();
@@ -137,15 +140,28 @@ class Link {
   }
 
   /** The pool's first query makes it connect: `reserve()` alone would wait for ever. */
-  async first(query: string): Promise<Reply | ServerError> {
+  async first(
+    text: string,
+    bounds: Pick<SessionOptions, "connectTimeoutMs" | "answerTimeoutMs">,
+  ): Promise<Reply | ServerError> {
     await this.#hook("before", "look");
+    const query = this.#client.unsafe(text);
+    // The driver connects again and again, without a bound of its own, to a load balancer that
+    // accepts a connection and ends it because nobody is behind it.
+    const isSent = () => (query as { readonly active?: boolean }).active === true;
+    const stopWatching = [
+      giveUpAfter(bounds.connectTimeoutMs, this.#lost, isSent),
+      giveUpAfter(bounds.answerTimeoutMs ?? Number.POSITIVE_INFINITY, this.#lost, () => false),
+    ];
     try {
-      const result = await Promise.race([this.#client.unsafe(query), this.#lost.promise]);
+      const result = await Promise.race([query, this.#lost.promise]);
       await this.#hook("after", "look");
       return this.#replyOf(result, []);
     } catch (error) {
       if (isServerError(error) && !isFatal(error)) return error;
       throw error;
+    } finally {
+      for (const stop of stopWatching) stop();
     }
   }
 

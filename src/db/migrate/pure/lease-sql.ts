@@ -3,6 +3,9 @@ import { identifier, integer, literal } from "./quote.ts";
 /** Life of a lease without renewal. */
 export const LEASE_TTL_MS = 15_000;
 
+/** Before its end a look says whether anything but time speaks for the holder. */
+const WANING_MS = 3_000;
+
 /** How often it is renewed where nothing else says that its run is alive. */
 export const LEASE_RENEW_MS = 3_000;
 
@@ -36,9 +39,15 @@ export function ownSettings(serverVersion: number): string {
   return ["set local search_path to pg_catalog, pg_temp", limits(serverVersion)].join(";\n");
 }
 
-/** The time-outs of every transaction of ours. */
+/**
+ * The time-outs of every transaction of ours, and how the next message is read: behind a pooler
+ * the `reset all` at a file's end gives both settings the role's values, not those that the
+ * session began with, and the pooler keeps them for this client.
+ */
 export function limits(serverVersion: number, lockTimeoutMs: number = LOCK_TIMEOUT_MS): string {
   return [
+    "set standard_conforming_strings to on",
+    "set client_encoding to 'UTF8'",
     "set local statement_timeout to 0",
     `set local idle_in_transaction_session_timeout to ${LEASE_TTL_MS}`,
     `set local lock_timeout to ${integer(lockTimeoutMs)}`,
@@ -47,16 +56,18 @@ export function limits(serverVersion: number, lockTimeoutMs: number = LOCK_TIMEO
 }
 
 // In the transaction that a message is by itself. Whoever locks the ledger's tables for
-// good must not hold a reader for ever.
+// good must not hold a reader for ever, and no operator of somebody else's is taken for the
+// server's, in whatever order the role's search_path has them.
 const BOUNDED = `select pg_catalog.set_config('lock_timeout', '5s', true),
-  pg_catalog.set_config('statement_timeout', '0', true)`;
+  pg_catalog.set_config('statement_timeout', '0', true),
+  pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true)`;
 
 /**
  * The look: a plain select that locks nothing. Another role sees NULL for
  * backend_start: unknown is never dead. A pid says something only of a direct
  * connection, and only on the server that recorded it (not on a standby).
- * Past its expiry, a transaction that has written the row is still at work: its
- * lock on the table is visible to every role, also behind a pooler.
+ * Past its expiry, and shortly before, a transaction that has written the row is still at
+ * work: its lock on the table is visible to every role, also behind a pooler.
  */
 export function look(schema: string): string {
   const s = identifier(schema);
@@ -78,13 +89,14 @@ function liveness(s: string): string {
     when r.run_id is null then 'free'
     when pg_catalog.pg_is_in_recovery() then 'unknown'
     when ${backendGone()} then 'dead'
-    when r.expires_at > pg_catalog.clock_timestamp() then 'alive'
+    when r.expires_at > pg_catalog.clock_timestamp() + interval '${WANING_MS} ms' then 'alive'
     when exists (
       select from pg_catalog.pg_locks l
       where l.database = (select d.oid from pg_catalog.pg_database d where d.datname = pg_catalog.current_database())
         and l.relation = ${literal(`${s}.runner`)}::pg_catalog.regclass
         and l.mode = 'RowExclusiveLock' and l.granted and l.pid <> pg_catalog.pg_backend_pid()
     ) then 'alive'
+    when r.expires_at > pg_catalog.clock_timestamp() then 'waning'
     else 'expired'
   end`;
 }
