@@ -65,7 +65,8 @@ export async function connect(
 ): Promise<{ readonly session: Session; readonly first: Reply | ServerError }> {
   const start = Date.now();
   const { connectTimeoutMs, busyTimeoutMs } = options;
-  let thereAt = start;
+  // Since when there has been no server at all; undefined while there is one.
+  let absentSince: number | undefined;
   let pauseMs = FIRST_PAUSE_MS;
   for (;;) {
     options.signal?.throwIfAborted();
@@ -74,7 +75,7 @@ export async function connect(
       return await openSession(
         {
           url: options.url,
-          connectTimeoutMs: connectTimeoutMs - (now - thereAt),
+          connectTimeoutMs: connectTimeoutMs - (now - (absentSince ?? now)),
           ...(busyTimeoutMs !== undefined && { answerTimeoutMs: busyTimeoutMs - (now - start) }),
           onNotice: (severity, message) =>
             options.onProgress({ kind: "notice", severity, message }),
@@ -85,11 +86,12 @@ export async function connect(
       );
     } catch (error) {
       const busy = isBusy(error);
-      if (busy) thereAt = Date.now();
+      absentSince = busy ? undefined : (absentSince ?? now);
       const waitedMs = Date.now() - start;
-      const leftMs = busy
-        ? (busyTimeoutMs ?? connectTimeoutMs) - waitedMs
-        : connectTimeoutMs - (Date.now() - thereAt);
+      const leftMs =
+        absentSince === undefined
+          ? (busyTimeoutMs ?? connectTimeoutMs) - waitedMs
+          : connectTimeoutMs - (Date.now() - absentSince);
       if (!isPassing(error) || pauseMs > leftMs) {
         throw connectError(options.url, error, waitedMs);
       }

@@ -44,6 +44,8 @@ export interface SessionOptions {
   readonly graceMs?: number;
 }
 
+const CLOSE_S = 1;
+
 const NO_ACTIVE_TRANSACTION = "25P01";
 
 /** A message on its way. */
@@ -117,7 +119,7 @@ export async function openSession(
     return { session: { ...session, close }, first };
   } catch (error) {
     stopWatching();
-    await closeClient(client);
+    await closeClient(client, 0);
     throw error;
   }
 }
@@ -172,9 +174,11 @@ class Link {
       serverVersion: versionNumber(String(this.#client.parameters.server_version ?? "")),
       send: (name, text, onRow) => this.#send(reserved, name, text, onRow),
       close: async () => {
-        if (this.#dead === undefined) reserved.release();
+        const wasDead = this.#dead !== undefined;
+        if (!wasDead) reserved.release();
         this.#dead ??= new SessionLost("the session was closed");
-        await closeClient(this.#client);
+        // Of a dead one the driver would wait for what never comes.
+        await closeClient(this.#client, wasDead ? 0 : CLOSE_S);
       },
     };
   }
@@ -272,9 +276,9 @@ function versionNumber(text: string): number {
   return Number(major) * 10_000 + Number(minor);
 }
 
-async function closeClient(client: Client): Promise<void> {
+async function closeClient(client: Client, timeoutSeconds: number): Promise<void> {
   try {
-    await client.end({ timeout: 1 });
+    await client.end({ timeout: timeoutSeconds });
   } catch {
     // Nothing is left to close.
   }

@@ -167,7 +167,8 @@ export function readAll(schema: string): string {
 
 /** Reads the state table, a row a tag. */
 export function readRows(schema: string): string {
-  return `select pg_catalog.jsonb_build_object(
+  return `${BOUNDED};
+select pg_catalog.jsonb_build_object(
   'tag', m.tag, 'state', m.state, 'rank', m.rank, 'attempt', m.attempt, 'checksum', m.checksum,
   'statementsDone', m.statements_done, 'statementsTotal', m.statements_total, 'prefix', m.prefix,
   'startedAt', m.started_at, 'finishedAt', m.finished_at, 'durationMs', m.duration_ms,
