@@ -7,6 +7,8 @@ export default defineConfig({
     projects: [
       { extends: true, test: { name: "browser", include: ["test/legs/*.browser.test.ts"] } },
       { extends: true, test: { name: "image", include: ["test/legs/*.image.test.ts"] } },
+      { extends: true, test: { name: "pgbouncer", include: ["test/legs/*.pgbouncer.test.ts"] } },
+      { extends: true, test: { name: "disk-full", include: ["test/legs/*.disk-full.test.ts"] } },
     ],
     testTimeout: 60_000,
     hookTimeout: 600_000,

@@ -152,10 +152,11 @@ export interface LedgerRow {
 }
 
 /**
- * What a look at the lease says of its holder: none; at work; surely gone; past
- * its time (the row's lock decides); or nothing can be said (a standby).
+ * What a look at the lease says of its holder: none; at work; for which only
+ * the rest of its time speaks, and that is short; past its time; surely gone; or nothing can be
+ * said (a standby). While a transaction of its holds the row it is at work, whatever the time.
  */
-export type Liveness = "free" | "alive" | "dead" | "expired" | "unknown";
+export type Liveness = "free" | "alive" | "waning" | "expired" | "dead" | "unknown";
 
 /** The one row of `runner`, as a look sees it. */
 export interface RunnerRow {

@@ -23,7 +23,7 @@ import { isServerError, type Session } from "./session.ts";
  * @throws MigrateError; SessionLost, LeaseLost
  */
 export async function applyPending(
-  { request, session, since, applied }: Attempt,
+  { request, session, since, waiting, applied }: Attempt,
   history: History,
   found: RunnerRow | undefined,
 ): Promise<AttemptResult> {
@@ -41,7 +41,7 @@ export async function applyPending(
     parse(previewed.steps),
   ]);
   const outcome = await takeOrWait(
-    { session, schema, identity, waitTimeoutMs, onProgress, signal },
+    { session, schema, identity, waitTimeoutMs, waiting, onProgress, signal },
     runner,
     (now) => now.head === history.head,
   );

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { MigrateError, messageOf } from "../errors.ts";
 import type { Progress } from "../reports.ts";
+import { NoAnswer, SessionLost } from "./loss.ts";
 import {
   isServerError,
   type OnFailpoint,
@@ -14,6 +15,11 @@ export interface ConnectOptions {
   readonly url: string;
   /** Bound on waiting for a server that is not up yet. */
   readonly connectTimeoutMs: number;
+  /**
+   * Bound on waiting for a server or a pooler that is up and has no room, and on the answer to
+   * the first query. Default `connectTimeoutMs`, and none on the answer.
+   */
+  readonly busyTimeoutMs?: number;
   readonly onProgress: (progress: Progress) => void;
   readonly onFailpoint: OnFailpoint | undefined;
   readonly signal: AbortSignal | undefined;
@@ -22,6 +28,9 @@ export interface ConnectOptions {
 // What passes by itself: starting up or shutting down (57P0x), no slots left
 // (53300), and a pooler's own complaints (class 08).
 const PASSING_STATES = /^(57P0[123]|53300|08\w{3})$/;
+const NO_SLOTS_LEFT = "53300";
+// PgBouncer has one SQLSTATE for all that it says, so here the text must tell.
+const POOLER_IS_FULL = /query_wait_timeout|max_client_conn/;
 const PASSING_ERRORS = new Set([
   "ECONNREFUSED",
   "ECONNRESET",
@@ -38,6 +47,9 @@ const PASSING_ERRORS = new Set([
   "CONNECTION_DESTROYED",
 ]);
 
+// Ended after the server had let us in: a pooler whose connections are all taken does that.
+const ENDED_AFTER_START = "CONNECTION_CLOSED";
+
 const FIRST_PAUSE_MS = 50;
 const LONGEST_PAUSE_MS = 1_000;
 
@@ -52,15 +64,19 @@ export async function connect(
   firstQuery: string,
 ): Promise<{ readonly session: Session; readonly first: Reply | ServerError }> {
   const start = Date.now();
+  const { connectTimeoutMs, busyTimeoutMs } = options;
+  // Since when there has been no server at all; undefined while there is one.
+  let absentSince: number | undefined;
   let pauseMs = FIRST_PAUSE_MS;
   for (;;) {
     options.signal?.throwIfAborted();
-    const leftMs = options.connectTimeoutMs - (Date.now() - start);
+    const now = Date.now();
     try {
       return await openSession(
         {
           url: options.url,
-          connectTimeoutMs: leftMs,
+          connectTimeoutMs: connectTimeoutMs - (now - (absentSince ?? now)),
+          ...(busyTimeoutMs !== undefined && { answerTimeoutMs: busyTimeoutMs - (now - start) }),
           onNotice: (severity, message) =>
             options.onProgress({ kind: "notice", severity, message }),
           onFailpoint: options.onFailpoint,
@@ -69,8 +85,14 @@ export async function connect(
         firstQuery,
       );
     } catch (error) {
+      const busy = isBusy(error);
+      absentSince = busy ? undefined : (absentSince ?? now);
       const waitedMs = Date.now() - start;
-      if (!isPassing(error) || waitedMs + pauseMs > options.connectTimeoutMs) {
+      const leftMs =
+        absentSince === undefined
+          ? (busyTimeoutMs ?? connectTimeoutMs) - waitedMs
+          : connectTimeoutMs - (Date.now() - absentSince);
+      if (!isPassing(error) || pauseMs > leftMs) {
         throw connectError(options.url, error, waitedMs);
       }
       options.onProgress({ kind: "server-unavailable", reason: reasonOf(error), waitedMs });
@@ -86,8 +108,17 @@ export async function connect(
 function isPassing(error: unknown): boolean {
   if (isServerError(error)) return PASSING_STATES.test(error.code);
   if (error instanceof AggregateError) return error.errors.every(isPassing);
-  if (error instanceof Error && error.name === "SessionLost") return true;
+  if (error instanceof SessionLost) return !(error instanceof NoAnswer);
   return PASSING_ERRORS.has((error as { code?: string }).code ?? "");
+}
+
+/** The server, or the pooler before it, is up: all its connections are taken. */
+function isBusy(error: unknown): boolean {
+  if (isServerError(error)) {
+    return error.code === NO_SLOTS_LEFT || POOLER_IS_FULL.test(error.message);
+  }
+  if (error instanceof SessionLost) return true;
+  return (error as { code?: string }).code === ENDED_AFTER_START;
 }
 
 function connectError(url: string, cause: unknown, waitedMs: number): MigrateError {
@@ -117,6 +148,9 @@ function remedyOf(error: unknown): string {
   }
   if (state === "3D000")
     return "Nothing was run. Create the database, or correct its name in the URL.";
+  if (isBusy(error)) {
+    return "Nothing was run. It is up, and has no connection left for this: end some, or let it have more.";
+  }
   if (state === "42704") return "Nothing was run. Take the unknown parameter out of the URL.";
   return "Nothing was run. Is the server up, and are host and port right? --connect-timeout sets how long to wait.";
 }

@@ -9,9 +9,11 @@ import {
   releaseLease,
   takeLease,
 } from "../pure/lease-sql.ts";
+import { LONGEST_TIMER_MS } from "../pure/options.ts";
 import type { LeaseHolder, Progress } from "../reports.ts";
 import type { Ledger, LedgerRow, RunnerRow } from "../types.ts";
 import { describeOwner, ledgerError, rollBack, rowsOf, runnerOf } from "./ledger.ts";
+import type { Waiting } from "./request.ts";
 import { isServerError, type Session } from "./session.ts";
 
 export interface LeaseWait {
@@ -20,6 +22,7 @@ export interface LeaseWait {
   readonly identity: RunIdentity;
   /** Bound on waiting for another runner, in milliseconds. */
   readonly waitTimeoutMs: number;
+  readonly waiting: Waiting;
   readonly onProgress: (progress: Progress) => void;
   readonly signal: AbortSignal | undefined;
 }
@@ -39,6 +42,9 @@ const FIRST_PAUSE_MS = 25;
 const LONGEST_PAUSE_MS = 1_000;
 const REPORT_EVERY_MS = 2_000;
 const SILENCE_MS = 2_000;
+const SILENT_PAUSE_MS = 200;
+// Longer than what a look's own statements may take.
+const LOOK_MS = 10_000;
 
 /**
  * Takes the lease, waiting for its holder where it has one.
@@ -53,22 +59,24 @@ export async function takeOrWait(
   first: RunnerRow,
   isDone: (runner: RunnerRow) => boolean,
 ): Promise<LeaseOutcome> {
-  const since = Date.now();
+  wait.waiting.since ??= Date.now();
+  const { since } = wait.waiting;
   let runner = first;
   let pauseMs = FIRST_PAUSE_MS;
   let reportedAt = 0;
-  let expired: { readonly token: string; readonly since: number } | undefined;
+  let silent: { readonly token: string; readonly since: number } | undefined;
   for (;;) {
     wait.signal?.throwIfAborted();
     if (isDone(runner)) return { kind: "done" };
     if (runner.standby) throw standbyError("migrations are pending");
     const holder = holderOf(runner);
-    if (runner.liveness !== "expired") expired = undefined;
-    else if (expired?.token !== runner.token) expired = { token: runner.token, since: Date.now() };
-    const silentMs = expired === undefined ? 0 : Date.now() - expired.since;
+    if (!isSilent(runner)) silent = undefined;
+    else if (silent?.token !== runner.token) silent = { token: runner.token, since: Date.now() };
+    const silentMs = silent === undefined ? 0 : Date.now() - silent.since;
     if (mayBeTaken(runner, silentMs)) {
       const taken = await take(wait);
       if (taken !== undefined) {
+        wait.waiting.since = undefined;
         if (holder !== undefined && holder.runId !== wait.identity.runId) {
           wait.onProgress({ kind: "took-over", holder });
         }
@@ -85,8 +93,24 @@ export async function takeOrWait(
     await sleep(Math.min(pauseMs * (0.5 + Math.random() / 2), leftMs), undefined, {
       ...(wait.signal && { signal: wait.signal }),
     });
-    pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS);
-    runner = await lookAgain(wait.session, wait.schema, wait.identity.runId);
+    pauseMs = Math.min(pauseMs * 2, silent === undefined ? LONGEST_PAUSE_MS : SILENT_PAUSE_MS);
+    const boundMs = Math.max(wait.waitTimeoutMs - (Date.now() - since), LOOK_MS);
+    runner = await within(boundMs, lookAgain(wait.session, wait.schema, wait.identity.runId), () =>
+      lockTimeout(holder, Date.now() - since),
+    );
+  }
+}
+
+/** A look through a pooler may stand in its queue, behind the very run that is waited for. */
+async function within<T>(timeoutMs: number, work: Promise<T>, tooLate: () => Error): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(tooLate()), Math.min(timeoutMs, LONGEST_TIMER_MS));
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
   }
 }
 
@@ -132,6 +156,11 @@ export async function release(
     throw error;
   });
   return { runner: runnerOf(answer, schema), rows: rowsOf(answer) };
+}
+
+/** Nothing is seen of its holder: no transaction, no renewal. */
+function isSilent({ liveness }: RunnerRow): boolean {
+  return liveness === "waning" || liveness === "expired";
 }
 
 /**

@@ -1,7 +1,12 @@
+import { LONGEST_TIMER_MS } from "../pure/options.ts";
+
 /** The connection is gone. Whether the last messages took effect is not known. */
 export class SessionLost extends Error {
   override readonly name = "SessionLost";
 }
+
+/** Nothing came back in the time that there was for it. */
+export class NoAnswer extends SessionLost {}
 
 const ANSWER_AFTER_ABORT_MS = 5_000;
 
@@ -40,4 +45,15 @@ export function giveUpAfterAbort(
     clearTimeout(timer);
     signal?.removeEventListener("abort", start);
   };
+}
+
+/** Bounds a wait for an answer; the result ends it. */
+export function giveUpAfter(timeoutMs: number, lost: Loss, isAnswered: () => boolean): () => void {
+  const timer = setTimeout(
+    () => {
+      if (!isAnswered()) lost.reject(new NoAnswer("it lets us in and gives no answer"));
+    },
+    Math.min(Math.max(timeoutMs, 0), LONGEST_TIMER_MS),
+  );
+  return () => clearTimeout(timer);
 }

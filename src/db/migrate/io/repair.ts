@@ -57,7 +57,8 @@ async function repairUnderLease(
     return { repaired: [], kept: before.kept, leaseFreed: false, warnings: [] };
   }
   if (runner.standby) throw standbyError("something is to be repaired");
-  const wait = { session, schema, identity, waitTimeoutMs, onProgress, signal };
+  const waiting = { since: undefined };
+  const wait = { session, schema, identity, waitTimeoutMs, waiting, onProgress, signal };
   const outcome = await takeOrWait(wait, runner, () => false);
   // Nobody has done it for us: that is what the last argument says.
   if (outcome.kind === "done") throw new TypeError("a repair has no end but its own");

@@ -39,11 +39,18 @@ export interface AttemptResult {
   readonly migrations?: readonly MigrationStatus[];
 }
 
+/** A run's wait for other runners, over all its connections; its bound is `waitTimeoutMs`. */
+export interface Waiting {
+  /** As `Date.now()`; undefined while it does not wait. */
+  since: number | undefined;
+}
+
 /** One session's worth of a run. */
 export interface Attempt {
   readonly request: RunRequest;
   readonly session: Session;
   /** When the run began, as `Date.now()`. */
   readonly since: number;
+  readonly waiting: Waiting;
   readonly applied: { readonly add: (migration: AppliedMigration) => void };
 }

@@ -31,7 +31,8 @@ export async function resolveDoubt(
   try {
     const runner = runnerOf(first, schema);
     if (runner === undefined) throw nothingInDoubt(tag, "there is no ledger yet");
-    const wait = { session, schema, identity, waitTimeoutMs, onProgress, signal };
+    const waiting = { since: undefined };
+    const wait = { session, schema, identity, waitTimeoutMs, waiting, onProgress, signal };
     const outcome = await takeOrWait(wait, runner, () => false);
     // Nobody has done it for us: that is what the last argument says.
     if (outcome.kind === "done") throw new TypeError("an answer has no end but its own");

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterApplying, canceledError, MigrateError } from "../errors.ts";
 import { look, readAll } from "../pure/lease-sql.ts";
 import { refuseUnknownTarget } from "../pure/plan-problems.ts";
@@ -10,8 +11,11 @@ import { boundBy, deadlineError, deadlineOf } from "./deadline.ts";
 import { LeaseLost } from "./lease-lost.ts";
 import { countForeignRows, rowsOf, runnerOf } from "./ledger.ts";
 import { SessionLost } from "./loss.ts";
-import type { AttemptResult, RunRequest, RunResult } from "./request.ts";
+import type { AttemptResult, RunRequest, RunResult, Waiting } from "./request.ts";
 import type { Reply, ServerError, Session } from "./session.ts";
+
+// A connection that is lost at once would else be asked for without end.
+const PAUSE_MS = 250;
 
 /** How often a run comes back after a loss without having applied anything since. */
 const MOST_LOSSES = 5;
@@ -34,11 +38,12 @@ export async function runMigrations(request: RunRequest): Promise<RunResult> {
 async function runUntilDone(request: RunRequest): Promise<RunResult> {
   const applied = new Map<Tag, AppliedMigration>();
   const since = Date.now();
+  const waiting: Waiting = { since: undefined };
   let losses = 0;
   let appliedAtLoss = 0;
   for (let first = true; ; first = false) {
     try {
-      const end = await attempt(request, since, applied, { resumed: !first });
+      const end = await attempt(request, { since, waiting, applied, resumed: !first });
       const list = [...applied.values()];
       return { ...end, outcome: list.length > 0 ? "applied" : end.outcome, applied: list };
     } catch (error) {
@@ -49,9 +54,13 @@ async function runUntilDone(request: RunRequest): Promise<RunResult> {
       }
       if (error instanceof MigrateError) throw afterApplying(error, [...applied.keys()]);
       if (!(error instanceof SessionLost || error instanceof LeaseLost)) throw error;
-      losses = applied.size > appliedAtLoss ? 1 : losses + 1;
-      appliedAtLoss = applied.size;
-      if (losses > MOST_LOSSES) throw lostForGood(error, [...applied.keys()]);
+      // Lost while it waited, as by a pooler that lets nobody wait for long: that is waiting too.
+      if (waiting.since === undefined) {
+        losses = applied.size > appliedAtLoss ? 1 : losses + 1;
+        appliedAtLoss = applied.size;
+      }
+      const isOver = waitedMs(waiting) > request.waitTimeoutMs;
+      if (losses > MOST_LOSSES || isOver) throw lostForGood(error, losses, [...applied.keys()]);
       request.onProgress(
         error instanceof LeaseLost
           ? { kind: "lease-lost" }
@@ -63,12 +72,24 @@ async function runUntilDone(request: RunRequest): Promise<RunResult> {
 
 async function attempt(
   request: RunRequest,
-  since: number,
-  applied: Map<Tag, AppliedMigration>,
-  { resumed }: { readonly resumed: boolean },
+  run: {
+    readonly since: number;
+    readonly waiting: Waiting;
+    readonly applied: Map<Tag, AppliedMigration>;
+    readonly resumed: boolean;
+  },
 ): Promise<AttemptResult> {
-  const { schema } = request;
-  const { session, first } = await connect(request, look(schema, request.identity.runId));
+  const { schema, connectTimeoutMs, waitTimeoutMs, signal } = request;
+  const { since, waiting, applied, resumed } = run;
+  if (waiting.since !== undefined) {
+    await sleep(PAUSE_MS * (0.5 + Math.random() / 2), undefined, { ...(signal && { signal }) });
+  }
+  // Others of this run's kind may have all connections that there are.
+  const busyTimeoutMs = Math.max(connectTimeoutMs, waitTimeoutMs - waitedMs(waiting));
+  const { session, first } = await connect(
+    { ...request, busyTimeoutMs },
+    look(schema, request.identity.runId),
+  );
   const add = (migration: AppliedMigration) => applied.set(migration.tag, migration);
   try {
     // Hashed while the connection was made.
@@ -80,7 +101,11 @@ async function attempt(
       return { outcome: "current", version: history.migrations.at(-1)?.tag };
     }
     const { applyPending } = await import("./apply.ts");
-    return await applyPending({ request, session, since, applied: { add } }, history, runner);
+    return await applyPending(
+      { request, session, since, waiting, applied: { add } },
+      history,
+      runner,
+    );
   } finally {
     await session.close();
   }
@@ -98,13 +123,18 @@ async function recoverReplies(
   }
 }
 
-function lostForGood(error: Error, applied: readonly Tag[]): MigrateError {
+function waitedMs({ since }: Waiting): number {
+  return since === undefined ? 0 : Date.now() - since;
+}
+
+function lostForGood(error: Error, losses: number, applied: readonly Tag[]): MigrateError {
   const lease = error instanceof LeaseLost;
+  const inARow = losses > MOST_LOSSES ? ` ${losses} times in a row` : "";
   return new MigrateError({
     code: lease ? "lease_lost" : "connect",
     fact: lease
-      ? `The lease was lost ${MOST_LOSSES + 1} times in a row to other runners.`
-      : `The connection was lost ${MOST_LOSSES + 1} times in a row while nothing could be applied: ${error.message}.`,
+      ? `The lease was lost${inARow} to other runners.`
+      : `The connection was lost${inARow} while nothing could be applied: ${error.message}.`,
     remedy:
       "What was committed is recorded. Look at the server's log, then run `tidemark migrate` again.",
     applied,

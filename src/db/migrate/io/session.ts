@@ -1,6 +1,6 @@
 import postgres from "postgres";
 import { messageOf } from "../errors.ts";
-import { giveUpAfterAbort, type Loss, lossOfConnection, SessionLost } from "./loss.ts";
+import { giveUpAfter, giveUpAfterAbort, type Loss, lossOfConnection, SessionLost } from "./loss.ts";
 
 /** A row of a reply, by column name. */
 export type Row = Readonly<Record<string, unknown>>;
@@ -32,7 +32,10 @@ export type OnFailpoint = (point: Failpoint) => void | Promise<void>;
 
 export interface SessionOptions {
   readonly url: string;
+  /** Bound on the connection, up to where the server takes a query. */
   readonly connectTimeoutMs: number;
+  /** Bound on the answer to the first query. Default: none. */
+  readonly answerTimeoutMs?: number;
   readonly onNotice: (severity: string, message: string) => void;
   readonly onFailpoint: OnFailpoint | undefined;
   /** Name of the first message at the failpoints. Default `look`. */
@@ -42,6 +45,8 @@ export interface SessionOptions {
   /** Default 5,000. */
   readonly graceMs?: number;
 }
+
+const CLOSE_S = 1;
 
 const NO_ACTIVE_TRANSACTION = "25P01";
 
@@ -107,7 +112,7 @@ export async function openSession(
   const stopWatching = giveUpAfterAbort(options.signal, lost, options.graceMs);
   try {
     const link = new Link(client, lost, options.onFailpoint);
-    const first = await link.first(options.firstName ?? "look", firstQuery);
+    const first = await link.first(options.firstName ?? "look", firstQuery, options);
     const session = await link.reserve();
     const close = () => {
       stopWatching();
@@ -116,7 +121,7 @@ export async function openSession(
     return { session: { ...session, close }, first };
   } catch (error) {
     stopWatching();
-    await closeClient(client);
+    await closeClient(client, 0);
     throw error;
   }
 }
@@ -139,16 +144,30 @@ class Link {
   }
 
   /** The pool's first query makes it connect: `reserve()` alone would wait for ever. */
-  async first(name: string, query: string): Promise<Reply | ServerError> {
+  async first(
+    name: string,
+    text: string,
+    bounds: Pick<SessionOptions, "connectTimeoutMs" | "answerTimeoutMs">,
+  ): Promise<Reply | ServerError> {
     await this.#hook("before", name);
+    const query = this.#client.unsafe(text);
+    // The driver connects again and again, without a bound of its own, to a load balancer that
+    // accepts a connection and ends it because nobody is behind it.
+    const isSent = () => (query as { readonly active?: boolean }).active === true;
+    const stopWatching = [
+      giveUpAfter(bounds.connectTimeoutMs, this.#lost, isSent),
+      giveUpAfter(bounds.answerTimeoutMs ?? Number.POSITIVE_INFINITY, this.#lost, () => false),
+    ];
     try {
-      const result = await Promise.race([this.#client.unsafe(query), this.#lost.promise]);
+      const result = await Promise.race([query, this.#lost.promise]);
       await this.#hook("after", name);
       return this.#replyOf(result, []);
     } catch (error) {
       if (!isServerError(error) || isFatal(error)) throw error;
       await this.#hook("after", name);
       return error;
+    } finally {
+      for (const stop of stopWatching) stop();
     }
   }
 
@@ -159,9 +178,11 @@ class Link {
       serverVersion: versionNumber(String(this.#client.parameters.server_version ?? "")),
       send: (name, text, onRow) => this.#send(reserved, name, text, onRow),
       close: async () => {
-        if (this.#dead === undefined) reserved.release();
+        const wasDead = this.#dead !== undefined;
+        if (!wasDead) reserved.release();
         this.#dead ??= new SessionLost("the session was closed");
-        await closeClient(this.#client);
+        // Of a dead one the driver would wait for what never comes.
+        await closeClient(this.#client, wasDead ? 0 : CLOSE_S);
       },
     };
   }
@@ -263,9 +284,9 @@ function versionNumber(text: string): number {
   return Number(major) * 10_000 + Number(minor);
 }
 
-async function closeClient(client: Client): Promise<void> {
+async function closeClient(client: Client, timeoutSeconds: number): Promise<void> {
   try {
-    await client.end({ timeout: 1 });
+    await client.end({ timeout: timeoutSeconds });
   } catch {
     // Nothing is left to close.
   }

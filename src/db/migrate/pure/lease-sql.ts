@@ -1,8 +1,11 @@
 import { identifier, integer, literal } from "./quote.ts";
-import { readRows } from "./read-sql.ts";
+import { BOUNDED, readRows } from "./read-sql.ts";
 
 /** Life of a lease without renewal. */
 export const LEASE_TTL_MS = 15_000;
+
+/** Before its end a look says whether anything but time speaks for the holder. */
+const WANING_MS = 3_000;
 
 /** How often it is renewed where nothing else says that its run is alive. */
 export const LEASE_RENEW_MS = 3_000;
@@ -37,9 +40,15 @@ export function ownSettings(serverVersion: number): string {
   return ["set local search_path to pg_catalog, pg_temp", limits(serverVersion)].join(";\n");
 }
 
-/** The time-outs of every transaction of ours. */
+/**
+ * The time-outs of every transaction of ours, and how the next message is read: behind a pooler
+ * the `reset all` at a file's end gives both settings the role's values, not those that the
+ * session began with, and the pooler keeps them for this client.
+ */
 export function limits(serverVersion: number, lockTimeoutMs: number = LOCK_TIMEOUT_MS): string {
   return [
+    "set standard_conforming_strings to on",
+    "set client_encoding to 'UTF8'",
     "set local statement_timeout to 0",
     `set local idle_in_transaction_session_timeout to ${LEASE_TTL_MS}`,
     `set local lock_timeout to ${integer(lockTimeoutMs)}`,
@@ -47,16 +56,11 @@ export function limits(serverVersion: number, lockTimeoutMs: number = LOCK_TIMEO
   ].join(";\n");
 }
 
-// In the transaction that a message is by itself. Whoever locks the ledger's tables for
-// good must not hold a reader for ever.
-const BOUNDED = `select pg_catalog.set_config('lock_timeout', '5s', true),
-  pg_catalog.set_config('statement_timeout', '0', true)`;
-
 /**
  * The look: a plain select that locks nothing. Another role sees NULL for
  * backend_start: unknown is never dead. A pid says something only of a direct
  * connection, and only on the server that recorded it (not on a standby).
- * Past its expiry, a transaction that has written the row is still at work: its
+ * Past its expiry, and shortly before, a transaction that has written the row is still at work: its
  * lock on the table is visible to every role, also behind a pooler. So is a statement outside
  * transactions, by the comment that it starts with.
  *
@@ -83,7 +87,7 @@ left join lateral (${zombie(mayBeOver(ownRun))} limit 1) z on true`;
 // nobody's sessions are read.
 function mayBeOver(ownRun: string | undefined): string {
   const own = ownRun === undefined ? "" : ` or r.run_id = ${literal(ownRun)}`;
-  return `(r.expires_at <= pg_catalog.statement_timestamp()${own})`;
+  return `(r.expires_at <= pg_catalog.statement_timestamp() + interval '${WANING_MS} ms'${own})`;
 }
 
 /**
@@ -120,7 +124,8 @@ function liveness(s: string, ownRun: string | undefined): string {
         ? ""
         : `when r.run_id = ${literal(ownRun)} then 'dead'
     `
-    }else 'expired'
+    }when r.expires_at > pg_catalog.clock_timestamp() then 'waning'
+    else 'expired'
   end`;
 }
 

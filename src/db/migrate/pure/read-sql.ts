@@ -1,8 +1,16 @@
 import { identifier, integer, literal } from "./quote.ts";
 
+// In the transaction that a message is by itself. Whoever locks the ledger's tables for
+// good must not hold a reader for ever, and no operator of somebody else's is taken for the
+// server's, in whatever order the role's search_path has them.
+export const BOUNDED = `select pg_catalog.set_config('lock_timeout', '5s', true),
+  pg_catalog.set_config('statement_timeout', '0', true),
+  pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true)`;
+
 /** Reads the state table, a row a tag. */
 export function readRows(schema: string): string {
-  return `select pg_catalog.jsonb_build_object(
+  return `${BOUNDED};
+select pg_catalog.jsonb_build_object(
   'tag', m.tag, 'state', m.state, 'rank', m.rank, 'attempt', m.attempt, 'checksum', m.checksum,
   'statementsDone', m.statements_done, 'statementsTotal', m.statements_total, 'prefix', m.prefix, 'underWay', m.under_way,
   'startedAt', m.started_at, 'finishedAt', m.finished_at, 'durationMs', m.duration_ms,

@@ -1,5 +1,12 @@
 import { assertNever } from "../errors.ts";
-import type { Doubt, LedgerRow, MigrationState, RecordedError, RunnerRow } from "../types.ts";
+import type {
+  Doubt,
+  LedgerRow,
+  Liveness,
+  MigrationState,
+  RecordedError,
+  RunnerRow,
+} from "../types.ts";
 
 /**
  * A row's state as people see it. STUCK is derived: started, no end recorded, and
@@ -53,8 +60,10 @@ export function doubtOf({ underWay }: LedgerRow): Doubt | undefined {
 
 function isAtWork(row: LedgerRow, runner: RunnerRow | undefined): boolean {
   if (runner === undefined || runner.runId !== row.runId) return false;
-  return runner.liveness === "alive" || runner.liveness === "unknown";
+  return AT_WORK.has(runner.liveness);
 }
+
+const AT_WORK: ReadonlySet<Liveness> = new Set(["alive", "waning", "unknown"]);
 
 const UNKNOWN_ERROR: RecordedError = {
   sqlState: null,

@@ -1,0 +1,245 @@
+import postgres from "postgres";
+import { afterEach, beforeEach, describe, expect, onTestFinished, test } from "vitest";
+import { DatabaseMigrator } from "../../src/db/migrate/index.ts";
+import { tidemark } from "../helpers/cli.ts";
+import { createDatabase, onServer, type TestDatabase, urlOfDatabase } from "../helpers/database.ts";
+import { countingHistory, type HistoryFolder, historyFolder } from "../helpers/history.ts";
+import { expectFoldToMatch, readLedgerContent, storyOf } from "../helpers/ledger.ts";
+import { startPgBouncer } from "../helpers/pgbouncer.ts";
+import { runHerd, runInProcess, startRunner } from "../helpers/runner-process.ts";
+
+let database: TestDatabase;
+let folder: HistoryFolder;
+
+beforeEach(async () => {
+  database = await createDatabase();
+});
+afterEach(async () => {
+  await folder.remove();
+  await database.drop();
+});
+
+const POOLS = [1, 2];
+
+/** The database's URL through a pooler with a pool of that size. */
+async function pooled(
+  size: number,
+  settings: Readonly<Record<string, string | number>> = {},
+  url = database.url,
+): Promise<string> {
+  const pooler = await startPgBouncer([url], { default_pool_size: size, ...settings });
+  onTestFinished(pooler.stop);
+  return pooler.through(url);
+}
+
+/** Each migration once, in each process's view and in the database's. */
+async function expectOnce(count: number): Promise<void> {
+  const ticks = await database.sql`select n from ticks order by n`;
+  expect(ticks.map(({ n }) => n)).toEqual(Array.from({ length: count - 1 }, (_, i) => i + 1));
+  const { events } = await expectFoldToMatch(database.url);
+  expect(events.filter(({ type }) => type === "migration.done")).toHaveLength(count);
+}
+
+describe.each(POOLS)("through a pool of %i", (size) => {
+  test("eight processes boot at one moment, connections living two seconds: each migration once, nobody fails, nobody is robbed", {
+    timeout: 60_000,
+  }, async () => {
+    folder = await historyFolder({
+      ...countingHistory(6),
+      "0003_tick": "select pg_sleep(5); insert into ticks values (3);",
+    });
+    const url = await pooled(size, { server_lifetime: 2 });
+    const start = Date.now();
+    const ends = await runHerd(8, { options: { url, dir: folder.dir } });
+    console.log(`pool ${size}: ${Date.now() - start} ms`);
+    expect(ends.map(({ error }) => error)).toEqual(ends.map(() => undefined));
+    expect(ends.filter(({ report }) => report?.outcome === "applied")).toHaveLength(1);
+    const kinds = ends.flatMap(({ progress }) => progress.map(({ kind }) => kind));
+    expect(kinds).not.toContain("took-over");
+    expect(kinds).not.toContain("lease-lost");
+    await expectOnce(6);
+  });
+
+  test("a runner between two transactions, its connections closed behind it, is not robbed while it lives", {
+    timeout: 60_000,
+  }, async () => {
+    folder = await historyFolder(countingHistory(3));
+    const options = { url: await pooled(size, { server_lifetime: 2 }), dir: folder.dir };
+    const holder = await startRunner();
+    holder.start({
+      options,
+      failpoint: { phase: "before", message: "migration:0001_tick", signal: "SIGSTOP" },
+    });
+    await holder.atFailpoint;
+    const waiter = await startRunner();
+    const waiting = waiter.seen("waiting");
+    waiter.start({ options });
+    expect(await waiting).toMatchObject({ holder: { processId: holder.child.pid } });
+    // The connection that took the lease is gone from the server.
+    const isGone = async () => {
+      const [row] = await database.sql`
+        select count(*)::int as n from tidemark.runner r
+        join pg_stat_activity a on a.pid = r.backend_pid and a.backend_start = r.backend_start`;
+      return row?.n === 0;
+    };
+    await expect.poll(isGone, { timeout: 10_000 }).toBe(true);
+    await waiter.looksAgain(2);
+    holder.resume();
+    const ends = await Promise.all([holder.end, waiter.end]);
+    expect(ends.map(({ error }) => error)).toEqual([undefined, undefined]);
+    expect(ends.map(({ report }) => report?.outcome)).toEqual(["applied", "current"]);
+    expect(ends[0]?.progress.map(({ kind }) => kind)).not.toContain("lease-lost");
+    await expectOnce(3);
+  });
+
+  test("a runner that is gone is replaced within the life of its lease", {
+    timeout: 60_000,
+  }, async () => {
+    folder = await historyFolder(countingHistory(3));
+    const options = { url: await pooled(size, { server_lifetime: 2 }), dir: folder.dir };
+    const successor = await startRunner();
+    const failpoint = { phase: "before", message: "migration:0000_create_ticks" } as const;
+    await runInProcess({ options, failpoint });
+    const start = Date.now();
+    successor.start({ options });
+    expect((await successor.end).report?.applied).toHaveLength(3);
+    const tookMs = Date.now() - start;
+    console.log(`pool ${size}: replaced after ${tookMs} ms`);
+    expect(tookMs).toBeGreaterThan(12_000);
+    expect(tookMs).toBeLessThan(16_000);
+    await expectOnce(3);
+  });
+
+  test("a runner killed in the middle of a statement is waited for: nothing is done twice", {
+    timeout: 60_000,
+  }, async () => {
+    folder = await historyFolder({
+      ...countingHistory(3),
+      "0001_tick": "select pg_sleep(3); insert into ticks values (1);",
+    });
+    const options = { url: await pooled(size), dir: folder.dir };
+    const successor = await startRunner();
+    await runInProcess({ options, failpoint: { phase: "sent", message: "migration:0001_tick" } });
+    successor.start({ options });
+    expect((await successor.end).error).toBeUndefined();
+    await expectOnce(3);
+  });
+
+  test("SIGTERM ends a statement, gives the lease back and is recorded", {
+    timeout: 60_000,
+  }, async () => {
+    folder = await historyFolder({ ...countingHistory(1), "0001_slow": "select pg_sleep(60)" });
+    const url = await pooled(size);
+    const start = Date.now();
+    const stop = new AbortController();
+    const end = tidemark(["migrate", "--url", url, "--dir", folder.dir], {
+      cwd: folder.dir,
+      stop: stop.signal,
+    });
+    const isAsleep = async () => {
+      const [row] = await database.sql`select count(*)::int as n from pg_stat_activity
+        where datname = current_database() and wait_event = 'PgSleep'`;
+      return row?.n === 1;
+    };
+    await expect.poll(isAsleep, { timeout: 10_000 }).toBe(true);
+    stop.abort();
+    expect(await end).toMatchObject({ code: 143 });
+    expect(Date.now() - start).toBeLessThan(15_000);
+    expect(await database.sql`select run_id from tidemark.runner`).toEqual([{ run_id: null }]);
+    const { events } = await readLedgerContent(database.url);
+    expect(storyOf(events).at(-1)).toBe("0001_slow failed 1");
+  });
+
+  test("leaves no setting, role or temporary table of a file to the pool's next client, failed and retried files too", async () => {
+    folder = await historyFolder({
+      "0000_settings": `create table kept (n integer);
+create temp table kept (n integer);
+set search_path = nowhere;
+set statement_timeout = '1h';
+set my.setting = 'mine';
+set role pg_monitor;`,
+      "0001_broken": `select set_config('my.setting', 'again', false);
+set session authorization pg_monitor;
+listen gossip;
+select 1 / 0;`,
+    });
+    const url = await pooled(size);
+    await expect(new DatabaseMigrator({ url, dir: folder.dir }).migrate()).rejects.toMatchObject({
+      code: "migration_failed",
+      tag: "0001_broken",
+      recorded: { sqlState: "22012" },
+    });
+    const client = postgres(url, { max: 1, prepare: false, fetch_types: false });
+    const seen = await client.unsafe(`select
+      current_setting('search_path') as path, current_setting('statement_timeout') as timeout,
+      current_setting('lock_timeout') as locks, current_setting('idle_in_transaction_session_timeout') as idle,
+      coalesce(current_setting('my.setting', true), '') as mine, current_setting('standard_conforming_strings') as strings,
+      session_user = 'postgres' and current_user = 'postgres' as own_role,
+      (select count(*)::int from pg_listening_channels()) as channels,
+      (select count(*)::int from pg_class where relnamespace = pg_my_temp_schema()) as temporary,
+      exists (select from tidemark.migration_events where backend_pid = pg_backend_pid()) as same_backend`);
+    await client.end();
+    expect(seen).toEqual([
+      {
+        path: '"$user", public',
+        timeout: "0",
+        locks: "0",
+        idle: "0",
+        mine: "",
+        strings: "on",
+        own_role: true,
+        channels: 0,
+        temporary: 0,
+        same_backend: true,
+      },
+    ]);
+  });
+
+  test.each([
+    ["default_transaction_isolation", "'serializable'"],
+    ["default_transaction_read_only", "on"],
+    ["statement_timeout", "'100ms'"],
+    ["idle_in_transaction_session_timeout", "'100ms'"],
+    ["standard_conforming_strings", "off"],
+    ["client_encoding", "'LATIN1'"],
+  ])("runs as it should for a role with %s", { timeout: 30_000 }, async (name, value) => {
+    folder = await historyFolder({
+      ...countingHistory(4),
+      "0002_tick": "select pg_sleep(0.3); insert into ticks values (2);",
+      "0003_tick": `create table texts (body text); insert into texts values ('ü\\'), ('b'); insert into ticks values (3);`,
+    });
+    const role = `set_${database.name}`;
+    await onServer(async (admin) => {
+      await admin.unsafe(`create role ${role} superuser login password 'pw'`);
+      await admin.unsafe(`alter role ${role} set ${name} = ${value}`);
+    });
+    try {
+      const own = urlOfDatabase(database.name, { user: role, password: "pw" });
+      const url = await pooled(size, {}, own);
+      const ends = await runHerd(3, { options: { url, dir: folder.dir } });
+      expect(ends.map(({ error }) => error)).toEqual(ends.map(() => undefined));
+      await expectOnce(4);
+      expect(await database.sql`select body from texts`).toEqual([{ body: "ü\\" }, { body: "b" }]);
+    } finally {
+      await database.sql.unsafe(`reassign owned by ${role} to current_user; drop owned by ${role}`);
+      await onServer((admin) => admin.unsafe(`drop role ${role}`));
+    }
+  });
+
+  test("a pool that is busy for longer than it lets its clients wait is waited for", {
+    timeout: 60_000,
+  }, async () => {
+    folder = await historyFolder({
+      ...countingHistory(3),
+      "0001_tick": "select pg_sleep(10); insert into ticks values (1);",
+    });
+    const url = await pooled(size, { query_wait_timeout: 1 });
+    const busy = size === 1 ? [] : [postgres(url, { max: 1, prepare: false })];
+    for (const client of busy) void client`select pg_sleep(10)`.catch(() => undefined);
+    const options = { url, dir: folder.dir, connectTimeoutMs: 2_000 };
+    const ends = await runHerd(4, { options });
+    await Promise.all(busy.map((client) => client.end()));
+    expect(ends.map(({ error }) => error)).toEqual(ends.map(() => undefined));
+    await expectOnce(3);
+  });
+});
