@@ -34,6 +34,8 @@ test("no command at all shows the help, and is an error", async () => {
                                  database; write nothing
       repair [options]           clear FAILED and STUCK migrations where that is
                                  safe, and say what was done
+      resolve [options] <tag>    say whether a statement was done where the database
+                                 cannot tell (exit code 6)
       generate [options] [name]  drizzle-kit generate, then tidemark.sum
       sum [options]              write tidemark.sum anew, after a change that is
                                  meant

@@ -43,7 +43,7 @@ describe("shell completion", () => {
       ["--lock-timeout", "--lock-tries", "--lock-budget"],
     ],
     [["status", "--che"], ["--check"]],
-    [["re"], ["repair"]],
+    [["re"], ["repair", "resolve"]],
   ])("answers %j", async (typed, expected) => {
     const { stdout } = await tidemark(["complete", "--", ...typed], { cwd });
     const offered = stdout

@@ -47,6 +47,8 @@ export interface SessionOptions {
 }
 
 const CLOSE_S = 1;
+// As short as the driver counts: a server that is there is seen within it.
+const LEAST_MS = 1_000;
 
 const NO_ACTIVE_TRANSACTION = "25P01";
 
@@ -155,8 +157,12 @@ class Link {
     // accepts a connection and ends it because nobody is behind it.
     const isSent = () => (query as { readonly active?: boolean }).active === true;
     const stopWatching = [
-      giveUpAfter(bounds.connectTimeoutMs, this.#lost, isSent),
-      giveUpAfter(bounds.answerTimeoutMs ?? Number.POSITIVE_INFINITY, this.#lost, () => false),
+      giveUpAfter(Math.max(bounds.connectTimeoutMs, LEAST_MS), this.#lost, isSent),
+      giveUpAfter(
+        Math.max(bounds.answerTimeoutMs ?? Number.POSITIVE_INFINITY, LEAST_MS),
+        this.#lost,
+        () => false,
+      ),
     ];
     try {
       const result = await Promise.race([query, this.#lost.promise]);
