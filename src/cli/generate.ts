@@ -1,7 +1,8 @@
 import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
-import { MigrateError, writeSumFile } from "../db/migrate/index.ts";
+import { DatabaseMigrator, MigrateError, writeSumFile } from "../db/migrate/index.ts";
 import { reporting } from "./support/command.ts";
 import { type CommonFlags, resolveDir } from "./support/settings.ts";
 
@@ -13,6 +14,7 @@ export interface GenerateFlags extends CommonFlags {
 export function runGenerate(name: string | undefined, flags: GenerateFlags): Promise<number> {
   return reporting(flags, async (output) => {
     const dir = await resolveDir(flags);
+    await refuseUnmeantChanges(dir);
     await runDrizzleKit([
       "generate",
       ...(name === undefined ? [] : ["--name", name]),
@@ -27,6 +29,13 @@ export function runGenerate(name: string | undefined, flags: GenerateFlags): Pro
     }
     return 0;
   });
+}
+
+/** The sum file that is written next would vouch for a file that was edited by mistake. */
+async function refuseUnmeantChanges(dir: string): Promise<void> {
+  if (!existsSync(join(dir, "tidemark.sum"))) return;
+  // Reads the folder alone, and holds it against its sum file.
+  await new DatabaseMigrator({ dir, url: "postgres://localhost" }).fingerprint();
 }
 
 /** What drizzle-kit says goes to stderr: stdout is the command's own. */

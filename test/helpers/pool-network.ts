@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import { connect, createServer, type Server, type Socket } from "node:net";
+import { onTestFinished } from "vitest";
 
 export interface Listening {
   /** The URL of the database, by way of this server. */
@@ -11,6 +12,13 @@ export interface Listening {
   /** Ends every connection in good order, and waits until the clients have closed it, too. */
   hangUp(): Promise<void>;
   close(): Promise<void>;
+}
+
+/** Waits until it listens, and closes it after the test. */
+export async function started(starting: Promise<Listening>): Promise<Listening> {
+  const server = await starting;
+  onTestFinished(() => server.close());
+  return server;
 }
 
 /** Ends the connection instead of, or just after, passing on a message with `text` in it. */

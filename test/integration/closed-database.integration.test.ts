@@ -1,20 +1,8 @@
-import { afterEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { ownPid, usePools, write } from "../helpers/pool-fixture.ts";
-import { type Listening, startSilentServer } from "../helpers/pool-network.ts";
+import { started, startSilentServer } from "../helpers/pool-network.ts";
 
 const pools = usePools("empty");
-const listening = new Set<Listening>();
-
-afterEach(async () => {
-  await Promise.all([...listening].map((server) => server.close()));
-  listening.clear();
-});
-
-async function started(starting: Promise<Listening>): Promise<Listening> {
-  const server = await starting;
-  listening.add(server);
-  return server;
-}
 
 describe("close", () => {
   test("waits for what is running, refuses what comes, and is the same again", async () => {

@@ -1,23 +1,11 @@
-import { afterEach, describe, expect, test, vi } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { createSession, type Session } from "../../src/db/pool/session.ts";
 import { resolveTargets } from "../../src/db/pool/target.ts";
 import type { DatabasePool } from "../../src/db/pool.ts";
 import { ownPid, TESTED, usePools, write } from "../helpers/pool-fixture.ts";
-import { type Listening, startProxy } from "../helpers/pool-network.ts";
+import { started, startProxy } from "../helpers/pool-network.ts";
 
 const pools = usePools("empty");
-const listening = new Set<Listening>();
-
-afterEach(async () => {
-  await Promise.all([...listening].map((server) => server.close()));
-  listening.clear();
-});
-
-async function started(starting: Promise<Listening>): Promise<Listening> {
-  const server = await starting;
-  listening.add(server);
-  return server;
-}
 
 describe("a connection that dies at rest", () => {
   test("is known to be lost before anybody uses it", async () => {

@@ -159,6 +159,18 @@ test("db:generate writes what drizzle-kit makes, and the sum file", async () => 
   );
 });
 
+test("db:generate refuses while a file is not as tidemark.sum has it", async () => {
+  const file = join(project, "drizzle/0000_create_eventstore.sql");
+  const text = await readFile(file, "utf8");
+  const sum = await readFile(join(project, "drizzle/tidemark.sum"), "utf8");
+  await writeFile(file, `${text}-- edited\n`);
+  const { code, stderr } = await npmRun("db:generate", ["more", "--custom"]);
+  expect(stderr).toContain("drizzle/tidemark.sum does not match the migrations beside it");
+  expect(code).toBe(2);
+  expect((await readdir(join(project, "drizzle"))).join()).not.toContain("more");
+  expect(await readFile(join(project, "drizzle/tidemark.sum"), "utf8")).toBe(sum);
+});
+
 test("db:seed writes a data set once, where nothing is pending, and not in production", async () => {
   const database = await createDatabase();
   try {

@@ -1,27 +1,15 @@
 import { inspect } from "node:util";
-import { afterEach, describe, expect, test, vi } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { usePools } from "../helpers/pool-fixture.ts";
 import {
-  type Listening,
   startClosingServer,
+  started,
   startProxy,
   startRefusingServer,
   startSilentServer,
 } from "../helpers/pool-network.ts";
 
 const pools = usePools("empty");
-const listening = new Set<Listening>();
-
-afterEach(async () => {
-  await Promise.all([...listening].map((server) => server.close()));
-  listening.clear();
-});
-
-async function started(starting: Promise<Listening>): Promise<Listening> {
-  const server = await starting;
-  listening.add(server);
-  return server;
-}
 
 describe("a server that cannot be reached", () => {
   test("refuses the connection: who, where, why, and what to do", async () => {
