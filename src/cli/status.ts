@@ -27,9 +27,11 @@ async function printStatus(report: StatusReport, output: Output): Promise<void> 
   for (const { tag, state } of report.migrations) {
     if (state.kind === "FAILED") output.print(`${output.colors.red(tag)} ${state.error.text}\n`);
     if (state.kind === "STUCK") {
-      output.print(
-        `${output.colors.red(tag)} was started by ${state.owner.user}@${state.owner.host} (process ${state.owner.processId}), which is gone. The next run goes on with it.\n`,
-      );
+      const { owner, doubt } = state;
+      const who = `${owner.user}@${owner.host} (process ${owner.processId})`;
+      const next =
+        doubt === undefined ? "The next run goes on with it." : capitalized(`${doubt.reason}.`);
+      output.print(`${output.colors.red(tag)} was started by ${who}, which is gone. ${next}\n`);
     }
   }
   for (const problem of report.problems) output.print(`${problem.message}\n`);
@@ -37,4 +39,8 @@ async function printStatus(report: StatusReport, output: Output): Promise<void> 
   output.print(
     `${report.pending} pending. The database is at ${report.version ?? "no version"}${ahead}.`,
   );
+}
+
+function capitalized(sentence: string): string {
+  return sentence.slice(0, 1).toUpperCase() + sentence.slice(1);
 }

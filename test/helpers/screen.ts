@@ -17,7 +17,7 @@ export function screen(
       .replaceAll(hostname(), "<host>")
       .replace(/\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?Z/g, "<time>")
       .replace(/\b\d+(\.\d+)? (ms|s)\b/g, "<duration>")
-      .replace(/process \d+/g, "process <pid>")
+      .replace(/(process|backend) \d+/g, "$1 <pid>")
       .replace(/^\S+ {2,}.*$/gm, (row) => row.replace(/ {2,}/g, "  "));
   };
   const part = (name: string, text: string) => (text === "" ? "" : `--- ${name}\n${plain(text)}`);

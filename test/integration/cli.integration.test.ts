@@ -189,6 +189,7 @@ describe("tidemark status", () => {
       "attempt",
       "by",
       "error",
+      "doubt",
     ]);
   });
 });

@@ -69,6 +69,7 @@ test("the JSON of each state has the same shape", () => {
       "attempt",
       "by",
       "error",
+      "doubt",
     ]);
   }
   expect(rows[0]).toMatchObject({

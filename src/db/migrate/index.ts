@@ -36,6 +36,7 @@ export type {
 } from "./reports.ts";
 export type {
   Checksum,
+  Doubt,
   EventPayload,
   EventSink,
   EventType,

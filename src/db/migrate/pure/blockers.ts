@@ -25,7 +25,7 @@ export function findBlockers(
       : integer(backendPid);
   return `select pg_catalog.jsonb_build_object(
   'pid', b.pid, 'user', a.usename, 'application', nullif(a.application_name, ''),
-  'state', a.state, 'query', pg_catalog.left(pg_catalog.regexp_replace(a.query, '\\s+', ' ', 'g'), 120),
+  'state', a.state, 'query', pg_catalog.left(pg_catalog.btrim(pg_catalog.regexp_replace(a.query, '\\s+', ' ', 'g')), 120),
   'forMs', pg_catalog.round(extract(epoch from pg_catalog.clock_timestamp() - coalesce(a.xact_start, a.state_change)) * 1000)
 ) as tidemark_blocker
 from (select distinct u.pid from pg_catalog.unnest(pg_catalog.pg_blocking_pids(${backend})) u (pid)) b

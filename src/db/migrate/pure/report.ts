@@ -1,6 +1,6 @@
 import type { MigrateError } from "../errors.ts";
 import type { StatusReport } from "../reports.ts";
-import type { LedgerEvent, MigrationStatus, Owner, RecordedError } from "../types.ts";
+import type { Doubt, LedgerEvent, MigrationStatus, Owner, RecordedError } from "../types.ts";
 
 /** A row of `status --json`. */
 export interface MigrationJson {
@@ -14,6 +14,8 @@ export interface MigrationJson {
   readonly attempt: number;
   readonly by: Owner | null;
   readonly error: RecordedError | null;
+  /** Of a STUCK one: the statement of which nobody has recorded whether it was done. */
+  readonly doubt: Doubt | null;
 }
 
 export function migrationJson(migration: MigrationStatus): MigrationJson {
@@ -28,6 +30,7 @@ export function migrationJson(migration: MigrationStatus): MigrationJson {
     attempt,
     by: state.kind === "PENDING" ? null : state.owner,
     error: state.kind === "FAILED" ? state.error : null,
+    doubt: (state.kind === "STUCK" && state.doubt) || null,
   };
 }
 
