@@ -50,7 +50,7 @@ export function watchBlockers(options: BlockerWatchOptions): BlockerWatch {
         "blockers",
         findBlockers(options.schema, options.backendPid),
       );
-      const { rows } = await reply;
+      const rows = (await reply).rows.filter((row) => "tidemark_blocker" in row);
       blind = undefined;
       if (current !== tag || stopped || rows.length === 0) return;
       seen = rows.map((row) => row.tidemark_blocker as Blocker);

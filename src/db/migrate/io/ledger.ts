@@ -102,7 +102,10 @@ export async function createLedgerIfAbsent(
 }
 
 async function isStandby(session: Session): Promise<boolean> {
-  const { reply } = await session.send("standby", "select pg_is_in_recovery() as tidemark_standby");
+  const { reply } = await session.send(
+    "standby",
+    "select pg_catalog.pg_is_in_recovery() as tidemark_standby",
+  );
   return (await reply).rows[0]?.tidemark_standby === true;
 }
 

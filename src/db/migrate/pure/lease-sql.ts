@@ -55,10 +55,10 @@ export function limits(serverVersion: number, lockTimeoutMs: number = LOCK_TIMEO
   ].join(";\n");
 }
 
-// In the transaction that a message is by itself. Whoever locks the ledger's tables for
+// For a message that reads, in the transaction that it is by itself. Whoever locks the ledger's tables for
 // good must not hold a reader for ever, and no operator of somebody else's is taken for the
 // server's, in whatever order the role's search_path has them.
-const BOUNDED = `select pg_catalog.set_config('lock_timeout', '5s', true),
+export const BOUNDED = `select pg_catalog.set_config('lock_timeout', '5s', true),
   pg_catalog.set_config('statement_timeout', '0', true),
   pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true)`;
 
@@ -219,10 +219,15 @@ export function fence(
 /** Column of the row that says that the lease was renewed. */
 export const RENEWED = "tidemark_renewed";
 
+// What a try has left in its session would be in the way of the next. Behind a pooler these
+// may be another client's.
+const OUTLIVES_ROLLBACK = ["deallocate all", "select pg_catalog.pg_advisory_unlock_all()"];
+
 /** Ends what an error has left open, and renews the lease. No row where it is another's by now. */
 export function renewLease(schema: string, lease: LeaseToken, serverVersion: number): string {
   return [
     "rollback",
+    ...(lease.direct ? OUTLIVES_ROLLBACK : []),
     "begin isolation level read committed read write",
     ownSettings(serverVersion),
     "set local synchronous_commit to off",
