@@ -18,6 +18,9 @@ const READ_ONLY = "25006";
 // What a standby says to BEGIN READ WRITE.
 const NOT_IN_RECOVERY = "0A000";
 const NO_SUCH_COLUMN = "42703";
+const DISK_FULL = "53100";
+// Resources, an operator's intervention, the system around it, an internal error.
+const SERVER_TROUBLE = /^(53|57|58|XX)/;
 
 /** SQLSTATE of a lock that was waited for too long. */
 export const LOCK_NOT_AVAILABLE = "55P03";
@@ -204,9 +207,9 @@ export function ledgerError(schema: string, error: ServerError): MigrateError {
       cause: error,
     });
   }
-  const standby = error.code === READ_ONLY;
+  const isServers = error.code === READ_ONLY || SERVER_TROUBLE.test(error.code);
   return new MigrateError({
-    code: standby ? "connect" : "config",
+    code: isServers ? "connect" : "config",
     fact: `The ledger in schema ${schema} cannot be used: ${error.message} (SQLSTATE ${error.code}).`,
     remedy: remedyOf(schema, error),
     cause: error,
@@ -229,6 +232,10 @@ function remedyOf(schema: string, { code }: ServerError): string {
         `Nothing was run. What is in schema ${schema} is not a ledger of Tidemark's, or was altered: ` +
         "give the ledger a schema of its own with --ledger-schema."
       );
+    case DISK_FULL:
+      return "Nothing was run. Make room on the server's disk, then run it again.";
+    case QUERY_CANCELED:
+      return "Somebody canceled it on the server. Run it again; it goes on from what is recorded.";
     default:
       return "Nothing was run. The server's message above says what it lacks.";
   }
