@@ -221,13 +221,15 @@ export const RENEWED = "tidemark_renewed";
 
 // What a try has left in its session would be in the way of the next. Behind a pooler these
 // may be another client's.
-const OUTLIVES_ROLLBACK = ["deallocate all", "select pg_catalog.pg_advisory_unlock_all()"];
+const FORGET_WHAT_OUTLIVES_ROLLBACK = [
+  "deallocate all",
+  "select pg_catalog.pg_advisory_unlock_all()",
+];
 
 /** Ends what an error has left open, and renews the lease. No row where it is another's by now. */
 export function renewLease(schema: string, lease: LeaseToken, serverVersion: number): string {
   return [
     "rollback",
-    ...(lease.direct ? OUTLIVES_ROLLBACK : []),
     "begin isolation level read committed read write",
     ownSettings(serverVersion),
     "set local synchronous_commit to off",
@@ -236,6 +238,7 @@ set expires_at = clock_timestamp() + interval '${integer(LEASE_TTL_MS)} ms'
 where id = 1 and run_id = ${literal(lease.runId)} and token = ${lease.token}
 returning true as ${RENEWED}`,
     "commit",
+    ...(lease.direct ? FORGET_WHAT_OUTLIVES_ROLLBACK : []),
   ].join(";\n");
 }
 
