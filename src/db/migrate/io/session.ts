@@ -44,6 +44,7 @@ export interface SessionOptions {
   readonly graceMs?: number;
 }
 
+const SHORTEST_CONNECT_MS = 1_000;
 const CLOSE_S = 1;
 
 const NO_ACTIVE_TRANSACTION = "25P01";
@@ -93,13 +94,15 @@ export async function openSession(
   firstQuery: string,
 ): Promise<{ readonly session: Session; readonly first: Reply | ServerError }> {
   const lost = lossOfConnection();
+  // Who waits for nothing still has a server that answers.
+  const connectTimeoutMs = Math.max(options.connectTimeoutMs, SHORTEST_CONNECT_MS);
   const client = postgres(options.url, {
     max: 1,
     prepare: false,
     fetch_types: false,
     max_lifetime: null,
     idle_timeout: 0,
-    connect_timeout: Math.max(1, Math.ceil(options.connectTimeoutMs / 1000)),
+    connect_timeout: Math.ceil(connectTimeoutMs / 1000),
     connection: { application_name: "tidemark", standard_conforming_strings: "on" },
     onnotice: ({ code, severity, message }) => {
       // Our own rollback, to be on the safe side, where no transaction was open.
@@ -110,7 +113,7 @@ export async function openSession(
   const stopWatching = giveUpAfterAbort(options.signal, lost, options.graceMs);
   try {
     const link = new Link(client, lost, options.onFailpoint);
-    const first = await link.first(firstQuery, options);
+    const first = await link.first(firstQuery, { ...options, connectTimeoutMs });
     const session = await link.reserve();
     const close = () => {
       stopWatching();
