@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -42,9 +42,24 @@ test("the leg browser says NOT RUN, and why, without Chromium", async () => {
   );
 });
 
+test("the leg pgbouncer says NOT RUN, and why, without a PgBouncer", async () => {
+  const PGBOUNCER = join(folder, "pgbouncer");
+  expect(await leg("pgbouncer", { PGBOUNCER })).toBe(
+    `NOT RUN: no PgBouncer at ${PGBOUNCER} (set PGBOUNCER), and it cannot be installed\n`,
+  );
+});
+
+test("the leg disk-full says NOT RUN, and why, where nothing can be mounted", async () => {
+  const mount = join(folder, "mount");
+  await writeFile(mount, "#!/bin/sh\necho 'must be superuser' >&2\nexit 1\n", { mode: 0o755 });
+  expect(await leg("disk-full", { PATH: `${folder}:${process.env.PATH}` })).toBe(
+    "NOT RUN: no tmpfs can be mounted: must be superuser\n",
+  );
+});
+
 test("the gate runs each leg", async () => {
   const gate = await readFile(".ci/run", "utf8");
-  for (const name of ["browser", "testcontainers", "image"]) {
+  for (const name of ["browser", "testcontainers", "pgbouncer", "disk-full", "image"]) {
     expect(gate).toMatch(new RegExp(`^scripts/leg-${name}\\.sh$`, "m"));
   }
 });

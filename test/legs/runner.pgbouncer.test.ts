@@ -242,4 +242,35 @@ select 1 / 0;`,
     expect(ends.map(({ error }) => error)).toEqual(ends.map(() => undefined));
     await expectOnce(3);
   });
+
+  test("a pool that is never free ends a run after its bound on waiting", {
+    timeout: 60_000,
+  }, async () => {
+    folder = await historyFolder(countingHistory(3));
+    const url = await pooled(size, { query_wait_timeout: 0 });
+    const busy = postgres(url, { max: size, prepare: false });
+    const all = Array.from({ length: size }, () =>
+      busy`select pg_sleep(30)`.catch(() => undefined),
+    );
+    const isAsleep = async () => {
+      const rows = await database.sql`select from pg_stat_activity
+        where datname = current_database() and wait_event = 'PgSleep'`;
+      return rows.length === size;
+    };
+    await expect.poll(isAsleep, { timeout: 10_000 }).toBe(true);
+    const start = Date.now();
+    await expect(
+      new DatabaseMigrator({
+        url,
+        dir: folder.dir,
+        connectTimeoutMs: 1_000,
+        waitTimeoutMs: 2_000,
+      }).migrate(),
+    ).rejects.toMatchObject({ code: "connect", exitCode: 1 });
+    expect(Date.now() - start).toBeLessThan(8_000);
+    await database.sql`select pg_terminate_backend(pid) from pg_stat_activity
+      where datname = current_database() and wait_event = 'PgSleep'`;
+    await Promise.all(all);
+    await busy.end({ timeout: 1 });
+  });
 });

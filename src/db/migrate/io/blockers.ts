@@ -43,10 +43,11 @@ export function watchBlockers(options: BlockerWatchOptions): BlockerWatch {
   const look = async (tag: Tag) => {
     blind ??= "no answer yet";
     try {
-      const { rows } = await options.second.use(async (session) => {
+      const reply = await options.second.use(async (session) => {
         const sql = findBlockers(options.schema, options.lease, options.backendPid);
         return (await session.send("blockers", sql)).reply;
       });
+      const rows = reply.rows.filter((row) => "tidemark_blocker" in row);
       blind = undefined;
       if (current !== tag || stopped || rows.length === 0) return;
       seen = rows.map((row) => row.tidemark_blocker as Blocker);

@@ -19,6 +19,9 @@ const READ_ONLY = "25006";
 // What a standby says to BEGIN READ WRITE.
 const NOT_IN_RECOVERY = "0A000";
 const NO_SUCH_COLUMN = "42703";
+const DISK_FULL = "53100";
+// Resources, an operator's intervention, the system around it, an internal error.
+const SERVER_TROUBLE = /^(53|57|58|XX)/;
 
 /** SQLSTATE of a lock that was waited for too long. */
 export const LOCK_NOT_AVAILABLE = "55P03";
@@ -108,7 +111,10 @@ export async function createLedgerIfAbsent(
 }
 
 async function isStandby(session: Session): Promise<boolean> {
-  const { reply } = await session.send("standby", "select pg_is_in_recovery() as tidemark_standby");
+  const { reply } = await session.send(
+    "standby",
+    "select pg_catalog.pg_is_in_recovery() as tidemark_standby",
+  );
   return (await reply).rows[0]?.tidemark_standby === true;
 }
 
@@ -207,9 +213,9 @@ export function ledgerError(schema: string, error: ServerError): MigrateError {
       cause: error,
     });
   }
-  const standby = error.code === READ_ONLY;
+  const isServers = error.code === READ_ONLY || SERVER_TROUBLE.test(error.code);
   return new MigrateError({
-    code: standby ? "connect" : "config",
+    code: isServers ? "connect" : "config",
     fact: `The ledger in schema ${schema} cannot be used: ${error.message} (SQLSTATE ${error.code}).`,
     remedy: remedyOf(schema, error),
     cause: error,
@@ -232,6 +238,10 @@ function remedyOf(schema: string, { code }: ServerError): string {
         `Nothing was run. What is in schema ${schema} is not a ledger of Tidemark's, or was altered: ` +
         "give the ledger a schema of its own with --ledger-schema."
       );
+    case DISK_FULL:
+      return "Nothing was run. Make room on the server's disk, then run it again.";
+    case QUERY_CANCELED:
+      return "Somebody canceled it on the server. Run it again; it goes on from what is recorded.";
     default:
       return "Nothing was run. The server's message above says what it lacks.";
   }

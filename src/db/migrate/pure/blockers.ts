@@ -1,6 +1,7 @@
 import type { Blocker } from "../reports.ts";
 import type { LeaseToken } from "./lease-sql.ts";
 import { identifier, integer, literal } from "./quote.ts";
+import { BOUNDED } from "./read-sql.ts";
 import { duration } from "./report.ts";
 
 /**
@@ -23,7 +24,8 @@ export function findBlockers(
     and l.mode = 'RowExclusiveLock' and l.granted and l.pid <> pg_catalog.pg_backend_pid()
   limit 1))`
       : integer(backendPid);
-  return `select pg_catalog.jsonb_build_object(
+  return `${BOUNDED};
+select pg_catalog.jsonb_build_object(
   'pid', b.pid, 'user', a.usename, 'application', nullif(a.application_name, ''),
   'state', a.state, 'query', pg_catalog.left(pg_catalog.btrim(pg_catalog.regexp_replace(a.query, '\\s+', ' ', 'g')), 120),
   'forMs', pg_catalog.round(extract(epoch from pg_catalog.clock_timestamp() - coalesce(a.xact_start, a.state_change)) * 1000)

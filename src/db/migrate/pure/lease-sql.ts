@@ -208,6 +208,13 @@ export function fence(
 /** Column of the row that says that the lease was renewed. */
 export const RENEWED = "tidemark_renewed";
 
+// What a try has left in its session would be in the way of the next. Behind a pooler these
+// may be another client's.
+const FORGET_WHAT_OUTLIVES_ROLLBACK = [
+  "deallocate all",
+  "select pg_catalog.pg_advisory_unlock_all()",
+];
+
 /** Ends what an error has left open, and renews the lease. No row where it is another's by now. */
 export function renewLease(schema: string, lease: LeaseToken, serverVersion: number): string {
   return [
@@ -220,6 +227,7 @@ set expires_at = clock_timestamp() + interval '${integer(LEASE_TTL_MS)} ms'
 where id = 1 and run_id = ${literal(lease.runId)} and token = ${lease.token}
 returning true as ${RENEWED}`,
     "commit",
+    ...(lease.direct ? FORGET_WHAT_OUTLIVES_ROLLBACK : []),
   ].join(";\n");
 }
 

@@ -1,0 +1,61 @@
+import postgres from "postgres";
+
+/** A row of a reply, by column name. */
+export type Row = Readonly<Record<string, unknown>>;
+
+/** What the server answered to one message. */
+export interface Reply {
+  /** Rows of all its statements, in order. */
+  readonly rows: readonly Row[];
+  /** Command tag of its last statement: `COMMIT`, or `ROLLBACK` where it did not commit. */
+  readonly command: string;
+}
+
+/** The server's own error: the session lives on. */
+export type ServerError = postgres.PostgresError;
+
+export function isServerError(error: unknown): error is ServerError {
+  return error instanceof postgres.PostgresError && typeof error.severity === "string";
+}
+
+/** A place in a run where a test may stop, kill or freeze the process. */
+export interface Failpoint {
+  readonly phase: "before" | "sent" | "after";
+  /** Name of the message. */
+  readonly message: string;
+}
+
+/** Called at every failpoint, awaited. Given by tests; the shipped code has none. */
+export type OnFailpoint = (point: Failpoint) => void | Promise<void>;
+
+/** A message on its way. */
+export interface Sent {
+  readonly reply: Promise<Reply>;
+  /**
+   * Asks the server to cancel it, by a connection of its own, if it is what the server
+   * works on now. Resolves when that is asked; never rejects.
+   */
+  readonly cancel: () => Promise<void>;
+}
+
+/**
+ * One connection, one server session, dead for good once it is lost.
+ *
+ * The driver reconnects behind its user's back, and then runs the statements that
+ * were to follow in autocommit on another session. So nothing is sent after a loss,
+ * and every reply races it.
+ */
+export interface Session {
+  /** Backend pid as the handshake gave it; behind a pooler not the server's. */
+  readonly handshakePid: () => number;
+  /** As `server_version_num`: 180004. */
+  readonly serverVersion: number;
+  /**
+   * Sends one message of the simple protocol.
+   *
+   * @throws ServerError (rejects the reply), SessionLost
+   */
+  readonly send: (name: string, text: string, onRow?: (row: Row) => void) => Promise<Sent>;
+  /** Ends the session. Never throws. */
+  readonly close: () => Promise<void>;
+}
