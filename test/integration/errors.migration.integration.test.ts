@@ -277,6 +277,12 @@ describe("a file that is refused before anything runs", () => {
     ["ROLLBACK", "rollback;", "unsupported_statement", "transaction control (ROLLBACK)"],
     ["SAVEPOINT", "savepoint s;", "unsupported_statement", "transaction control (SAVEPOINT)"],
     ["SET TRANSACTION", "set transaction read only;", "unsupported_statement", "SET TRANSACTION"],
+    [
+      "a mode of the transaction that is set",
+      "set transaction_read_only = on;",
+      "unsupported_statement",
+      "SET TRANSACTION",
+    ],
     ["COPY FROM STDIN", "copy notes from stdin;", "unsupported_statement", "COPY"],
     ["COPY TO STDOUT", "copy notes to stdout;", "unsupported_statement", "COPY"],
     ["ALTER SYSTEM", "alter system set work_mem = '1GB';", "unsupported_statement", "ALTER SYSTEM"],

@@ -1,4 +1,10 @@
-import { culpritOf, recordCanceled, recordError, type ServerErrorFields } from "../pure/failure.ts";
+import {
+  culpritOf,
+  recordCanceled,
+  recordError,
+  remedyOf,
+  type ServerErrorFields,
+} from "../pure/failure.ts";
 import { heldBy, type LockPatience, lockError, pauseAfterTry } from "../pure/lock-patience.ts";
 import { startMessage } from "../pure/message.ts";
 import type { Part } from "../pure/parts.ts";
@@ -129,9 +135,7 @@ async function failureOf(
     index: part.stepIndex,
     recorded,
     code: locks === undefined ? "migration_failed" : "lock_timeout",
-    remedy:
-      locks?.remedy ??
-      `Next: correct ${step.migration.file} (or the data it met), then run \`tidemark migrate\` again.`,
+    remedy: locks?.remedy ?? remedyOf(step.migration.file, error),
     cause: error,
     ended: hasEnded(failure),
   });

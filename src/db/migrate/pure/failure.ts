@@ -126,6 +126,14 @@ export function recordCanceled(
   };
 }
 
+/** What to do about a server error. */
+export function remedyOf(file: string, { code }: ServerErrorFields): string {
+  // Class 53: no memory, no disk, no connections. Nothing is wrong with the file.
+  return code.startsWith("53")
+    ? "Next: make room on the server (its message says of what), then run `tidemark migrate` again."
+    : `Next: correct ${file} (or the data it met), then run \`tidemark migrate\` again.`;
+}
+
 function stageText({ kind }: Stage): string {
   if (kind === "fence") return "before its first statement";
   return kind === "constraints"

@@ -76,6 +76,7 @@ export function refuseChangedPrefix(
   });
 }
 
+const MODE_SETTINGS = /^transaction(_isolation|_read_only|_deferrable)?$/i;
 const MODES =
   "Each transaction runs READ COMMITTED and READ WRITE: take the statement or its options out of the file.";
 const CLUSTER_WIDE =
@@ -84,7 +85,7 @@ const CLUSTER_WIDE =
 /** Why the statement is refused; undefined when it is not. */
 export function refusalOf(tree: Node): Refusal | undefined {
   if ("TransactionStmt" in tree) return transactionControl(tree.TransactionStmt);
-  if ("VariableSetStmt" in tree && tree.VariableSetStmt.name === "TRANSACTION") {
+  if ("VariableSetStmt" in tree && MODE_SETTINGS.test(tree.VariableSetStmt.name ?? "")) {
     return { what: "SET TRANSACTION", remedy: MODES };
   }
   if ("IndexStmt" in tree && tree.IndexStmt.concurrent && tree.IndexStmt.idxname === undefined) {
