@@ -58,7 +58,7 @@ function bite({ file, from, to, test, only }: Protection): "red" | "green" | "no
 /** Whether the test passes. One that matches nothing is an error, not a pass. */
 function runTest(file: string, only: string): boolean {
   const args = ["vitest", "run", file, "-t", only, "--bail", "1", "--reporter", "json"];
-  const { stdout, status } = spawnSync("npx", args, {
+  const { stdout, stderr, status } = spawnSync("npx", args, {
     cwd: copy,
     encoding: "utf8",
     timeout: 300_000,
@@ -69,7 +69,7 @@ function runTest(file: string, only: string): boolean {
   // Code that does not even load has no tests, and shows nothing.
   if (numPassedTests + numFailedTests === 0) {
     throw new Error(
-      `no test ran: ${file} -t ${only} (exit code ${status})\n${stdout.slice(-2000)}`,
+      `no test ran: ${file} -t ${only} (exit code ${status})\n${stderr.slice(-2000)}`,
     );
   }
   return numFailedTests === 0;

@@ -4,7 +4,8 @@ const [, , engine] = process.argv;
 const { DatabaseMigrator } = await import(engine);
 
 process.on("message", async (task) => {
-  const { options, migrate, failpoint, runners } = task;
+  const { options, migrate, failpoint, runners, clockMs = 0 } = task;
+  setClock(clockMs);
   let passed = -1;
   const onFailpoint = async ({ phase, message }) => {
     passed += 1;
@@ -36,5 +37,20 @@ process.on("message", async (task) => {
     );
   }
 });
+
+/** Sets this process's clock forward or back. */
+function setClock(byMs) {
+  if (byMs === 0) return;
+  const RealDate = Date;
+  globalThis.Date = class extends RealDate {
+    constructor(...args) {
+      if (args.length === 0) super(RealDate.now() + byMs);
+      else super(...args);
+    }
+    static now() {
+      return RealDate.now() + byMs;
+    }
+  };
+}
 
 process.send({ kind: "ready" });

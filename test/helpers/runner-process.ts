@@ -13,6 +13,8 @@ export interface RunnerTask {
   readonly options: MigratorOptions;
   /** How many runs there are in the process, all at once. Default 1. */
   readonly runners?: number;
+  /** How far the process's clock is from the right time, in milliseconds. */
+  readonly clockMs?: number;
   readonly migrate?: Pick<MigrateOptions, "to" | "allowOutOfOrder">;
   /**
    * Where the process is to send itself a signal; SIGKILL when none is named. At a point of

@@ -216,3 +216,64 @@ test("two unprivileged roles wait for each other: what is hidden is never taken 
     `drop owned by ${names[1]} cascade; drop owned by ${names[0]} cascade; drop role ${names.join(", ")}`,
   );
 });
+
+test("runners whose clocks are a day ahead and a day behind: order, times and lease are the database's", {
+  timeout: 60_000,
+}, async () => {
+  const DAY_MS = 86_400_000;
+  const clock = async () => {
+    const [row] = await database.sql<{ now: Date }[]>`select clock_timestamp() as now`;
+    return row?.now.getTime() ?? 0;
+  };
+  const options = { url: database.url, dir: folder.dir };
+  await folder.write("0001_add_author", `select pg_sleep(1);\n${THREE["0001_add_author"]}`);
+  const before = await clock();
+  const runners = await Promise.all(
+    [-DAY_MS, 0, DAY_MS].map(async (clockMs) => {
+      const runner = await startRunner();
+      runner.start({ options, clockMs });
+      return runner;
+    }),
+  );
+  const ends = await Promise.all(runners.map(({ end }) => end));
+  const after = await clock();
+  expect(ends.map(({ error }) => error)).toEqual([undefined, undefined, undefined]);
+  expect(ends.flatMap(({ progress }) => progress.map(({ kind }) => kind))).not.toContain(
+    "took-over",
+  );
+  const { events } = await expectFoldToMatch(database.url);
+  expect(events).toHaveLength(6);
+  const times = events.map(({ at }) => at.getTime());
+  expect(times).toEqual(times.toSorted((a, b) => a - b));
+  expect(times[0]).toBeGreaterThanOrEqual(before - 1);
+  expect(times.at(-1)).toBeLessThanOrEqual(after + 1);
+});
+
+test("two ledgers of one database, and two databases, migrate at one time", async () => {
+  // Each waits until the other is at work.
+  const meet = (own: string, other: string) => ({
+    [`0000_${own}`]: `create table met_${own} (id integer);`,
+    [`0001_${own}`]: `do $$ begin
+  for i in 1..300 loop
+    exit when exists (select from pg_class where relname = 'met_${other}');
+    perform pg_sleep(0.05);
+  end loop;
+  if not exists (select from pg_class where relname = 'met_${other}') then raise 'nobody came'; end if;
+end $$;`,
+  });
+  const [one, other] = await Promise.all([
+    historyFolder(meet("one", "other")),
+    historyFolder(meet("other", "one")),
+  ]);
+  const second = await createDatabase();
+  const sleeping = historyFolder({ "0000_slow": "select pg_sleep(1);" });
+  const elsewhere = new DatabaseMigrator({ url: second.url, dir: (await sleeping).dir }).migrate();
+  const reports = await Promise.all([
+    new DatabaseMigrator({ url: database.url, dir: one.dir, ledgerSchema: "one" }).migrate(),
+    new DatabaseMigrator({ url: database.url, dir: other.dir, ledgerSchema: "other" }).migrate(),
+    elsewhere,
+  ]);
+  expect(reports.map(({ outcome }) => outcome)).toEqual(["applied", "applied", "applied"]);
+  await Promise.all([one.remove(), other.remove(), (await sleeping).remove()]);
+  await second.drop();
+});
