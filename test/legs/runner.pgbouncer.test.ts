@@ -46,7 +46,8 @@ describe.each(POOLS)("through a pool of %i", (size) => {
   }, async () => {
     folder = await historyFolder({
       ...countingHistory(6),
-      "0003_tick": "select pg_sleep(5); insert into ticks values (3);",
+      "0003_tick":
+        "select pg_sleep(5); insert into ticks values (3);\ncreate index concurrently ticks_idx on ticks (n);",
     });
     const url = await pooled(size, { server_lifetime: 2 });
     const start = Date.now();
@@ -57,7 +58,63 @@ describe.each(POOLS)("through a pool of %i", (size) => {
     const kinds = ends.flatMap(({ progress }) => progress.map(({ kind }) => kind));
     expect(kinds).not.toContain("took-over");
     expect(kinds).not.toContain("lease-lost");
+    expect(kinds.filter((kind) => kind === "warning")).toHaveLength(1);
     await expectOnce(6);
+    expect(
+      await database.sql`select indisvalid from pg_index where indexrelid = 'ticks_idx'::regclass`,
+    ).toEqual([{ indisvalid: true }]);
+  });
+
+  test("a runner killed while an index is built concurrently is waited for, longer than its lease, and its build is found", {
+    timeout: 60_000,
+  }, async () => {
+    folder = await historyFolder({
+      ...countingHistory(2),
+      "0002_index": "create index concurrently ticks_idx on ticks (n);",
+    });
+    const url = await pooled(size);
+    const options = { url, dir: folder.dir };
+    const holder = await database.sql.reserve();
+    await new DatabaseMigrator(options).migrate({ to: "0001_tick" });
+    await holder.unsafe("begin; lock table ticks in row exclusive mode");
+    const killed = await startRunner();
+    killed.start({ options });
+    const building = async () => {
+      const rows = await database.sql`
+        select from pg_stat_activity
+        where query like '/* tidemark %' and wait_event_type = 'Lock' and datname = current_database()`;
+      return rows.length;
+    };
+    await expect.poll(building, { timeout: 10_000 }).toBe(1);
+    killed.child.kill("SIGKILL");
+    await killed.end;
+    await database.sql`update tidemark.runner set expires_at = now() - interval '1 s'`;
+    // The pool's only connection may be the one that still builds: this one sees it from outside.
+    const next = await startRunner();
+    next.start({ options: { url: database.url, dir: folder.dir } });
+    const waits = await next.seen("waiting");
+    expect(waits).toMatchObject({ holder: { zombie: expect.any(Number) } });
+    await next.looksAgain(3);
+    await holder.unsafe("rollback");
+    holder.release();
+    const end = await next.end;
+    expect(end.error).toBeUndefined();
+    expect(end.progress.find(({ kind }) => kind === "statement-found")).toMatchObject({
+      message: "CREATE INDEX CONCURRENTLY ticks_idx was interrupted, and is done",
+    });
+  });
+
+  test("a file whose search_path decides what a concurrent index means is refused, with the setting", async () => {
+    folder = await historyFolder({
+      "0000_path":
+        "create table t (id integer);\nset search_path to public;\ncreate index concurrently t_idx on t (id);",
+    });
+    const options = { url: await pooled(size), dir: folder.dir };
+    await expect(new DatabaseMigrator(options).migrate()).rejects.toMatchObject({
+      code: "config",
+      message: expect.stringContaining("set search_path to public"),
+    });
+    expect(await database.sql`select to_regclass('t') as t`).toEqual([{ t: null }]);
   });
 
   test("a runner between two transactions, its connections closed behind it, is not robbed while it lives", {
