@@ -76,9 +76,14 @@ function planText(plan: PlanReport): string {
       ? "Nothing is pending: the database is ahead of this history."
       : "Nothing is pending.";
   }
-  const steps = plan.steps.map(({ tag, file, statements, resumeAt }) => {
+  const steps = plan.steps.map(({ tag, file, statements, resumeAt, outside }) => {
     const from = resumeAt > 0 ? `, from statement ${resumeAt + 1}` : "";
-    const sql = statements.map((text) => `${text.trim()};`).join("\n");
+    const sql = statements
+      .map((text, i) => {
+        const note = outside.includes(resumeAt + i + 1) ? "-- outside a transaction:\n" : "";
+        return `${note}${text.trim()};`;
+      })
+      .join("\n");
     return `-- ${tag} (${file}, ${statements.length} statement${statements.length === 1 ? "" : "s"}${from})\n${sql}\n`;
   });
   return `${steps.join("\n")}\n-- ${plan.steps.length} pending. Nothing was run.`;

@@ -100,11 +100,14 @@ export class DatabaseMigrator {
       return {
         outcome: nothing ?? "pending",
         head: history.head,
-        steps: steps.map(({ migration, statements, resumeAt }) => ({
+        steps: steps.map(({ migration, statements, segments, resumeAt }) => ({
           tag: migration.tag,
           file: migration.file,
           statements: statements.slice(resumeAt).map(({ text }) => text),
           resumeAt,
+          outside: segments.flatMap((segment) =>
+            segment.kind === "outside" ? [segment.placed.index + 1] : [],
+          ),
         })),
         warnings: history.warnings,
       };

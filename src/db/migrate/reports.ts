@@ -65,6 +65,8 @@ export interface PlannedStep {
   readonly statements: readonly string[];
   /** Statements that an earlier attempt committed; they are not in the list. */
   readonly resumeAt: number;
+  /** Numbers in the file, from 1, of those that would run outside a transaction. */
+  readonly outside: readonly number[];
 }
 
 export interface EventsOptions extends CallOptions {

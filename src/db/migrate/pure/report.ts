@@ -55,17 +55,27 @@ export function eventJson({ at, ...event }: LedgerEvent) {
 /** An event as a line: when, what, which migration, then what is known of it. */
 export function eventCells(event: LedgerEvent): readonly [string, string, string, ...string[]] {
   const { type, tag, at, attempt, payload, owner } = event;
-  const { durationMs, error, before } = payload;
+  const { durationMs, error, before, answer, underWay } = payload;
   return [
     shortTime(at),
     type.replace("migration.", ""),
     tag,
     attempt > 1 ? `attempt ${attempt}` : "",
     durationMs === undefined ? "" : duration(durationMs),
+    statementText(event),
+    underWay?.label ?? "",
     before === undefined ? "" : `was ${before}`,
+    answer === undefined ? "" : `answer: ${answer}`,
     `${owner.user}@${owner.host}`,
     error === undefined ? "" : `${error.sqlState ?? "canceled"}: ${error.message}`,
   ];
+}
+
+/** Which statement an event is about, as `3 of 9`. */
+function statementText({ type, payload }: LedgerEvent): string {
+  const { statement, statements, underWay } = payload;
+  if (!type.startsWith("statement.")) return "";
+  return `${underWay?.statement ?? statement} of ${statements}`;
 }
 
 /** What any command prints with `--json` when it fails. */

@@ -10,6 +10,36 @@ function last(sql: string): Promise<void> {
   return here.project.write("drizzle/0002_first_note.sql", sql);
 }
 
+test("what is printed of statements outside transactions: before they run, and in the log", async () => {
+  await last(
+    "insert into notes (body) values ('one');\ncreate index concurrently notes_idx on notes (body);\nselect 1;",
+  );
+  await tidemark("migrate", "--to", "0001_add_author");
+  expect(await tidemark("migrate", "--dry-run")).toMatchInlineSnapshot(`
+    "exit code 0
+    --- stdout
+    -- 0002_first_note (drizzle/0002_first_note.sql, 3 statements)
+    insert into notes (body) values ('one');
+    -- outside a transaction:
+    create index concurrently notes_idx on notes (body);
+    select 1;
+
+    -- 1 pending. Nothing was run.
+    "
+  `);
+  await tidemark("migrate");
+  expect(await tidemark("events", "--tag", "0002_first_note")).toMatchInlineSnapshot(`
+    "exit code 0
+    --- stdout
+    <time>  started  0002_first_note  postgres@<host>
+    <time>  statement.done  0002_first_note  1 of 3  postgres@<host>
+    <time>  statement.started  0002_first_note  2 of 3  CREATE INDEX CONCURRENTLY notes_idx  postgres@<host>
+    <time>  statement.done  0002_first_note  <duration>  2 of 3  postgres@<host>
+    <time>  done  0002_first_note  <duration>  postgres@<host>
+    "
+  `);
+});
+
 describe("what is printed where a migration fails", () => {
   test("with SQL that does not parse: nothing has run", async () => {
     await last("select 1;\nselect '🌊 漢字', 'é' frm notes where;\n");
