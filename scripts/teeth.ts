@@ -44,10 +44,8 @@ function bite({ file, from, to, test, only }: Protection): "red" | "green" | "no
   const path = join(copy, "src/db/migrate", file);
   const whole = readFileSync(path, "utf8");
   if (whole.split(from).length !== 2) return "no such code";
-  writeFileSync(
-    path,
-    whole.replace(from, () => to),
-  );
+  // It need not make sense to the compiler: only to the test.
+  writeFileSync(path, `// @ts-nocheck\n${whole.replace(from, () => to)}`);
   try {
     return runTest(test, only) ? "green" : "red";
   } finally {
