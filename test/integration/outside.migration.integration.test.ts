@@ -37,6 +37,21 @@ async function indexes(table = "users") {
 }
 
 describe("a statement that no transaction can hold", () => {
+  test("is an index whose definition names what is in its table's schema", async () => {
+    await migrate({
+      "0000_users": `${TABLE}
+create function public.is_known(text) returns boolean language sql immutable as 'select true';
+create operator class public.words for type text using btree as operator 1 <, operator 2 <=, operator 3 =,
+  operator 4 >=, operator 5 >, function 1 bttextcmp (text, text);`,
+      "0001_index": `create index concurrently "one ON public.two" on users (email words) where is_known(note);
+create index concurrently literal_idx on users (id) where note = 'in public.places';`,
+    });
+    expect(await indexes()).toEqual([
+      { name: "literal_idx", valid: true },
+      { name: "one ON public.two", valid: true },
+    ]);
+  });
+
   test("runs between the transactions of its file, each recorded", async () => {
     const labels: string[] = [];
     await migrate(
