@@ -172,6 +172,14 @@ alter type mood add value 'glad';
 insert into ticks select 'same ' || current_setting('tidemark_test.a', true);
 commit;
 insert into ticks select 'next ' || coalesce(current_setting('tidemark_test.a', true), '');`,
+  test("and takes back by RESET ALL leaves the run's own time-outs", async () => {
+    folder = await historyFolder({
+      "0000_reset": "reset all; insert into ticks select current_setting('lock_timeout');",
+    });
+    await migrator().migrate();
+    expect(await ticks()).toEqual(["5s"]);
+  });
+
     });
     await migrator().migrate();
     expect(await ticks()).toEqual(["same local", "next "]);

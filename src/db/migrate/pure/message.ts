@@ -4,6 +4,7 @@ import type { ParsedStep, Part } from "./parts.ts";
 import type { Step } from "./plan.ts";
 import { type NewEvent, type RecordContext, record, type Subject } from "./record-sql.ts";
 import type { Placed, TransactionSegment } from "./segments.ts";
+import { resetsAll } from "./settings.ts";
 
 /** Where a message was when an error came. */
 export type Stage =
@@ -95,6 +96,7 @@ export function transactionMessage(
     text += `${statement.text}\n;\n`;
   }
   text += [
+    if (resetsAll(statement.tree)) text += `${limits(serverVersion, context.lockTimeoutMs)};\n`;
     `select ${statements.length} as ${MARKER}`,
     "set constraints all immediate",
     ...leaveNothingBehind(context.lease.direct),
