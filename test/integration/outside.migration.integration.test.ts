@@ -52,6 +52,28 @@ create index concurrently literal_idx on users (id) where note = 'in public.plac
     ]);
   });
 
+  test("is read as it was written, whatever the file sets", async () => {
+    await migrate({
+      "0000_users": TABLE,
+      "0001_index": `set client_encoding to 'latin1';
+set standard_conforming_strings to off;
+create index concurrently "naïve" on users (email) where note <> '\\' and note <> 'é';`,
+    });
+    expect(
+      await database.sql`select pg_get_expr(indpred, indrelid) as condition from pg_index where indexrelid = '"naïve"'::regclass`,
+    ).toEqual([{ condition: "((note <> '\\'::text) AND (note <> 'é'::text))" }]);
+  });
+
+  test("is an index on a plain table of the file's schema, where another schema's is partitioned", async () => {
+    await migrate({
+      "0000_tables": `create schema app;
+create table public.events (id integer) partition by range (id);
+create table app.events (id integer);`,
+      "0001_index": "set search_path to app;\ncreate index concurrently events_idx on events (id);",
+    });
+    expect(await indexes("app.events")).toEqual([{ name: "events_idx", valid: true }]);
+  });
+
   test("runs between the transactions of its file, each recorded", async () => {
     const labels: string[] = [];
     await migrate(

@@ -5,6 +5,7 @@ import { nameOf } from "./outside.ts";
 import type { ParsedStep } from "./parts.ts";
 import { placeOf, snippet } from "./position.ts";
 import type { Placed, Segment } from "./segments.ts";
+import { decidesNames } from "./settings.ts";
 
 /** What belongs to a session and does not outlive the end of a segment. */
 interface SessionObject {
@@ -72,10 +73,13 @@ function mentions(text: string, name: string): boolean {
  */
 export function refusePartitionedParents(steps: readonly ParsedStep[]): void {
   const parents = new Set(
-    steps.flatMap(({ statements }) =>
-      statements.flatMap(({ tree }) =>
+    steps.flatMap((step) =>
+      step.statements.flatMap(({ tree }) =>
         "CreateStmt" in tree && tree.CreateStmt.partspec !== undefined
-          ? [bare(nameOf(tree.CreateStmt.relation))]
+          ? [tree.CreateStmt.relation]
+              .filter((relation) => isToldByName(step, relation))
+              .map(nameOf)
+              .map(bare)
           : [],
       ),
     ),
@@ -88,12 +92,16 @@ export function refusePartitionedParents(steps: readonly ParsedStep[]): void {
 
 /** Each index that the steps are to build concurrently. */
 export function concurrentIndexes(steps: readonly ParsedStep[]) {
-  return steps.flatMap(({ migration, segments }) =>
-    segments.flatMap((segment) =>
-      segment.kind === "outside" && segment.outside.action.kind === "create-index"
-        ? [{ migration, table: segment.outside.action.table, placed: segment.placed }]
-        : [],
-    ),
+  return steps.flatMap((step) =>
+    step.segments.flatMap((segment) => {
+      if (segment.kind !== "outside" || segment.outside.action.kind !== "create-index") return [];
+      const { placed } = segment;
+      const { tree } = placed.statement;
+      const relation = "IndexStmt" in tree ? tree.IndexStmt.relation : undefined;
+      return isToldByName(step, relation)
+        ? [{ migration: step.migration, table: segment.outside.action.table, placed }]
+        : [];
+    }),
   );
 }
 
@@ -106,6 +114,14 @@ export function partitionedParent(migration: Migration, placed: Placed, table: s
       "on each partition with CREATE INDEX CONCURRENTLY, and attach each: ALTER INDEX … ATTACH PARTITION ….",
   });
 }
+/** A name without a schema means what the file's own search_path or role makes of it. */
+function isToldByName(
+  { statements }: ParsedStep,
+  relation: { readonly schemaname?: string } | undefined,
+): boolean {
+  return relation?.schemaname !== undefined || !statements.some(decidesNames);
+}
+
 
 function bare(name: string): string {
   return name.replace(/^"public"\./, "");
