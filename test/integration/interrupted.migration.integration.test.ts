@@ -280,3 +280,34 @@ describe("other statements outside transactions that were interrupted", () => {
     expect((await migrate()).report.outcome).toBe("applied");
   });
 });
+  test("DETACH PARTITION CONCURRENTLY is ended with the file's search_path", async () => {
+    await database.sql.unsafe(`create schema app;
+      create table app.events (day integer) partition by range (day);
+      create table app.events_old partition of app.events for values from (0) to (10);`);
+    await history({
+      "0000_detach":
+        "set search_path to app; alter table events detach partition events_old concurrently;",
+    });
+    const table = await holdTable("app.events");
+    await kill(await runUntilBlocked());
+    await endZombie();
+    await table.release();
+    await migrate();
+    expect(await database.sql`select from pg_inherits`).toHaveLength(0);
+  });
+
+  test("DETACH PARTITION CONCURRENTLY of what never was a partition is refused by the server", async () => {
+    await database.sql`create table events (day integer) partition by range (day)`;
+    await database.sql`create table events_old (day integer)`;
+    await history({
+      "0000_detach": "alter table events detach partition events_old concurrently;",
+    });
+    const runner = await startRunner();
+    runner.start({
+      options: { url: database.url, dir: folder.dir },
+      failpoint: { phase: "after", message: "begin:0000_detach#1" },
+    });
+    await runner.end;
+    await expect(migrate()).rejects.toMatchObject({ code: "migration_failed" });
+  });
+

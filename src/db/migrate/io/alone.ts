@@ -64,7 +64,11 @@ export async function runAlone(execution: Execution, alone: Alone): Promise<numb
   }
 }
 
-/** Runs what clears away, or ends, what an interrupted statement has left. */
+/**
+ * Runs what clears away, or ends, what an interrupted statement has left.
+ *
+ * @param settings made by the file, where the names are its own
+ */
 export async function clearAway(
   execution: Execution,
   statement: number,
@@ -72,9 +76,10 @@ export async function clearAway(
 ): Promise<void> {
   await prove(execution);
   await runAlone(execution, {
+  settings: readonly MadeSetting[] = [],
     name: "clear",
     text: marked(execution.context.lease, statement, sql),
-    settings: [],
+    settings,
     lockTimeoutMs: 0,
     fencedAt: performance.now(),
   });
