@@ -34,7 +34,10 @@ export async function runAlone(execution: Execution, alone: Alone): Promise<numb
   const { session, context, second } = execution;
   const { direct } = context.lease;
   if (direct) {
-    const { reply } = await session.send("settings", sessionSettings(alone.settings, alone));
+    const { lockTimeoutMs } = alone;
+    const { serverVersion } = session;
+    const text = sessionSettings(alone.settings, { lockTimeoutMs, serverVersion });
+    const { reply } = await session.send("settings", text);
     await reply.catch(async (error: unknown) => {
       await leave(session);
       throw error;
@@ -73,10 +76,10 @@ export async function clearAway(
   execution: Execution,
   statement: number,
   sql: string,
+  settings: readonly MadeSetting[] = [],
 ): Promise<void> {
   await prove(execution);
   await runAlone(execution, {
-  settings: readonly MadeSetting[] = [],
     name: "clear",
     text: marked(execution.context.lease, statement, sql),
     settings,
