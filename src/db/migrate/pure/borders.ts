@@ -25,7 +25,7 @@ export function refuseAcrossBorders(migration: Migration, segments: readonly Seg
       if (object === undefined) continue;
       const later = segments.slice(i + 1).flatMap(placedOf);
       const user = later.find(({ statement }) => mentions(statement.text, object.name));
-      if (user === undefined) continue;
+      if (user === undefined || makesAnew(user.statement.tree, object)) continue;
       throw refusal(migration, placed, {
         what: `${object.what} ${object.name}, which statement ${user.index + 1} uses in another transaction`,
         remedy:
@@ -49,6 +49,15 @@ function sessionObjectOf(tree: Node): SessionObject | undefined {
   const relation = temporaryRelation(tree);
   if (relation?.relpersistence !== "t") return undefined;
   return { what: "the temporary relation", name: relation.relname ?? "" };
+}
+
+/** What a later statement makes by that name is another one; it is looked at by itself. */
+function makesAnew(tree: Node, { what, name }: SessionObject): boolean {
+  if ("CreateStmt" in tree && tree.CreateStmt.if_not_exists) return false;
+  if ("CreateTableAsStmt" in tree && tree.CreateTableAsStmt.if_not_exists) return false;
+  if ("CreateSeqStmt" in tree && tree.CreateSeqStmt.if_not_exists) return false;
+  const made = sessionObjectOf(tree);
+  return made?.what === what && made.name === name;
 }
 
 function temporaryRelation(tree: Node) {
@@ -90,7 +99,7 @@ export function refusePartitionedParents(steps: readonly ParsedStep[]): void {
   }
 }
 
-/** Each index that the steps are to build concurrently. */
+/** Each index that the steps are to build concurrently on a table that its name alone tells. */
 export function concurrentIndexes(steps: readonly ParsedStep[]) {
   return steps.flatMap((step) =>
     step.segments.flatMap((segment) => {
@@ -105,6 +114,14 @@ export function concurrentIndexes(steps: readonly ParsedStep[]) {
   );
 }
 
+/** A name without a schema means what the file's own search_path or role makes of it. */
+function isToldByName(
+  { statements }: ParsedStep,
+  relation: { readonly schemaname?: string } | undefined,
+): boolean {
+  return relation?.schemaname !== undefined || !statements.some(decidesNames);
+}
+
 /** The refusal of a concurrent index on a partitioned table, with the recipe. */
 export function partitionedParent(migration: Migration, placed: Placed, table: string) {
   return refusal(migration, placed, {
@@ -114,14 +131,6 @@ export function partitionedParent(migration: Migration, placed: Placed, table: s
       "on each partition with CREATE INDEX CONCURRENTLY, and attach each: ALTER INDEX … ATTACH PARTITION ….",
   });
 }
-/** A name without a schema means what the file's own search_path or role makes of it. */
-function isToldByName(
-  { statements }: ParsedStep,
-  relation: { readonly schemaname?: string } | undefined,
-): boolean {
-  return relation?.schemaname !== undefined || !statements.some(decidesNames);
-}
-
 
 function bare(name: string): string {
   return name.replace(/^"public"\./, "");
