@@ -178,9 +178,33 @@ describe("a runner killed while an index is built concurrently", () => {
     await endZombie();
     await table.release();
     await folder.write("0000_index", "create index email_idx on users (lower(email));");
-    await migrate();
+    const { progress } = await migrate();
+    expect(progress.filter(({ kind }) => kind === "migration-started")).toHaveLength(1);
     const [row] = await database.sql`select pg_get_indexdef('email_idx'::regclass) as definition`;
     expect(row?.definition).toContain("lower(email)");
+  });
+
+  test("and the next one stopped while it clears away: its INVALID index is not said to be gone", async () => {
+    await history(BUILD);
+    const table = await holdTable();
+    await kill(await runUntilBlocked());
+    await endZombie();
+    const stop = new AbortController();
+    const stopped = migrator().migrate({
+      signal: stop.signal,
+      onProgress: ({ kind }) => {
+        if (kind === "statement-found") stop.abort();
+      },
+    });
+    await expect(stopped).rejects.toMatchObject({
+      code: "canceled",
+      message: expect.stringContaining(
+        "What CREATE INDEX CONCURRENTLY email_idx has left is not settled: the next run looks again.",
+      ),
+    });
+    await table.release();
+    await migrate();
+    expect(await index("email_idx")).toMatchObject({ valid: true });
   });
 
   test("after it was done, and the statement replaced: nothing is run, and the mismatch is told", async () => {
@@ -271,15 +295,6 @@ describe("other statements outside transactions that were interrupted", () => {
     ]);
   });
 
-  test("VACUUM is run again", async () => {
-    await history({ "0000_vacuum": "vacuum users;" });
-    const runner = await startRunner();
-    const failpoint = { phase: "after", message: "begin:0000_vacuum#1" } as const;
-    runner.start({ options: { url: database.url, dir: folder.dir }, failpoint });
-    expect((await runner.end).signal).toBe("SIGKILL");
-    expect((await migrate()).report.outcome).toBe("applied");
-  });
-});
   test("DETACH PARTITION CONCURRENTLY is ended with the file's search_path", async () => {
     await database.sql.unsafe(`create schema app;
       create table app.events (day integer) partition by range (day);
@@ -311,3 +326,12 @@ describe("other statements outside transactions that were interrupted", () => {
     await expect(migrate()).rejects.toMatchObject({ code: "migration_failed" });
   });
 
+  test("VACUUM is run again", async () => {
+    await history({ "0000_vacuum": "vacuum users;" });
+    const runner = await startRunner();
+    const failpoint = { phase: "after", message: "begin:0000_vacuum#1" } as const;
+    runner.start({ options: { url: database.url, dir: folder.dir }, failpoint });
+    expect((await runner.end).signal).toBe("SIGKILL");
+    expect((await migrate()).report.outcome).toBe("applied");
+  });
+});

@@ -128,6 +128,7 @@ export function recordCanceled(
 
 function stageText({ kind }: Stage): string {
   if (kind === "fence") return "before its first statement";
+  if (kind === "interrupted") return "settling a statement that an earlier run has begun";
   return kind === "constraints"
     ? "deferred constraints, checked after the last statement"
     : "after the last statement, while recording";

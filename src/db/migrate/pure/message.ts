@@ -8,6 +8,8 @@ import { resetsAll } from "./settings.ts";
 
 /** Where a message was when an error came. */
 export type Stage =
+  /** What an earlier run has begun outside transactions is looked for. */
+  | { readonly kind: "interrupted" }
   | { readonly kind: "fence" }
   | { readonly kind: "statement"; readonly index: number }
   | { readonly kind: "constraints" }
@@ -94,9 +96,9 @@ export function transactionMessage(
     starts.push(text.length);
     // The line end closes a comment behind the statement.
     text += `${statement.text}\n;\n`;
+    if (resetsAll(statement.tree)) text += `${limits(serverVersion, context.lockTimeoutMs)};\n`;
   }
   text += [
-    if (resetsAll(statement.tree)) text += `${limits(serverVersion, context.lockTimeoutMs)};\n`;
     `select ${statements.length} as ${MARKER}`,
     "set constraints all immediate",
     ...leaveNothingBehind(context.lease.direct),
