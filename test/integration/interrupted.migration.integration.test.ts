@@ -178,9 +178,33 @@ describe("a runner killed while an index is built concurrently", () => {
     await endZombie();
     await table.release();
     await folder.write("0000_index", "create index email_idx on users (lower(email));");
-    await migrate();
+    const { progress } = await migrate();
+    expect(progress.filter(({ kind }) => kind === "migration-started")).toHaveLength(1);
     const [row] = await database.sql`select pg_get_indexdef('email_idx'::regclass) as definition`;
     expect(row?.definition).toContain("lower(email)");
+  });
+
+  test("and the next one stopped while it clears away: its INVALID index is not said to be gone", async () => {
+    await history(BUILD);
+    const table = await holdTable();
+    await kill(await runUntilBlocked());
+    await endZombie();
+    const stop = new AbortController();
+    const stopped = migrator().migrate({
+      signal: stop.signal,
+      onProgress: ({ kind }) => {
+        if (kind === "statement-found") stop.abort();
+      },
+    });
+    await expect(stopped).rejects.toMatchObject({
+      code: "canceled",
+      message: expect.stringContaining(
+        "What CREATE INDEX CONCURRENTLY email_idx has left is not settled: the next run looks again.",
+      ),
+    });
+    await table.release();
+    await migrate();
+    expect(await index("email_idx")).toMatchObject({ valid: true });
   });
 
   test("after it was done, and the statement replaced: nothing is run, and the mismatch is told", async () => {
@@ -272,6 +296,37 @@ describe("other statements outside transactions that were interrupted", () => {
     expect(await database.sql`select inhrelid::regclass::text as name from pg_inherits`).toEqual([
       { name: "events_new" },
     ]);
+  });
+
+  test("DETACH PARTITION CONCURRENTLY is ended with the file's search_path", async () => {
+    await database.sql.unsafe(`create schema app;
+      create table app.events (day integer) partition by range (day);
+      create table app.events_old partition of app.events for values from (0) to (10);`);
+    await history({
+      "0000_detach":
+        "set search_path to app; alter table events detach partition events_old concurrently;",
+    });
+    const table = await holdTable("app.events");
+    await kill(await runUntilBlocked());
+    await endZombie();
+    await table.release();
+    await migrate();
+    expect(await database.sql`select from pg_inherits`).toHaveLength(0);
+  });
+
+  test("DETACH PARTITION CONCURRENTLY of what never was a partition is refused by the server", async () => {
+    await database.sql`create table events (day integer) partition by range (day)`;
+    await database.sql`create table events_old (day integer)`;
+    await history({
+      "0000_detach": "alter table events detach partition events_old concurrently;",
+    });
+    const runner = await startRunner();
+    runner.start({
+      options: { url: database.url, dir: folder.dir },
+      failpoint: { phase: "after", message: "begin:0000_detach#1" },
+    });
+    await runner.end;
+    await expect(migrate()).rejects.toMatchObject({ code: "migration_failed" });
   });
 
   test("VACUUM is run again", async () => {

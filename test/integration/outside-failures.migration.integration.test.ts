@@ -3,6 +3,7 @@ import { DatabaseMigrator, MigrateError } from "../../src/db/migrate/index.ts";
 import { createDatabase, type TestDatabase } from "../helpers/database.ts";
 import { type HistoryFolder, historyFolder } from "../helpers/history.ts";
 import { expectFoldToMatch } from "../helpers/ledger.ts";
+import { createMigratingRole } from "../helpers/role.ts";
 import { startRunner } from "../helpers/runner-process.ts";
 
 let database: TestDatabase;
@@ -133,9 +134,46 @@ describe("an index built concurrently that fails", () => {
     expect(error.message).toContain("CREATE INDEX … ON ONLY");
     expect(await database.sql`select from ticks`).toHaveLength(0);
   });
+
+  test("on a table whose schema the role may not use is told as that, not as a broken ledger", async () => {
+    await database.sql`create schema closed`;
+    await database.sql`create table closed.events (id integer)`;
+    folder = await historyFolder({
+      "0000_index": "create index concurrently events_idx on closed.events (id);",
+    });
+    const role = await createMigratingRole(database, "");
+    const error = await failure(new DatabaseMigrator({ url: role.url, dir: folder.dir }).migrate());
+    await role.drop();
+    expect(error).toMatchObject({ code: "migration_failed", tag: "0000_index" });
+    expect(error.message).toContain("permission denied for schema closed");
+  });
 });
 
 describe("a build that waits for others", () => {
+  test("is not ended by the role's transaction_timeout", async () => {
+    const [server] = await database.sql<{ version: number }[]>`
+      select current_setting('server_version_num')::int as version`;
+    if ((server?.version ?? 0) < 170_000) return;
+    await database.sql.unsafe(`alter database ${database.name} set transaction_timeout = '200ms'`);
+    folder = await historyFolder({
+      "0000_index": "create index concurrently email_idx on users (email);",
+    });
+    // A session from before the setting.
+    const holder = await database.sql.reserve();
+    await holder`set transaction_timeout = 0`;
+    await holder.unsafe("begin; lock table users in row exclusive mode");
+    const kinds: string[] = [];
+    await migrator().migrate({
+      onProgress: ({ kind }) => {
+        kinds.push(kind);
+        if (kind === "blocked") void holder.unsafe("rollback").then(() => holder.release());
+      },
+    });
+    expect(kinds).toContain("blocked");
+    expect(kinds).not.toContain("reconnecting");
+    expect(await indexes()).toEqual([{ name: "email_idx", valid: true }]);
+  });
+
   test("has no lock_timeout, whatever the role and the file set, and names whom it waits for", async () => {
     await database.sql.unsafe(`alter database ${database.name} set lock_timeout = '100ms'`);
     await database.sql.unsafe(`alter database ${database.name} set statement_timeout = '300ms'`);

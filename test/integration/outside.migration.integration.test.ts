@@ -37,6 +37,43 @@ async function indexes(table = "users") {
 }
 
 describe("a statement that no transaction can hold", () => {
+  test("is an index whose definition names what is in its table's schema", async () => {
+    await migrate({
+      "0000_users": `${TABLE}
+create function public.is_known(text) returns boolean language sql immutable as 'select true';
+create operator class public.words for type text using btree as operator 1 <, operator 2 <=, operator 3 =,
+  operator 4 >=, operator 5 >, function 1 bttextcmp (text, text);`,
+      "0001_index": `create index concurrently "one ON public.two" on users (email words) where is_known(note);
+create index concurrently literal_idx on users (id) where note = 'in public.places';`,
+    });
+    expect(await indexes()).toEqual([
+      { name: "literal_idx", valid: true },
+      { name: "one ON public.two", valid: true },
+    ]);
+  });
+
+  test("is read as it was written, whatever the file sets", async () => {
+    await migrate({
+      "0000_users": TABLE,
+      "0001_index": `set client_encoding to 'latin1';
+set standard_conforming_strings to off;
+create index concurrently "naïve" on users (email) where note <> '\\' and note <> 'é';`,
+    });
+    expect(
+      await database.sql`select pg_get_expr(indpred, indrelid) as condition from pg_index where indexrelid = '"naïve"'::regclass`,
+    ).toEqual([{ condition: "((note <> '\\'::text) AND (note <> 'é'::text))" }]);
+  });
+
+  test("is an index on a plain table of the file's schema, where another schema's is partitioned", async () => {
+    await migrate({
+      "0000_tables": `create schema app;
+create table public.events (id integer) partition by range (id);
+create table app.events (id integer);`,
+      "0001_index": "set search_path to app;\ncreate index concurrently events_idx on events (id);",
+    });
+    expect(await indexes("app.events")).toEqual([{ name: "events_idx", valid: true }]);
+  });
+
   test("runs between the transactions of its file, each recorded", async () => {
     const labels: string[] = [];
     await migrate(

@@ -86,6 +86,14 @@ insert into ticks values ('after');`;
     expect(await ticks()).toEqual(["x"]);
   });
 
+  test("may make a temporary table of one name in each of its transactions", async () => {
+    const part = (what: string) =>
+      `create temp table batch on commit drop as select '${what}' what;\ninsert into ticks select what from batch;\n`;
+    folder = await historyFolder({ "0000_batches": `${part("one")}commit;\n${part("two")}` });
+    await migrator().migrate();
+    expect(await ticks()).toEqual(["one", "two"]);
+  });
+
   test("and nothing else is done", async () => {
     folder = await historyFolder({ "0000_empty": "BEGIN;\nCOMMIT;", "0001_none": "COMMIT;" });
     await migrator().migrate();
@@ -162,6 +170,14 @@ insert into ticks select current_user || ' ' || current_setting('search_path');`
       from pg_class where relname = 'mine_idx'`;
     expect(owner).toEqual({ owner: `app_owner_${role}`, schema: "app" });
     await database.sql.unsafe(`drop owned by app_owner_${role}; drop role app_owner_${role}`);
+  });
+
+  test("and takes back by RESET ALL leaves the run's own time-outs", async () => {
+    folder = await historyFolder({
+      "0000_reset": "reset all; insert into ticks select current_setting('lock_timeout');",
+    });
+    await migrator().migrate();
+    expect(await ticks()).toEqual(["5s"]);
   });
 
   test("with SET LOCAL holds to the transaction that the file ends, and past one that it does not", async () => {

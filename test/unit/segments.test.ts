@@ -128,6 +128,11 @@ describe("what a file has set", () => {
     ]);
   });
 
+  test("is taken back by RESET ALL, but for the role", async () => {
+    const segments = await cut("set a.b = '1'; set role x; reset all; commit; select 2");
+    expect(segments.at(-1)?.settings).toEqual(["set role x"]);
+  });
+
   test("with SET LOCAL holds until the file ends its transaction", async () => {
     const segments = await cut(
       "set local a.b = '1'; alter type t add value 'x'; select 1; commit; select 2",

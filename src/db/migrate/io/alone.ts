@@ -34,7 +34,10 @@ export async function runAlone(execution: Execution, alone: Alone): Promise<numb
   const { session, context, second } = execution;
   const { direct } = context.lease;
   if (direct) {
-    const { reply } = await session.send("settings", sessionSettings(alone.settings, alone));
+    const { lockTimeoutMs } = alone;
+    const { serverVersion } = session;
+    const text = sessionSettings(alone.settings, { lockTimeoutMs, serverVersion });
+    const { reply } = await session.send("settings", text);
     await reply.catch(async (error: unknown) => {
       await leave(session);
       throw error;
@@ -64,17 +67,22 @@ export async function runAlone(execution: Execution, alone: Alone): Promise<numb
   }
 }
 
-/** Runs what clears away, or ends, what an interrupted statement has left. */
+/**
+ * Runs what clears away, or ends, what an interrupted statement has left.
+ *
+ * @param settings made by the file, where the names are its own
+ */
 export async function clearAway(
   execution: Execution,
   statement: number,
   sql: string,
+  settings: readonly MadeSetting[] = [],
 ): Promise<void> {
   await prove(execution);
   await runAlone(execution, {
     name: "clear",
     text: marked(execution.context.lease, statement, sql),
-    settings: [],
+    settings,
     lockTimeoutMs: 0,
     fencedAt: performance.now(),
   });

@@ -35,7 +35,7 @@ export async function settleInterrupted(
       return "open";
     case "finish":
       say("was interrupted half-way: ending it");
-      await clearAway(execution, begun.statement, verdict.sql);
+      await clearAway(execution, begun.statement, verdict.sql, part.segment.settings.session);
       break;
     case "done":
       say("was interrupted, and is done");

@@ -76,6 +76,12 @@ export async function runPipeline(
   const flights: Flight[] = [];
   let bytes = 0;
   let next = from;
+  let begun = false;
+  const begin = async () => {
+    await started;
+    if (!begun) announce(execution, from, watch);
+    begun = true;
+  };
   const stopWatching = cancelOnAbort(signal, () => flights.map(({ sent }) => sent));
   try {
     while (next < parts.length || flights.length > 0) {
@@ -83,8 +89,7 @@ export async function runPipeline(
       const oldest = flights[0];
       if (part !== undefined && mustBeAlone(execution, part)) {
         if (oldest === undefined) {
-          await started;
-          if (next === from) announce(execution, next, watch);
+          await begin();
           const end = await runByItself(execution, part, next);
           if (typeof end === "object") return end;
           if (end === "done") next += 1;
@@ -99,10 +104,7 @@ export async function runPipeline(
           flights.push(flight);
           bytes += flight.message.text.length;
           next += 1;
-          if (flight.index === from) {
-            await started;
-            announce(execution, from, watch);
-          }
+          if (flight.index === from) await begin();
           continue;
         }
       }
@@ -135,10 +137,11 @@ async function runByItself(
   part: Part,
   index: number,
 ): Promise<"done" | "open" | PartFailure> {
+  let begun = begunBefore(execution, part);
   try {
-    const begun = begunBefore(execution, part);
     if (begun !== null) {
       const found = await settleInterrupted(execution, part, begun);
+      begun = null;
       execution.begun.set(part, null);
       if (found === "done") {
         finish(execution, part, await recordEnd(execution, part));
@@ -153,7 +156,10 @@ async function runByItself(
   } catch (error) {
     if (!isServerError(error)) throw error;
     const message: Message = { text: "", statements: [], starts: [] };
-    return { kind: "failed", part, index, message, stage: { kind: "record" }, error };
+    const failed = { kind: "failed", part, index, message, error } as const;
+    if (begun === null) return { ...failed, stage: { kind: "record" } };
+    const left = `What ${begun.label} has left is not settled: the next run looks again.`;
+    return { ...failed, stage: { kind: "interrupted" }, left };
   }
 }
 

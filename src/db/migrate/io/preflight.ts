@@ -23,9 +23,15 @@ export async function checkOutsideStatements(
   const names = indexes.map(({ table }) => `(${literal(table)})`);
   const { reply } = await session.send(
     "partitioned",
+    // Without a right on its schema `to_regclass` fails, and it is the file's role that needs it.
     `select n.name as tidemark_partitioned
 from (values ${[...new Set(names)].join(", ")}) n (name)
-join pg_catalog.pg_class c on c.oid = pg_catalog.to_regclass(n.name) where c.relkind = 'p'`,
+cross join lateral (select pg_catalog.parse_ident(n.name) as parts) i
+join pg_catalog.pg_class c on c.oid = case
+  when pg_catalog.cardinality(i.parts) = 1 then pg_catalog.to_regclass(n.name)
+  else (select x.oid from pg_catalog.pg_class x join pg_catalog.pg_namespace s on s.oid = x.relnamespace
+    where s.nspname = i.parts[1] and x.relname = i.parts[2]) end
+where c.relkind = 'p'`,
   );
   const parents = new Set((await reply).rows.map((row) => row.tidemark_partitioned));
   const bad = indexes.find(({ table }) => parents.has(table));

@@ -5,6 +5,7 @@ import { nameOf } from "./outside.ts";
 import type { ParsedStep } from "./parts.ts";
 import { placeOf, snippet } from "./position.ts";
 import type { Placed, Segment } from "./segments.ts";
+import { decidesNames } from "./settings.ts";
 
 /** What belongs to a session and does not outlive the end of a segment. */
 interface SessionObject {
@@ -24,7 +25,7 @@ export function refuseAcrossBorders(migration: Migration, segments: readonly Seg
       if (object === undefined) continue;
       const later = segments.slice(i + 1).flatMap(placedOf);
       const user = later.find(({ statement }) => mentions(statement.text, object.name));
-      if (user === undefined) continue;
+      if (user === undefined || makesAnew(user.statement.tree, object)) continue;
       throw refusal(migration, placed, {
         what: `${object.what} ${object.name}, which statement ${user.index + 1} uses in another transaction`,
         remedy:
@@ -50,6 +51,15 @@ function sessionObjectOf(tree: Node): SessionObject | undefined {
   return { what: "the temporary relation", name: relation.relname ?? "" };
 }
 
+/** What a later statement makes by that name is another one; it is looked at by itself. */
+function makesAnew(tree: Node, { what, name }: SessionObject): boolean {
+  if ("CreateStmt" in tree && tree.CreateStmt.if_not_exists) return false;
+  if ("CreateTableAsStmt" in tree && tree.CreateTableAsStmt.if_not_exists) return false;
+  if ("CreateSeqStmt" in tree && tree.CreateSeqStmt.if_not_exists) return false;
+  const made = sessionObjectOf(tree);
+  return made?.what === what && made.name === name;
+}
+
 function temporaryRelation(tree: Node) {
   if ("CreateStmt" in tree) return tree.CreateStmt.relation;
   if ("CreateTableAsStmt" in tree) return tree.CreateTableAsStmt.into?.rel;
@@ -72,10 +82,13 @@ function mentions(text: string, name: string): boolean {
  */
 export function refusePartitionedParents(steps: readonly ParsedStep[]): void {
   const parents = new Set(
-    steps.flatMap(({ statements }) =>
-      statements.flatMap(({ tree }) =>
+    steps.flatMap((step) =>
+      step.statements.flatMap(({ tree }) =>
         "CreateStmt" in tree && tree.CreateStmt.partspec !== undefined
-          ? [bare(nameOf(tree.CreateStmt.relation))]
+          ? [tree.CreateStmt.relation]
+              .filter((relation) => isToldByName(step, relation))
+              .map(nameOf)
+              .map(bare)
           : [],
       ),
     ),
@@ -86,15 +99,27 @@ export function refusePartitionedParents(steps: readonly ParsedStep[]): void {
   }
 }
 
-/** Each index that the steps are to build concurrently. */
+/** Each index that the steps are to build concurrently on a table that its name alone tells. */
 export function concurrentIndexes(steps: readonly ParsedStep[]) {
-  return steps.flatMap(({ migration, segments }) =>
-    segments.flatMap((segment) =>
-      segment.kind === "outside" && segment.outside.action.kind === "create-index"
-        ? [{ migration, table: segment.outside.action.table, placed: segment.placed }]
-        : [],
-    ),
+  return steps.flatMap((step) =>
+    step.segments.flatMap((segment) => {
+      if (segment.kind !== "outside" || segment.outside.action.kind !== "create-index") return [];
+      const { placed } = segment;
+      const { tree } = placed.statement;
+      const relation = "IndexStmt" in tree ? tree.IndexStmt.relation : undefined;
+      return isToldByName(step, relation)
+        ? [{ migration: step.migration, table: segment.outside.action.table, placed }]
+        : [];
+    }),
   );
+}
+
+/** A name without a schema means what the file's own search_path or role makes of it. */
+function isToldByName(
+  { statements }: ParsedStep,
+  relation: { readonly schemaname?: string } | undefined,
+): boolean {
+  return relation?.schemaname !== undefined || !statements.some(decidesNames);
 }
 
 /** The refusal of a concurrent index on a partitioned table, with the recipe. */

@@ -136,6 +136,7 @@ export function remedyOf(file: string, { code }: ServerErrorFields): string {
 
 function stageText({ kind }: Stage): string {
   if (kind === "fence") return "before its first statement";
+  if (kind === "interrupted") return "settling a statement that an earlier run has begun";
   return kind === "constraints"
     ? "deferred constraints, checked after the last statement"
     : "after the last statement, while recording";

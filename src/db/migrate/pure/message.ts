@@ -4,9 +4,12 @@ import type { ParsedStep, Part } from "./parts.ts";
 import type { Step } from "./plan.ts";
 import { type NewEvent, type RecordContext, record, type Subject } from "./record-sql.ts";
 import type { Placed, TransactionSegment } from "./segments.ts";
+import { resetsAll } from "./settings.ts";
 
 /** Where a message was when an error came. */
 export type Stage =
+  /** What an earlier run has begun outside transactions is looked for. */
+  | { readonly kind: "interrupted" }
   | { readonly kind: "fence" }
   | { readonly kind: "statement"; readonly index: number }
   | { readonly kind: "constraints" }
@@ -93,6 +96,7 @@ export function transactionMessage(
     starts.push(text.length);
     // The line end closes a comment behind the statement.
     text += `${statement.text}\n;\n`;
+    if (resetsAll(statement.tree)) text += `${limits(serverVersion, context.lockTimeoutMs)};\n`;
   }
   text += [
     `select ${statements.length} as ${MARKER}`,

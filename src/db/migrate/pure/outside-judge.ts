@@ -45,8 +45,9 @@ export function judgeInterrupted(
       .map(({ name }) => dropOf(name));
     return { kind: "run", clear };
   }
-  if (action.kind === "detach" && now.kind === "detach") {
-    if (now.attached === "no") return { kind: "done" };
+  if (action.kind === "detach" && before.kind === "detach" && now.kind === "detach") {
+    // One that was no partition before either is for the server to refuse.
+    if (now.attached === "no") return before.attached === "no" ? RUN : { kind: "done" };
     if (now.attached === "yes") return RUN;
     const sql = `alter table ${action.table} detach partition ${action.partition} finalize`;
     return { kind: "finish", sql };

@@ -62,11 +62,15 @@ export function beginMessage(
  */
 export function sessionSettings(
   made: readonly MadeSetting[],
-  options: { readonly lockTimeoutMs: number },
+  options: { readonly lockTimeoutMs: number; readonly serverVersion: number },
 ): string {
   return [
     "set statement_timeout to 0",
+    ...(options.serverVersion >= 170_000 ? ["set transaction_timeout to 0"] : []),
     ...made.map(({ text }) => `${text}\n`),
+    // How the statement is read is not the file's to say.
+    "set standard_conforming_strings to on",
+    "set client_encoding to 'UTF8'",
     `set lock_timeout to ${options.lockTimeoutMs}`,
     `set idle_session_timeout to ${MOST_IDLE_MS}`,
   ].join(";\n");

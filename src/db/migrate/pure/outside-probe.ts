@@ -130,10 +130,14 @@ function foundIndex(condition: string): string {
   where ${condition}`;
 }
 
-/** The table's schema is left out: the copy of a table has another one. */
+/** The table's schema is left out there, and nowhere else: the copy of a table has another one. */
 function definitionOf(index: string): string {
-  return `(select replace(pg_get_indexdef(d.indexrelid), format(' %I.', case when n.oid = pg_my_temp_schema() then 'pg_temp' else n.nspname end), ' ')
-    from pg_index d join pg_class t on t.oid = d.indrelid join pg_namespace n on n.oid = t.relnamespace
+  return `(select case when starts_with(g.sql, g.head || g.schema) then g.head || substr(g.sql, length(g.head || g.schema) + 1) else g.sql end
+    from pg_index d join pg_class x on x.oid = d.indexrelid
+    join pg_class t on t.oid = d.indrelid join pg_namespace n on n.oid = t.relnamespace,
+    lateral (select pg_get_indexdef(x.oid) as sql,
+      format('CREATE %sINDEX %I ON ', case when d.indisunique then 'UNIQUE ' end, x.relname) as head,
+      format('%I.', case when n.oid = pg_my_temp_schema() then 'pg_temp' else n.nspname end) as schema) g
     where d.indexrelid = ${index})`;
 }
 

@@ -28,7 +28,8 @@ export interface Settings {
 
 export const NO_SETTINGS: Settings = { session: [], local: [] };
 
-const DECISIVE = new Set(["search_path", "role", "session_authorization"]);
+const ROLES: ReadonlySet<string> = new Set(["role", "session_authorization"]);
+const DECISIVE: ReadonlySet<string> = new Set(["search_path", ...ROLES]);
 
 /** It decides which objects a statement means, or with whose rights it runs. */
 export function isDecisive({ name }: MadeSetting): boolean {
@@ -59,8 +60,10 @@ export class SettingsTracker {
 
   #apply({ name, local, reset }: Setting, text: string): void {
     if (name === "") {
-      this.#session.clear();
-      this.#local.clear();
+      // RESET ALL leaves the role as it is.
+      for (const settings of [this.#session, this.#local]) {
+        for (const made of settings.keys()) if (!ROLES.has(made)) settings.delete(made);
+      }
       return;
     }
     this.#local.delete(name);
@@ -71,6 +74,16 @@ export class SettingsTracker {
   }
 }
 
+/** The statement decides which objects the names behind it mean. */
+export function decidesNames({ tree, text }: Statement): boolean {
+  return settingsOf(tree, text).some(({ name }) => DECISIVE.has(name));
+}
+
+/** The statement takes back whatever is set, our time-outs too. */
+export function resetsAll(tree: Node): boolean {
+  return "VariableSetStmt" in tree && tree.VariableSetStmt.kind === "VAR_RESET_ALL";
+}
+
 /** The statement changes settings of its session, and nothing else. */
 export function isSetting(tree: Node, text: string): boolean {
   return settingsOf(tree, text).length > 0;
@@ -79,7 +92,7 @@ export function isSetting(tree: Node, text: string): boolean {
 function settingsOf(tree: Node, text: string): readonly Setting[] {
   if ("VariableSetStmt" in tree) {
     const { kind = "", name = "", is_local: local = false } = tree.VariableSetStmt;
-    if (kind === "VAR_RESET_ALL") return [{ name: "", local: false, reset: true }];
+    if (resetsAll(tree)) return [{ name: "", local: false, reset: true }];
     const reset = kind === "VAR_RESET" || kind === "VAR_SET_DEFAULT";
     return [{ name: name.toLowerCase(), local, reset: reset && !local }];
   }
