@@ -122,6 +122,31 @@ describe("a runner that waits for another", () => {
     expect((await waiter.end).report?.outcome).toBe("current");
   });
 
+  test("does not hold it up, not with two hundred of them", { timeout: 120_000 }, async () => {
+    const naps = Array.from({ length: 60 }, (_, n) => [
+      `${String(n).padStart(4, "0")}_nap`,
+      "select pg_sleep(0.05);",
+    ]);
+    const history = await historyFolder(Object.fromEntries(naps));
+    const quiet = await createDatabase();
+    const alone = await new DatabaseMigrator({ url: quiet.url, dir: history.dir }).migrate();
+    await quiet.drop();
+    const options = { url: database.url, dir: history.dir, connectTimeoutMs: 60_000 };
+    const [holder, ...waiters] = await Promise.all(Array.from({ length: 5 }, startRunner));
+    const started = holder?.seen("migration-started");
+    holder?.start({ options });
+    await started;
+    for (const waiter of waiters) waiter.start({ options, runners: 50 });
+    const beside = (await holder?.end)?.report;
+    const ends = await Promise.all(waiters.map(({ end }) => end));
+    expect(ends.map(({ error }) => error)).toEqual(ends.map(() => undefined));
+    const ratio = (beside?.durationMs ?? 0) / alone.durationMs;
+    console.log(`beside 200 waiters it takes ${ratio.toFixed(2)} times as long`);
+    // Where the waiters lock to look, it is four times.
+    expect(ratio).toBeLessThan(2.5);
+    await history.remove();
+  });
+
   test("gives up after its bound and names the holder", async () => {
     await folder.write("0001_add_author", `select pg_sleep(3);\n${THREE["0001_add_author"]}`);
     const options = { url: database.url, dir: folder.dir };
