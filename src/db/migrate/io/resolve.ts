@@ -1,6 +1,7 @@
 import { MigrateError } from "../errors.ts";
 import { prefixOf, statementDigest } from "../pure/checksum.ts";
 import { fence, look, releaseLease } from "../pure/lease-sql.ts";
+import { readRows } from "../pure/read-sql.ts";
 import { type NewEvent, record } from "../pure/record-sql.ts";
 import { asksForNoTransaction, segmentsOf } from "../pure/segments.ts";
 import { parseStatements } from "../pure/statements.ts";
@@ -9,7 +10,7 @@ import type { LedgerRow, Tag } from "../types.ts";
 import { commitUnderLease, sinkOf } from "./commit.ts";
 import { connect } from "./connect.ts";
 import { release, takeOrWait } from "./lease.ts";
-import { isContended, runnerOf } from "./ledger.ts";
+import { isContended, rowsOf, runnerOf } from "./ledger.ts";
 import type { RunRequest } from "./request.ts";
 
 type InDoubt = LedgerRow & { readonly underWay: NonNullable<LedgerRow["underWay"]> };
@@ -31,6 +32,9 @@ export async function resolveDoubt(
   try {
     const runner = runnerOf(first, schema);
     if (runner === undefined) throw nothingInDoubt(tag, "there is no ledger yet");
+    const { reply } = await session.send("read", readRows(schema));
+    // Before anybody is waited for.
+    inDoubt(rowsOf(await reply), tag);
     const waiting = { since: undefined };
     const wait = { session, schema, identity, waitTimeoutMs, waiting, onProgress, signal };
     const outcome = await takeOrWait(wait, runner, () => false);
