@@ -5,14 +5,14 @@ const url = z
   .string()
   .refine(isPostgresUrl, "is not a URL like postgres://user:password@host:5432/database");
 
+const anySeconds = z.coerce
+  .number("is not a number of seconds")
+  .min(0, "is not a number of seconds from 0")
+  .max(86_400, "is more than a day (86400)");
+
 /** Milliseconds of a number of seconds as text. */
 const seconds = (fallback: number) =>
-  z.coerce
-    .number("is not a number of seconds")
-    .min(0, "is not a number of seconds from 0")
-    .max(86_400, "is more than a day (86400)")
-    .default(fallback)
-    .transform((value) => value * 1000);
+  anySeconds.default(fallback).transform((value) => value * 1000);
 
 const schema = z.object({
   DATABASE_URL: url.optional(),
@@ -28,6 +28,7 @@ const schema = z.object({
     .default(3000),
   MIGRATE_ON_BOOT: z.enum(["run", "wait", "check"], "is none of run, wait, check").default("run"),
   MIGRATE_TIMEOUT_SECONDS: seconds(600),
+  MIGRATE_DEADLINE_SECONDS: anySeconds.transform((value) => value * 1000).optional(),
   CONNECT_TIMEOUT_SECONDS: seconds(30),
   SHUTDOWN_SECONDS: seconds(5),
   FAILURE_LINGER_SECONDS: seconds(2),
@@ -57,6 +58,8 @@ export interface AppConfig {
   readonly migrateOnBoot: MigrateOnBoot;
   /** Bound on waiting for other runners. */
   readonly migrateTimeoutMs: number;
+  /** Bound on the whole run of migrations; undefined for none. */
+  readonly migrateDeadlineMs: number | undefined;
   /** Bound on waiting for a database that is not up yet. */
   readonly connectTimeoutMs: number;
   /** Bound on requests that are still running when the process is told to stop. */
@@ -91,6 +94,7 @@ export function parseAppConfig(env: Readonly<Record<string, string | undefined>>
     port: found.PORT,
     migrateOnBoot: found.MIGRATE_ON_BOOT,
     migrateTimeoutMs: found.MIGRATE_TIMEOUT_SECONDS,
+    migrateDeadlineMs: found.MIGRATE_DEADLINE_SECONDS,
     connectTimeoutMs: found.CONNECT_TIMEOUT_SECONDS,
     shutdownMs: found.SHUTDOWN_SECONDS,
     failureLingerMs: found.FAILURE_LINGER_SECONDS,

@@ -86,12 +86,13 @@ export async function runApp(options: AppOptions): Promise<number> {
 }
 
 function migratorOptions(config: AppConfig, url: string) {
-  const { connectTimeoutMs, migrateTimeoutMs, appVersion } = config;
+  const { connectTimeoutMs, migrateTimeoutMs, migrateDeadlineMs, appVersion } = config;
   return {
     url,
     dir: "drizzle",
     connectTimeoutMs,
     waitTimeoutMs: migrateTimeoutMs,
+    ...(migrateDeadlineMs !== undefined && { deadlineMs: migrateDeadlineMs }),
     ...(appVersion !== undefined && { appVersion }),
   };
 }

@@ -200,6 +200,13 @@ describe("MIGRATE_ON_BOOT=wait", () => {
   });
 });
 
+test("a run that takes longer than its deadline ends the boot with exit code 5", async () => {
+  await release({ ...THREE, "0002_first_note": "select pg_sleep(60);" });
+  const { code, log } = await start({ MIGRATE_DEADLINE_SECONDS: "1.5" }).end;
+  expect(code).toBe(5);
+  expect(log).toContain("the run's deadline of 1.5 s was reached");
+});
+
 describe("MIGRATE_ON_BOOT=check", () => {
   test("refuses to start with exit code 3 where something is pending, and runs nothing", async () => {
     const app = start({ MIGRATE_ON_BOOT: "check", FAILURE_LINGER_SECONDS: "1" });

@@ -12,6 +12,7 @@ describe("the application's configuration", () => {
       port: 3000,
       migrateOnBoot: "run",
       migrateTimeoutMs: 600_000,
+      migrateDeadlineMs: undefined,
       connectTimeoutMs: 30_000,
       shutdownMs: 5_000,
       failureLingerMs: 2_000,
@@ -36,6 +37,10 @@ describe("the application's configuration", () => {
     [{ PORT: "70000" }, "PORT is not a port from 0 to 65535"],
     [{ PORT: "1.5" }, "PORT is not a port"],
     [{ MIGRATE_ON_BOOT: "yes" }, "MIGRATE_ON_BOOT is none of run, wait, check"],
+    [
+      { MIGRATE_DEADLINE_SECONDS: "-1" },
+      "MIGRATE_DEADLINE_SECONDS is not a number of seconds from 0",
+    ],
     [{ MIGRATE_TIMEOUT_SECONDS: "soon" }, "MIGRATE_TIMEOUT_SECONDS is not a number of seconds"],
     [{ SHUTDOWN_SECONDS: "-1" }, "SHUTDOWN_SECONDS is not a number of seconds from 0"],
     [{ CONNECT_TIMEOUT_SECONDS: "100000" }, "CONNECT_TIMEOUT_SECONDS is more than a day (86400)"],
