@@ -67,6 +67,21 @@ describe("a file is cut into segments", () => {
       ["0-1: [select 1]", "1-2: set a.b = 'c'", "2-6: select 2; select 3", "6-7: [call p()]"],
     ],
     [
+      "one by one behind a licence",
+      "/* ours -- tidemark: no */\r\n-- tidemark: no-transaction\r\nselect 1; select 2",
+      ["0-1: [select 1]", "1-2: [select 2]"],
+    ],
+    [
+      "together behind COMMIT AND CHAIN, whatever the file asks for",
+      "-- tidemark: no-transaction\nbegin; select 1; commit and chain; select 2; select 3; commit; select 4",
+      ["0-3: select 1", "3-6: select 2; select 3", "6-7: [select 4]"],
+    ],
+    [
+      "as usual where that line is commented out",
+      "/*\n-- tidemark: no-transaction\n*/ select 1; select 2",
+      ["0-2: select 1; select 2"],
+    ],
+    [
       "as usual where that line is not at its head",
       "select 1;\n-- tidemark: no-transaction\nselect 2",
       ["0-2: select 1; select 2"],
