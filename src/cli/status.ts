@@ -27,8 +27,10 @@ async function printStatus(report: StatusReport, output: Output): Promise<void> 
   for (const { tag, state } of report.migrations) {
     if (state.kind === "FAILED") output.print(`${output.colors.red(tag)} ${state.error.text}\n`);
     if (state.kind === "STUCK") {
+      const { user, host, processId } = state.owner;
+      const next = state.doubt?.reason ?? "the next run goes on with it";
       output.print(
-        `${output.colors.red(tag)} was started by ${state.owner.user}@${state.owner.host} (process ${state.owner.processId}), which is gone. The next run goes on with it.\n`,
+        `${output.colors.red(tag)} was started by ${user}@${host} (process ${processId}), which is gone: ${next}.\n`,
       );
     }
   }

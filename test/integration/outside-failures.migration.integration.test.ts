@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { DatabaseMigrator, MigrateError } from "../../src/db/migrate/index.ts";
+import { tidemark } from "../helpers/cli.ts";
 import { createDatabase, type TestDatabase } from "../helpers/database.ts";
 import { type HistoryFolder, historyFolder } from "../helpers/history.ts";
 import { expectFoldToMatch } from "../helpers/ledger.ts";
@@ -238,6 +239,11 @@ insert into ticks select current_setting('application_name');`;
       kind: "STUCK",
       doubt: { statement: 3, needsAnswer: true },
     });
+    const { stdout } = await tidemark(["status", "--url", database.url, "--dir", folder.dir], {
+      cwd: folder.dir,
+    });
+    expect(stdout).toContain("which is gone: statement 3 (call refill()) was begun");
+    expect(stdout).toContain("see for yourself, then `tidemark resolve`");
     expect(await migrator().resolve({ tag: "0000_refill", answer: "done" })).toEqual({
       tag: "0000_refill",
       answer: "done",
