@@ -36,6 +36,14 @@ describe("a file is cut into segments", () => {
       ["0-1: select 1", "1-2: [vacuum]", "2-3: select 2", "3-4: [cluster]", "4-5: cluster t"],
     ],
     [
+      "at REINDEX that is told to be concurrent",
+      "reindex (concurrently on) table t; reindex (concurrently off) table t; reindex (concurrently 0) index t",
+      [
+        "0-1: [reindex (concurrently on) table t]",
+        "1-3: reindex (concurrently off) table t; reindex (concurrently 0) index t",
+      ],
+    ],
+    [
       "at COMMIT, which belongs to what was before it",
       "select 1; commit; select 2; commit;",
       ["0-2: select 1", "2-4: select 2"],
