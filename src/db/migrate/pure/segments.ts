@@ -177,13 +177,20 @@ function empty(total: number, settingsAt: (index: number) => Settings): Segment 
 /** Reads the settings that the file has made before a statement. */
 function settingsReader(statements: readonly Statement[]): (index: number) => Settings {
   const isNone = !statements.some(({ tree, text }) => isSetting(tree, text));
+  let tracker = new SettingsTracker();
+  let followed = 0;
   return (index) => {
-    const tracker = new SettingsTracker();
     if (isNone) return tracker.now;
-    for (const statement of statements.slice(0, index)) {
+    // They come in order, but for the one where the rest of a file begins.
+    if (index < followed) {
+      tracker = new SettingsTracker();
+      followed = 0;
+    }
+    for (const statement of statements.slice(followed, index)) {
       if (borderOf(statement.tree) !== undefined) tracker.endTransaction();
       else tracker.follow(statement);
     }
+    followed = index;
     return tracker.now;
   };
 }
