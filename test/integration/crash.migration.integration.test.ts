@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { DatabaseMigrator } from "../../src/db/migrate/index.ts";
-import type { Failpoint } from "../../src/db/migrate/io/session.ts";
+import { SessionLost } from "../../src/db/migrate/io/loss.ts";
+import { type Failpoint, openSession } from "../../src/db/migrate/io/session.ts";
 import { createDatabase, onServer, type TestDatabase } from "../helpers/database.ts";
 import { countingHistory, type HistoryFolder, historyFolder, THREE } from "../helpers/history.ts";
 import { expectFoldToMatch } from "../helpers/ledger.ts";
@@ -149,6 +150,28 @@ describe("a connection that breaks under a full pipeline", () => {
     console.log(`${CHAOS_RUNS} runs, ${tally.cuts} cuts, ${tally.reconnects} reconnects`);
     expect(tally.reconnects).toBeGreaterThan(0);
   });
+});
+
+test("a session that was lost sends nothing any more, where the driver would go on with another connection", async () => {
+  folder = await historyFolder({});
+  await database.sql`create table ticks (n integer)`;
+  const { session } = await openSession(
+    {
+      url: database.url,
+      connectTimeoutMs: 5_000,
+      onNotice: () => undefined,
+      onFailpoint: undefined,
+    },
+    "select 1",
+  );
+  const { reply } = await session.send(
+    "end",
+    "select pg_terminate_backend(pg_backend_pid()), pg_sleep(5)",
+  );
+  await expect(reply).rejects.toThrow(SessionLost);
+  await expect(session.send("late", "insert into ticks values (1)")).rejects.toThrow(SessionLost);
+  await session.close();
+  expect(await database.sql`select n from ticks`).toEqual([]);
 });
 
 test("what a run committed without hearing of it is in its report", async () => {

@@ -314,6 +314,27 @@ describe("other statements outside transactions that were interrupted", () => {
     expect(await database.sql`select from pg_inherits`).toHaveLength(0);
   });
 
+  test("DETACH PARTITION CONCURRENTLY is ended with a lock_timeout, on several tries", async () => {
+    await database.sql.unsafe(`create table events (day integer) partition by range (day);
+      create table events_old partition of events for values from (0) to (10);`);
+    await history({
+      "0000_detach": "alter table events detach partition events_old concurrently;",
+    });
+    const table = await holdTable("events");
+    await kill(await runUntilBlocked());
+    await endZombie();
+    const kinds: string[] = [];
+    const options = { url: database.url, dir: folder.dir, lockTimeoutMs: 200 };
+    await new DatabaseMigrator(options).migrate({
+      onProgress: ({ kind }) => {
+        kinds.push(kind);
+        if (kind === "lock-retry") void table.release();
+      },
+    });
+    expect(kinds).toContain("lock-retry");
+    expect(await database.sql`select from pg_inherits`).toHaveLength(0);
+  });
+
   test("DETACH PARTITION CONCURRENTLY of what never was a partition is refused by the server", async () => {
     await database.sql`create table events (day integer) partition by range (day)`;
     await database.sql`create table events_old (day integer)`;

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { DatabaseMigrator, MigrateError } from "../../src/db/migrate/index.ts";
+import { tidemark } from "../helpers/cli.ts";
 import { createDatabase, type TestDatabase } from "../helpers/database.ts";
 import { type HistoryFolder, historyFolder } from "../helpers/history.ts";
 import { expectFoldToMatch } from "../helpers/ledger.ts";
@@ -187,8 +188,10 @@ describe("a build that waits for others", () => {
     );
     const [who] = await holder`select pg_backend_pid() as pid`;
     let seen = 0;
+    const kinds: string[] = [];
     const report = await migrator().migrate({
       onProgress: (item) => {
+        kinds.push(item.kind);
         if (item.kind !== "blocked") return;
         seen += 1;
         expect(item.blockers).toMatchObject([
@@ -198,6 +201,7 @@ describe("a build that waits for others", () => {
       },
     });
     expect(seen).toBeGreaterThanOrEqual(2);
+    expect(kinds).not.toContain("lock-retry");
     expect(report.outcome).toBe("applied");
     expect(await indexes()).toEqual([{ name: "email_idx", valid: true }]);
   });
@@ -238,6 +242,11 @@ insert into ticks select current_setting('application_name');`;
       kind: "STUCK",
       doubt: { statement: 3, needsAnswer: true },
     });
+    const { stdout } = await tidemark(["status", "--url", database.url, "--dir", folder.dir], {
+      cwd: folder.dir,
+    });
+    expect(stdout).toContain("which is gone: statement 3 (call refill()) was begun");
+    expect(stdout).toContain("see for yourself, then `tidemark resolve`");
     expect(await migrator().resolve({ tag: "0000_refill", answer: "done" })).toEqual({
       tag: "0000_refill",
       answer: "done",

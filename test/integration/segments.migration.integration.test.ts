@@ -105,15 +105,16 @@ insert into ticks values ('after');`;
 describe("an enum value that is added", () => {
   test("is used in the same file, by a function's body too, and in the next", async () => {
     folder = await historyFolder({
-      "0000_enum": `create type mood as enum ('calm');
-create table moods (mood mood);
+      // In one transaction with its type a value could be used at once.
+      "0000_type": "create type mood as enum ('calm');",
+      "0001_enum": `create table moods (mood mood);
 alter type mood add value 'glad';
 alter type mood add value 'sad' after 'glad';
 create function cheer() returns void language plpgsql as $$ begin insert into moods values ('glad'); end $$;
 select cheer();
 insert into moods values ('sad');
 alter type mood add value 'wild';`,
-      "0001_next": "insert into moods values ('wild');",
+      "0002_next": "insert into moods values ('wild');",
     });
     await migrator().migrate();
     expect(await database.sql`select mood::text from moods`).toEqual([

@@ -63,4 +63,8 @@ test("the digest of applied statements tells where one ends and the next begins"
     prefixOf([{ text: "ab" }, { text: "c" }]),
   );
   expect(prefixOf([{ text: "a\r\nb" }])).toBe(prefixOf([{ text: "a\nb" }]));
+  const list = ["a", "b", "c", "d"].map((text) => ({ text }));
+  for (const count of [2, 3, 3, 1, 4, 0, 9]) {
+    expect(prefixOf(list, count)).toBe(prefixOf(list.slice(0, count)));
+  }
 });

@@ -36,6 +36,14 @@ describe("a file is cut into segments", () => {
       ["0-1: select 1", "1-2: [vacuum]", "2-3: select 2", "3-4: [cluster]", "4-5: cluster t"],
     ],
     [
+      "at REINDEX that is told to be concurrent",
+      "reindex (concurrently on) table t; reindex (concurrently off) table t; reindex (concurrently 0) index t",
+      [
+        "0-1: [reindex (concurrently on) table t]",
+        "1-3: reindex (concurrently off) table t; reindex (concurrently 0) index t",
+      ],
+    ],
+    [
       "at COMMIT, which belongs to what was before it",
       "select 1; commit; select 2; commit;",
       ["0-2: select 1", "2-4: select 2"],
@@ -65,6 +73,21 @@ describe("a file is cut into segments", () => {
       "one by one where the file asks for it",
       "-- made by hand\n-- tidemark: no-transaction\nselect 1; set a.b = 'c'; begin; select 2; select 3; commit; call p()",
       ["0-1: [select 1]", "1-2: set a.b = 'c'", "2-6: select 2; select 3", "6-7: [call p()]"],
+    ],
+    [
+      "one by one behind a licence",
+      "/* ours -- tidemark: no */\r\n-- tidemark: no-transaction\r\nselect 1; select 2",
+      ["0-1: [select 1]", "1-2: [select 2]"],
+    ],
+    [
+      "together behind COMMIT AND CHAIN, whatever the file asks for",
+      "-- tidemark: no-transaction\nbegin; select 1; commit and chain; select 2; select 3; commit; select 4",
+      ["0-3: select 1", "3-6: select 2; select 3", "6-7: [select 4]"],
+    ],
+    [
+      "as usual where that line is commented out",
+      "/*\n-- tidemark: no-transaction\n*/ select 1; select 2",
+      ["0-2: select 1; select 2"],
     ],
     [
       "as usual where that line is not at its head",

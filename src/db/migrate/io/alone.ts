@@ -67,23 +67,18 @@ export async function runAlone(execution: Execution, alone: Alone): Promise<numb
   }
 }
 
-/**
- * Runs what clears away, or ends, what an interrupted statement has left.
- *
- * @param settings made by the file, where the names are its own
- */
+/** Runs what clears away, or ends, what an interrupted statement has left. */
 export async function clearAway(
   execution: Execution,
   statement: number,
   sql: string,
-  settings: readonly MadeSetting[] = [],
+  how: Pick<Alone, "settings" | "lockTimeoutMs">,
 ): Promise<void> {
   await prove(execution);
   await runAlone(execution, {
     name: "clear",
     text: marked(execution.context.lease, statement, sql),
-    settings,
-    lockTimeoutMs: 0,
+    ...how,
     fencedAt: performance.now(),
   });
 }

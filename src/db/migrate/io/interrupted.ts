@@ -30,12 +30,17 @@ export async function settleInterrupted(
     case "run":
       for (const { sql, what } of verdict.clear) {
         say(`was interrupted: dropping the ${what}`);
-        await clearAway(execution, begun.statement, sql);
+        await clearAway(execution, begun.statement, sql, { settings: [], lockTimeoutMs: 0 });
       }
       return "open";
     case "finish":
       say("was interrupted half-way: ending it");
-      await clearAway(execution, begun.statement, verdict.sql, part.segment.settings.session);
+      await clearAway(execution, begun.statement, verdict.sql, {
+        // The names are the file's.
+        settings: part.segment.settings.session,
+        // It locks the partition while it waits for whoever may still see it as one.
+        lockTimeoutMs: execution.context.lockTimeoutMs,
+      });
       break;
     case "done":
       say("was interrupted, and is done");

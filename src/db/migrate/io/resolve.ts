@@ -97,7 +97,7 @@ async function payloadOf(
   const segments = segmentsOf(statements, { noTransaction, resumeAt: underWay.statement - 1 });
   // A COMMIT behind it is done with it.
   const done = segments[0]?.kind === "outside" ? segments[0].to : underWay.statement;
-  const prefix = prefixOf(statements.slice(0, done));
+  const prefix = prefixOf(statements, done);
   return { before, answer, statement: done, statements: statements.length, prefix };
 }
 

@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { createHash, type Hash } from "node:crypto";
 import type { Checksum, Tag } from "../types.ts";
 
 const BOM = "\uFEFF";
@@ -32,17 +32,27 @@ export function headOf(
   return head;
 }
 
+/** How far each list was hashed last. */
+const hashed = new WeakMap<object, { readonly hash: Hash; readonly count: number }>();
+
 /**
  * Digest of the first statements of a file, which may no longer change once they
  * are applied. Text between statements (comments, blank lines) does not count.
+ * Each goes on from the one before: a file may have thousands of segments.
  */
-export function prefixOf(statements: readonly { readonly text: string }[]): Checksum {
-  const hash = createHash("sha256");
-  for (const { text } of statements) {
+export function prefixOf(
+  statements: readonly { readonly text: string }[],
+  count: number = statements.length,
+): Checksum {
+  const before = hashed.get(statements);
+  const known = before !== undefined && before.count <= count ? before : undefined;
+  const hash = known?.hash ?? createHash("sha256");
+  for (const { text } of statements.slice(known?.count ?? 0, count)) {
     const normal = text.replaceAll("\r\n", "\n");
     hash.update(`${normal.length}:${normal}`);
   }
-  return `sha256:${hash.digest("hex")}`;
+  hashed.set(statements, { hash, count });
+  return `sha256:${hash.copy().digest("hex")}`;
 }
 
 /** Digest of one statement. */

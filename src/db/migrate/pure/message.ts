@@ -164,7 +164,7 @@ export function subjectOf({ migration, attempt }: Step): Subject {
 
 function progressOf(step: ParsedStep, done: number, durationMs: number | undefined): NewEvent {
   const { statements } = step;
-  const prefix = prefixOf(statements.slice(0, done));
+  const prefix = prefixOf(statements, done);
   const payload = {
     statement: done,
     statements: statements.length,

@@ -64,7 +64,8 @@ function reindexOf(statement: TreeOf<"ReindexStmt">): Outside | undefined {
   const { kind = "", relation, name, params = [] } = statement;
   const scope = SCOPES[kind];
   const isConcurrent = params.some(
-    (item) => "DefElem" in item && item.DefElem.defname === "concurrently",
+    (item) =>
+      "DefElem" in item && item.DefElem.defname === "concurrently" && isOn(item.DefElem.arg),
   );
   const target = relation === undefined ? (name ?? null) : nameOf(relation);
   if (isConcurrent && scope !== undefined) {
@@ -73,6 +74,14 @@ function reindexOf(statement: TreeOf<"ReindexStmt">): Outside | undefined {
   }
   const ofMany = scope !== "index" && scope !== "table";
   return ofMany ? repeatable(`REINDEX ${kind.replace("REINDEX_OBJECT_", "")}`) : undefined;
+}
+
+/** An option's value: `(CONCURRENTLY)`, `(CONCURRENTLY FALSE)`, `(CONCURRENTLY 0)`. */
+function isOn(value: Node | undefined): boolean {
+  if (value === undefined) return true;
+  // A zero is left out of the tree.
+  if ("Integer" in value) return Boolean(value.Integer.ival);
+  return !("String" in value && /^(false|off)$/i.test(value.String.sval ?? ""));
 }
 
 function detachOf({ relation, cmds = [] }: TreeOf<"AlterTableStmt">): Outside | undefined {

@@ -64,7 +64,7 @@ export function refuseChangedPrefix(
 ): void {
   const { migration, resumeAt, prefix } = step;
   if (resumeAt === 0) return;
-  const now = prefixOf(statements.slice(0, resumeAt));
+  const now = prefixOf(statements, resumeAt);
   if (statements.length >= resumeAt && now === prefix) return;
   throw new MigrateError({
     code: "checksum_mismatch",

@@ -33,12 +33,15 @@ export interface OutsideSegment extends Range {
 
 export type Segment = TransactionSegment | OutsideSegment;
 
-const NO_TRANSACTION = /^--[ \t]*tidemark:[ \t]*no-transaction[ \t]*\r?$/m;
+const NO_TRANSACTION = /^--[ \t]*tidemark:[ \t]*no-transaction[ \t]*\r?$/;
+const COMMENT = /--[^\n]*|\/\*[\s\S]*?\*\//;
+const HEAD = new RegExp(`^(?:\\s+|${COMMENT.source})*`);
 
 /** Whether the comments that open a file ask for each statement by itself. */
 export function asksForNoTransaction(sql: string): boolean {
-  const head = /^(?:\s+|--[^\n]*(?:\n|$))*/.exec(sql)?.[0] ?? "";
-  return NO_TRANSACTION.test(head);
+  const head = HEAD.exec(sql)?.[0] ?? "";
+  const comments = head.match(new RegExp(COMMENT, "g")) ?? [];
+  return comments.some((comment) => NO_TRANSACTION.test(comment));
 }
 
 /** A border that the file draws itself; a `BEGIN` belongs to what follows it. */
@@ -53,6 +56,11 @@ export function borderOf(tree: Node): "begin" | "commit" | undefined {
     default:
       return undefined;
   }
+}
+
+/** `COMMIT AND CHAIN`, which opens the next transaction. */
+function chains(tree: Node): boolean {
+  return "TransactionStmt" in tree && tree.TransactionStmt.chain === true;
 }
 
 /** `ALTER TYPE … ADD VALUE`: the value cannot be used before its transaction is committed. */
@@ -82,7 +90,7 @@ export function segmentsOf(
     const next = statements[index + 1];
     if (border !== undefined) {
       // What stands between BEGIN and COMMIT is meant to be one, whatever the file asks for.
-      alone = options.noTransaction && border === "commit";
+      alone = options.noTransaction && border === "commit" && !chains(statement.tree);
       cutter.close(border === "begin" ? index : index + 1);
     } else if (outside !== undefined) {
       cutter.outside({ statement, index }, outside);
@@ -169,13 +177,20 @@ function empty(total: number, settingsAt: (index: number) => Settings): Segment 
 /** Reads the settings that the file has made before a statement. */
 function settingsReader(statements: readonly Statement[]): (index: number) => Settings {
   const isNone = !statements.some(({ tree, text }) => isSetting(tree, text));
+  let tracker = new SettingsTracker();
+  let followed = 0;
   return (index) => {
-    const tracker = new SettingsTracker();
     if (isNone) return tracker.now;
-    for (const statement of statements.slice(0, index)) {
+    // They come in order, but for the one where the rest of a file begins.
+    if (index < followed) {
+      tracker = new SettingsTracker();
+      followed = 0;
+    }
+    for (const statement of statements.slice(followed, index)) {
       if (borderOf(statement.tree) !== undefined) tracker.endTransaction();
       else tracker.follow(statement);
     }
+    followed = index;
     return tracker.now;
   };
 }
