@@ -328,7 +328,7 @@ export const PROTECTIONS: readonly Protection[] = [
     file: "io/cancel.ts",
     from: "    timer = setTimeout(ask, CANCEL_AGAIN_MS);\n",
     to: "",
-    test: "faults.migration",
-    only: "at each failpoint gives the lease back",
+    test: "abort.migration",
+    only: "swallows the first cancel",
   },
 ];

@@ -44,6 +44,20 @@ async function abortWhileSleeping(before: () => void = () => undefined): Promise
 }
 
 describe("an abort", () => {
+  test("of a statement that swallows the first cancel is asked again, and recorded", {
+    timeout: 20_000,
+  }, async () => {
+    const deaf = `do $$ begin
+      begin perform pg_sleep(30); exception when query_canceled then null; end;
+      perform pg_sleep(30);
+    end $$`;
+    folder = await historyFolder({ "0000_deaf": deaf });
+    expect(await abortWhileSleeping()).toMatchObject({ code: "canceled", tag: "0000_deaf" });
+    expect(await database.sql`select state from tidemark.schema_migrations`).toEqual([
+      { state: "FAILED" },
+    ]);
+  });
+
   test("of a statement that takes its time to give in ends the run, with others sent ahead behind it", {
     timeout: 20_000,
   }, async () => {

@@ -268,6 +268,18 @@ describe("a file that is refused before anything runs", () => {
       "LISTEN c",
     ],
     [
+      "a concurrent index between BEGIN and COMMIT",
+      "begin; create table a (id integer); create index concurrently i on a (id); commit;",
+      "unsupported_statement",
+      "CREATE INDEX CONCURRENTLY i, which no transaction can hold, between BEGIN and COMMIT",
+    ],
+    [
+      "a VACUUM behind COMMIT AND CHAIN",
+      "commit and chain; vacuum;",
+      "unsupported_statement",
+      "VACUUM, which no transaction can hold",
+    ],
+    [
       "BEGIN with a mode of its own",
       "begin isolation level serializable; select 1; commit;",
       "unsupported_statement",

@@ -91,6 +91,36 @@ describe("an index built concurrently that fails", () => {
     expect(error.message).toContain("was there before, with another definition:\n  there:  CREATE");
   });
 
+  test("over a name that was there before is FAILED where nobody could try out whether it is the same", async () => {
+    const role = await createMigratingRole(database, "");
+    await database.sql.unsafe(`revoke temporary on database ${database.name} from public;
+      alter table users owner to ${role.name};
+      create index email_key on users (id)`);
+    folder = await historyFolder({
+      "0000_key": "create index concurrently if not exists email_key on users (email);",
+    });
+    const run = new DatabaseMigrator({ url: role.url, dir: folder.dir }).migrate();
+    expect((await failure(run)).message).toContain(
+      "whether it is the same could not be tried out (which takes the right to make a temporary table)",
+    );
+    await database.sql`drop index email_key`;
+    await new DatabaseMigrator({ url: role.url, dir: folder.dir }).migrate();
+    expect(await indexes()).toEqual([{ name: "email_key", valid: true }]);
+    await role.drop();
+  });
+
+  test("over an INVALID one without IF NOT EXISTS is told what to drop", async () => {
+    await database.sql
+      .unsafe("create unique index concurrently email_key on users (email)")
+      .catch(() => undefined);
+    folder = await historyFolder({
+      "0000_key": "create unique index concurrently email_key on users (email);",
+    });
+    expect((await failure(migrator().migrate())).message).toContain(
+      "public.email_key was there before, INVALID: drop it (drop index concurrently public.email_key), then run again.",
+    );
+  });
+
   test("over the same index is done, however it is written", async () => {
     await database.sql`update users set email = 'bob' where id = 2`;
     await database.sql`create unique index email_key on users (email)`;
@@ -207,6 +237,31 @@ describe("a build that waits for others", () => {
   });
 });
 
+test("a partition that is detached concurrently does not stall its readers for longer than a try", async () => {
+  await database.sql.unsafe(`create table events (day integer) partition by range (day);
+    create table events_old partition of events for values from (0) to (10)`);
+  folder = await historyFolder({
+    "0000_detach": "alter table events detach partition events_old concurrently;",
+  });
+  const reader = await database.sql.reserve();
+  await reader.unsafe("begin; select * from events_old");
+  const kinds: string[] = [];
+  const run = new DatabaseMigrator({
+    url: database.url,
+    dir: folder.dir,
+    lockTimeoutMs: 300,
+    lockTries: 50,
+  }).migrate({ onProgress: ({ kind }) => kinds.push(kind) });
+  await expect.poll(() => kinds, { timeout: 10_000 }).toContain("lock-retry");
+  const start = Date.now();
+  await database.sql`select * from events_old`;
+  expect(Date.now() - start).toBeLessThan(1_500);
+  await reader.unsafe("rollback");
+  reader.release();
+  expect((await run).outcome).toBe("applied");
+  expect(await database.sql`select inhrelid from pg_inherits`).toEqual([]);
+});
+
 describe("a file that asks for no transaction", () => {
   const FILE = `-- tidemark: no-transaction
 create procedure refill() language plpgsql as $$
@@ -245,7 +300,7 @@ insert into ticks select current_setting('application_name');`;
     const { stdout } = await tidemark(["status", "--url", database.url, "--dir", folder.dir], {
       cwd: folder.dir,
     });
-    expect(stdout).toContain("which is gone: statement 3 (call refill()) was begun");
+    expect(stdout).toContain("which is gone. Statement 3 (call refill()) was begun");
     expect(stdout).toContain("see for yourself, then `tidemark resolve`");
     expect(await migrator().resolve({ tag: "0000_refill", answer: "done" })).toEqual({
       tag: "0000_refill",
@@ -282,6 +337,22 @@ insert into ticks select current_setting('application_name');`;
     await database.sql`create table later (id integer)`;
     await migrator().migrate();
     expect(await database.sql`select id from later`).toEqual([{ id: 1 }]);
+  });
+
+  test("names whom a statement waited for, and does not try it again", async () => {
+    folder = await historyFolder({
+      "0000_fill": "-- tidemark: no-transaction\ninsert into ticks values ('x');",
+    });
+    const holder = await database.sql.reserve();
+    await holder.unsafe("set application_name = 'checkout'; begin; lock table ticks");
+    const run = new DatabaseMigrator({ url: database.url, dir: folder.dir, lockTimeoutMs: 2_500 });
+    const error = await failure(run.migrate());
+    await holder.unsafe("rollback");
+    holder.release();
+    expect(error).toMatchObject({ code: "lock_timeout", exitCode: 5 });
+    expect(error.message).toContain("tried 1 time, each up to 2.5 s");
+    expect(error.message).toContain("checkout");
+    await migrator().migrate();
   });
 
   test("keeps what stands between BEGIN and COMMIT together", async () => {

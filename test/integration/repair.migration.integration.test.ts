@@ -188,6 +188,29 @@ Next: tidemark migrate
     expect(events.filter(({ type }) => type === "migration.resolved")).toHaveLength(1);
   });
 
+  test("keeps a migration of which a part is committed, and says so where its file is gone", async () => {
+    folder = await historyFolder({
+      "0000_a": "create table a (id integer);\ncommit;\nselect 1 / 0;",
+    });
+    await migrator()
+      .migrate()
+      .catch(() => undefined);
+    expect((await migrator().repair()).kept).toEqual([
+      {
+        tag: "0000_a",
+        reason: "2 of its 3 statements are committed: the next run goes on behind them",
+      },
+    ]);
+    await folder.list([]);
+    expect((await migrator().repair()).kept).toEqual([
+      {
+        tag: "0000_a",
+        reason:
+          "2 of its 3 statements are committed, and the folder has it no more: bring its file and its journal entry back, so that a run can end it",
+      },
+    ]);
+  });
+
   test("of a database without a ledger does nothing, and creates nothing", async () => {
     folder = await historyFolder(THREE);
     expect((await repair()).stdout).toBe("Nothing is to be repaired.\n");

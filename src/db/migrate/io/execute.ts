@@ -57,7 +57,7 @@ export async function executeSteps(execution: Execution, patience: LockPatience)
       }
       from = index;
       tries += 1;
-      const pauseMs = isLockConflict(end)
+      const pauseMs = mayTryAgain(end)
         ? pauseAfterTry(patience, tries, Date.now() - since)
         : undefined;
       if (pauseMs === undefined) throw await failureOf(execution, end, { patience, tries, watch });
@@ -69,10 +69,15 @@ export async function executeSteps(execution: Execution, patience: LockPatience)
 }
 
 /** The migration's own statements did not get a lock; the fence's is another story. */
-function isLockConflict({ part, stage, error }: PartFailure): boolean {
-  if (!LOCK_CONFLICTS.has(error.code) || stage.kind === "fence") return false;
-  // What a statement did that nobody can judge is not done again.
-  return part.segment.kind === "transaction" || part.segment.outside.action.kind !== "opaque";
+function isLockConflict({ stage, error }: PartFailure): boolean {
+  return LOCK_CONFLICTS.has(error.code) && stage.kind !== "fence";
+}
+
+/** What a statement did that nobody can judge is not done again. */
+function mayTryAgain(failure: PartFailure): boolean {
+  const { segment } = failure.part;
+  const isOpaque = segment.kind === "outside" && segment.outside.action.kind === "opaque";
+  return isLockConflict(failure) && !isOpaque;
 }
 
 async function pauseForLocks(

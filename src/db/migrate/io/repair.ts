@@ -5,7 +5,7 @@ import { readRows } from "../pure/read-sql.ts";
 import { type NewEvent, record } from "../pure/record-sql.ts";
 import { doubtOf, stateOf } from "../pure/state.ts";
 import type { RepairedMigration, RepairReport } from "../reports.ts";
-import type { LedgerRow, RunnerRow } from "../types.ts";
+import type { LedgerRow, RunnerRow, Tag } from "../types.ts";
 import { commitUnderLease, sinkOf } from "./commit.ts";
 import { connect } from "./connect.ts";
 import { standbyError, takeOrWait } from "./lease.ts";
@@ -51,7 +51,8 @@ async function repairUnderLease(
   const { schema, identity, waitTimeoutMs, onProgress, signal } = request;
   const sink = await sinkOf(request);
   const now = await readNow(session, schema);
-  const before = sortOut(now.rows, runner);
+  const onDisk = await tagsOnDisk(request);
+  const before = sortOut(now.rows, runner, onDisk);
   const copies = sink !== undefined && now.copyIsBehind && runner.liveness === "free";
   if (before.repaired.length === 0 && !wasLeftBehind(runner) && !copies) {
     return { repaired: [], kept: before.kept, leaseFreed: false, warnings: [] };
@@ -63,7 +64,7 @@ async function repairUnderLease(
   // Nobody has done it for us: that is what the last argument says.
   if (outcome.kind === "done") throw new TypeError("a repair has no end but its own");
   // Under the lease whatever is STARTED is STUCK: its runner does not hold it any more.
-  const sorted = sortOut(outcome.rows, undefined);
+  const sorted = sortOut(outcome.rows, undefined, onDisk);
   const context = { schema, identity, lease: outcome.lease, sink, lockTimeoutMs: 0 };
   const behind = await commitUnderLease(session, "repair", [
     fence(schema, outcome.lease, { activity: "repair" }),
@@ -112,6 +113,7 @@ interface Broken {
 function sortOut(
   rows: readonly LedgerRow[],
   runner: RunnerRow | undefined,
+  onDisk: ReadonlySet<Tag> | undefined,
 ): {
   readonly repaired: readonly Broken[];
   readonly kept: RepairReport["kept"];
@@ -124,14 +126,26 @@ function sortOut(
     repaired: broken.filter(({ row }) => row.statementsDone === 0 && row.underWay === null),
     kept: broken
       .filter(({ row }) => row.statementsDone > 0 || row.underWay !== null)
-      .map(({ row }) => ({ tag: row.tag, reason: whyKept(row) })),
+      .map(({ row }) => ({ tag: row.tag, reason: whyKept(row, onDisk) })),
   };
 }
 
-function whyKept(row: LedgerRow): string {
+/** Tags of the folder; undefined where it cannot be read, which is for others to report. */
+async function tagsOnDisk({ history }: RunRequest): Promise<ReadonlySet<Tag> | undefined> {
+  return history.then(
+    ({ migrations }) => new Set(migrations.map(({ tag }) => tag)),
+    () => undefined,
+  );
+}
+
+function whyKept(row: LedgerRow, onDisk: ReadonlySet<Tag> | undefined): string {
   const doubt = doubtOf(row);
-  if (doubt !== undefined) return doubt.reason;
-  return `${row.statementsDone} of its ${row.statementsTotal} statements are committed: the next run goes on behind them`;
+  const done = `${row.statementsDone} of its ${row.statementsTotal} statements are committed`;
+  if (onDisk !== undefined && !onDisk.has(row.tag)) {
+    const what = doubt === undefined ? done : `its statement ${doubt.statement} was begun`;
+    return `${what}, and the folder has it no more: bring its file and its journal entry back, so that a run can end it`;
+  }
+  return doubt?.reason ?? `${done}: the next run goes on behind them`;
 }
 
 function wasLeftBehind({ runId, liveness }: RunnerRow): boolean {

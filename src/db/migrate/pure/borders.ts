@@ -1,11 +1,12 @@
 import type { Node } from "libpg-query";
 import { MigrateError } from "../errors.ts";
 import type { Migration, Tag } from "../types.ts";
-import { nameOf } from "./outside.ts";
+import { nameOf, outsideOf } from "./outside.ts";
 import type { ParsedStep } from "./parts.ts";
 import { placeOf, snippet } from "./position.ts";
-import type { Placed, Segment } from "./segments.ts";
+import { borderOf, type Placed, type Segment } from "./segments.ts";
 import { decidesNames } from "./settings.ts";
+import type { Statement } from "./statements.ts";
 
 /** What belongs to a session and does not outlive the end of a segment. */
 interface SessionObject {
@@ -34,6 +35,36 @@ export function refuseAcrossBorders(migration: Migration, segments: readonly Seg
       });
     }
   }
+}
+
+/**
+ * Refuses what no transaction can hold between a file's own `BEGIN` and `COMMIT`: what stands there is
+ * meant to be one, and would not be.
+ *
+ * @throws MigrateError `unsupported_statement`
+ */
+export function refuseInsideBlock(migration: Migration, statements: readonly Statement[]): void {
+  let isInside = false;
+  for (const [index, statement] of statements.entries()) {
+    const { tree } = statement;
+    const border = borderOf(tree);
+    if (border !== undefined) isInside = border === "begin" || chains(tree);
+    const outside = isInside ? outsideOf(tree) : undefined;
+    if (outside === undefined) continue;
+    throw refusal(
+      migration,
+      { statement, index },
+      {
+        what: `${outside.label}, which no transaction can hold, between BEGIN and COMMIT`,
+        remedy:
+          "Write COMMIT before it, or take BEGIN and COMMIT out: each segment is a transaction anyway.",
+      },
+    );
+  }
+}
+
+function chains(tree: Node): boolean {
+  return "TransactionStmt" in tree && tree.TransactionStmt.chain === true;
 }
 
 function placedOf(segment: Segment): readonly Placed[] {

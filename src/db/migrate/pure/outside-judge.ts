@@ -105,7 +105,12 @@ function buildProblem({ wanted, found: old }: Build, { found, table }: Build): s
     return `the index is INVALID (kept up to date and never used)${since}`;
   }
   if (found.table !== table) return "an index of that name was there before, on another table";
-  if (wanted === null || found.definition === wanted) return undefined;
+  if (found.definition === wanted) return undefined;
+  if (wanted === null) {
+    return old?.oid === found.oid
+      ? `an index of that name was there before, and whether it is the same could not be tried out (which takes the right to make a temporary table):\n  there:  ${found.definition}`
+      : undefined;
+  }
   return `an index of that name was there before, with another definition:\n  there:  ${found.definition}\n  wanted: ${wanted}`;
 }
 
@@ -119,5 +124,9 @@ export function leftBehind({ label, action, before }: UnderWay, now: ObjectState
     return "It ran outside a transaction: what it committed by itself stays.";
   }
   if (verdict.kind === "finish") return `${label} is half done: the next run ends it.`;
+  if (before.kind === "create-index" && before.found?.valid === false) {
+    const { name } = before.found;
+    return `${name} was there before, INVALID: drop it (drop index concurrently ${name}), then run again.`;
+  }
   return `${label} has left nothing behind.`;
 }

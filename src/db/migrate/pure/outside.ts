@@ -95,7 +95,8 @@ function detachOf({ relation, cmds = [] }: TreeOf<"AlterTableStmt">): Outside | 
     return {
       action,
       label: `DETACH PARTITION ${readable(partition)} CONCURRENTLY`,
-      concurrent: true,
+      // Its second half locks the partition while it waits for whoever may still see it as one.
+      concurrent: false,
     };
   }
   return undefined;

@@ -1,6 +1,6 @@
 import type { MigrateError } from "../errors.ts";
 import type { Checksum } from "../types.ts";
-import { refuseAcrossBorders, refusePartitionedParents } from "./borders.ts";
+import { refuseAcrossBorders, refuseInsideBlock, refusePartitionedParents } from "./borders.ts";
 import { parseTogether } from "./parse-together.ts";
 import type { ParsedStep } from "./parts.ts";
 import type { Plan, Step } from "./plan.ts";
@@ -34,6 +34,7 @@ export function stepParser(): (steps: readonly Step[]) => Promise<readonly Parse
       parsed.set(migration.checksum, statements);
       refuseUnsupported(migration, statements);
       refuseChangedPrefix(step, statements);
+      refuseInsideBlock(migration, statements);
       const noTransaction = asksForNoTransaction(migration.sql);
       refuseAcrossBorders(migration, segmentsOf(statements, { noTransaction, resumeAt: 0 }));
       const segments = segmentsOf(statements, { noTransaction, resumeAt: step.resumeAt });
