@@ -166,7 +166,7 @@ const PLANTED = [
 
 test.each([
   ["DISCARD ALL inside a block", "do $$ begin execute 'discard all'; end $$;", "25001"],
-  ["a read-only transaction", "set transaction_read_only = on;", "25006"],
+  ["a read-only transaction", "select set_config('transaction_read_only', 'on', true);", "25006"],
   [
     "a constraint that fails at COMMIT",
     `create table parents (id integer primary key);
