@@ -1,8 +1,7 @@
 import postgres from "postgres";
-import { isRefusal } from "../pool/connect-error.ts";
 import { DatabaseError } from "../pool/error.ts";
-import { createSession, type Session } from "../pool/session.ts";
-import { resolveTargets } from "../pool/target.ts";
+import { openSession } from "../pool/open-session.ts";
+import type { Session } from "../pool/session.ts";
 import { CatalogError } from "./errors.ts";
 
 export type Row = Readonly<Record<string, unknown>>;
@@ -40,29 +39,17 @@ export async function withReaderPool<T>(
 }
 
 async function connect(url: string): Promise<Session> {
-  let failure: DatabaseError | undefined;
   try {
-    for (const target of resolveTargets({ url, applicationName: "tidemark-catalog" })) {
-      const session = createSession(target, () => undefined);
-      try {
-        await session.connect();
-        return session;
-      } catch (error) {
-        if (!(error instanceof DatabaseError)) throw error;
-        failure = error;
-        if (isRefusal(error)) break;
-      }
-    }
-  } catch (error) {
-    if (!(error instanceof DatabaseError)) throw error;
-    failure = error;
+    return await openSession(url, "tidemark-catalog");
+  } catch (cause) {
+    if (!(cause instanceof DatabaseError)) throw cause;
+    throw new CatalogError({
+      code: cause.code === "config" ? "config" : "connect",
+      fact: cause.message,
+      remedy: "Nothing was read.",
+      cause,
+    });
   }
-  throw new CatalogError({
-    code: failure?.code === "config" ? "config" : "connect",
-    fact: failure?.message ?? "The database URL names no server.",
-    remedy: "Nothing was read.",
-    cause: failure,
-  });
 }
 
 function readError(cause: unknown): unknown {

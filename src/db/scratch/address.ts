@@ -1,0 +1,13 @@
+/** The URL of another database of the same server. */
+export function replaceDatabase(url: string, database: string): string {
+  const other = new URL(url);
+  other.pathname = `/${encodeURIComponent(database)}`;
+  return other.href;
+}
+
+/** Where a URL leads, without its password. */
+export function describeServer(url: string): string {
+  const { username, host } = new URL(url);
+  const user = username === "" ? "" : ` as ${decodeURIComponent(username)}`;
+  return `${host || "the local socket"}${user}`;
+}

@@ -1,0 +1,66 @@
+import { randomBytes } from "node:crypto";
+import { mkdir, readdir, rm, stat } from "node:fs/promises";
+import { join } from "node:path";
+
+export interface EmbeddedScratch {
+  readonly dir: string;
+  readonly onProgress?: (line: string) => void;
+}
+
+// Nothing here is worth keeping: durability would only cost time.
+const SETTINGS = { fsync: "off", full_page_writes: "off", synchronous_commit: "off" };
+const HOUR_MS = 3_600_000;
+
+/** Makes a server for this call alone, and deletes it. @throws EmbeddedServerError */
+export async function withEmbedded<T>(
+  { dir, onProgress }: EmbeddedScratch,
+  use: (url: string) => Promise<T>,
+): Promise<T> {
+  // Loaded by those who need it: it is most of the code.
+  const { acquireEmbeddedServer, destroyEmbeddedServer } = await import("../embedded.ts");
+  const all = join(dir, "scratch");
+  await clearLeftBehind(all, async (left) => {
+    await destroyEmbeddedServer({ dir: left });
+    await rm(left, { recursive: true, force: true });
+  });
+  const own = join(all, `${process.pid}-${randomBytes(4).toString("hex")}`);
+  await mkdir(all, { recursive: true });
+  try {
+    const server = await acquireEmbeddedServer({
+      dir: own,
+      database: "postgres",
+      settings: SETTINGS,
+      ...(onProgress && { onProgress }),
+    });
+    try {
+      return await use(server.url);
+    } finally {
+      await server.release();
+    }
+  } finally {
+    await destroyEmbeddedServer({ dir: own });
+    await rm(own, { recursive: true, force: true });
+  }
+}
+
+/** Servers of processes that were killed. A young one may be another machine's, in a shared folder. */
+async function clearLeftBehind(all: string, destroy: (dir: string) => Promise<void>) {
+  const names = await readdir(all).catch(() => []);
+  for (const name of names) {
+    const folder = join(all, name);
+    const pid = Number.parseInt(name, 10);
+    const info = await stat(folder).catch(() => undefined);
+    if (!info || Number.isNaN(pid) || isAlive(pid) || Date.now() - info.mtimeMs < HOUR_MS) continue;
+    // Another may be clearing it away.
+    await destroy(folder).catch(() => undefined);
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== "ESRCH";
+  }
+}
