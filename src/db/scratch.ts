@@ -27,6 +27,8 @@ export interface ScratchDatabase {
 export interface ScratchServer {
   /** Of the server: `18`. */
   readonly majorVersion: number;
+  /** Whom the objects belong to that are made on it. */
+  readonly role: string;
   /** Nobody else uses it: roles can be made on it. */
   readonly isOwn: boolean;
   /** An empty one, or a copy of one to which nobody is connected. */
@@ -35,6 +37,8 @@ export interface ScratchServer {
   readonly dropDatabase: (database: ScratchDatabase) => Promise<void>;
   /** Makes the roles that are not there, where the server is our own; otherwise does nothing. */
   readonly lendRoles: (names: readonly string[]) => Promise<void>;
+  /** Drops those of the roles that are there. */
+  readonly dropRoles: (names: readonly string[]) => Promise<void>;
   /** Names of all roles but the predefined ones. */
   readonly listRoles: () => Promise<readonly string[]>;
 }
@@ -74,6 +78,7 @@ async function serve<T>(
   try {
     return await use({
       majorVersion: connection.majorVersion,
+      role: connection.role,
       isOwn,
       createDatabase: async (copyOf) => {
         const name = connection.newName();
@@ -85,6 +90,7 @@ async function serve<T>(
       lendRoles: async (names) => {
         if (isOwn) await connection.createRoles(names);
       },
+      dropRoles: connection.dropRoles,
       listRoles: connection.listRoles,
     });
   } finally {

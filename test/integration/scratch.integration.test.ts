@@ -39,7 +39,10 @@ describe("without a URL", () => {
         servers: await readdir(join(dir, "scratch")),
       };
     });
-    expect(seen).toMatchObject({ isOwn: true, roles: ["app", "app reader", "postgres"] });
+    expect(seen).toMatchObject({
+      isOwn: true,
+      roles: ["app", "app reader", "postgres", "tidemark_worker"],
+    });
     expect(seen.servers).toHaveLength(1);
     expect(await readdir(join(dir, "scratch"))).toEqual([]);
   });

@@ -11,7 +11,8 @@ test("roles that SQL names and does not make, wherever they stand", async () => 
     "this is no SQL",
     "",
   ];
-  expect(await rolesNamedIn(files)).toEqual(
-    "Sess anon app deploy lord maker member old owner_role reader team".split(" "),
-  );
+  expect(await rolesNamedIn(files)).toEqual({
+    needed: "Sess anon app deploy lord maker member old owner_role reader team".split(" "),
+    made: ["made", "renamed"],
+  });
 });

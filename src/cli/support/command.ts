@@ -74,10 +74,11 @@ export function errorText(error: MigrateError, { errorColors }: Output): string 
   return `${errorColors.red(`error (${error.code})`)} ${error.fact}\n${errorColors.bold(error.remedy)}`;
 }
 
+const WHOLE_SENTENCES: ReadonlySet<string> = new Set(["EmbeddedServerError", "CatalogError"]);
+
 function unexpectedText(error: unknown): string {
-  // Errors of the embedded server are whole sentences; anything else is a defect of ours.
-  if (error instanceof Error && error.name === "EmbeddedServerError")
-    return `error ${error.message}`;
+  // These say what is so and what to do; anything else is a defect of ours.
+  if (error instanceof Error && WHOLE_SENTENCES.has(error.name)) return `error ${error.message}`;
   const what = error instanceof Error ? (error.stack ?? error.message) : String(error);
   return `unexpected error, which is a defect of tidemark: ${what}`;
 }

@@ -1,6 +1,7 @@
 export { EXIT_CODES, EXIT_PENDING, MigrateError, type MigrateErrorCode } from "./errors.ts";
+export { loadHistory } from "./io/folder.ts";
 export { describeHolder } from "./io/lease.ts";
-export { writeSumFile } from "./io/sum.ts";
+export { checkFolderSum, readDownFiles, type WrittenSum, writeSumFile } from "./io/sum.ts";
 export { DatabaseMigrator } from "./migrator.ts";
 export { describeBlocker } from "./pure/blockers.ts";
 export { type MigratorOptions, optionProblems, settingsError } from "./pure/options.ts";
@@ -15,6 +16,7 @@ export {
   statusCells,
   statusJson,
 } from "./pure/report.ts";
+export { downFileOf } from "./pure/sum-file.ts";
 export type {
   Blocker,
   CallOptions,
@@ -40,7 +42,9 @@ export type {
   EventPayload,
   EventSink,
   EventType,
+  History,
   LedgerEvent,
+  Migration,
   MigrationFlag,
   MigrationState,
   MigrationStatus,

@@ -1,8 +1,6 @@
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { DatabaseMigrator, MigrateError } from "../migrate/index.ts";
 import { openSession } from "../pool/open-session.ts";
+import { stageHistory } from "./staged.ts";
 
 /** A file of SQL, which need not lie on the disk. */
 export interface AppliedFile {
@@ -11,8 +9,8 @@ export interface AppliedFile {
   readonly sql: string;
 }
 
-const LEDGER = "tidemark_scratch";
-const TAG = "file";
+/** Schema of the record that a file's run needs, and that is dropped behind it. */
+export const APPLY_LEDGER = "tidemark_scratch";
 
 /**
  * Runs a file as the engine runs a migration: cut into segments, what no transaction can hold outside
@@ -22,46 +20,64 @@ const TAG = "file";
  * with places in `file`
  */
 export async function applyFile(
-  database: { readonly url: string },
-  { file, sql }: AppliedFile,
+  { url }: { readonly url: string },
+  applied: AppliedFile,
   signal?: AbortSignal,
 ): Promise<void> {
-  const dir = await mkdtemp(join(tmpdir(), "tidemark-"));
   try {
-    await mkdir(join(dir, "meta"));
-    await writeFile(join(dir, `${TAG}.sql`), sql);
-    const entries = [{ idx: 0, version: "7", when: 0, tag: TAG, breakpoints: true }];
-    const journal = { version: "7", dialect: "postgresql", entries };
-    await writeFile(join(dir, "meta", "_journal.json"), JSON.stringify(journal));
-    const migrator = new DatabaseMigrator({ url: database.url, dir, ledgerSchema: LEDGER });
-    await migrator.migrate(signal === undefined ? {} : { signal });
-  } catch (error) {
-    throw renamed(error, join(dir, `${TAG}.sql`), file);
+    await withdrawGrants(url, signal);
+    await runAlone(url, applied, signal);
   } finally {
-    await rm(dir, { recursive: true, force: true });
-    await forget(database);
+    await ask(url, `drop schema if exists ${APPLY_LEDGER} cascade`);
   }
 }
 
-async function forget({ url }: { readonly url: string }): Promise<void> {
+async function runAlone(
+  url: string,
+  { file, sql }: AppliedFile,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const staged = await stageHistory([{ tag: "file", sql }], () => file);
+  try {
+    const migrator = new DatabaseMigrator({ url, dir: staged.dir, ledgerSchema: APPLY_LEDGER });
+    await migrator.migrate(signal === undefined ? {} : { signal });
+  } catch (error) {
+    throw staged.explain(error);
+  } finally {
+    await staged.remove();
+  }
+}
+
+/**
+ * Default privileges would grant the record's tables to roles that the file may want to drop. So it
+ * is made before, by a run that fails and leaves the record behind.
+ */
+async function withdrawGrants(url: string, signal: AbortSignal | undefined): Promise<void> {
+  const [row] = await ask(url, `select ${GRANTEES} as grantees`);
+  const grantees = row?.grantees;
+  if (typeof grantees !== "string") return;
+  try {
+    await runAlone(url, { file: "nothing", sql: "select 1/0" }, signal);
+  } catch (error) {
+    if (!(error instanceof MigrateError && error.code === "migration_failed")) throw error;
+  }
+  for (const kind of ["tables", "sequences", "functions"]) {
+    await ask(url, `revoke all on all ${kind} in schema ${APPLY_LEDGER} from ${grantees}`);
+  }
+  await ask(url, `revoke all on schema ${APPLY_LEDGER} from ${grantees}`);
+}
+
+/** Of all default privileges, quoted; null where there are none but the owners' own. */
+const GRANTEES = `(
+  select string_agg(distinct quote_ident(r.rolname), ', ')
+  from pg_default_acl d, aclexplode(d.defaclacl) a join pg_roles r on r.oid = a.grantee
+  where a.grantee <> d.defaclrole)`;
+
+async function ask(url: string, text: string) {
   const session = await openSession(url, "tidemark-scratch");
   try {
-    await session.run({ text: `drop schema if exists ${LEDGER} cascade` });
+    return await session.run({ text });
   } finally {
     await session.end();
   }
-}
-
-/** The same error, as if the file lay where it is meant to lie. */
-function renamed(error: unknown, from: string, to: string): unknown {
-  if (!(error instanceof MigrateError)) return error;
-  const { recorded } = error;
-  const named = (text: string) => text.replaceAll(from, to);
-  return new MigrateError({
-    code: error.code,
-    fact: named(error.fact),
-    remedy: named(error.remedy),
-    cause: error,
-    ...(recorded && { recorded: { ...recorded, file: to, text: named(recorded.text) } }),
-  });
 }

@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { mkdir, readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { openSession } from "../pool/open-session.ts";
 
 export interface EmbeddedScratch {
   readonly dir: string;
@@ -33,7 +34,7 @@ export async function withEmbedded<T>(
       ...(onProgress && { onProgress }),
     });
     try {
-      return await use(server.url);
+      return await use(await createWorker(server.url));
     } finally {
       await server.release();
     }
@@ -41,6 +42,26 @@ export async function withEmbedded<T>(
     await destroyEmbeddedServer({ dir: own });
     await rm(own, { recursive: true, force: true });
   }
+}
+
+/**
+ * Objects belong to who makes them: a name that nobody else has tells them from those that belong
+ * to `postgres` because the SQL says so.
+ */
+const WORKER = "tidemark_worker";
+
+async function createWorker(url: string): Promise<string> {
+  const worker = new URL(url);
+  worker.username = WORKER;
+  const session = await openSession(url, "tidemark-scratch");
+  try {
+    // The password is random, and holds no quote.
+    const text = `create role ${WORKER} superuser login password '${worker.password}'`;
+    await session.run({ text });
+  } finally {
+    await session.end();
+  }
+  return worker.href;
 }
 
 /** Servers of processes that were killed. A young one may be another machine's, in a shared folder. */

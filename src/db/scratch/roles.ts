@@ -1,15 +1,22 @@
 import { loadModule, parseSync } from "libpg-query";
 
+/** What SQL says of the server's roles. */
+export interface NamedRoles {
+  /** Named and not made: whom it grants to, who owns, whom a policy is for. */
+  readonly needed: readonly string[];
+  readonly made: readonly string[];
+}
+
 /**
- * Roles that SQL names and does not make: whom it grants to, who owns, whom a policy is for. A file
- * that does not parse names none; what a DO block says is not looked into.
+ * Roles that SQL names. A file that does not parse names none; what a DO block says is not looked into.
  */
-export async function rolesNamedIn(files: readonly string[]): Promise<readonly string[]> {
+export async function rolesNamedIn(files: readonly string[]): Promise<NamedRoles> {
   await loadModule();
   const named = new Set<string>();
   const made = new Set<string>();
   for (const sql of files) collect(treeOf(sql), named, made);
-  return [...named].filter((name) => !made.has(name)).toSorted();
+  const needed = [...named].filter((name) => !made.has(name)).toSorted();
+  return { needed, made: [...made].toSorted() };
 }
 
 function treeOf(sql: string): unknown {

@@ -10,6 +10,8 @@ import { describeServer } from "./address.ts";
 /** One connection to a scratch server, outside the scratch databases. */
 export interface ServerConnection {
   readonly majorVersion: number;
+  /** Who is connected. */
+  readonly role: string;
   /** A name that no other database has; it says when it was made. */
   readonly newName: () => string;
   readonly createDatabase: (name: string, template?: string) => Promise<void>;
@@ -18,6 +20,7 @@ export interface ServerConnection {
   /** Drops what killed processes left here, of this role's. */
   readonly dropLeftBehind: () => Promise<void>;
   readonly createRoles: (names: readonly string[]) => Promise<void>;
+  readonly dropRoles: (names: readonly string[]) => Promise<void>;
   readonly listRoles: () => Promise<readonly string[]>;
 }
 
@@ -61,7 +64,9 @@ async function greet(session: Session, url: string): Promise<ServerConnection> {
       throw serverRefused(url, cause);
     }
   };
-  const [row] = await ask("select current_setting('server_version_num')::integer as version");
+  const [row] = await ask(
+    "select current_setting('server_version_num')::integer as version, current_user as role",
+  );
   const majorVersion = Math.trunc(Number(row?.version) / 10_000);
 
   const createDatabase = async (name: string, template?: string) => {
@@ -93,6 +98,7 @@ async function greet(session: Session, url: string): Promise<ServerConnection> {
 
   return {
     majorVersion,
+    role: String(row?.role),
     newName: () =>
       `${PREFIX}${Math.trunc(Date.now() / 1000).toString(16)}_${randomBytes(6).toString("hex")}`,
     createDatabase,
@@ -106,6 +112,9 @@ async function greet(session: Session, url: string): Promise<ServerConnection> {
       for (const name of names.filter((wanted) => !there.has(wanted))) {
         await ask(`create role ${quoted(name)}`);
       }
+    },
+    dropRoles: async (names) => {
+      for (const name of names) await ask(`drop role if exists ${quoted(name)}`);
     },
     listRoles,
   };

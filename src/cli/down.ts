@@ -1,0 +1,51 @@
+import { type WrittenDown, writeDownFiles } from "../db/down.ts";
+import { MigrateError } from "../db/migrate/index.ts";
+import { reporting } from "./support/command.ts";
+import type { Output } from "./support/output.ts";
+import { type ScratchFlags, scratchOf } from "./support/scratch.ts";
+import { type CommonFlags, resolveDir } from "./support/settings.ts";
+
+export interface DownFlags extends CommonFlags, ScratchFlags {
+  readonly missing?: boolean;
+  readonly force?: boolean;
+}
+
+/** `tidemark down`: writes or renews down files, each proven on a scratch database. */
+export function runDown(tags: readonly string[], flags: DownFlags): Promise<number> {
+  return reporting(flags, async (output, { signal }) => {
+    refuseNoChoice(tags, flags);
+    const report = await writeDownFiles({
+      dir: await resolveDir(flags),
+      tags: flags.missing ? "missing" : tags,
+      ...(flags.force && { force: true }),
+      ...scratchOf(flags, output),
+      signal,
+      onDown: (tag, number, total) =>
+        output.note(output.errorColors.dim(`${tag}: up, down, up (${number} of ${total})`)),
+    });
+    output.json(report);
+    for (const written of report.files) output.print(lineOf(written, output));
+    output.print(report.sum ? `Wrote ${report.sum.file}.` : "Each migration has a down file.");
+    return 0;
+  });
+}
+
+function refuseNoChoice(tags: readonly string[], { missing }: DownFlags): void {
+  if (tags.length > 0 !== Boolean(missing)) return;
+  throw new MigrateError({
+    code: "usage",
+    fact: missing
+      ? `Both tags (${tags.join(", ")}) and --missing are given.`
+      : "No migration is named.",
+    remedy:
+      "Nothing was written. Name migrations (`tidemark down 0003_add_orgs`), or give --missing for all that have no down file.",
+  });
+}
+
+function lineOf({ file, outcome, kind, loses, reason }: WrittenDown, { colors }: Output): string {
+  if (kind === "irreversible") {
+    return `${colors.yellow("!")} ${file} ${outcome}: irreversible: ${reason}\n  Write the way back there by hand, or leave it so.`;
+  }
+  const losing = loses.length === 0 ? "" : `, loses ${loses.join(", ")}`;
+  return `${colors.green("✓")} ${file} ${outcome}: proven${losing}`;
+}

@@ -1,0 +1,23 @@
+import { join } from "node:path";
+import type { ScratchOptions } from "../../db/scratch.ts";
+import type { Output } from "./output.ts";
+import type { CommonFlags } from "./settings.ts";
+
+export interface ScratchFlags extends Pick<CommonFlags, "ledgerSchema"> {
+  readonly scratchUrl?: string;
+}
+
+/** Where a history is tried: the server of `--scratch-url`, else an embedded one of this folder's. */
+export function scratchOf(
+  { scratchUrl, ledgerSchema }: ScratchFlags,
+  output: Output,
+): { readonly scratch: ScratchOptions; readonly ledgerSchema: string } {
+  return {
+    scratch: {
+      dir: join(process.cwd(), ".tidemark"),
+      url: scratchUrl,
+      onProgress: (line) => output.note(output.errorColors.dim(line)),
+    },
+    ledgerSchema: ledgerSchema ?? "tidemark",
+  };
+}

@@ -1,0 +1,4 @@
+export { type DerivedDown, deriveDown, reasonOf } from "./down/derive.ts";
+export { type Proof, proveDown, readState } from "./down/prove.ts";
+export { irreversibleReason } from "./down/text.ts";
+export { type DownFilesReport, type WrittenDown, writeDownFiles } from "./down/write.ts";

@@ -1,0 +1,76 @@
+import { createHash } from "node:crypto";
+
+/** What a down file is made of. */
+export interface DownParts {
+  /** Of the migration that it takes back. */
+  readonly tag: string;
+  readonly statements: readonly string[];
+  /** What it loses of rows: `column users.bio`. */
+  readonly loses: readonly string[];
+  /** What comes back without its rows. */
+  readonly empty: readonly string[];
+  /** What it leaves as the migration made it. */
+  readonly keeps: readonly string[];
+}
+
+const BREAKPOINT = "\n--> statement-breakpoint\n";
+
+/** The text of a down file that was proven. */
+export function downText({ tag, statements, loses, empty, keeps }: DownParts): string {
+  const notes = [
+    ...loses.map((what) => `-- loses: ${what}`),
+    ...empty.map((what) => `-- comes back empty: ${what}`),
+    ...keeps.map((what) => `-- keeps: ${what}`),
+    ...(statements.length === 0
+      ? ["-- The migration changes no object: nothing is to be done."]
+      : []),
+  ];
+  const sql = statements.map((statement) => `${statement};`).join(BREAKPOINT);
+  const body = [...notes, ...(sql === "" ? [] : [sql])].map((part) => `${part}\n`).join("");
+  const proven = "Proven on a scratch database: it leads back to the catalog before.";
+  return `-- Takes back ${tag}.sql. ${proven} ${markOf(body)}\n${body}`;
+}
+
+/** The text of a down file where no way back could be proven: the draft stands in comments. */
+export function irreversibleText(tag: string, reason: string, draft: readonly string[]): string {
+  const lines = [
+    `${IRREVERSIBLE} ${reason.replaceAll(/\s*\n\s*/g, " ").trim()}`,
+    `-- Write the way back of ${tag}.sql below by hand, then take the line above away:`,
+    "-- `tidemark verify` proves what stands here.",
+    ...(draft.length === 0 ? [] : ["-- This was tried:"]),
+    ...draft.flatMap((sql) => `${sql};`.split("\n").map((line) => `--   ${line}`)),
+  ];
+  return `${lines.join("\n")}\n`;
+}
+
+/** Tells a file that nobody has touched since it was written. */
+function markOf(body: string): string {
+  const digest = createHash("sha256").update(body.replaceAll("\r\n", "\n")).digest("hex");
+  return `(${digest.slice(0, 12)})`;
+}
+
+/** Whether a file holds nothing of a person's: it is as it was written, or of comments alone. */
+export function isAsWritten(text: string): boolean {
+  const [first = "", ...rest] = text.replaceAll("\r\n", "\n").split("\n");
+  if (first.startsWith("-- Takes back ")) return first.endsWith(markOf(rest.join("\n")));
+  return irreversibleReason(text) !== undefined && headerOf(text).length === lineCount(text);
+}
+
+function lineCount(text: string): number {
+  return text.split(/\r?\n/).length;
+}
+
+const IRREVERSIBLE = "-- irreversible:";
+
+/** Why a down file says that there is no way back; undefined where it does not say so. */
+export function irreversibleReason(text: string): string | undefined {
+  const line = headerOf(text).find((candidate) => candidate.startsWith(IRREVERSIBLE));
+  return line?.slice(IRREVERSIBLE.length).trim();
+}
+
+/** The comments that a file begins with. */
+function headerOf(text: string): readonly string[] {
+  const lines = text.split(/\r?\n/);
+  const end = lines.findIndex((line) => line.trim() !== "" && !line.startsWith("--"));
+  return end === -1 ? lines : lines.slice(0, end);
+}

@@ -1,0 +1,124 @@
+import { writeFile } from "node:fs/promises";
+import { basename, join } from "node:path";
+import {
+  checkFolderSum,
+  downFileOf,
+  type History,
+  loadHistory,
+  MigrateError,
+  readDownFiles,
+  type Tag,
+  type WrittenSum,
+  writeSumFile,
+} from "../migrate/index.ts";
+import { withReplay } from "../scratch/replay.ts";
+import { type ScratchOptions, withScratchServer } from "../scratch.ts";
+import { type DerivedDown, deriveDown } from "./derive.ts";
+import { isAsWritten } from "./text.ts";
+
+export interface DownFilesOptions {
+  /** Migrations folder. */
+  readonly dir: string;
+  /** Whose down files to write; `missing`: of each that has none. */
+  readonly tags: readonly Tag[] | "missing";
+  /** Replace files that a person has written or edited. */
+  readonly force?: boolean;
+  readonly ledgerSchema: string;
+  readonly scratch: ScratchOptions;
+  readonly signal?: AbortSignal | undefined;
+  /** Called before each, with its number from 1. */
+  readonly onDown?: (tag: Tag, number: number, total: number) => void;
+}
+
+export interface WrittenDown extends Omit<DerivedDown, "text"> {
+  readonly tag: Tag;
+  readonly file: string;
+  readonly outcome: "written" | "renewed" | "unchanged";
+}
+
+export interface DownFilesReport {
+  readonly files: readonly WrittenDown[];
+  /** Undefined where there was nothing to write. */
+  readonly sum: WrittenSum | undefined;
+}
+
+/**
+ * Writes the down files of migrations, each proven on a scratch database, and `tidemark.sum`. A file
+ * that is there is renewed; what a person has written in it is not lost.
+ *
+ * @throws MigrateError `usage` (no such migration, a file of a person's), `history_invalid` (another
+ * file than these differs from tidemark.sum), what a migration fails with, `config`, `connect`,
+ * `canceled`; EmbeddedServerError; CatalogError
+ */
+export async function writeDownFiles(options: DownFilesOptions): Promise<DownFilesReport> {
+  const { dir, force = false, ledgerSchema, scratch, signal } = options;
+  const history = await loadHistory(dir, { sumFile: "ignore" });
+  const there = await readDownFiles(history);
+  const indexes = chosen(history, options.tags, there);
+  // The sum file that is written at the end must not vouch for what was edited by mistake.
+  await checkFolderSum(history, new Set(indexes.map((index) => tagAt(history, index))));
+  if (indexes.length === 0) return { files: [], sum: undefined };
+  if (!force) refusePersons(history, indexes, there);
+
+  const { migrations } = history;
+  const files = await withScratchServer(scratch, (server) =>
+    withReplay({ server, migrations, ledgerSchema, signal }, async (replay) => {
+      const written: WrittenDown[] = [];
+      for (const [number, index] of indexes.entries()) {
+        const tag = tagAt(history, index);
+        options.onDown?.(tag, number + 1, indexes.length);
+        const { text, ...derived } = await deriveDown(replay, index);
+        const file = join(dir, downFileOf(tag));
+        const before = there.get(tag);
+        if (before !== text) await writeFile(file, text);
+        const outcome =
+          before === undefined ? "written" : before === text ? "unchanged" : "renewed";
+        written.push({ tag, file, outcome, ...derived });
+      }
+      return written;
+    }),
+  );
+  return { files, sum: await writeSumFile(dir) };
+}
+
+function tagAt({ migrations }: History, index: number): Tag {
+  return migrations[index]?.tag ?? "";
+}
+
+/** Places in the history, in its order. */
+function chosen(
+  history: History,
+  tags: DownFilesOptions["tags"],
+  there: ReadonlyMap<Tag, string>,
+): readonly number[] {
+  const { migrations, dir } = history;
+  const known = new Set(migrations.map(({ tag }) => tag));
+  const unknown = tags === "missing" ? [] : tags.filter((tag) => !known.has(tag));
+  if (unknown.length > 0) {
+    throw new MigrateError({
+      code: "usage",
+      fact: `There is no migration ${unknown.join(", ")} in ${dir}.`,
+      remedy: `Nothing was written. The newest is ${migrations.at(-1)?.tag ?? "none"}; \`tidemark status\` lists the tags.`,
+    });
+  }
+  const isChosen = (tag: Tag) => (tags === "missing" ? !there.has(tag) : tags.includes(tag));
+  return migrations.flatMap(({ tag, index }) => (isChosen(tag) ? [index] : []));
+}
+
+function refusePersons(
+  history: History,
+  indexes: readonly number[],
+  there: ReadonlyMap<Tag, string>,
+): void {
+  const files = indexes.flatMap((index) => {
+    const text = there.get(tagAt(history, index));
+    return text === undefined || isAsWritten(text) ? [] : [downFileOf(tagAt(history, index))];
+  });
+  if (files.length === 0) return;
+  throw new MigrateError({
+    code: "usage",
+    fact: `${files.join(", ")} in ${basename(history.dir)} ${files.length === 1 ? "was" : "were"} written or edited by hand.`,
+    remedy:
+      "Nothing was written. `tidemark verify` proves them as they are; --force replaces them.",
+  });
+}

@@ -1,0 +1,108 @@
+import { type Catalog, readCatalog } from "../catalog.ts";
+import { DatabaseMigrator, type Migration } from "../migrate/index.ts";
+import type { ScratchDatabase, ScratchServer } from "../scratch.ts";
+import { APPLY_LEDGER, applyFile } from "./apply-file.ts";
+import { rolesNamedIn } from "./roles.ts";
+import { stageHistory } from "./staged.ts";
+
+export interface ReplayOptions {
+  readonly server: ScratchServer;
+  readonly migrations: readonly Migration[];
+  readonly ledgerSchema: string;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** A history that is run on a scratch database, as far as somebody wants to look. */
+export interface Replay {
+  readonly server: ScratchServer;
+  /** The one that it works on now. */
+  readonly database: () => ScratchDatabase;
+  readonly migrations: readonly Migration[];
+  /**
+   * Runs what is missing of the first `count` migrations, with the engine.
+   *
+   * @throws MigrateError
+   */
+  readonly advance: (count: number) => Promise<"applied" | "current" | "newer">;
+  /** How many are applied. */
+  readonly applied: () => number;
+  /** What is there now. @throws CatalogError */
+  readonly catalog: () => Promise<Catalog>;
+  /** A copy of what is there now, to try something on. */
+  readonly copy: () => Promise<ReplayCopy>;
+  /** Begins again on an empty database: what was done to this one is not known. */
+  readonly restart: () => Promise<void>;
+  /** Runs a file beside the history. @throws MigrateError */
+  readonly run: (file: string, sql: string) => Promise<void>;
+}
+
+export interface ReplayCopy extends Pick<Replay, "catalog" | "run"> {
+  readonly database: ScratchDatabase;
+  readonly drop: () => Promise<void>;
+}
+
+/** Stages a history and makes a database for it, with the roles it needs. */
+export async function withReplay<T>(
+  { server, migrations, ledgerSchema, signal }: ReplayOptions,
+  use: (replay: Replay) => Promise<T>,
+): Promise<T> {
+  const roles = await rolesNamedIn(migrations.map(({ sql }) => sql));
+  await server.lendRoles(roles.needed);
+  const there = new Set(await server.listRoles());
+  // The history makes them again. Those of others, who use this server too, are none of ours.
+  const dropMadeRoles = async () => {
+    const made = (await server.listRoles()).filter((role) => !there.has(role));
+    await server.dropRoles(server.isOwn ? made : made.filter((role) => roles.made.includes(role)));
+  };
+  const files = new Map(migrations.map(({ tag, file }) => [tag, file]));
+  const staged = await stageHistory(migrations, (tag) => files.get(tag) ?? tag);
+  const call = signal === undefined ? {} : { signal };
+  let database = await server.createDatabase();
+  let applied = 0;
+  const catalogOf = ({ url }: ScratchDatabase) =>
+    readCatalog({ url, leaveOut: [ledgerSchema, APPLY_LEDGER] });
+  const clear = async () => {
+    await server.dropDatabase(database);
+    await dropMadeRoles();
+  };
+
+  try {
+    return await use({
+      server,
+      migrations,
+      database: () => database,
+      applied: () => applied,
+      advance: async (count) => {
+        const to = migrations[count - 1]?.tag;
+        if (to === undefined) return "current";
+        const options = { url: database.url, dir: staged.dir, ledgerSchema };
+        try {
+          const { outcome } = await new DatabaseMigrator(options).migrate({ ...call, to });
+          applied = Math.max(applied, count);
+          return outcome;
+        } catch (error) {
+          throw staged.explain(error);
+        }
+      },
+      catalog: () => catalogOf(database),
+      copy: async () => {
+        const copy = await server.createDatabase(database);
+        return {
+          database: copy,
+          catalog: () => catalogOf(copy),
+          run: (file, sql) => applyFile(copy, { file, sql }, signal),
+          drop: () => server.dropDatabase(copy),
+        };
+      },
+      restart: async () => {
+        await clear();
+        database = await server.createDatabase();
+        applied = 0;
+      },
+      run: (file, sql) => applyFile(database, { file, sql }, signal),
+    });
+  } finally {
+    await clear();
+    await staged.remove();
+  }
+}
