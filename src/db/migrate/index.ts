@@ -4,6 +4,7 @@ export { writeSumFile } from "./io/sum.ts";
 export { DatabaseMigrator } from "./migrator.ts";
 export { describeBlocker } from "./pure/blockers.ts";
 export { type MigratorOptions, optionProblems, settingsError } from "./pure/options.ts";
+export { parseMigration } from "./pure/parse-file.ts";
 export {
   duration,
   errorJson,
