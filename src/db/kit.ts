@@ -59,7 +59,7 @@ export async function draftMigration(options: DraftOptions): Promise<Draft> {
       args: [...(name === undefined ? [] : [`--name=${name}`]), ...(custom ? ["--custom"] : [])],
       scratch,
       terminal,
-      answer: answering.answer,
+      answering,
     });
     refuseDuplicates(run.files, cwd);
     refuseUnusedRenames(answering);
@@ -113,7 +113,8 @@ export async function exportSchema(project: KitProject): Promise<readonly string
   return withScratch(async (scratch) => {
     const out = { copy: join(scratch, "out"), dir: "drizzle" };
     // Nothing is there that anything could be a rename of.
-    const run = await runGenerate({ project, out, args: [], scratch, answer: () => 0 });
+    const answering = createAnswering({ renames: [], others: "ask" }, { canPrompt: false });
+    const run = await runGenerate({ project, out, args: [], scratch, answering });
     refuseDuplicates(run.files, project.cwd);
     return run.statements;
   });

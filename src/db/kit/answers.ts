@@ -6,7 +6,9 @@ export type Answer = number | "prompt";
 
 export interface Answering {
   readonly answer: (question: Question) => Answer;
-  /** Renames that were asked about. */
+  /** What a person chose of the question that was the last. */
+  readonly prompted: (choice: number) => void;
+  /** Renames that were given and asked about, or chosen. */
   readonly used: () => readonly Rename[];
   /** Renames that answered nothing. */
   readonly unused: () => readonly Rename[];
@@ -50,6 +52,12 @@ export function createAnswering(
       else if (canPrompt) return "prompt";
       else open.push({ kind, created, candidates: free });
       return 0;
+    },
+    prompted: (choice) => {
+      const question = asked.at(-1);
+      const from = question?.candidates[choice - 1];
+      if (question === undefined || from === undefined) return;
+      used.add({ kind: question.kind, from, to: question.created });
     },
     used: () => [...used],
     unused: () => renames.filter((rename) => !used.has(rename)),

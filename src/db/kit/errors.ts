@@ -65,7 +65,7 @@ export function unansweredError(questions: readonly Question[]): MigrateError {
     const gone = candidates.map(nameText).join(", ");
     const options = renamesFor(question).map((rename) => `    ${renameText(rename)}`);
     return [
-      `  ${kind} ${nameText(created)} is new, ${gone} ${candidates.length > 1 ? "are" : "is"} gone:`,
+      `  ${kind} ${nameText(created)} is new, ${gone} ${candidates.length > 1 ? "are gone; at most one of" : "is gone"}:`,
       ...options,
     ];
   });
@@ -74,7 +74,7 @@ export function unansweredError(questions: readonly Question[]): MigrateError {
     : "";
   return new MigrateError({
     code: "usage",
-    fact: `A rename, or one that goes and one that comes? drizzle-kit has to be told:\n${lines.join("\n")}`,
+    fact: `Renamed, or dropped and added? drizzle-kit has to be told:\n${lines.join("\n")}`,
     remedy:
       "Nothing was written. Generate again with the options that are meant; with --no-renames " +
       `what they do not name is dropped, with what it holds, and added empty.${follows}`,

@@ -1,12 +1,12 @@
 import { realpath } from "node:fs/promises";
 import { join, relative } from "node:path";
 import { MigrateError } from "../migrate/index.ts";
-import type { Answer } from "./answers.ts";
+import type { Answering } from "./answers.ts";
 import { type KitRun, runKit } from "./child.ts";
 import { canceled, kitFailed } from "./errors.ts";
 import type { KitMessage, KitReply } from "./hook.ts";
 import { locateKit, unknownBundle } from "./locate.ts";
-import type { KitProject, Question } from "./types.ts";
+import type { KitProject } from "./types.ts";
 
 /** Lines that are of no use to who reads why it failed. */
 const NOISE = /^(No config path provided|Reading config file|\d+ tables?$)/;
@@ -18,7 +18,7 @@ export interface GenerateCall {
   readonly args: readonly string[];
   readonly scratch: string;
   readonly terminal?: 1 | 2 | undefined;
-  readonly answer: (question: Question) => Answer;
+  readonly answering: Pick<Answering, "answer" | "prompted">;
 }
 
 /**
@@ -40,7 +40,7 @@ export async function runGenerate(
     scratch: call.scratch,
     terminal: call.terminal,
     signal,
-    reply: (message) => replyTo(message, { out, answer: call.answer }),
+    reply: (message) => replyTo(message, { out, answering: call.answering }),
   });
   const { statements, missing, ended, left } = run;
   if (signal?.aborted || left) throw canceled();
@@ -59,14 +59,17 @@ export async function runGenerate(
 
 function replyTo(
   message: KitMessage,
-  { out, answer }: { readonly out: string; readonly answer: (question: Question) => Answer },
+  { out, answering }: { readonly out: string } & Pick<GenerateCall, "answering">,
 ): KitReply | undefined {
   switch (message.type) {
     case "configured":
       refuseConfiguration(message);
       return { out };
     case "question":
-      return { pick: answer(message) };
+      return { pick: answering.answer(message) };
+    case "prompted":
+      answering.prompted(message.choice);
+      return undefined;
     default:
       return undefined;
   }
