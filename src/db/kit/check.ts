@@ -51,9 +51,9 @@ export async function checkWritten(
   const added = (await readdir(join(copy, "meta")))
     .map((name) => `meta/${name}`)
     .filter((name) => name !== JOURNAL && !options.stamps.has(name));
-  const [snapshotFile = "", ...others] = added;
-  const snapshot = await readIfThere(join(copy, snapshotFile));
-  if (added.length === 0 || others.length > 0 || snapshot === undefined)
+  const [snapshotFile = ""] = added;
+  const snapshot = added.length === 1 ? await readIfThere(join(copy, snapshotFile)) : undefined;
+  if (snapshot === undefined)
     problems.push(`it has not written one snapshot: ${added.join(", ") || "none"}`);
   else if (idOf(snapshot, "prevId") !== (await newestId(folder)))
     problems.push(`${snapshotFile} does not follow on ${folder.newestSnapshot ?? "nothing"}`);

@@ -12,6 +12,11 @@ export interface Keeping {
   readonly sum: string;
 }
 
+export interface KeepingOptions {
+  /** Gives a file its name; a test lets it fail. */
+  readonly move?: (from: string, to: string) => Promise<void>;
+}
+
 /**
  * Puts a migration into its folder. Its files come first, then the journal, which makes them a
  * migration, then the sum. What fails is taken back; what is killed leaves the old history, or the
@@ -22,6 +27,7 @@ export interface Keeping {
 export async function keepFiles(
   folder: KitFolder,
   { added, journal, sum }: Keeping,
+  { move = rename }: KeepingOptions = {},
 ): Promise<void> {
   await refuseChanged(folder);
   for (const file of added) await refuseOccupied(folder, file);
@@ -42,7 +48,7 @@ export async function keepFiles(
     for (const { path } of files) {
       const target = join(folder.path, path);
       const old = existsSync(target) ? await readFile(target) : undefined;
-      await rename(draftName(folder, path), target);
+      await move(draftName(folder, path), target);
       undo.push(() => (old === undefined ? rm(target) : writeFile(target, old)));
     }
   } catch (error) {
