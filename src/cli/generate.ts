@@ -18,6 +18,7 @@ import { errorText, reporting } from "./support/command.ts";
 import { requireDrizzleConfig } from "./support/drizzle-config.ts";
 import type { Output } from "./support/output.ts";
 import { type CommonFlags, resolveDir } from "./support/settings.ts";
+import { sumText } from "./support/sum-text.ts";
 
 export interface GenerateFlags extends CommonFlags {
   readonly custom?: boolean;
@@ -67,7 +68,7 @@ export function runGenerate(name: string | undefined, flags: GenerateFlags): Pro
       output.error(output.errorColors.yellow(`warning: ${assumptionText(assumption)}`));
     }
     output.print(draftText(draft, { custom }));
-    output.print(`Wrote ${sum.file}: ${sum.migrations} migrations, head ${sum.head}.`);
+    output.print(sumText(sum));
     output.note(
       custom
         ? "Next: write SQL into the new file, which is empty, then run `tidemark sum`."

@@ -3,7 +3,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createAnswering } from "./kit/answers.ts";
 import { checkWritten } from "./kit/check.ts";
-import { refuseDuplicates } from "./kit/duplicates.ts";
 import { canceled, checkName, kitFailed, refuseUnusedRenames } from "./kit/errors.ts";
 import { copyKitFolder, JOURNAL, type KitFolder, readKitFolder, SUM } from "./kit/folder.ts";
 import { keepFiles } from "./kit/keep.ts";
@@ -61,7 +60,6 @@ export async function draftMigration(options: DraftOptions): Promise<Draft> {
       terminal,
       answering,
     });
-    refuseDuplicates(run.files, cwd);
     refuseUnusedRenames(answering);
     const questions = answering.open();
     if (questions.length > 0) return { kind: "unanswered", questions };
@@ -115,7 +113,6 @@ export async function exportSchema(project: KitProject): Promise<readonly string
     // Nothing is there that anything could be a rename of.
     const answering = createAnswering({ renames: [], others: "ask" }, { canPrompt: false });
     const run = await runGenerate({ project, out, args: [], scratch, answering });
-    refuseDuplicates(run.files, project.cwd);
     return run.statements;
   });
 }

@@ -10,6 +10,8 @@ export interface KitProject extends Project {
   readonly files: () => Promise<Readonly<Record<string, string>>>;
   /** Text of a file of the migrations folder. */
   readonly read: (file: string) => Promise<string>;
+  /** Text of a file of the project; nothing where it is not there. */
+  readonly readAt: (file: string) => Promise<string>;
 }
 
 const IMPORTS = `
@@ -31,6 +33,7 @@ export async function createKitProject(
     ...project,
     schema,
     read,
+    readAt: (file) => readFile(join(project.root, file), "utf8").catch(() => ""),
     files: async () => {
       const found = await readdir(join(project.root, "drizzle"), {
         recursive: true,

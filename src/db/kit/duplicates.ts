@@ -9,7 +9,7 @@ export interface SchemaFile {
 }
 
 /**
- * Refuses a schema that defines something twice: drizzle-kit takes the last one, in silence. An
+ * Refuses a schema that defines something twice: drizzle-kit takes the last table, in silence. An
  * object that is exported again, by an index for one, is the same.
  *
  * @throws MigrateError `config`, with every name and its files

@@ -169,8 +169,6 @@ globalThis.__tidemark = {
     const known = new Map();
     for (const [kind, list, nameOf] of groups) {
       for (const it of list) {
-        // Any number of files may know a view that is there already.
-        if (kind === "view" && it[viewConfig].query === undefined) continue;
         const [schema, name] = nameOf(it);
         known.set(it, { kind, schema: schema || "public", name, identity: identityOf(it) });
       }

@@ -3,6 +3,7 @@ import { join, relative } from "node:path";
 import { MigrateError } from "../migrate/index.ts";
 import type { Answering } from "./answers.ts";
 import { type KitRun, runKit } from "./child.ts";
+import { refuseDuplicates } from "./duplicates.ts";
 import { canceled, kitFailed } from "./errors.ts";
 import type { KitMessage, KitReply } from "./hook.ts";
 import { locateKit, unknownBundle } from "./locate.ts";
@@ -45,6 +46,8 @@ export async function runGenerate(
   const { statements, missing, ended, left } = run;
   if (signal?.aborted || left) throw canceled();
   if (missing !== undefined) throw unknownBundle(bin, missing);
+  // Of some it tells, and not in which files; it would take one of the others.
+  refuseDuplicates(run.files, cwd);
   if (statements === undefined) {
     const said = run.output
       .replaceAll(out, call.out.dir)
@@ -52,7 +55,7 @@ export async function runGenerate(
       .filter((line) => !NOISE.test(line))
       .join("\n")
       .trim();
-    throw kitFailed(`${ended}${said === "" ? ", without a word" : `:\n${said}`}`);
+    throw kitFailed(`${ended}${said === "" ? ", without a word." : `:\n${said}`}`);
   }
   return { ...run, statements };
 }
