@@ -164,10 +164,10 @@ describe.concurrent("two schema files", () => {
     await here.write("db/b.ts", schemaModule(all));
     expect(await refusal(here)).toBe(
       `error (config) The schema defines a name more than once:
-  table app.users: db/a.ts (users), db/b.ts (users)
+  view busy: db/a.ts (busy), db/b.ts (busy)
   enum mood: db/a.ts (mood), db/b.ts (mood)
   sequence app.no: db/a.ts (no), db/b.ts (no)
-  view busy: db/a.ts (busy), db/b.ts (busy)
+  table app.users: db/a.ts (users), db/b.ts (users)
 Nothing was written: drizzle-kit would take one of them, in silence. Keep one, and import it elsewhere.
 `,
     );

@@ -176,7 +176,14 @@ describe("a question", () => {
     const { answer, open } = answering({});
     answer({ kind: "schema", created: ["core"], candidates: [["app"]] });
     answer({ kind: "table", created: ["core", "users"], candidates: [["app", "users"]] });
-    answer({ kind: "table", created: ["public", "x"], candidates: [["public", "y"]] });
-    expect(open().map(({ created }) => created)).toEqual([["core"], ["public", "x"]]);
+    const inBoth = [
+      ["app", "users"],
+      ["public", "y"],
+    ];
+    answer({ kind: "table", created: ["public", "x"], candidates: inBoth });
+    expect(open()).toEqual([
+      { kind: "schema", created: ["core"], candidates: [["app"]] },
+      { kind: "table", created: ["public", "x"], candidates: [["public", "y"]] },
+    ]);
   });
 });

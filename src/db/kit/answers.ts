@@ -8,7 +8,7 @@ export interface Answering {
   readonly answer: (question: Question) => Answer;
   /** What a person chose of the question that was the last. */
   readonly prompted: (choice: number) => void;
-  /** Renames that were given and asked about, or chosen. */
+  /** Renames that were given and asked about, or chosen; by the names that drizzle-kit has. */
   readonly used: () => readonly Rename[];
   /** Renames that answered nothing. */
   readonly unused: () => readonly Rename[];
@@ -28,7 +28,8 @@ export function createAnswering(
   { renames, others }: Answers,
   { canPrompt }: { readonly canPrompt: boolean },
 ): Answering {
-  const used = new Set<Rename>();
+  const used: Rename[] = [];
+  const needed = new Set<Rename>();
   const asked: Question[] = [];
   const open: Question[] = [];
   const assumed: Question[] = [];
@@ -39,8 +40,10 @@ export function createAnswering(
       const fitting = renames.filter((rename) => rename.kind === kind);
       for (const rename of fitting) {
         const at = candidates.findIndex((name) => isAbout(rename, renames, name, created));
-        if (at < 0) continue;
-        used.add(rename);
+        const from = candidates[at];
+        if (from === undefined) continue;
+        needed.add(rename);
+        used.push({ kind, from, to: created });
         return at + 1;
       }
       // What a rename gives to another one is no choice here.
@@ -57,10 +60,10 @@ export function createAnswering(
       const question = asked.at(-1);
       const from = question?.candidates[choice - 1];
       if (question === undefined || from === undefined) return;
-      used.add({ kind: question.kind, from, to: question.created });
+      used.push({ kind: question.kind, from, to: question.created });
     },
-    used: () => [...used],
-    unused: () => renames.filter((rename) => !used.has(rename)),
+    used: () => used,
+    unused: () => renames.filter((rename) => !needed.has(rename)),
     asked: () => asked,
     open: () => withoutWhatFollows(open),
     assumed: () => groupByKind(assumed),
@@ -102,15 +105,18 @@ function isAbout(
   );
 }
 
-/** Once a schema is renamed, nobody has to say so of the tables in it. */
+/** Once a schema is renamed, nobody has to say so of what lies in it. */
 function withoutWhatFollows(open: readonly Question[]): readonly Question[] {
   const schemas = open.filter(({ kind }) => kind === "schema");
-  return open.filter(
-    ({ kind, created }) =>
-      kind === "schema" ||
-      created.length < 2 ||
-      !schemas.some((question) => question.created[0] === created[0]),
-  );
+  const isNew = (name: FullName) => schemas.some(({ created }) => created[0] === name[0]);
+  const isGone = (name: FullName) =>
+    schemas.some(({ candidates }) => candidates.some(([schema]) => schema === name[0]));
+  return open.flatMap((question) => {
+    const { kind, created, candidates } = question;
+    if (kind === "schema" || created.length < 2) return [question];
+    const left = candidates.filter((name) => !isGone(name));
+    return isNew(created) || left.length === 0 ? [] : [{ ...question, candidates: left }];
+  });
 }
 
 function groupByKind(questions: readonly Question[]): readonly Assumption[] {
