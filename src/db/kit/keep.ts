@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { MigrateError } from "../migrate/index.ts";
 import { JOURNAL, type KitFolder, SUM } from "./folder.ts";
 import type { FolderFile } from "./types.ts";
@@ -56,9 +56,10 @@ export async function keepFiles(
   }
 }
 
-function draftName({ path: folder }: KitFolder, path: string): string {
-  const file = join(folder, path);
-  return join(dirname(file), `.${file.slice(dirname(file).length + 1)}.${process.pid}.draft`);
+/** Left by a crash, it is a snapshot to nobody: drizzle-kit looks at no name that starts like this. */
+function draftName(folder: KitFolder, path: string): string {
+  const file = join(folder.path, path);
+  return join(dirname(file), `_${basename(file)}.${process.pid}.draft`);
 }
 
 /** Somebody else may have generated, pulled or edited while drizzle-kit was at work. */
