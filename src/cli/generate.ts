@@ -1,77 +1,169 @@
-import { spawn } from "node:child_process";
-import { existsSync } from "node:fs";
-import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
-import { DatabaseMigrator, MigrateError, writeSumFile } from "../db/migrate/index.ts";
-import { reporting } from "./support/command.ts";
+import {
+  type Assumption,
+  assumptionText,
+  type Draft,
+  type DraftedMigration,
+  draftMigration,
+  type KeptMigration,
+  nameText,
+  parseRenames,
+  type Question,
+  type RenameFlags,
+  renamesFor,
+  renameText,
+  unansweredError,
+} from "../db/kit.ts";
+import { errorJson, MigrateError } from "../db/migrate/index.ts";
+import { errorText, reporting } from "./support/command.ts";
+import { requireDrizzleConfig } from "./support/drizzle-config.ts";
+import type { Output } from "./support/output.ts";
 import { type CommonFlags, resolveDir } from "./support/settings.ts";
+import { sumText } from "./support/sum-text.ts";
 
 export interface GenerateFlags extends CommonFlags {
   readonly custom?: boolean;
+  readonly rename?: readonly string[];
+  readonly renameTable?: readonly string[];
+  readonly renameSchema?: readonly string[];
+  readonly renameEnum?: readonly string[];
+  readonly renameSequence?: readonly string[];
+  readonly renameView?: readonly string[];
+  readonly renamePolicy?: readonly string[];
+  readonly renameRole?: readonly string[];
+  /** False with `--no-renames`. */
+  readonly renames?: boolean;
 }
 
-/** `tidemark generate`: drizzle-kit generate, then the sum file. */
+/** Statements that are shown, and how much of each. */
+const SHOWN = 8;
+const SHOWN_WIDTH = 90;
+
+/** `tidemark generate`: drizzle-kit writes the next migration; it is looked at, and kept. */
 export function runGenerate(name: string | undefined, flags: GenerateFlags): Promise<number> {
-  return reporting(flags, async (output) => {
-    const dir = await resolveDir(flags);
-    await refuseUnmeantChanges(dir);
-    await runDrizzleKit([
-      "generate",
-      ...(name === undefined ? [] : ["--name", name]),
-      ...(flags.custom ? ["--custom"] : []),
-      ...(flags.config === undefined ? [] : ["--config", flags.config]),
-    ]);
-    const written = await writeSumFile(dir);
-    output.json(written);
-    output.print(`Wrote ${written.file}: ${written.migrations} migrations, head ${written.head}.`);
-    if (flags.custom) {
-      output.note("Next: write SQL into the new file, which is empty, then run `tidemark sum`.");
+  return reporting(flags, async (output, { signal }) => {
+    const custom = flags.custom ?? false;
+    const answers = {
+      renames: readRenames(flags),
+      others: flags.renames === false ? "drop-and-add" : "ask",
+    } as const;
+    const cwd = process.cwd();
+    const config = requireDrizzleConfig(cwd, flags.config);
+    const dir = await resolveDir({ config });
+    const terminal = terminalFor(output);
+    const draft = await draftMigration({
+      ...{ cwd, config, dir, custom, answers, signal },
+      ...(name !== undefined && { name }),
+      ...(terminal !== undefined && { terminal }),
+    });
+    if (draft.kind === "unanswered") return fail(draft.questions, output);
+    if (draft.kind === "nothing") {
+      output.json(draftJson(draft));
+      output.print(nothingText(draft.newest, dir));
+      return 0;
     }
+    const sum = await draft.keep();
+    output.json(draftJson(draft, sum));
+    for (const warning of draft.warnings) output.note(`warning: ${warning}.`);
+    for (const assumption of draft.assumed) {
+      output.error(output.errorColors.yellow(`warning: ${assumptionText(assumption)}`));
+    }
+    output.print(draftText(draft, { custom }));
+    output.print(sumText(sum));
+    output.note(
+      custom
+        ? "Next: write SQL into the new file, which is empty, then run `tidemark sum`."
+        : `Next: read ${draft.file}, then run \`tidemark migrate\`.`,
+    );
     return 0;
   });
 }
 
-/** The sum file that is written next would vouch for a file that was edited by mistake. */
-async function refuseUnmeantChanges(dir: string): Promise<void> {
-  if (!existsSync(join(dir, "tidemark.sum"))) return;
-  // Reads the folder alone, and holds it against its sum file.
-  await new DatabaseMigrator({ dir, url: "postgres://localhost" }).fingerprint();
-}
-
-/** What drizzle-kit says goes to stderr: stdout is the command's own. */
-function runDrizzleKit(args: readonly string[]): Promise<void> {
-  const file = findDrizzleKit();
-  return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [file, ...args], {
-      stdio: ["inherit", process.stdout.isTTY ? "inherit" : process.stderr, "inherit"],
-    });
-    child.on("error", reject);
-    child.on("exit", (code, signal) => {
-      if (code === 0) resolve();
-      else reject(drizzleKitFailed(args, code ?? signal));
-    });
+function readRenames(flags: GenerateFlags) {
+  const byKind: { [Kind in keyof RenameFlags]: readonly string[] | undefined } = {
+    column: flags.rename,
+    table: flags.renameTable,
+    schema: flags.renameSchema,
+    enum: flags.renameEnum,
+    sequence: flags.renameSequence,
+    view: flags.renameView,
+    policy: flags.renamePolicy,
+    role: flags.renameRole,
+  };
+  const problems: string[] = [];
+  const renames = parseRenames(byKind as RenameFlags, problems);
+  if (problems.length === 0) return renames;
+  throw new MigrateError({
+    code: "usage",
+    fact: `${problems.join(";\n")}.`,
+    remedy: "Nothing was run. A name with dots or signs is quoted as in SQL: '\"odd.table\".x=y'.",
   });
 }
 
-/** The project's own drizzle-kit: its version decides what is generated. */
-function findDrizzleKit(): string {
-  try {
-    const project = createRequire(join(process.cwd(), "package.json"));
-    return join(dirname(project.resolve("drizzle-kit")), "bin.cjs");
-  } catch (cause) {
-    throw new MigrateError({
-      code: "config",
-      fact: `drizzle-kit is not installed in ${process.cwd()}.`,
-      remedy: "Nothing was written. Install it with npm install --save-dev drizzle-kit.",
-      cause,
-    });
+/** Where drizzle-kit may ask: never where the one JSON object goes. */
+function terminalFor({ mode }: Output): 1 | 2 | undefined {
+  const { stdin, stdout, stderr } = process;
+  if (!stdin.isTTY) return undefined;
+  if (stderr.isTTY) return 2;
+  return stdout.isTTY && mode === "text" ? 1 : undefined;
+}
+
+function fail(questions: readonly Question[], output: Output): number {
+  const error = unansweredError(questions);
+  const list = questions.map((question) => ({
+    kind: question.kind,
+    added: nameText(question.created),
+    renames: renamesFor(question).map((rename) => ({
+      from: nameText(rename.from),
+      option: renameText(rename),
+    })),
+  }));
+  output.json({ ...errorJson(error), questions: list });
+  output.error(errorText(error, output));
+  return error.exitCode;
+}
+
+function nothingText(newest: string | undefined, dir: string): string {
+  return newest === undefined
+    ? "Nothing to generate: the schema is empty."
+    : `Nothing to generate: the schema is as ${dir}/${newest} has it.`;
+}
+
+function draftText(
+  { file, statements }: DraftedMigration,
+  { custom }: { readonly custom: boolean },
+): string {
+  if (custom) return `Generated ${file}, for SQL of your own.`;
+  const count = statements.length;
+  const lines = statements.slice(0, SHOWN).map((statement) => {
+    const line = statement.replace(/\s+/g, " ");
+    return `  ${line.length > SHOWN_WIDTH ? `${line.slice(0, SHOWN_WIDTH - 1)}…` : line}`;
+  });
+  const more = count > SHOWN ? [`  … and ${count - SHOWN} more`] : [];
+  const head = `Generated ${file} (${count} statement${count === 1 ? "" : "s"}):`;
+  return [head, ...lines, ...more].join("\n");
+}
+
+function draftJson(draft: Exclude<Draft, { kind: "unanswered" }>, sum?: KeptMigration) {
+  if (draft.kind === "nothing") {
+    const empty = { statements: 0, renamed: [], assumed: [], warnings: [], sum: null };
+    return { outcome: "nothing", tag: draft.newest ?? null, file: null, ...empty };
   }
+  return {
+    outcome: "generated",
+    tag: draft.tag,
+    file: draft.file,
+    statements: draft.statements.length,
+    renamed: draft.renamed.map(({ kind, from, to }) => ({
+      kind,
+      from: nameText(from),
+      to: nameText(to),
+    })),
+    assumed: draft.assumed.map(assumptionJson),
+    warnings: draft.warnings,
+    sum: sum ?? null,
+  };
 }
 
-function drizzleKitFailed(args: readonly string[], how: number | string | null): MigrateError {
-  return new MigrateError({
-    code: "history_invalid",
-    fact: `drizzle-kit ${args.join(" ")} ended with ${how}.`,
-    remedy: "Its message stands above. tidemark.sum was left as it was.",
-  });
+function assumptionJson({ kind, dropped, added }: Assumption) {
+  return { kind, dropped: dropped.map(nameText), added: added.map(nameText) };
 }

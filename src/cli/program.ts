@@ -16,6 +16,11 @@ Exit codes: 0 fine; 1 failed; 2 wrong use, settings or files; 3 pending (status 
 4 edited, out of order or drifted; 5 waited too long for another runner or a lock;
 6 a person is needed; 130/143 canceled.`;
 
+/** An option that may be given again. */
+function append(value: string, values: readonly string[] = []): readonly string[] {
+  return [...values, value];
+}
+
 function withOutput(command: Command): Command {
   return command
     .option("--config <file>", "drizzle configuration (default: drizzle.config.ts)")
@@ -174,13 +179,28 @@ function addResolve(program: Command, onEnd: (exitCode: number) => void): void {
 
 function addFiles(program: Command, onEnd: (exitCode: number) => void): void {
   const generate = withOutput(program.command("generate"))
-    .description("drizzle-kit generate, then tidemark.sum")
+    .description("let drizzle-kit write the next migration, check it, and write tidemark.sum")
     .argument("[name]", "name of the migration")
     .option("--custom", "an empty file for SQL of your own")
+    .option("--rename <table.old=new>", "a column was renamed; again for each", append)
+    .option("--rename-table <old=new>", "a table was renamed, or moved to a schema", append)
+    .option("--rename-schema <old=new>", "a schema was renamed", append)
+    .option("--rename-enum <old=new>", "an enum was renamed, or moved", append)
+    .option("--rename-sequence <old=new>", "a sequence was renamed, or moved", append)
+    .option("--rename-view <old=new>", "a view was renamed, or moved", append)
+    .option("--rename-policy <table.old=new>", "a policy was renamed", append)
+    .option("--rename-role <old=new>", "a role was renamed", append)
+    .option("--no-renames", "all that is not named so was dropped, and is added empty")
     .action(async (name: string | undefined, flags: GenerateFlags) => {
       onEnd(await (await import("./generate.ts")).runGenerate(name, flags));
     });
-  examples(generate, "tidemark generate add_orgs", "tidemark generate fill_orgs --custom");
+  examples(
+    generate,
+    "tidemark generate add_orgs",
+    "tidemark generate full_name --rename users.name=full_name",
+    "tidemark generate people --rename-table users=people --no-renames",
+    "tidemark generate fill_orgs --custom",
+  );
 
   const down = withScratch(program.command("down"))
     .description("write down files, each proven on a scratch database")

@@ -36,7 +36,8 @@ test("no command at all shows the help, and is an error", async () => {
                                  safe, and say what was done
       resolve [options] <tag>    say whether a statement was done where the database
                                  cannot tell (exit code 6)
-      generate [options] [name]  drizzle-kit generate, then tidemark.sum
+      generate [options] [name]  let drizzle-kit write the next migration, check it,
+                                 and write tidemark.sum
       sum [options]              write tidemark.sum anew, after a change that is
                                  meant
       completion <shell>         print a completion script for a shell

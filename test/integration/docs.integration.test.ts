@@ -131,6 +131,19 @@ describe(DOCS, () => {
     }
   });
 
+  test("names every option of generate", () => {
+    const section = text.slice(text.indexOf("## Generating"), text.indexOf("## `tidemark.sum`"));
+    const generate = createProgram(() => undefined).commands.find(
+      (command) => command.name() === "generate",
+    );
+    const everywhere = ["--json", "--quiet", "--no-color"];
+    const options = (generate?.options ?? [])
+      .map(({ long }) => long ?? "")
+      .filter((option) => !everywhere.includes(option));
+    expect(options).toContain("--rename-table");
+    for (const option of options) expect(section).toMatch(new RegExp(`\`${option}\\b`));
+  });
+
   test("names every error code that there is, with its exit code", () => {
     const table = text.slice(text.indexOf("## Errors"), text.indexOf("## JSON"));
     const planned = ["irreversible", "data_loss", "verify_failed", "drift"];

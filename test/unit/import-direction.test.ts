@@ -53,6 +53,7 @@ test("each planted violation is found", { timeout: 60_000 }, async () => {
     "src/db/planted-b.ts": `import { a } from "./planted-a.ts";\nexport const b = (): unknown => a;\n`,
     "src/planted-testing.ts": `export { createTestDatabase } from "./db/testing.ts";\n`,
     "src/planted-catalog.ts": `export { readCatalog } from "./db/catalog.ts";\n`,
+    "src/planted-kit.ts": `export { exportSchema } from "./db/kit.ts";\n`,
     "src/db/testing/planted-package.ts": `import { Command } from "commander";\nexport const c = Command;\n`,
     "src/planted-dev.ts": `import { test } from "vitest";\nexport const t = test;\n`,
   };
@@ -60,6 +61,7 @@ test("each planted violation is found", { timeout: 60_000 }, async () => {
   expect(await brokenRules()).toEqual([
     "catalogs-are-compared-on-demand",
     "database-knows-no-app",
+    "drizzle-kit-is-driven-by-commands",
     "engine-has-few-dependencies",
     "engine-imports-nothing-of-the-app",
     "io-is-below-the-migrator",

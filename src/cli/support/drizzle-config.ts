@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { MigrateError } from "../../db/migrate/index.ts";
 
 const NAMES = ["ts", "mts", "cts", "js", "mjs", "cjs", "json"].map(
@@ -10,6 +10,25 @@ const NAMES = ["ts", "mts", "cts", "js", "mjs", "cjs", "json"].map(
 /** Path of the project's drizzle configuration; undefined where it has none. */
 export function findDrizzleConfig(cwd: string): string | undefined {
   return NAMES.map((name) => join(cwd, name)).find((file) => existsSync(file));
+}
+
+/**
+ * The drizzle configuration that was named, else the project's own.
+ *
+ * @throws MigrateError `config` where there is none
+ */
+export function requireDrizzleConfig(cwd: string, named: string | undefined): string {
+  const file = named === undefined ? findDrizzleConfig(cwd) : resolve(cwd, named);
+  if (file !== undefined && existsSync(file)) return file;
+  throw new MigrateError({
+    code: "config",
+    fact:
+      file === undefined
+        ? `There is no drizzle configuration in ${cwd}.`
+        : `There is no drizzle configuration ${file}.`,
+    remedy:
+      "Nothing was run. Write drizzle.config.ts, with `dialect`, `schema` and `out`, or name another with --config.",
+  });
 }
 
 /**

@@ -5,6 +5,7 @@ export { checkFolderSum, readDownFiles, type WrittenSum, writeSumFile } from "./
 export { DatabaseMigrator } from "./migrator.ts";
 export { describeBlocker } from "./pure/blockers.ts";
 export { type MigratorOptions, optionProblems, settingsError } from "./pure/options.ts";
+export { parseMigration } from "./pure/parse-file.ts";
 export {
   duration,
   errorJson,

@@ -1,0 +1,133 @@
+import { sameName } from "./names.ts";
+import type { Answers, Assumption, FullName, Question, Rename, RenameKind } from "./types.ts";
+
+/** What drizzle-kit is told: the place among the choices (0: it is new), or to ask a person. */
+export type Answer = number | "prompt";
+
+export interface Answering {
+  readonly answer: (question: Question) => Answer;
+  /** What a person chose of the question that was the last. */
+  readonly prompted: (choice: number) => void;
+  /** Renames that were given and asked about, or chosen; by the names that drizzle-kit has. */
+  readonly used: () => readonly Rename[];
+  /** Renames that answered nothing. */
+  readonly unused: () => readonly Rename[];
+  /** All renames that there could have been. */
+  readonly asked: () => readonly Question[];
+  /** Questions that nobody has answered. */
+  readonly open: () => readonly Question[];
+  /** What was dropped and added because nobody said that it is a rename. */
+  readonly assumed: () => readonly Assumption[];
+}
+
+/**
+ * Answers drizzle-kit's questions as they come: by the renames that are given, else by a person,
+ * else as new, so that one run asks all that can be asked.
+ */
+export function createAnswering(
+  { renames, others }: Answers,
+  { canPrompt }: { readonly canPrompt: boolean },
+): Answering {
+  const used: Rename[] = [];
+  const needed = new Set<Rename>();
+  const asked: Question[] = [];
+  const open: Question[] = [];
+  const assumed: Question[] = [];
+  return {
+    answer: (question) => {
+      asked.push(question);
+      const { kind, created, candidates } = question;
+      const fitting = renames.filter((rename) => rename.kind === kind);
+      for (const rename of fitting) {
+        const at = candidates.findIndex((name) => isAbout(rename, renames, name, created));
+        const from = candidates[at];
+        if (from === undefined) continue;
+        needed.add(rename);
+        used.push({ kind, from, to: created });
+        return at + 1;
+      }
+      // What a rename gives to another one is no choice here.
+      const free = candidates.filter(
+        (name) => !fitting.some((rename) => isFrom(rename, renames, name)),
+      );
+      if (free.length === 0) return 0;
+      if (others === "drop-and-add") assumed.push({ kind, created, candidates: free });
+      else if (canPrompt) return "prompt";
+      else open.push({ kind, created, candidates: free });
+      return 0;
+    },
+    prompted: (choice) => {
+      const question = asked.at(-1);
+      const from = question?.candidates[choice - 1];
+      if (question === undefined || from === undefined) return;
+      used.push({ kind: question.kind, from, to: question.created });
+    },
+    used: () => used,
+    unused: () => renames.filter((rename) => !needed.has(rename)),
+    asked: () => asked,
+    open: () => withoutWhatFollows(open),
+    assumed: () => groupByKind(assumed),
+  };
+}
+
+/** A table that is renamed is asked about by its old name, its columns by its new one: both are meant. */
+function spellings(
+  name: FullName,
+  kind: RenameKind,
+  renames: readonly Rename[],
+): readonly FullName[] {
+  if (name.length < 2) return [name];
+  const [schema = "", ...rest] = name;
+  const moved = renames.find(({ kind, from }) => kind === "schema" && from[0] === schema)?.to[0];
+  const bySchema = moved === undefined ? [name] : [name, [moved, ...rest]];
+  if (kind !== "column" && kind !== "policy") return bySchema;
+  return bySchema.flatMap((spelling) => {
+    const table = renames.find(
+      (rename) => rename.kind === "table" && sameName(rename.from, spelling.slice(0, 2)),
+    );
+    return table === undefined ? [spelling] : [spelling, [...table.to, ...spelling.slice(2)]];
+  });
+}
+
+function isFrom(rename: Rename, renames: readonly Rename[], name: FullName): boolean {
+  return spellings(rename.from, rename.kind, renames).some((spelling) => sameName(spelling, name));
+}
+
+function isAbout(
+  rename: Rename,
+  renames: readonly Rename[],
+  from: FullName,
+  to: FullName,
+): boolean {
+  return (
+    isFrom(rename, renames, from) &&
+    spellings(rename.to, rename.kind, renames).some((spelling) => sameName(spelling, to))
+  );
+}
+
+/** Once a schema is renamed, nobody has to say so of what lies in it. */
+function withoutWhatFollows(open: readonly Question[]): readonly Question[] {
+  const schemas = open.filter(({ kind }) => kind === "schema");
+  const isNew = (name: FullName) => schemas.some(({ created }) => created[0] === name[0]);
+  const isGone = (name: FullName) =>
+    schemas.some(({ candidates }) => candidates.some(([schema]) => schema === name[0]));
+  return open.flatMap((question) => {
+    const { kind, created, candidates } = question;
+    if (kind === "schema" || created.length < 2) return [question];
+    const left = candidates.filter((name) => !isGone(name));
+    return isNew(created) || left.length === 0 ? [] : [{ ...question, candidates: left }];
+  });
+}
+
+function groupByKind(questions: readonly Question[]): readonly Assumption[] {
+  const kinds = new Map<RenameKind, { dropped: FullName[]; added: FullName[] }>();
+  for (const { kind, created, candidates } of questions) {
+    const { dropped, added } = kinds.get(kind) ?? { dropped: [], added: [] };
+    kinds.set(kind, { dropped, added });
+    added.push(created);
+    for (const name of candidates) {
+      if (!dropped.some((other) => sameName(other, name))) dropped.push(name);
+    }
+  }
+  return [...kinds].map(([kind, group]) => ({ kind, ...group }));
+}

@@ -1,0 +1,193 @@
+import { existsSync } from "node:fs";
+import { constants, copyFile, mkdir, readdir, readFile, stat } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { DatabaseMigrator, MigrateError, type Tag } from "../migrate/index.ts";
+
+export const JOURNAL = "meta/_journal.json";
+export const SUM = "tidemark.sum";
+const SNAPSHOT = "_snapshot.json";
+
+export interface JournalEntry {
+  readonly idx: number;
+  readonly when: number;
+  readonly tag: Tag;
+}
+
+/** A migrations folder, as drizzle-kit's next migration finds it. */
+export interface KitFolder {
+  /** As messages name it. */
+  readonly dir: string;
+  readonly path: string;
+  /** Text of the journal; undefined where the folder has none, or is not there. */
+  readonly journal: string | undefined;
+  readonly sum: string | undefined;
+  readonly entries: readonly JournalEntry[];
+  /** Path in the folder of the snapshot that drizzle-kit compares with. */
+  readonly newestSnapshot: string | undefined;
+  readonly warnings: readonly string[];
+}
+
+/**
+ * Reads a migrations folder, and refuses one that the next migration cannot be put on: drizzle-kit
+ * would, in silence.
+ *
+ * @throws MigrateError `history_invalid`, `missing_file`, `config`
+ */
+export async function readKitFolder(cwd: string, dir: string): Promise<KitFolder> {
+  const path = resolve(cwd, dir);
+  const nothing = { dir, path, journal: undefined, sum: undefined, entries: [] };
+  if (await isNew(path)) return { ...nothing, newestSnapshot: undefined, warnings: [] };
+  refuseHalfMade(dir, path);
+  // Reads the folder alone, and holds it against its sum file.
+  await new DatabaseMigrator({
+    dir: path === resolve(dir) ? dir : path,
+    url: "postgres://localhost",
+  }).fingerprint();
+  const journal = await readFile(join(path, JOURNAL), "utf8");
+  const { entries } = JSON.parse(withoutBom(journal)) as { entries: readonly JournalEntry[] };
+  refuseBadIndex(dir, entries);
+  const names = (await readdir(join(path, "meta")))
+    .filter((name) => name.endsWith(SNAPSHOT) && !name.startsWith("_"))
+    .toSorted();
+  const owners = ownersOf(names, entries);
+  refuseOrphans(dir, { snapshots: names, owners, entries });
+  const newest = names.at(-1);
+  const last = entries.at(-1);
+  if (last !== undefined && newest === undefined) throw noSnapshots(dir, last.tag);
+  const isBehind =
+    newest !== undefined && owners.get(newest) !== undefined && owners.get(newest) !== last?.tag;
+  return {
+    dir,
+    path,
+    journal,
+    sum: existsSync(join(path, SUM)) ? await readFile(join(path, SUM), "utf8") : undefined,
+    entries,
+    newestSnapshot: newest === undefined ? undefined : `meta/${newest}`,
+    warnings: isBehind
+      ? [
+          `${last?.tag} has no snapshot: drizzle-kit compares the schema with meta/${newest}. What later files have changed already must not stand in the new one.`,
+        ]
+      : [],
+  };
+}
+
+/** Copies what drizzle-kit reads, and what the sum is made of, to a folder that it may write to. */
+export async function copyKitFolder(
+  { path, journal, entries }: KitFolder,
+  to: string,
+): Promise<ReadonlyMap<string, string>> {
+  await mkdir(to, { recursive: true });
+  if (journal === undefined) return new Map();
+  await mkdir(join(to, "meta"));
+  const meta = (await readdir(join(path, "meta"))).filter((name) => name.endsWith(SNAPSHOT));
+  const files = [
+    JOURNAL,
+    ...meta.map((name) => `meta/${name}`),
+    ...entries.map(({ tag }) => `${tag}.sql`),
+  ];
+  for (const file of files) {
+    await copyFile(join(path, file), join(to, file), constants.COPYFILE_FICLONE);
+  }
+  return readStamps(
+    to,
+    files.filter((file) => file !== JOURNAL),
+  );
+}
+
+/** Size and time of files: what is written shows. A file that is gone has none. */
+export async function readStamps(
+  path: string,
+  files: readonly string[],
+): Promise<ReadonlyMap<string, string>> {
+  const stamps = await Promise.all(
+    files.map(async (file) => {
+      if (!existsSync(join(path, file))) return [file, "gone"] as const;
+      const { size, mtimeMs, ino } = await stat(join(path, file));
+      return [file, `${size} ${mtimeMs} ${ino}`] as const;
+    }),
+  );
+  return new Map(stamps);
+}
+
+export function withoutBom(text: string): string {
+  return text.replace(/^\uFEFF/, "");
+}
+
+/** No folder, or one that no migration was ever put into, in either layout of drizzle-kit. */
+async function isNew(path: string): Promise<boolean> {
+  if (!existsSync(path)) return true;
+  if (!(await stat(path)).isDirectory()) return false;
+  return !(await readdir(path)).some((name) => name === "meta" || /^\d{14}(_|$)/.test(name));
+}
+
+/** drizzle-kit makes a journal where there is no `meta`, and fails where that is all there is. */
+function refuseHalfMade(dir: string, path: string): void {
+  if (!existsSync(join(path, "meta")) || existsSync(join(path, JOURNAL))) return;
+  throw new MigrateError({
+    code: "history_invalid",
+    fact: `${dir}/meta is there, and no ${dir}/${JOURNAL}.`,
+    remedy:
+      `Nothing was written. Bring the journal back (\`git log --stat -- ${dir}/meta\` shows what became of it). ` +
+      `If a first generate was killed, delete ${dir}/meta and the .sql file that it has left.`,
+  });
+}
+
+/** A tag's number or time stands in its snapshot's name too; some projects have tags of their own. */
+function ownersOf(
+  snapshots: readonly string[],
+  entries: readonly JournalEntry[],
+): ReadonlyMap<string, Tag> {
+  const owners = new Map<string, Tag>();
+  for (const name of snapshots) {
+    const prefix = name.slice(0, -SNAPSHOT.length);
+    const owner =
+      entries.find(({ tag }) => tag.split("_")[0] === prefix) ??
+      entries.find(({ idx }) => String(idx).padStart(4, "0") === prefix);
+    if (owner !== undefined) owners.set(name, owner.tag);
+  }
+  return owners;
+}
+
+/** drizzle-kit takes the last snapshot by name for the schema as it is, whatever the journal says. */
+function refuseOrphans(
+  dir: string,
+  {
+    snapshots,
+    owners,
+    entries,
+  }: {
+    readonly snapshots: readonly string[];
+    readonly owners: ReadonlyMap<string, Tag>;
+    readonly entries: readonly JournalEntry[];
+  },
+): void {
+  const lastOwned = snapshots.findLastIndex((name) => owners.has(name));
+  const orphans = snapshots.slice(lastOwned + 1);
+  // Where none is told by its name, names say nothing.
+  if (orphans.length === 0 || (lastOwned < 0 && entries.length > 0)) return;
+  throw new MigrateError({
+    code: "history_invalid",
+    fact: `${dir} has snapshots that belong to no migration: ${orphans.map((name) => `meta/${name}`).join(", ")}.`,
+    remedy:
+      "Nothing was written. drizzle-kit would compare the schema with the last of them. A generate that was killed, or a merge, " +
+      "leaves one: delete it, with the .sql file of its number that is not in meta/_journal.json, or bring the journal's entry back.",
+  });
+}
+
+function refuseBadIndex(dir: string, entries: readonly JournalEntry[]): void {
+  const last = entries.at(-1);
+  if (last === undefined || Number.isInteger(last.idx)) return;
+  throw new MigrateError({
+    code: "history_invalid",
+    fact: `The last entry of ${dir}/${JOURNAL} (${last.tag}) has no number \`idx\`, from which drizzle-kit counts on.`,
+    remedy: "Nothing was written. Number the entries from 0.",
+  });
+}
+
+function noSnapshots(dir: string, tag: Tag): MigrateError {
+  return new MigrateError({
+    code: "missing_file",
+    fact: `${dir}/meta has no snapshot at all, though the journal ends with ${tag}: drizzle-kit would take the database for empty.`,
+    remedy: `Nothing was written. Bring the snapshots back (\`git log --stat -- ${dir}/meta\` shows what became of them).`,
+  });
+}

@@ -1,0 +1,54 @@
+import type { FullName } from "./types.ts";
+
+const PUBLIC = "public";
+const PLAIN = /^[\p{L}_][\p{L}\p{N}_]*$/u;
+/** What no shell looks at twice. */
+const SHELL_SAFE = /^[\w.=,:/@%+-]+$/;
+
+/** A name as it is typed in an option: without `public`, quoted where it is not plain. */
+export function nameText(name: FullName): string {
+  const parts = name.length > 1 && name[0] === PUBLIC ? name.slice(1) : name;
+  return parts.map(partText).join(".");
+}
+
+export function partText(part: string): string {
+  return PLAIN.test(part) ? part : `"${part.replaceAll('"', '""')}"`;
+}
+
+/** An argument as it is pasted into a shell. */
+export function shellText(argument: string): string {
+  return SHELL_SAFE.test(argument) ? argument : `'${argument.replaceAll("'", `'\\''`)}'`;
+}
+
+/**
+ * Reads `a.b=c.d`, each part bare or quoted as in SQL; a bare one is taken as it stands, capitals
+ * too. Undefined where it is not two names.
+ */
+export function parsePair(text: string): readonly [FullName, FullName] | undefined {
+  const sides: string[][] = [[]];
+  const token = /"((?:[^"]|"")+)"|([^".=]+)/y;
+  let at = 0;
+  while (true) {
+    token.lastIndex = at;
+    const match = token.exec(text);
+    if (match === null) return undefined;
+    sides.at(-1)?.push(match[1]?.replaceAll('""', '"') ?? (match[2] as string).trim());
+    at = token.lastIndex;
+    if (at === text.length) break;
+    if (text[at] === "=") sides.push([]);
+    else if (text[at] !== ".") return undefined;
+    at += 1;
+  }
+  const [from, to, ...more] = sides;
+  if (from === undefined || to === undefined || more.length > 0) return undefined;
+  return [...from, ...to].includes("") ? undefined : [from, to];
+}
+
+/** A name of a schema's object, in full. */
+export function inSchema(parts: FullName, schema = PUBLIC): FullName {
+  return [schema || PUBLIC, ...parts];
+}
+
+export function sameName(a: FullName, b: FullName): boolean {
+  return a.length === b.length && a.every((part, i) => part === b[i]);
+}

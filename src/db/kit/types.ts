@@ -1,0 +1,104 @@
+import type { Checksum, Tag } from "../migrate/index.ts";
+
+/** What drizzle-kit asks about: was it renamed, or is it new? */
+export const RENAME_KINDS = [
+  "column",
+  "table",
+  "schema",
+  "enum",
+  "sequence",
+  "view",
+  "policy",
+  "role",
+] as const;
+
+export type RenameKind = (typeof RENAME_KINDS)[number];
+
+/**
+ * A name in full: `[schema]`, `[role]`, `[schema, table]` (enums, sequences and views too),
+ * `[schema, table, column]`, `[schema, table, policy]`, `[policy]` of one that is linked to a table.
+ */
+export type FullName = readonly string[];
+
+export interface Rename {
+  readonly kind: RenameKind;
+  readonly from: FullName;
+  readonly to: FullName;
+}
+
+/** Something is new, and others of its kind are gone: which of them is it, if any? */
+export interface Question {
+  readonly kind: RenameKind;
+  readonly created: FullName;
+  readonly candidates: readonly FullName[];
+}
+
+/** What was taken for new and gone without a person having said so of each. */
+export interface Assumption {
+  readonly kind: RenameKind;
+  readonly dropped: readonly FullName[];
+  readonly added: readonly FullName[];
+}
+
+export interface Answers {
+  readonly renames: readonly Rename[];
+  /** What no rename answers: `ask` (on the terminal, else the draft is `unanswered`), or drop and add. */
+  readonly others: "ask" | "drop-and-add";
+}
+
+/** Where drizzle-kit runs, and on what. */
+export interface KitProject {
+  /** The project's folder: its drizzle-kit is run there. */
+  readonly cwd: string;
+  /** The drizzle configuration; drizzle-kit's default where it is left out. */
+  readonly config?: string;
+  readonly signal?: AbortSignal;
+}
+
+export interface DraftOptions extends KitProject {
+  /** The migrations folder, as messages name it; relative to `cwd`. */
+  readonly dir: string;
+  readonly name?: string;
+  /** An empty file for SQL of a person's own. */
+  readonly custom?: boolean;
+  readonly answers: Answers;
+  /** File descriptor of a terminal on which drizzle-kit may ask; stdin must be one too. */
+  readonly terminal?: 1 | 2;
+}
+
+/** A file of the migrations folder, by its path there. */
+export interface FolderFile {
+  readonly path: string;
+  readonly text: string;
+}
+
+export interface DraftedMigration {
+  readonly kind: "drafted";
+  readonly tag: Tag;
+  /** As messages name it: `drizzle/0003_add_orgs.sql`. */
+  readonly file: string;
+  readonly sql: string;
+  readonly statements: readonly string[];
+  readonly renamed: readonly Rename[];
+  readonly assumed: readonly Assumption[];
+  readonly warnings: readonly string[];
+  /** The snapshots that it leads from and to, as drizzle-kit wrote them. */
+  readonly snapshots: { readonly before: string | undefined; readonly after: string };
+  /**
+   * Puts it into the folder, with files of the caller's own beside it: all of it, or after an error
+   * nothing. A crash leaves the old history or the new one.
+   */
+  readonly keep: (also?: readonly FolderFile[]) => Promise<KeptMigration>;
+}
+
+export interface KeptMigration {
+  readonly file: string;
+  readonly head: Checksum;
+  readonly migrations: number;
+}
+
+export type Draft =
+  /** The schema is as the newest migration has it. */
+  | { readonly kind: "nothing"; readonly newest: Tag | undefined }
+  | { readonly kind: "unanswered"; readonly questions: readonly Question[] }
+  | DraftedMigration;
