@@ -7,6 +7,7 @@ import type { MigrateFlags } from "./migrate.ts";
 import type { ResolveFlags } from "./resolve.ts";
 import type { StatusFlags } from "./status.ts";
 import type { CommonFlags } from "./support/settings.ts";
+import type { VerifyFlags } from "./verify.ts";
 
 /** Command that prints a completion script. */
 export const COMPLETION = "completion";
@@ -88,6 +89,7 @@ export function createProgram(onEnd: (exitCode: number) => void): Command {
   addRepair(program, onEnd);
   addResolve(program, onEnd);
   addFiles(program, onEnd);
+  addVerify(program, onEnd);
   return program;
 }
 
@@ -224,4 +226,20 @@ function addFiles(program: Command, onEnd: (exitCode: number) => void): void {
     .description("print a completion script for a shell")
     .argument("<shell>", "bash, zsh, fish or powershell");
   examples(completion, "source <(tidemark completion bash)", "tidemark completion fish | source");
+}
+
+function addVerify(program: Command, onEnd: (exitCode: number) => void): void {
+  const verify = withScratch(program.command("verify"))
+    .description("the gate of CI: schema, files, order, replay, down files (exit code 4)")
+    .option("--base <ref>", "branch whose migrations may be applied: `origin/main`")
+    .option("--format <format>", "`github` prints annotations too (default: text)")
+    .action(async (flags: VerifyFlags) => {
+      onEnd(await (await import("./verify.ts")).runVerify(flags));
+    });
+  examples(
+    verify,
+    "tidemark verify",
+    "tidemark verify --base origin/main --format github",
+    "tidemark verify --json | jq '.checks[] | select(.status != \"passed\")'",
+  );
 }

@@ -1,0 +1,101 @@
+import { EXIT_CODES, MigrateError } from "../db/migrate/index.ts";
+import { type CheckResult, type Finding, type VerifyReport, verifyProject } from "../db/verify.ts";
+import { annotation } from "./support/annotation.ts";
+import { reporting } from "./support/command.ts";
+import type { Output } from "./support/output.ts";
+import { type ScratchFlags, scratchOf } from "./support/scratch.ts";
+import { type CommonFlags, resolveDir } from "./support/settings.ts";
+
+export interface VerifyFlags extends CommonFlags, ScratchFlags {
+  readonly base?: string;
+  readonly format?: string;
+}
+
+/** `tidemark verify`: the gate of a pull request. */
+export function runVerify(flags: VerifyFlags): Promise<number> {
+  return reporting(flags, async (output, { signal }) => {
+    refuseUnknownFormat(flags.format);
+    const report = await verifyProject({
+      cwd: process.cwd(),
+      dir: await resolveDir(flags),
+      ...(flags.config !== undefined && { config: flags.config }),
+      ...(flags.base !== undefined && { base: flags.base }),
+      ...scratchOf(flags, output),
+      signal,
+      onCheck: (event) => {
+        if (event.kind === "done") printResult(event.result, output);
+        if (event.kind === "progress") output.note(output.errorColors.dim(`  ${event.text}`));
+      },
+    });
+    output.json(report);
+    if (flags.format === "github") printAnnotations(report, output);
+    output.print(summary(report, output));
+    return report.ok ? 0 : EXIT_CODES.verify_failed;
+  });
+}
+
+const FORMATS = ["text", "github"];
+
+function refuseUnknownFormat(format = "text"): void {
+  if (FORMATS.includes(format)) return;
+  throw new MigrateError({
+    code: "usage",
+    fact: `--format is ${JSON.stringify(format)}, where ${FORMATS.join(" or ")} is expected.`,
+    remedy: "Nothing was looked at. --json prints one JSON object.",
+  });
+}
+
+function printResult({ status, title, detail, findings }: CheckResult, output: Output): void {
+  const { green, red, yellow, dim } = output.colors;
+  const mark = { passed: green("✓"), failed: red("✗"), blocked: yellow("–") }[status];
+  const why = detail === undefined ? "" : dim(` (${detail})`);
+  const text = status === "blocked" ? `${title}: not looked at` : title;
+  output.print(`${mark} ${text}${why}`);
+  for (const finding of shown(findings)) output.print(findingText(finding, output));
+}
+
+const MOST_WARNINGS = 20;
+
+/** All errors, and the first warnings: an old folder may have hundreds. */
+function shown(findings: readonly Finding[]): readonly Finding[] {
+  const warnings = findings.filter(({ level }) => level === "warning");
+  const errors = findings.filter(({ level }) => level === "error");
+  const hidden = warnings.length - MOST_WARNINGS;
+  if (hidden <= 0) return [...errors, ...warnings];
+  return [
+    ...errors,
+    ...warnings.slice(0, MOST_WARNINGS),
+    {
+      level: "warning",
+      fact: `${hidden} more warnings.`,
+      remedy: "--json lists them all; with --base, new migrations alone are warned of.",
+    },
+  ];
+}
+
+function findingText({ level, fact, remedy }: Finding, { colors }: Output): string {
+  const mark = level === "error" ? colors.red("error") : colors.yellow("warning");
+  const indented = `${mark} ${fact}\n${remedy}`.replaceAll("\n", "\n    ");
+  return `    ${indented}`;
+}
+
+function printAnnotations({ checks }: VerifyReport, output: Output): void {
+  for (const { name, findings } of checks) {
+    for (const finding of findings) output.print(annotation(name, finding));
+  }
+}
+
+function summary({ ok, checks, durationMs }: VerifyReport, { colors }: Output): string {
+  const seconds = (durationMs / 1000).toFixed(1);
+  const count = (status: CheckResult["status"]) =>
+    checks.filter((check) => check.status === status).length;
+  const warnings = checks
+    .flatMap(({ findings }) => findings)
+    .filter(({ level }) => level === "warning").length;
+  const warned = warnings === 0 ? "" : `, ${warnings} warning${warnings === 1 ? "" : "s"}`;
+  if (ok) return colors.green(`Verified: ${checks.length} checks in ${seconds} s${warned}.`);
+  const blocked = count("blocked") === 0 ? "" : `, ${count("blocked")} not looked at`;
+  return colors.red(
+    `Not verified: ${count("failed")} of ${checks.length} checks failed${blocked}${warned} (${seconds} s).`,
+  );
+}

@@ -1,0 +1,128 @@
+import { checkFolderSum, loadHistory, MigrateError, readDownFiles } from "./migrate/index.ts";
+import { withReplay } from "./scratch/replay.ts";
+import { type ScratchOptions, withScratchServer } from "./scratch.ts";
+import { checkOrder, checkUnedited, newTags } from "./verify/base-checks.ts";
+import { checkFiles } from "./verify/files-check.ts";
+import { type Base, readBase, readFolder } from "./verify/folder.ts";
+import { createRunner, type OnCheck } from "./verify/runner.ts";
+import { checkGenerated, schemaStatements } from "./verify/schema-check.ts";
+import { checkOnScratch } from "./verify/scratch-checks.ts";
+import { checkSql } from "./verify/sql-check.ts";
+import type { Finding, VerifyReport } from "./verify/types.ts";
+
+export {
+  CHECKS,
+  type CheckName,
+  type CheckResult,
+  type Finding,
+  type VerifyReport,
+} from "./verify/types.ts";
+
+export interface VerifyOptions {
+  /** The project's folder: its drizzle-kit is run there. */
+  readonly cwd: string;
+  /** The drizzle configuration; drizzle-kit's default where it is left out. */
+  readonly config?: string;
+  /** Migrations folder. */
+  readonly dir: string;
+  /** Branch or commit whose migrations may be applied somewhere. */
+  readonly base?: string;
+  readonly ledgerSchema: string;
+  readonly scratch: ScratchOptions;
+  readonly signal?: AbortSignal;
+  /** What is looked at now, and what came of it. */
+  readonly onCheck?: OnCheck;
+}
+
+/**
+ * Looks at all that a change of the schema must keep. Every check runs, whatever the others find; none
+ * changes the folder or a database but scratch ones.
+ *
+ * @throws MigrateError `config`, `connect`, `usage`, `canceled`: nothing could be looked at;
+ * EmbeddedServerError
+ */
+export async function verifyProject(options: VerifyOptions): Promise<VerifyReport> {
+  const start = performance.now();
+  const { dir, ledgerSchema, signal } = options;
+  const runner = createRunner(options.onCheck, signal);
+  const folder = await readFolder(dir);
+  const base = await baseOf(options);
+  const known = base instanceof MigrateError ? undefined : base;
+  const history = await historyOf(dir);
+  const readable = () => {
+    if (history instanceof MigrateError) throw runner.blocked("the folder cannot be read");
+    return history;
+  };
+
+  // drizzle-kit is a process of its own, and works beside the scratch server.
+  const statements = schemaStatements(options);
+  statements.catch(() => undefined);
+  const generated = runner.run("schema", () => checkGenerated(options));
+  await runner.run("files", async () => withHistoryProblem(checkFiles(folder, known), history));
+  await runner.run("sum", async () => {
+    const isThere = await checkFolderSum(readable());
+    return {
+      findings: [],
+      detail: isThere ? undefined : "there is none: `tidemark sum` writes it",
+    };
+  });
+  await runner.run("base", async () => withBaseProblem(checkUnedited(folder, known), base));
+  await runner.run("order", async () => withBaseProblem(checkOrder(folder, known), base));
+  await runner.run("sql", () => checkSql(readable(), newTags(folder, known)));
+  await checkOnScratch({
+    ...{ runner, folder, base: known, readable, statements, ledgerSchema, signal },
+    downs: history instanceof MigrateError ? new Map() : await readDownFiles(history),
+    withReplays: (migrations, use) =>
+      withScratchServer(options.scratch, (server) =>
+        use((replayed) => withReplay({ server, migrations, ledgerSchema, signal }, replayed)),
+      ),
+  });
+  await generated;
+  const checks = runner.results();
+  return {
+    ok: checks.every(({ status }) => status === "passed"),
+    checks,
+    durationMs: Math.round(performance.now() - start),
+  };
+}
+
+async function historyOf(dir: string) {
+  try {
+    return await loadHistory(dir, { sumFile: "ignore" });
+  } catch (error) {
+    if (error instanceof MigrateError && error.code !== "config") return error;
+    throw error;
+  }
+}
+
+async function baseOf({ dir, base }: VerifyOptions): Promise<Base | MigrateError | undefined> {
+  if (base === undefined) return undefined;
+  try {
+    return await readBase(dir, base);
+  } catch (error) {
+    if (error instanceof MigrateError) return error;
+    throw error;
+  }
+}
+
+/** What the engine says of a folder that it cannot read, where nothing else was found in it. */
+function withHistoryProblem<T extends { readonly findings: readonly Finding[] }>(
+  outcome: T,
+  history: object,
+): T {
+  const isFound = outcome.findings.some(({ level }) => level === "error");
+  return !(history instanceof MigrateError) || isFound
+    ? outcome
+    : { ...outcome, findings: [...outcome.findings, findingOf(history)] };
+}
+
+function withBaseProblem<T extends { readonly findings: readonly Finding[] }>(
+  outcome: T,
+  base: Base | MigrateError | undefined,
+): T {
+  return base instanceof MigrateError ? { ...outcome, findings: [findingOf(base)] } : outcome;
+}
+
+function findingOf({ fact, remedy }: MigrateError): Finding {
+  return { level: "error", fact, remedy: remedy.replace(/^Nothing was run\. /, "") };
+}

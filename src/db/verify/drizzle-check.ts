@@ -1,0 +1,148 @@
+import {
+  type Catalog,
+  compareCatalogs,
+  type Difference,
+  describeDifference,
+  readCatalog,
+} from "../catalog.ts";
+import { MigrateError } from "../migrate/index.ts";
+import { APPLY_LEDGER, applyFile } from "../scratch/apply-file.ts";
+import type { Replay } from "../scratch/replay.ts";
+import { clearDrizzleObjects } from "./clear.ts";
+import { judge } from "./expressible.ts";
+import type { Finding, Outcome } from "./types.ts";
+
+export interface DrizzleCheckOptions {
+  /** The statements that make the Drizzle schema from empty, as drizzle-kit has them. */
+  readonly statements: readonly string[];
+  readonly ledgerSchema: string;
+  /** Migrations whose SQL a person wrote. */
+  readonly handWritten: ReadonlySet<string>;
+  /** A replay of the same history, at its beginning. */
+  readonly again: <T>(use: (replay: Replay) => Promise<T>) => Promise<T>;
+}
+
+const SCHEMA_FILE = "the Drizzle schema";
+
+/**
+ * The catalog of the replay is what the Drizzle schema says. What Drizzle cannot say (functions,
+ * triggers, grants, comments) is left to the SQL; what a hand-written migration adds is a warning.
+ */
+export async function checkDrizzle(replay: Replay, options: DrizzleCheckOptions): Promise<Outcome> {
+  const { ledgerSchema } = options;
+  const copy = await replay.copy();
+  let comparison: ReturnType<typeof compareCatalogs>;
+  try {
+    await applyFile(copy.database, { file: "clear", sql: clearDrizzleObjects(ledgerSchema) });
+    const refusal = await makeSchema(
+      copy.database,
+      options.statements,
+      await replay.server.listRoles(),
+    );
+    if (refusal !== undefined) return { findings: [refusal] };
+    const expected = await readCatalog({
+      url: copy.database.url,
+      leaveOut: [ledgerSchema, APPLY_LEDGER],
+    });
+    comparison = compareCatalogs(expected, await replay.catalog());
+  } finally {
+    await copy.drop();
+  }
+  const judged = judge(comparison.differences);
+  const doubtful = judged.filter(({ verdict }) => verdict === "unless-by-hand");
+  const byHand =
+    doubtful.length === 0 || options.handWritten.size === 0
+      ? new Map<string, string>()
+      : await options.again((fresh) => madeByHand(fresh, options.handWritten));
+  const findings = judged.map(({ difference, verdict }) => {
+    const tag = verdict === "wrong" ? undefined : ownerOf(difference, byHand);
+    return tag === undefined ? wrong(difference) : known(difference, tag);
+  });
+  return { findings };
+}
+
+/** Makes the schema; what is the server's, or was not cleared, is there already. */
+async function makeSchema(
+  database: { readonly url: string },
+  statements: readonly string[],
+  roles: readonly string[],
+): Promise<Finding | undefined> {
+  const known = new Set(roles);
+  const sql = statements
+    .map((statement) => statement.trim().replace(/;$/, ""))
+    .filter((statement) => {
+      const [, role] = /^CREATE ROLE "((?:[^"]|"")+)"/.exec(statement) ?? [];
+      return role === undefined || !known.has(role.replaceAll('""', '"'));
+    })
+    .map((statement) =>
+      statement.replace(/^CREATE SCHEMA (?!IF NOT)/, "CREATE SCHEMA IF NOT EXISTS "),
+    )
+    .map((statement) => `${statement};`)
+    .join("\n");
+  try {
+    await applyFile(database, { file: SCHEMA_FILE, sql });
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof MigrateError)) throw error;
+    return {
+      level: "error",
+      fact: `The SQL that drizzle-kit makes of the whole schema does not run: ${error.recorded?.message ?? error.fact}.`,
+      remedy:
+        "Export all that the schema needs (schemas and sequences too). What only SQL can make, such as a function in a default, must be made by a migration.",
+    };
+  }
+}
+
+/** Which hand-written migration has made or changed what, by kind and name. */
+async function madeByHand(
+  replay: Replay,
+  handWritten: ReadonlySet<string>,
+): Promise<Map<string, string>> {
+  const made = new Map<string, string>();
+  let before: Catalog | undefined;
+  for (const { tag, index } of replay.migrations) {
+    if (!handWritten.has(tag)) {
+      before = undefined;
+      continue;
+    }
+    if (before === undefined) {
+      await replay.advance(index);
+      before = await replay.catalog();
+    }
+    await replay.advance(index + 1);
+    const after = await replay.catalog();
+    for (const { kind, name } of compareCatalogs(before, after).differences) {
+      made.set(`${kind} ${name}`, tag);
+    }
+    before = after;
+  }
+  return made;
+}
+
+/** Its own, or that of the table that was made with it. */
+function ownerOf(
+  { kind, name }: Difference,
+  made: ReadonlyMap<string, string>,
+): string | undefined {
+  const parent = name.split(".").slice(0, -1).join(".");
+  return made.get(`${kind} ${name}`) ?? made.get(`table ${parent}`);
+}
+
+function wrong(difference: Difference): Finding {
+  return {
+    level: "error",
+    fact: `${describeDifference(difference)}.`,
+    remedy:
+      difference.change === "unexpected"
+        ? "Expected is what the Drizzle schema says: put it there too, or take it out of the SQL; what is meant to be SQL's alone belongs in a migration of `tidemark generate --custom`."
+        : "Expected is what the Drizzle schema says, found is what the migrations make: was the SQL edited after it was generated? Undo that if it was never applied, else make the schema say the same.",
+  };
+}
+
+function known(difference: Difference, tag: string): Finding {
+  return {
+    level: "warning",
+    fact: `${describeDifference(difference)}: ${tag} makes it by hand.`,
+    remedy: "The Drizzle schema does not say so. That is fine where Drizzle need not know of it.",
+  };
+}

@@ -1,0 +1,100 @@
+import { execFile } from "node:child_process";
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { MigrateError } from "../migrate/index.ts";
+
+/** A migrations folder as it is somewhere: on the disk, or in a commit. */
+export interface FolderState {
+  /** As people name it. */
+  readonly dir: string;
+  /** Texts by their paths within: `0000_x.sql`, `meta/_journal.json`. */
+  readonly files: ReadonlyMap<string, string>;
+}
+
+const KEPT = /^[^/]+\.(sql|sum)$|^meta\/[^/]+\.json$/;
+
+/** The folder on the disk; one without files where there is none. */
+export async function readFolder(dir: string): Promise<FolderState> {
+  const names = [
+    ...(await listed(dir)),
+    ...(await listed(join(dir, "meta"))).map((name) => `meta/${name}`),
+  ].filter((name) => KEPT.test(name));
+  const texts = await Promise.all(
+    names.map(async (name) => [name, await readFile(join(dir, name), "utf8")] as const),
+  );
+  return { dir, files: new Map(texts) };
+}
+
+async function listed(dir: string): Promise<readonly string[]> {
+  try {
+    const entries = await readdir(dir, { withFileTypes: true });
+    return entries.filter((entry) => entry.isFile()).map(({ name }) => name);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
+    throw error;
+  }
+}
+
+/** What the base has: at its newest commit, and where this branch left it. */
+export interface Base {
+  readonly ref: string;
+  readonly tip: FolderState;
+  readonly fork: FolderState;
+}
+
+/**
+ * Reads the folder as a git ref has it, and as the commit that both come from has it.
+ *
+ * @throws MigrateError `usage` where git has no such ref, or is not there
+ */
+export async function readBase(dir: string, ref: string): Promise<Base> {
+  const commit = await git(dir, ref, ["rev-parse", "--verify", "--quiet", `${ref}^{commit}`]);
+  // Without a common commit (a shallow clone), the base itself is what is held against.
+  const fork = await git(dir, ref, ["merge-base", "HEAD", commit.trim()]).catch(() => commit);
+  const [tip, left] = await Promise.all(
+    [commit, fork].map((at) => readCommit(dir, ref, at.trim())),
+  );
+  return { ref, tip: tip ?? NOTHING, fork: left ?? NOTHING };
+}
+
+const NOTHING: FolderState = { dir: "", files: new Map() };
+
+async function readCommit(dir: string, ref: string, commit: string): Promise<FolderState> {
+  const listing = await git(dir, ref, ["ls-tree", "-r", "-z", "--name-only", commit, "--", "."]);
+  const names = listing.split("\0").filter((name) => KEPT.test(name));
+  const files = new Map<string, string>();
+  // A command line has its limits.
+  for (let start = 0; start < names.length; start += TEXTS_AT_ONCE) {
+    const some = names.slice(start, start + TEXTS_AT_ONCE);
+    const texts = await Promise.all(
+      some.map((name) => git(dir, ref, ["cat-file", "blob", `${commit}:./${name}`])),
+    );
+    for (const [index, name] of some.entries()) files.set(name, texts[index] ?? "");
+  }
+  return { dir, files };
+}
+
+const TEXTS_AT_ONCE = 16;
+const MOST_BYTES = 1 << 28;
+
+async function git(dir: string, ref: string, args: readonly string[]): Promise<string> {
+  try {
+    const options = { cwd: dir, maxBuffer: MOST_BYTES, encoding: "utf8" } as const;
+    return (await promisify(execFile)("git", [...args], options)).stdout;
+  } catch (cause) {
+    throw noBase(ref, dir, cause);
+  }
+}
+
+function noBase(ref: string, dir: string, cause: unknown): MigrateError {
+  const { code, stderr } = cause as { code?: unknown; stderr?: string };
+  const missing = code === "ENOENT" ? "git is not installed" : stderr?.trim().split("\n")[0];
+  return new MigrateError({
+    code: "usage",
+    fact: `The base ${ref} cannot be read in ${dir}: ${missing || "git knows no such commit"}.`,
+    remedy:
+      "Name a branch or commit that is there with --base; in CI, fetch it first (`fetch-depth: 0` of actions/checkout, or `git fetch origin main`).",
+    cause,
+  });
+}

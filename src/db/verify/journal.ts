@@ -1,0 +1,71 @@
+import type { FolderState } from "./folder.ts";
+
+/** An entry of the journal, as far as it is one. */
+export interface Entry {
+  readonly tag: string;
+  readonly idx: number;
+  readonly when: number;
+}
+
+export const JOURNAL = "meta/_journal.json";
+
+/** The entries of the journal, in its order; undefined where it is not there or cannot be read. */
+export function entriesOf({ files }: FolderState): readonly Entry[] | undefined {
+  const text = files.get(JOURNAL);
+  if (text === undefined) return undefined;
+  const { entries } = parsed(text);
+  if (!Array.isArray(entries)) return undefined;
+  return entries.flatMap((entry: Partial<Entry> | null, place) =>
+    typeof entry?.tag === "string"
+      ? [{ tag: entry.tag, idx: Number(entry.idx ?? place), when: Number(entry.when ?? 0) }]
+      : [],
+  );
+}
+
+/** A snapshot of drizzle-kit, as far as it is one. */
+export interface Snapshot {
+  /** `meta/0003_snapshot.json`. */
+  readonly path: string;
+  readonly id: string;
+  readonly prevId: string;
+  /** All but its place in the chain: equal where two describe the same schema. */
+  readonly content: string;
+}
+
+/** Where drizzle-kit puts an entry's snapshot: behind the part of the tag that is its place. */
+export function snapshotPath({ tag }: Entry): string {
+  return `meta/${tag.split("_")[0] ?? tag}_snapshot.json`;
+}
+
+/** A snapshot; undefined where it is not there, a text where it is none. */
+export function snapshotAt({ files }: FolderState, path: string): Snapshot | string | undefined {
+  const text = files.get(path);
+  if (text === undefined) return undefined;
+  const { id, prevId, ...content } = parsed(text);
+  if (typeof id !== "string" || typeof prevId !== "string") return "it has no id and prevId";
+  return { path, id, prevId, content: JSON.stringify(content) };
+}
+
+function parsed(text: string): Readonly<Record<string, unknown>> {
+  try {
+    const value: unknown = JSON.parse(text.replace(/^\uFEFF/, ""));
+    return typeof value === "object" && value !== null ? { ...value } : {};
+  } catch {
+    // A merge's marks, most likely: who asks finds nothing in it.
+    return {};
+  }
+}
+
+/** Migrations whose SQL a person wrote: their snapshot is that of the one before. */
+export function handWritten(folder: FolderState): ReadonlySet<string> {
+  const tags = new Set<string>();
+  let before: string | undefined;
+  for (const entry of entriesOf(folder) ?? []) {
+    const snapshot = snapshotAt(folder, snapshotPath(entry));
+    // Without one there is nothing that drizzle-kit could have written it from.
+    const content = typeof snapshot === "object" ? snapshot.content : before;
+    if (content === before) tags.add(entry.tag);
+    before = content;
+  }
+  return tags;
+}

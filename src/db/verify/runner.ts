@@ -1,0 +1,66 @@
+import { MigrateError } from "../migrate/index.ts";
+import { BlockedError, CHECKS, type CheckName, type CheckResult, type Outcome } from "./types.ts";
+
+export type OnCheck = (
+  event:
+    | { readonly kind: "started"; readonly name: CheckName; readonly title: string }
+    /** `3 of 12: 0003_add_orgs` */
+    | { readonly kind: "progress"; readonly name: CheckName; readonly text: string }
+    | { readonly kind: "done"; readonly result: CheckResult },
+) => void;
+
+/** Runs checks, each to its end whatever it throws, and keeps what they come to. */
+export interface Runner {
+  readonly run: (name: CheckName, check: () => Promise<Outcome>) => Promise<CheckResult>;
+  readonly progress: (name: CheckName, text: string) => void;
+  /** To be thrown by a check that cannot look, because of another that failed. */
+  readonly blocked: (reason: string) => BlockedError;
+  /** In the order of `CHECKS`. */
+  readonly results: () => readonly CheckResult[];
+}
+
+export function createRunner(
+  onCheck: OnCheck = () => undefined,
+  signal: AbortSignal | undefined,
+): Runner {
+  const results = new Map<CheckName, CheckResult>();
+  return {
+    run: async (name, check) => {
+      const title = CHECKS[name];
+      const start = performance.now();
+      onCheck({ kind: "started", name, title });
+      const ended = await endOf(check, signal);
+      const durationMs = Math.round(performance.now() - start);
+      const result: CheckResult = { name, title, ...ended, durationMs };
+      results.set(name, result);
+      onCheck({ kind: "done", result });
+      return result;
+    },
+    progress: (name, text) => onCheck({ kind: "progress", name, text }),
+    blocked: (reason) => new BlockedError(reason),
+    results: () => (Object.keys(CHECKS) as CheckName[]).flatMap((name) => results.get(name) ?? []),
+  };
+}
+
+// Of these nothing can be said about the project.
+const NOT_JUDGED: ReadonlySet<string> = new Set(["canceled", "connect", "config"]);
+
+async function endOf(
+  check: () => Promise<Outcome>,
+  signal: AbortSignal | undefined,
+): Promise<Pick<CheckResult, "status" | "detail" | "findings">> {
+  try {
+    const { findings, detail } = await check();
+    const failed = findings.some(({ level }) => level === "error");
+    return { status: failed ? "failed" : "passed", detail, findings };
+  } catch (error) {
+    if (error instanceof BlockedError) {
+      return { status: "blocked", detail: error.message, findings: [] };
+    }
+    if (!(error instanceof MigrateError) || signal?.aborted || NOT_JUDGED.has(error.code))
+      throw error;
+    const { fact } = error;
+    const remedy = error.remedy.replace(/^Nothing was (run|written)\. /, "");
+    return { status: "failed", detail: undefined, findings: [{ level: "error", fact, remedy }] };
+  }
+}

@@ -1,0 +1,107 @@
+import type { History, Migration, Tag } from "../migrate/index.ts";
+import type { Replay } from "../scratch/replay.ts";
+import { newTags } from "./base-checks.ts";
+import { checkDrizzle } from "./drizzle-check.ts";
+import type { Base, FolderState } from "./folder.ts";
+import { handWritten } from "./journal.ts";
+import { checkDowns, checkReplay, checkRerun } from "./replay-checks.ts";
+import type { Runner } from "./runner.ts";
+
+type WithReplay = <T>(use: (replay: Replay) => Promise<T>) => Promise<T>;
+
+export interface ScratchChecks {
+  readonly runner: Runner;
+  readonly folder: FolderState;
+  readonly base: Base | undefined;
+  /** @throws BlockedError */
+  readonly readable: () => History;
+  readonly downs: ReadonlyMap<Tag, string>;
+  /** What makes the Drizzle schema, once drizzle-kit has said it. */
+  readonly statements: Promise<readonly string[]>;
+  readonly ledgerSchema: string;
+  /** Starts the server, and gives replays of the history on it. */
+  readonly withReplays: <T>(
+    migrations: readonly Migration[],
+    use: (withReplay: WithReplay) => Promise<T>,
+  ) => Promise<T>;
+}
+
+/** The checks that need a database: one server for all of them. */
+export async function checkOnScratch(checks: ScratchChecks): Promise<void> {
+  const { runner, readable } = checks;
+  const history = orUndefined(readable);
+  if (history === undefined) {
+    const blocked = async () => {
+      throw runner.blocked("the folder cannot be read");
+    };
+    for (const name of ["replay", "rerun", "drizzle", "down"] as const) {
+      await runner.run(name, blocked);
+    }
+    return;
+  }
+  await checks.withReplays(history.migrations, async (withReplay) => {
+    const count = await withReplay((replay) => checkWhole(replay, checks, withReplay));
+    await withReplay((replay) => checkBack(replay, checks, history, count));
+  });
+}
+
+function orUndefined<T>(get: () => T): T | undefined {
+  try {
+    return get();
+  } catch {
+    return undefined;
+  }
+}
+
+/** @returns how many migrations run */
+async function checkWhole(
+  replay: Replay,
+  { runner, folder, statements, ledgerSchema }: ScratchChecks,
+  withReplay: WithReplay,
+): Promise<number> {
+  let count = 0;
+  await runner.run("replay", async () => {
+    const outcome = await checkReplay(replay);
+    ({ count } = outcome);
+    return outcome;
+  });
+  const needed = () => {
+    if (count < replay.migrations.length) throw runner.blocked("not all migrations run");
+  };
+  await runner.run("rerun", async () => {
+    needed();
+    return checkRerun(replay);
+  });
+  await runner.run("drizzle", async () => {
+    needed();
+    return checkDrizzle(replay, {
+      statements: await statements,
+      ledgerSchema,
+      handWritten: handWritten(folder),
+      again: withReplay,
+    });
+  });
+  return count;
+}
+
+async function checkBack(
+  replay: Replay,
+  { runner, folder, base, downs }: ScratchChecks,
+  history: History,
+  count: number,
+): Promise<void> {
+  await runner.run("down", () => {
+    const news = newTags(folder, base);
+    return checkDowns(replay, {
+      ...{ history, downs, count },
+      isDue: (tag) => news === undefined || news.has(tag) || isRenewed(tag, base, downs),
+      onProof: (tag, number, total) => runner.progress("down", `${number} of ${total}: ${tag}`),
+    });
+  });
+}
+
+/** Its down file is not the one that the base has. */
+function isRenewed(tag: Tag, base: Base | undefined, downs: ReadonlyMap<Tag, string>): boolean {
+  const there = base?.tip.files.get(`${tag}.down.sql`);
+  return there?.replaceAll("\r\n", "\n") !== downs.get(tag)?.replaceAll("\r\n", "\n");
+}
