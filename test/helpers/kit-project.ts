@@ -1,4 +1,4 @@
-import { readdir, readFile, symlink } from "node:fs/promises";
+import { cp, readdir, readFile, symlink } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { createProject, type Project } from "./project.ts";
 
@@ -6,6 +6,8 @@ import { createProject, type Project } from "./project.ts";
 export interface KitProject extends Project {
   /** Writes the schema file: the body of a module that has all of pg-core at hand. */
   readonly schema: (body: string) => Promise<void>;
+  /** Takes over the migrations of another project: a run of drizzle-kit less. */
+  readonly continueFrom: (other: KitProject) => Promise<void>;
   /** Every file of the migrations folder, with its text; nothing where there is no folder. */
   readonly files: () => Promise<Readonly<Record<string, string>>>;
   /** Text of a file of the migrations folder. */
@@ -33,6 +35,8 @@ export async function createKitProject(
     ...project,
     schema,
     read,
+    continueFrom: (other) =>
+      cp(join(other.root, "drizzle"), join(project.root, "drizzle"), { recursive: true }),
     readAt: (file) => readFile(join(project.root, file), "utf8").catch(() => ""),
     files: async () => {
       const found = await readdir(join(project.root, "drizzle"), {

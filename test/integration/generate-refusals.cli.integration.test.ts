@@ -1,16 +1,13 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import { afterAll, describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { createKitProject, type KitProject, schemaModule } from "../helpers/kit-project.ts";
 
 const USERS = `export const users = pgTable("users", { id: serial().primaryKey(), name: text() });\n`;
 
-const projects: KitProject[] = [];
-afterAll(() => Promise.all(projects.map(({ remove }) => remove())));
-
 async function project(...args: Parameters<typeof createKitProject>): Promise<KitProject> {
   const made = await createKitProject(...args);
-  projects.push(made);
+  onTestFinished(made.remove);
   return made;
 }
 
@@ -24,17 +21,13 @@ async function refusal(here: KitProject, ...args: readonly string[]): Promise<st
   return stderr.replaceAll(here.root, "<project>");
 }
 
-describe.concurrent("tidemark generate refuses", () => {
-  test.each(["../x", "a/b", "a b", "a.down", "", "..", "a\\b", "-x", "a".repeat(101)])(
-    "the name %j, before anything runs",
-    async (name) => {
-      const here = await project(`throw new Error("was run");`);
-      const stderr = await refusal(here, "--", name);
-      expect(stderr).toContain(
-        `error (usage) ${JSON.stringify(name)} cannot be a migration's name`,
-      );
-    },
-  );
+describe("tidemark generate refuses", () => {
+  test("a name that cannot be a part of a file's name, before anything runs", async () => {
+    const here = await project(`throw new Error("was run");`);
+    expect(await refusal(here, "../x")).toContain(
+      `error (usage) "../x" cannot be a migration's name`,
+    );
+  });
 
   test("a project without a drizzle configuration, or without the one that is named", async () => {
     const here = await project(USERS);
@@ -149,7 +142,7 @@ describe.concurrent("tidemark generate refuses", () => {
   });
 });
 
-describe.concurrent("two schema files", () => {
+describe("two schema files", () => {
   const config = { dialect: "postgresql", schema: "./db/*.ts" };
 
   test("that define one name are refused, with both", async () => {

@@ -63,7 +63,10 @@ describe("what is kept", () => {
   test("is taken back where it cannot be kept as a whole: no folder is left", async () => {
     const folder = await readKitFolder(root, "drizzle");
     const added = [...kept.added, { path: "nowhere/x.sql", text: "" }];
-    await expect(keepFiles(folder, { ...kept, added })).rejects.toMatchObject({ code: "ENOENT" });
+    await expect(keepFiles(folder, { ...kept, added })).rejects.toMatchObject({
+      code: "config",
+      cause: { code: "ENOENT" },
+    });
     expect(await readdir(root)).toEqual([]);
   });
 
@@ -80,7 +83,10 @@ describe("what is kept", () => {
       named.push(to.slice(path.length + 1));
       await rename(from, to);
     };
-    await expect(keepFiles(folder, { ...kept, added }, { move })).rejects.toThrow("is full");
+    await expect(keepFiles(folder, { ...kept, added }, { move })).rejects.toMatchObject({
+      code: "config",
+      fact: "drizzle cannot be written: the disk is full.",
+    });
     // The journal makes a migration of what is there by then; the sum vouches for it.
     const order = ["0001_b.sql", "meta/0001_snapshot.json", "meta/_journal.json", "tidemark.sum"];
     expect(named).toEqual(order.slice(0, count));

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { createAnswering } from "../../src/db/kit/answers.ts";
+import { checkName } from "../../src/db/kit/errors.ts";
 import { parseRenames, renameText } from "../../src/db/kit/renames.ts";
 import type { Question, Rename, RenameKind } from "../../src/db/kit/types.ts";
 
@@ -86,6 +87,19 @@ describe("an option", () => {
     const argument = typed.startsWith("'") ? typed.slice(1, -1).replaceAll(`'\\''`, "'") : typed;
     expect(parse(rename.kind, argument).renames).toEqual([rename]);
   });
+});
+
+describe("a migration's name", () => {
+  test.each(["add_orgs", "Ünïcode-2", "_x", "a".repeat(100)])("may be %s", (name) => {
+    expect(() => checkName(name)).not.toThrow();
+  });
+
+  test.each(["../x", "a/b", "a b", "a.down", "", "..", "a\\b", "-x", "a\nb", "a".repeat(101)])(
+    "may not be %j",
+    (name) => {
+      expect(() => checkName(name)).toThrow(`${JSON.stringify(name)} cannot be a migration's name`);
+    },
+  );
 });
 
 describe("a question", () => {

@@ -22,7 +22,8 @@ export interface KeepingOptions {
  * migration, then the sum. What fails is taken back; what is killed leaves the old history, or the
  * new one with a sum file that says so.
  *
- * @throws MigrateError `history_invalid` where the folder is not as it was read, or a file is in the way
+ * @throws MigrateError `history_invalid` where the folder is not as it was read, or a file is in the way;
+ *   `config` where it cannot be written
  */
 export async function keepFiles(
   folder: KitFolder,
@@ -52,7 +53,7 @@ export async function keepFiles(
       undo.push(() => (old === undefined ? rm(target) : writeFile(target, old)));
     }
   } catch (error) {
-    throw await takeBack(undo, error);
+    throw cannotWrite(folder.dir, await takeBack(undo, error));
   }
 }
 
@@ -89,6 +90,18 @@ async function refuseOccupied({ dir, path }: KitFolder, file: FolderFile): Promi
   });
 }
 
+function cannotWrite(dir: string, cause: unknown): MigrateError {
+  const isLeft = cause instanceof AggregateError;
+  return new MigrateError({
+    code: "config",
+    fact: `${dir} cannot be written: ${cause instanceof Error ? cause.message : String(cause)}.`,
+    remedy: isLeft
+      ? `What was written could not all be taken back: look at it with \`git status ${dir}\`, and generate again.`
+      : "Nothing was written. Make room, or give this user the right to, and generate again.",
+    cause,
+  });
+}
+
 async function takeBack(
   undo: readonly (() => Promise<unknown>)[],
   error: unknown,
@@ -98,5 +111,5 @@ async function takeBack(
     await step().catch((failure: unknown) => failures.push(failure));
   }
   if (failures.length === 0) return error;
-  return new AggregateError([error, ...failures], "A migration was half kept, and not taken back.");
+  return new AggregateError([error, ...failures], error instanceof Error ? error.message : "");
 }
