@@ -1,7 +1,7 @@
-import { type WrittenDown, writeDownFiles } from "../db/down.ts";
+import { writeDownFiles } from "../db/down.ts";
 import { MigrateError } from "../db/migrate/index.ts";
 import { reporting } from "./support/command.ts";
-import type { Output } from "./support/output.ts";
+import { downLine } from "./support/down-line.ts";
 import { type ScratchFlags, scratchOf } from "./support/scratch.ts";
 import { type CommonFlags, resolveDir } from "./support/settings.ts";
 
@@ -24,7 +24,7 @@ export function runDown(tags: readonly string[], flags: DownFlags): Promise<numb
         output.note(output.errorColors.dim(`${tag}: up, down, up (${number} of ${total})`)),
     });
     output.json(report);
-    for (const written of report.files) output.print(lineOf(written, output));
+    for (const written of report.files) output.print(downLine(written, output));
     output.print(report.sum ? `Wrote ${report.sum.file}.` : "Each migration has a down file.");
     return 0;
   });
@@ -40,12 +40,4 @@ function refuseNoChoice(tags: readonly string[], { missing }: DownFlags): void {
     remedy:
       "Nothing was written. Name migrations (`tidemark down 0003_add_orgs`), or give --missing for all that have no down file.",
   });
-}
-
-function lineOf({ file, outcome, kind, loses, reason }: WrittenDown, { colors }: Output): string {
-  if (kind === "irreversible") {
-    return `${colors.yellow("!")} ${file} ${outcome}: irreversible: ${reason}\n  Write the way back there by hand, or leave it so.`;
-  }
-  const losing = loses.length === 0 ? "" : `, loses ${loses.join(", ")}`;
-  return `${colors.green("✓")} ${file} ${outcome}: proven${losing}`;
 }

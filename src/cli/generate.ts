@@ -1,3 +1,4 @@
+import { type DerivedDown, deriveDraftDown, type Untried } from "../db/down.ts";
 import {
   type Assumption,
   assumptionText,
@@ -13,14 +14,18 @@ import {
   renameText,
   unansweredError,
 } from "../db/kit.ts";
-import { errorJson, MigrateError } from "../db/migrate/index.ts";
+import { downFileOf, errorJson, MigrateError } from "../db/migrate/index.ts";
 import { errorText, reporting } from "./support/command.ts";
+import { downLine } from "./support/down-line.ts";
 import { requireDrizzleConfig } from "./support/drizzle-config.ts";
 import type { Output } from "./support/output.ts";
+import { type ScratchFlags, scratchOf } from "./support/scratch.ts";
 import { type CommonFlags, resolveDir } from "./support/settings.ts";
 import { sumText } from "./support/sum-text.ts";
 
-export interface GenerateFlags extends CommonFlags {
+export interface GenerateFlags extends CommonFlags, ScratchFlags {
+  /** False with `--no-down`. */
+  readonly down?: boolean;
   readonly custom?: boolean;
   readonly rename?: readonly string[];
   readonly renameTable?: readonly string[];
@@ -61,21 +66,58 @@ export function runGenerate(name: string | undefined, flags: GenerateFlags): Pro
       output.print(nothingText(draft.newest, dir));
       return 0;
     }
-    const sum = await draft.keep();
-    output.json(draftJson(draft, sum));
+    const down = await downOf({ draft, dir, flags, output, signal });
+    const path = downFileOf(draft.tag);
+    const sum = await draft.keep(
+      down?.kind === "proven" || down?.kind === "irreversible" ? [{ path, text: down.text }] : [],
+    );
+    output.json(draftJson(draft, sum, down));
     for (const warning of draft.warnings) output.note(`warning: ${warning}.`);
     for (const assumption of draft.assumed) {
       output.error(output.errorColors.yellow(`warning: ${assumptionText(assumption)}`));
     }
     output.print(draftText(draft, { custom }));
+    if (down !== undefined) printDown(down, draft, output);
     output.print(sumText(sum));
-    output.note(
-      custom
-        ? "Next: write SQL into the new file, which is empty, then run `tidemark sum`."
-        : `Next: read ${draft.file}, then run \`tidemark migrate\`.`,
-    );
+    output.note(nextText(draft, flags));
     return 0;
   });
+}
+
+/** Nothing of an empty file, and where nobody wants one. */
+async function downOf(options: {
+  readonly draft: DraftedMigration;
+  readonly dir: string;
+  readonly flags: GenerateFlags;
+  readonly output: Output;
+  readonly signal: AbortSignal;
+}): Promise<DerivedDown | Untried | undefined> {
+  const { draft, dir, flags, output, signal } = options;
+  if (flags.custom || flags.down === false) return undefined;
+  return deriveDraftDown({ dir, draft, signal, ...scratchOf(flags, output) });
+}
+
+function printDown(
+  down: DerivedDown | Untried,
+  { file, tag }: DraftedMigration,
+  output: Output,
+): void {
+  if (down.kind === "untried") {
+    output.error(output.errorColors.yellow(`warning: ${file} has no down file: ${down.reason}`));
+    output.error(
+      `Where this is the scratch server's fault, name another with --scratch-url: \`tidemark down ${tag}\` writes it.`,
+    );
+    return;
+  }
+  const downFile = file.replace(/[^/\\]+$/, downFileOf(tag));
+  output.print(downLine({ ...down, file: downFile, outcome: "written" }, output));
+}
+
+function nextText({ file, tag }: DraftedMigration, { custom, down }: GenerateFlags): string {
+  if (!custom) return `Next: read ${file}, then run \`tidemark migrate\`.`;
+  const then =
+    down === false ? "`tidemark sum`" : `\`tidemark down ${tag}\`, which writes its down file`;
+  return `Next: write SQL into the new file, which is empty, then run ${then}.`;
 }
 
 function readRenames(flags: GenerateFlags) {
@@ -143,9 +185,13 @@ function draftText(
   return [head, ...lines, ...more].join("\n");
 }
 
-function draftJson(draft: Exclude<Draft, { kind: "unanswered" }>, sum?: KeptMigration) {
+function draftJson(
+  draft: Exclude<Draft, { kind: "unanswered" }>,
+  sum?: KeptMigration,
+  down?: DerivedDown | Untried,
+) {
   if (draft.kind === "nothing") {
-    const empty = { statements: 0, renamed: [], assumed: [], warnings: [], sum: null };
+    const empty = { statements: 0, renamed: [], assumed: [], warnings: [], down: null, sum: null };
     return { outcome: "nothing", tag: draft.newest ?? null, file: null, ...empty };
   }
   return {
@@ -160,8 +206,15 @@ function draftJson(draft: Exclude<Draft, { kind: "unanswered" }>, sum?: KeptMigr
     })),
     assumed: draft.assumed.map(assumptionJson),
     warnings: draft.warnings,
+    down: down === undefined ? null : downJson(down),
     sum: sum ?? null,
   };
+}
+
+function downJson(down: DerivedDown | Untried) {
+  if (down.kind === "untried") return down;
+  const { kind, loses, reason } = down;
+  return { kind, loses, reason: reason ?? null };
 }
 
 function assumptionJson({ kind, dropped, added }: Assumption) {

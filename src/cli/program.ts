@@ -56,14 +56,16 @@ function withTarget(command: Command): Command {
 }
 
 function withScratch(command: Command): Command {
-  return withFolder(
-    command
-      .option(
-        "--scratch-url <url>",
-        "server for scratch databases (default: an embedded PostgreSQL, thrown away)",
-      )
-      .option("--ledger-schema <name>", "schema of the ledger (default: tidemark)"),
-  );
+  return withFolder(withScratchServer(command));
+}
+
+function withScratchServer(command: Command): Command {
+  return command
+    .option(
+      "--scratch-url <url>",
+      "server for scratch databases (default: an embedded PostgreSQL, thrown away)",
+    )
+    .option("--ledger-schema <name>", "schema of the ledger (default: tidemark)");
 }
 
 function examples(command: Command, ...lines: readonly string[]): Command {
@@ -180,8 +182,8 @@ function addResolve(program: Command, onEnd: (exitCode: number) => void): void {
 }
 
 function addFiles(program: Command, onEnd: (exitCode: number) => void): void {
-  const generate = withOutput(program.command("generate"))
-    .description("let drizzle-kit write the next migration, check it, and write tidemark.sum")
+  const generate = withScratchServer(withOutput(program.command("generate")))
+    .description("let drizzle-kit write the next migration, check it, and prove its down file")
     .argument("[name]", "name of the migration")
     .option("--custom", "an empty file for SQL of your own")
     .option("--rename <table.old=new>", "a column was renamed; again for each", append)
@@ -193,6 +195,7 @@ function addFiles(program: Command, onEnd: (exitCode: number) => void): void {
     .option("--rename-policy <table.old=new>", "a policy was renamed", append)
     .option("--rename-role <old=new>", "a role was renamed", append)
     .option("--no-renames", "all that is not named so was dropped, and is added empty")
+    .option("--no-down", "write no down file")
     .action(async (name: string | undefined, flags: GenerateFlags) => {
       onEnd(await (await import("./generate.ts")).runGenerate(name, flags));
     });

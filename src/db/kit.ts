@@ -16,7 +16,7 @@ import type {
   KitProject,
 } from "./kit/types.ts";
 import { undeclaredWarnings } from "./kit/undeclared.ts";
-import { parseMigration, writeSumFile } from "./migrate/index.ts";
+import { checksumOf, parseMigration, writeSumFile } from "./migrate/index.ts";
 
 export { assumptionText, unansweredError } from "./kit/errors.ts";
 export { nameText } from "./kit/names.ts";
@@ -135,7 +135,9 @@ function keeper(
       ...also,
       { path: snapshotFile, text: snapshot },
     ];
-    await keepFiles(folder, { added, journal, sum: sum.text });
+    // It is the last of the history, and so are its lines.
+    const lines = also.map((file) => `${file.path} ${checksumOf(file.text)}\n`);
+    await keepFiles(folder, { added, journal, sum: `${sum.text}${lines.join("")}` });
     return { file: join(folder.dir, SUM), head: sum.head, migrations: sum.migrations };
   };
 }

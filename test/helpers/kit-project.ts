@@ -24,6 +24,8 @@ import { integer, pgEnum, pgPolicy, pgRole, pgSchema, pgSequence, pgTable, pgTab
 export async function createKitProject(
   body?: string,
   config: object = { dialect: "postgresql", schema: "./schema.ts" },
+  /** `generate` writes down files too: it takes a server each time. */
+  { withDown = false }: { readonly withDown?: boolean } = {},
 ): Promise<KitProject> {
   const project = await createProject();
   await symlink(resolve("node_modules"), join(project.root, "node_modules"));
@@ -35,6 +37,11 @@ export async function createKitProject(
     ...project,
     schema,
     read,
+    run: ([command = "", ...args], ...rest) =>
+      project.run(
+        [command, ...args, ...(command === "generate" && !withDown ? ["--no-down"] : [])],
+        ...rest,
+      ),
     continueFrom: (other) =>
       cp(join(other.root, "drizzle"), join(project.root, "drizzle"), { recursive: true }),
     readAt: (file) => readFile(join(project.root, file), "utf8").catch(() => ""),

@@ -54,7 +54,7 @@ describe("an interrupted generate", () => {
        require("node:fs").renameSync("pid.tmp", "pid");
        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);`,
     );
-    const running = startTidemark(["generate"], { cwd: here.root });
+    const running = startTidemark(["generate", "--no-down"], { cwd: here.root });
     await expect.poll(() => here.readAt("pid"), { timeout: 20_000, interval: 20 }).not.toBe("");
     const pid = Number(await here.readAt("pid"));
     running.child.kill(signal);

@@ -53,6 +53,7 @@ describe("tidemark generate", () => {
       renamed: [],
       assumed: [],
       warnings: [],
+      down: null,
       sum: null,
     });
     expect(await here.files()).toEqual(before);
@@ -67,6 +68,7 @@ describe("tidemark generate", () => {
       renamed: [],
       assumed: [],
       warnings: [],
+      down: null,
       sum: {
         file: "drizzle/tidemark.sum",
         head: expect.stringMatching(/^sha256:/),

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { constants, copyFile, mkdir, readdir, readFile, stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import { DatabaseMigrator, MigrateError, type Tag } from "../migrate/index.ts";
+import { DatabaseMigrator, downFileOf, MigrateError, type Tag } from "../migrate/index.ts";
 
 export const JOURNAL = "meta/_journal.json";
 export const SUM = "tidemark.sum";
@@ -84,6 +84,7 @@ export async function copyKitFolder(
     JOURNAL,
     ...meta.map((name) => `meta/${name}`),
     ...entries.map(({ tag }) => `${tag}.sql`),
+    ...entries.map(({ tag }) => downFileOf(tag)).filter((file) => existsSync(join(path, file))),
   ];
   for (const file of files) {
     await copyFile(join(path, file), join(to, file), constants.COPYFILE_FICLONE);

@@ -85,7 +85,7 @@ export interface DraftedMigration {
   /** The snapshots that it leads from and to, as drizzle-kit wrote them. */
   readonly snapshots: { readonly before: string | undefined; readonly after: string };
   /**
-   * Puts it into the folder, with files of the caller's own beside it: all of it, or after an error
+   * Puts it into the folder, with its down file beside it: all of it, or after an error
    * nothing. A crash leaves the old history or the new one.
    */
   readonly keep: (also?: readonly FolderFile[]) => Promise<KeptMigration>;

@@ -4,6 +4,7 @@ export { describeHolder } from "./io/lease.ts";
 export { checkFolderSum, readDownFiles, type WrittenSum, writeSumFile } from "./io/sum.ts";
 export { DatabaseMigrator } from "./migrator.ts";
 export { describeBlocker } from "./pure/blockers.ts";
+export { checksumOf } from "./pure/checksum.ts";
 export { type MigratorOptions, optionProblems, settingsError } from "./pure/options.ts";
 export { parseMigration } from "./pure/parse-file.ts";
 export {
