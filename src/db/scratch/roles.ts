@@ -5,11 +5,25 @@ import { loadModule, parseSync } from "libpg-query";
  * that does not parse names none; what a DO block says is not looked into.
  */
 export async function rolesNamedIn(files: readonly string[]): Promise<readonly string[]> {
+  return (await readRoles(files)).named;
+}
+
+export interface RolesOfFiles {
+  /** Named, and not made: sorted. */
+  readonly named: readonly string[];
+  /** Made by `CREATE ROLE`, or by giving another its name. */
+  readonly made: readonly string[];
+}
+
+export async function readRoles(files: readonly string[]): Promise<RolesOfFiles> {
   await loadModule();
   const named = new Set<string>();
   const made = new Set<string>();
   for (const sql of files) collect(treeOf(sql), named, made);
-  return [...named].filter((name) => !made.has(name)).toSorted();
+  return {
+    named: [...named].filter((name) => !made.has(name)).toSorted(),
+    made: [...made].toSorted(),
+  };
 }
 
 function treeOf(sql: string): unknown {

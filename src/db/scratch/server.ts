@@ -10,6 +10,8 @@ import { describeServer } from "./address.ts";
 /** One connection to a scratch server, outside the scratch databases. */
 export interface ServerConnection {
   readonly majorVersion: number;
+  /** Of the session. */
+  readonly role: string;
   /** A name that no other database has; it says when it was made. */
   readonly newName: () => string;
   readonly createDatabase: (name: string, template?: string) => Promise<void>;
@@ -18,7 +20,14 @@ export interface ServerConnection {
   /** Drops what killed processes left here, of this role's. */
   readonly dropLeftBehind: () => Promise<void>;
   readonly createRoles: (names: readonly string[]) => Promise<void>;
+  /** Makes it a superuser that may log in, and makes it where it is not there. */
+  readonly empower: (role: PowerfulRole, password: string) => Promise<void>;
   readonly listRoles: () => Promise<readonly string[]>;
+}
+
+interface PowerfulRole {
+  readonly name: string;
+  readonly settings?: Readonly<Record<string, string>>;
 }
 
 /** @throws MigrateError `config`, `connect` */
@@ -61,7 +70,9 @@ async function greet(session: Session, url: string): Promise<ServerConnection> {
       throw serverRefused(url, cause);
     }
   };
-  const [row] = await ask("select current_setting('server_version_num')::integer as version");
+  const [row] = await ask(
+    "select current_setting('server_version_num')::integer as version, current_user as role",
+  );
   const majorVersion = Math.trunc(Number(row?.version) / 10_000);
 
   const createDatabase = async (name: string, template?: string) => {
@@ -91,8 +102,16 @@ async function greet(session: Session, url: string): Promise<ServerConnection> {
     return rows.map(({ rolname }) => String(rolname));
   };
 
+  const createRoles = async (names: readonly string[]) => {
+    const there = new Set(await listRoles());
+    for (const name of names.filter((wanted) => !there.has(wanted))) {
+      await ask(`create role ${quoted(name)}`);
+    }
+  };
+
   return {
     majorVersion,
+    role: String(row?.role),
     newName: () =>
       `${PREFIX}${Math.trunc(Date.now() / 1000).toString(16)}_${randomBytes(6).toString("hex")}`,
     createDatabase,
@@ -101,10 +120,17 @@ async function greet(session: Session, url: string): Promise<ServerConnection> {
       const rows = await ask(LEFT_BEHIND);
       for (const { datname } of rows) await dropDatabase(String(datname));
     },
-    createRoles: async (names) => {
-      const there = new Set(await listRoles());
-      for (const name of names.filter((wanted) => !there.has(wanted))) {
-        await ask(`create role ${quoted(name)}`);
+    createRoles,
+    empower: async ({ name, settings = {} }, password) => {
+      await createRoles([name]);
+      await ask(
+        `alter role ${quoted(name)} superuser login connection limit -1 valid until 'infinity'
+          password ${literal(password)}`,
+      );
+      for (const [setting, value] of Object.entries(settings)) {
+        // A list stands there with the quotes that it needs.
+        const text = setting === "search_path" ? value : literal(value);
+        await ask(`alter role ${quoted(name)} set ${quoted(setting)} = ${text}`);
       }
     },
     listRoles,
@@ -123,6 +149,10 @@ const LEFT_BEHIND = `
 
 function quoted(name: string): string {
   return `"${name.replaceAll('"', '""')}"`;
+}
+
+function literal(value: string): string {
+  return `'${value.replaceAll("'", "''")}'`;
 }
 
 function stateOf(error: unknown): string | undefined {
