@@ -1,5 +1,6 @@
 import { Command } from "commander";
 import { TOOL_VERSION } from "../db/migrate/index.ts";
+import type { DriftFlags } from "./drift.ts";
 import type { EventsFlags } from "./events.ts";
 import type { GenerateFlags } from "./generate.ts";
 import type { MigrateFlags } from "./migrate.ts";
@@ -68,6 +69,7 @@ export function createProgram(onEnd: (exitCode: number) => void): Command {
     .showHelpAfterError("Run with --help for the options.");
   addMigrate(program, onEnd);
   addReaders(program, onEnd);
+  addDrift(program, onEnd);
   addRepair(program, onEnd);
   addResolve(program, onEnd);
   addFiles(program, onEnd);
@@ -135,6 +137,36 @@ function addReaders(program: Command, onEnd: (exitCode: number) => void): void {
       onEnd(await (await import("./wait.ts")).runWait(flags));
     });
   examples(wait, "tidemark wait --timeout 300 && node app.js");
+}
+
+function addDrift(program: Command, onEnd: (exitCode: number) => void): void {
+  const drift = withDatabase(program.command("drift"))
+    .description(
+      "compare the database with what its applied migrations make; exit with 4 where it differs",
+    )
+    .option(
+      "--ignore <pattern>",
+      "objects that may differ, * for any characters; repeatable",
+      collect,
+    )
+    .option(
+      "--scratch-url <url>",
+      "server for scratch databases (default: an embedded PostgreSQL, thrown away)",
+    )
+    .action(async (flags: DriftFlags) => {
+      onEnd(await (await import("./drift.ts")).runDrift(flags));
+    });
+  examples(
+    drift,
+    "tidemark drift",
+    "tidemark drift --ignore 'audit.*' --ignore 'index:public.*_tmp'",
+    "tidemark drift --json | jq -r '.differences[].name'",
+    "tidemark drift --scratch-url postgres://postgres@localhost:5432/postgres",
+  );
+}
+
+function collect(value: string, before: readonly string[] = []): readonly string[] {
+  return [...before, value];
 }
 
 function addRepair(program: Command, onEnd: (exitCode: number) => void): void {
