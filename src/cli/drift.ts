@@ -42,12 +42,17 @@ export function runDrift(flags: DriftFlags): Promise<number> {
   });
 }
 
-function reportJson({ differences, version, ...report }: DriftReport) {
+function reportJson(report: DriftReport) {
+  const { differences, version, applied, pending, ignored, warnings, notes } = report;
   return {
     drift: differences.length > 0,
     version: version ?? null,
-    ...report,
+    applied,
+    pending,
     differences: differences.map(({ within: _within, ...difference }) => difference),
+    ignored,
+    warnings,
+    notes,
   };
 }
 
@@ -55,11 +60,10 @@ async function reportText(report: DriftReport, { colors }: Output): Promise<stri
   const { differences, ignored, applied } = report;
   const { length } = differences;
   const leftOut = ignored > 0 ? ` (${ignored} ignored)` : "";
-  const made =
-    applied === 0
-      ? "an empty database"
-      : `what its ${applied} applied migration${applied === 1 ? " makes" : "s make"}`;
-  if (length === 0) return `No drift${leftOut}: the database is ${made}.`;
+  const made = `what its ${applied} applied migration${applied === 1 ? " makes" : "s make"}`;
+  if (length === 0) {
+    return `No drift${leftOut}: the database is ${applied === 0 ? "empty" : made}.`;
+  }
   const { expectedAndFound } = await import("../db/catalog.ts");
   const blocks = differences.map((difference) => {
     const { kind, name } = difference;
@@ -69,7 +73,7 @@ async function reportText(report: DriftReport, { colors }: Output): Promise<stri
   });
   return [
     ...blocks,
-    `Drift: ${length} difference${length === 1 ? "" : "s"} between the database and ${made}${leftOut}.`,
+    `Drift: ${length} difference${length === 1 ? "" : "s"} between the database and ${applied === 0 ? "an empty one" : made}${leftOut}.`,
     "Next: undo each in the database, or put it into a migration (tidemark generate --custom).",
     "What may differ is left out with --ignore, e.g. --ignore 'audit.*'.",
   ].join("\n");

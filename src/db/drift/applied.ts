@@ -98,7 +98,8 @@ function refuseHalfDone({ tag, state }: MigrationStatus): void {
       const what = state.kind === "FAILED" ? "has failed" : "was interrupted";
       if (doubt !== undefined) {
         throw new MigrateError({
-          code: "in_doubt",
+          // Of what the catalog tells, the next run finds out: nobody has to answer.
+          code: doubt.needsAnswer ? "in_doubt" : "migration_failed",
           tag,
           fact: `${tag} ${what}: statement ${doubt.statement} was begun, and its end is not recorded.`,
           remedy: doubt.needsAnswer
