@@ -31,7 +31,6 @@ describe("planted in a database that was migrated", () => {
   let database: TestDatabase;
   let project: Project;
   let roles: Readonly<Record<"owner" | "reader", string>>;
-  let before: Awaited<ReturnType<typeof driftOf>>;
   let drift: Awaited<ReturnType<typeof driftOf>>;
 
   const withNames = (sql: string) =>
@@ -50,7 +49,6 @@ describe("planted in a database that was migrated", () => {
     const sql = await readFile("test/fixtures/catalog/shop.sql", "utf8");
     project = await createProject({ "0000_shop": withNames(sql) });
     await project.run(["migrate"], { DATABASE_URL: database.url });
-    before = await driftOf(project, database.url);
     for (const plant of PLANTS) await database.sql.unsafe(withNames(plant.sql));
     // The schema that the plants mean to be left out.
     drift = await driftOf(project, database.url, "--ignore", "ledger");
@@ -60,10 +58,6 @@ describe("planted in a database that was migrated", () => {
     await project.remove();
     await database.drop();
     await onServer((admin) => admin.unsafe(`drop role ${roles.owner}, ${roles.reader}`));
-  });
-
-  test("before that, there is no drift", () => {
-    expect(before).toMatchObject(NO_DRIFT);
   });
 
   test("differences are exit code 4", () => {
