@@ -1,13 +1,12 @@
 import { Command } from "commander";
 import { TOOL_VERSION } from "../db/migrate/index.ts";
-import type { DownFlags } from "./down.ts";
 import type { EventsFlags } from "./events.ts";
-import type { GenerateFlags } from "./generate.ts";
 import type { MigrateFlags } from "./migrate.ts";
+import { addDrift, addFiles, addVerify } from "./program-project.ts";
 import type { ResolveFlags } from "./resolve.ts";
 import type { StatusFlags } from "./status.ts";
+import { examples, withDatabase, withTarget } from "./support/options.ts";
 import type { CommonFlags } from "./support/settings.ts";
-import type { VerifyFlags } from "./verify.ts";
 
 /** Command that prints a completion script. */
 export const COMPLETION = "completion";
@@ -16,64 +15,6 @@ const EXIT_CODE_HELP = `
 Exit codes: 0 fine; 1 failed; 2 wrong use, settings or files; 3 pending (status --check);
 4 edited, out of order or drifted; 5 waited too long for another runner or a lock;
 6 a person is needed; 130/143 canceled.`;
-
-/** An option that may be given again. */
-function append(value: string, values: readonly string[] = []): readonly string[] {
-  return [...values, value];
-}
-
-function withOutput(command: Command): Command {
-  return command
-    .option("--config <file>", "drizzle configuration (default: drizzle.config.ts)")
-    .option("--json", "print one JSON object on stdout")
-    .option("--quiet", "print results and errors alone")
-    .option("--no-color", "print no colours");
-}
-
-function withFolder(command: Command): Command {
-  return withOutput(
-    command.option(
-      "--dir <folder>",
-      "migrations folder (default: `out` of drizzle.config.ts, else ./drizzle)",
-    ),
-  );
-}
-
-function withDatabase(command: Command): Command {
-  return withTarget(command).option(
-    "--connect-timeout <seconds>",
-    "how long to wait for the server (default: 10)",
-  );
-}
-
-function withTarget(command: Command): Command {
-  return withFolder(
-    command
-      .option("--url <url>", "database (default: MIGRATION_DATABASE_URL, else DATABASE_URL)")
-      .option("--embedded", "without a URL, use a development server of this folder's own")
-      .option("--ledger-schema <name>", "schema of the ledger (default: tidemark)"),
-  );
-}
-
-function withScratch(command: Command): Command {
-  return withFolder(withScratchServer(command));
-}
-
-function withScratchServer(command: Command): Command {
-  return command
-    .option(
-      "--scratch-url <url>",
-      "server for scratch databases (default: an embedded PostgreSQL, thrown away)",
-    )
-    .option("--ledger-schema <name>", "schema of the ledger (default: tidemark)");
-}
-
-function examples(command: Command, ...lines: readonly string[]): Command {
-  return command.addHelpText(
-    "after",
-    `\nExamples:\n${lines.map((line) => `  $ ${line}`).join("\n")}`,
-  );
-}
 
 /**
  * The commands with their options and help. A command's code is loaded when it runs.
@@ -88,10 +29,12 @@ export function createProgram(onEnd: (exitCode: number) => void): Command {
     .showHelpAfterError("Run with --help for the options.");
   addMigrate(program, onEnd);
   addReaders(program, onEnd);
+  addDrift(program, onEnd);
   addRepair(program, onEnd);
   addResolve(program, onEnd);
   addFiles(program, onEnd);
   addVerify(program, onEnd);
+  addCompletion(program);
   return program;
 }
 
@@ -181,68 +124,10 @@ function addResolve(program: Command, onEnd: (exitCode: number) => void): void {
   examples(resolve, "tidemark resolve 0007_refill --done && tidemark migrate");
 }
 
-function addFiles(program: Command, onEnd: (exitCode: number) => void): void {
-  const generate = withScratchServer(withOutput(program.command("generate")))
-    .description("let drizzle-kit write the next migration, check it, and prove its down file")
-    .argument("[name]", "name of the migration")
-    .option("--custom", "an empty file for SQL of your own")
-    .option("--rename <table.old=new>", "a column was renamed; again for each", append)
-    .option("--rename-table <old=new>", "a table was renamed, or moved to a schema", append)
-    .option("--rename-schema <old=new>", "a schema was renamed", append)
-    .option("--rename-enum <old=new>", "an enum was renamed, or moved", append)
-    .option("--rename-sequence <old=new>", "a sequence was renamed, or moved", append)
-    .option("--rename-view <old=new>", "a view was renamed, or moved", append)
-    .option("--rename-policy <table.old=new>", "a policy was renamed", append)
-    .option("--rename-role <old=new>", "a role was renamed", append)
-    .option("--no-renames", "all that is not named so was dropped, and is added empty")
-    .option("--no-down", "write no down file")
-    .action(async (name: string | undefined, flags: GenerateFlags) => {
-      onEnd(await (await import("./generate.ts")).runGenerate(name, flags));
-    });
-  examples(
-    generate,
-    "tidemark generate add_orgs",
-    "tidemark generate full_name --rename users.name=full_name",
-    "tidemark generate people --rename-table users=people --no-renames",
-    "tidemark generate fill_orgs --custom",
-  );
-
-  const down = withScratch(program.command("down"))
-    .description("write down files, each proven on a scratch database")
-    .argument("[tags...]", "migrations")
-    .option("--missing", "of each migration that has none")
-    .option("--force", "replace files that were written or edited by hand")
-    .action(async (tags: readonly string[], flags: DownFlags) => {
-      onEnd(await (await import("./down.ts")).runDown(tags, flags));
-    });
-  examples(down, "tidemark down 0003_add_orgs", "tidemark down --missing");
-
-  const sum = withFolder(program.command("sum"))
-    .description("write tidemark.sum anew, after a change that is meant")
-    .action(async (flags: CommonFlags) => {
-      onEnd(await (await import("./sum.ts")).runSum(flags));
-    });
-  examples(sum, "tidemark sum");
-
+function addCompletion(program: Command): void {
   const completion = program
     .command(COMPLETION)
     .description("print a completion script for a shell")
     .argument("<shell>", "bash, zsh, fish or powershell");
   examples(completion, "source <(tidemark completion bash)", "tidemark completion fish | source");
-}
-
-function addVerify(program: Command, onEnd: (exitCode: number) => void): void {
-  const verify = withScratch(program.command("verify"))
-    .description("the gate of CI: schema, files, order, replay, down files (exit code 4)")
-    .option("--base <ref>", "branch whose migrations may be applied: `origin/main`")
-    .option("--format <format>", "`github` prints annotations too (default: text)")
-    .action(async (flags: VerifyFlags) => {
-      onEnd(await (await import("./verify.ts")).runVerify(flags));
-    });
-  examples(
-    verify,
-    "tidemark verify",
-    "tidemark verify --base origin/main --format github",
-    "tidemark verify --json | jq '.checks[] | select(.status != \"passed\")'",
-  );
 }

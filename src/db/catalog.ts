@@ -1,10 +1,11 @@
 import { compareContents } from "./catalog/compare.ts";
 import { planStatements } from "./catalog/plan.ts";
 import { type CatalogContents, readContents } from "./catalog/read.ts";
+import { renameRole } from "./catalog/rename-role.ts";
 import type { CatalogPlan, Comparison, Difference } from "./catalog/types.ts";
 import { readWarnings } from "./catalog/warnings.ts";
 
-export { describeDifference } from "./catalog/describe.ts";
+export { describeDifference, expectedAndFound } from "./catalog/describe.ts";
 export { CatalogError, type CatalogErrorCode } from "./catalog/errors.ts";
 export type {
   CatalogPlan,
@@ -25,6 +26,8 @@ export interface ReadCatalogOptions {
   readonly url: string;
   /** Schemas to leave out, with all that lies in them: the ledger's, `drizzle`. Default: none. */
   readonly leaveOut?: readonly string[];
+  /** Drops the connection, and with it the reading: `unreadable`. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /**
@@ -35,8 +38,17 @@ export interface ReadCatalogOptions {
  *
  * @throws CatalogError `config`, `connect`, `unreadable`
  */
-export async function readCatalog({ url, leaveOut = [] }: ReadCatalogOptions): Promise<Catalog> {
-  return { [CONTENTS]: await readContents(url, new Set(leaveOut)) };
+export async function readCatalog(options: ReadCatalogOptions): Promise<Catalog> {
+  const { url, leaveOut = [], signal } = options;
+  return { [CONTENTS]: await readContents(url, new Set(leaveOut), signal) };
+}
+
+/**
+ * The catalog as it were, had one role another name: what a stand-in made, as made by whom it stands
+ * in for. Owners, grants, default privileges and policies; not what a definition says in its text.
+ */
+export function withRoleRenamed(catalog: Catalog, from: string, to: string): Catalog {
+  return { [CONTENTS]: renameRole(catalog[CONTENTS], from, to) };
 }
 
 /**

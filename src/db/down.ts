@@ -1,5 +1,5 @@
 export { type DerivedDown, deriveDown, reasonOf } from "./down/derive.ts";
 export { deriveDraftDown, type Untried } from "./down/draft.ts";
-export { type Proof, proveDown, readState } from "./down/prove.ts";
+export { proveDown, readState } from "./down/prove.ts";
 export { irreversibleReason } from "./down/text.ts";
-export { type DownFilesReport, type WrittenDown, writeDownFiles } from "./down/write.ts";
+export { type WrittenDown, writeDownFiles } from "./down/write.ts";

@@ -1,9 +1,10 @@
-import { replaceDatabase } from "./scratch/address.ts";
+import { replaceDatabase, replaceUser } from "./scratch/address.ts";
 import { withEmbedded } from "./scratch/embedded.ts";
 import { type ServerConnection, withServerConnection } from "./scratch/server.ts";
 
-export { type AppliedFile, applyFile } from "./scratch/apply-file.ts";
-export { rolesNamedIn } from "./scratch/roles.ts";
+export { applyFile } from "./scratch/apply-file.ts";
+export { readRoles } from "./scratch/roles.ts";
+export { serverWideIn } from "./scratch/server-wide.ts";
 
 export interface ScratchOptions {
   /**
@@ -23,22 +24,36 @@ export interface ScratchDatabase {
   readonly url: string;
 }
 
+export interface ActingRole {
+  readonly name: string;
+  /** Of `ALTER ROLE … SET`, as `pg_roles.rolconfig` has them. */
+  readonly settings?: Readonly<Record<string, string>>;
+}
+
 /** A server on which databases come and go. */
 export interface ScratchServer {
   /** Of the server: `18`. */
   readonly majorVersion: number;
-  /** Whom the objects belong to that are made on it. */
-  readonly role: string;
   /** Nobody else uses it: roles can be made on it. */
   readonly isOwn: boolean;
-  /** An empty one, or a copy of one to which nobody is connected. */
-  readonly createDatabase: (copyOf?: ScratchDatabase) => Promise<ScratchDatabase>;
+  /** As whom the URLs connect, and whom what they make belongs to. */
+  readonly role: string;
+  /**
+   * An empty one, or a copy of one to which nobody is connected. The name is used where the server
+   * is our own; otherwise, and without one, it is new.
+   */
+  readonly createDatabase: (copyOf?: ScratchDatabase, name?: string) => Promise<ScratchDatabase>;
   /** Drops it now: what is left is dropped at the end. */
   readonly dropDatabase: (database: ScratchDatabase) => Promise<void>;
   /** Makes the roles that are not there, where the server is our own; otherwise does nothing. */
   readonly lendRoles: (names: readonly string[]) => Promise<void>;
   /** Drops those of the roles that are there. */
   readonly dropRoles: (names: readonly string[]) => Promise<void>;
+  /**
+   * The same database as that role, which is made a superuser that may log in, where the server is
+   * our own; otherwise the database as it is.
+   */
+  readonly actAs: (role: ActingRole, database: ScratchDatabase) => Promise<ScratchDatabase>;
   /** Names of all roles but the predefined ones. */
   readonly listRoles: () => Promise<readonly string[]>;
 }
@@ -78,13 +93,22 @@ async function serve<T>(
   try {
     return await use({
       majorVersion: connection.majorVersion,
-      role: connection.role,
       isOwn,
-      createDatabase: async (copyOf) => {
-        const name = connection.newName();
-        made.add(name);
-        await connection.createDatabase(name, copyOf?.name);
+      role: connection.role,
+      createDatabase: async (copyOf, wanted) => {
+        const name = (isOwn ? wanted : undefined) ?? connection.newName();
+        // Nobody has put anything into it, and initdb has made it already.
+        if (!(isOwn && name === "postgres")) {
+          made.add(name);
+          await connection.createDatabase(name, copyOf?.name);
+        }
         return { name, url: replaceDatabase(url, name) };
+      },
+      actAs: async (role, database) => {
+        if (!isOwn) return database;
+        const { password } = new URL(url);
+        await connection.empower(role, decodeURIComponent(password));
+        return { ...database, url: replaceUser(database.url, role.name) };
       },
       dropDatabase,
       lendRoles: async (names) => {

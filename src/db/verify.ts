@@ -10,12 +10,10 @@ import { checkOnScratch } from "./verify/scratch-checks.ts";
 import { checkSql } from "./verify/sql-check.ts";
 import type { Finding, VerifyReport } from "./verify/types.ts";
 
-export {
-  CHECKS,
-  type CheckName,
-  type CheckResult,
-  type Finding,
-  type VerifyReport,
+export type {
+  CheckResult,
+  Finding,
+  VerifyReport,
 } from "./verify/types.ts";
 
 export interface VerifyOptions {

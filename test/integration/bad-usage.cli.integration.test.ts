@@ -32,6 +32,8 @@ test("no command at all shows the help, and is an error", async () => {
                                  whom and when
       wait [options]             block until somebody else has migrated the
                                  database; write nothing
+      drift [options]            compare the database with what its applied
+                                 migrations make; exit with 4 where it differs
       repair [options]           clear FAILED and STUCK migrations where that is
                                  safe, and say what was done
       resolve [options] <tag>    say whether a statement was done where the database

@@ -1,3 +1,4 @@
+import postgres from "postgres";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { eventually } from "../helpers/embedded-folder.ts";
 import { THREE } from "../helpers/history.ts";
@@ -113,4 +114,14 @@ test("migrate on a standby without a ledger is refused", async () => {
     Nothing was run. Connect to the primary.
     "
   `);
+});
+
+test("drift compares a standby with what its migrations make", async () => {
+  const onStandby = await replicated("drifting", ["migrate"]);
+  const primary = postgres(replication.primaryUrl("drifting"), { max: 1 });
+  await primary`alter table notes add column more text`;
+  await primary.end();
+  await replication.catchUp();
+  const shown = await onStandby("drift", "--scratch-url", replication.primaryUrl("postgres"));
+  expect(shown).toMatch(/^exit code 4\n--- stdout\ncolumn public\.notes\.more: unexpected\n/);
 });

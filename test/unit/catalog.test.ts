@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { readWarnings } from "../../src/db/catalog/warnings.ts";
 import { type Difference, describeDifference } from "../../src/db/catalog.ts";
 
-const view = { kind: "view", name: "shop.adults" };
+const view = { kind: "view", name: "shop.adults", within: ["shop"] };
 
 test.each<{ readonly difference: Difference; readonly said: string }>([
   {

@@ -57,7 +57,7 @@ describe("what a down file loses", () => {
       add column d text; drop index i; drop view v; alter table t drop constraint c; drop sequence s;
       alter table public.t drop column sum`;
     const sum = {
-      ...{ kind: "column", name: "public.t.sum", change: "unexpected" as const },
+      ...{ kind: "column", name: "public.t.sum", change: "unexpected" as const, within: [] },
       found: "integer generated always as (a + b) stored",
     };
     expect(await lossesOf(sql, [sum])).toEqual([
@@ -70,7 +70,7 @@ describe("what a down file loses", () => {
   });
 
   test("values that a narrower type cannot hold", async () => {
-    const change = { kind: "column", name: "public.t.a", change: "different" as const };
+    const change = { kind: "column", name: "public.t.a", change: "different" as const, within: [] };
     const type = { ...change, property: "type", expected: "integer", found: "bigint" };
     const other = { ...change, property: "default", expected: "1", found: "2" };
     expect(await lossesOf("", [type, other])).toEqual([

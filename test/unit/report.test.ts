@@ -30,7 +30,15 @@ const MIGRATIONS: readonly MigrationStatus[] = [
   },
   {
     tag: "0001_漢字",
-    state: { kind: "FAILED", at, owner, durationMs: 5, error },
+    state: {
+      kind: "FAILED",
+      at,
+      owner,
+      durationMs: 5,
+      error,
+      statementsDone: 0,
+      doubt: undefined,
+    },
     flags: [],
     checksum,
     attempt: 2,
@@ -42,7 +50,13 @@ const MIGRATIONS: readonly MigrationStatus[] = [
     checksum,
     attempt: 1,
   },
-  { tag: "0003_d", state: { kind: "PENDING" }, flags: ["OUT_OF_ORDER"], checksum, attempt: 0 },
+  {
+    tag: "0003_d",
+    state: { kind: "PENDING", statementsDone: 0 },
+    flags: ["OUT_OF_ORDER"],
+    checksum,
+    attempt: 0,
+  },
 ];
 
 test("the status table lines up, in plain text", () => {

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { rolesNamedIn } from "../../src/db/scratch.ts";
+import { readRoles } from "../../src/db/scratch.ts";
 
 test("roles that SQL names and does not make, wherever they stand", async () => {
   const files = [
@@ -11,8 +11,8 @@ test("roles that SQL names and does not make, wherever they stand", async () => 
     "this is no SQL",
     "",
   ];
-  expect(await rolesNamedIn(files)).toEqual({
-    needed: "Sess anon app deploy lord maker member old owner_role reader team".split(" "),
+  expect(await readRoles(files)).toEqual({
+    named: "Sess anon app deploy lord maker member old owner_role reader team".split(" "),
     made: ["made", "renamed"],
   });
 });

@@ -22,23 +22,39 @@ export interface CommandContext {
   readonly interrupted: () => number | undefined;
 }
 
+/** What a command is given that looks at the database in its own way. */
+export interface DatabaseContext extends Omit<CommandContext, "migrator"> {
+  readonly url: string;
+  /** Options of a migrator of that database. */
+  readonly migrator: Settings["migrator"];
+}
+
+/** Runs a command that has a migrator work on the database. */
+export async function withMigrator(
+  flags: CommonFlags,
+  work: (context: CommandContext) => Promise<number>,
+): Promise<number> {
+  return withDatabase(flags, ({ url, migrator, ...context }) =>
+    work({ ...context, migrator: new DatabaseMigrator({ ...migrator, url }) }),
+  );
+}
+
 /**
  * Runs a command that needs the database: resolves the settings, starts or joins the
  * embedded server where one is meant, and turns what is thrown into text, JSON and
  * the exit code.
  */
-export async function withMigrator(
+export async function withDatabase(
   flags: CommonFlags,
-  work: (context: CommandContext) => Promise<number>,
+  work: (context: DatabaseContext) => Promise<number>,
 ): Promise<number> {
   return reporting(flags, async (output, interrupts) => {
     loadDotEnv();
     const settings = await resolveSettings(flags);
     await refuseToServeNothing(settings);
     return withServer(settings.target, output, (url) => {
-      const migrator = new DatabaseMigrator({ ...settings.migrator, url });
       const { signal, exitCode: interrupted } = interrupts;
-      return work({ output, migrator, signal, interrupted });
+      return work({ output, url, migrator: settings.migrator, signal, interrupted });
     });
   });
 }

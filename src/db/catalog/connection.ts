@@ -23,8 +23,12 @@ export interface ReaderPool {
 export async function withReaderPool<T>(
   url: string,
   read: (pool: ReaderPool) => Promise<T>,
+  signal?: AbortSignal,
 ): Promise<T> {
   const session = await connect(url);
+  const stop = () => session.kill(new DatabaseError("closed", "The reading was stopped."));
+  signal?.addEventListener("abort", stop, { once: true });
+  if (signal?.aborted) stop();
   const client = {
     query: async (text: string) => ({ rows: [...(await session.run({ text }))] as Row[] }),
     release: () => undefined,
@@ -34,6 +38,7 @@ export async function withReaderPool<T>(
   } catch (error) {
     throw readError(error);
   } finally {
+    signal?.removeEventListener("abort", stop);
     await session.end();
   }
 }

@@ -1,5 +1,5 @@
 import type { Delta, Fact, FactBase, StableId } from "@supabase/pg-delta/core";
-import { kindOf, nameOf, type Path, pathOf } from "./names.ts";
+import { kindOf, nameOf, type Path, pathOf, withinOf } from "./names.ts";
 import type { Difference, ObjectKind } from "./types.ts";
 import { changeWords, grantWords, propertyWord, valueWords } from "./words.ts";
 
@@ -94,7 +94,7 @@ function describe(delta: Delta, sides: Sides): readonly Difference[] {
 
 function describeObject({ verb, fact }: FactDelta, sides: Sides): readonly Difference[] {
   if (fact.parent !== undefined && isGoneFact(fact.parent, sides)) return [];
-  const object = { kind: kindOf(fact.id), name: nameOf(fact.id) };
+  const object = objectOf(fact.id, sides);
   const definition = definitionOf(fact);
   return verb === "remove"
     ? [{ ...object, change: "missing", expected: definition }]
@@ -127,8 +127,7 @@ function describeSet({ id, attr, from, to }: SetDelta, sides: Sides): readonly D
   if (SAID_BY_DEFINITION.has(attr) && differs(id, "def", sides)) return [];
   return [
     {
-      kind: kindOf(id),
-      name: nameOf(id),
+      ...objectOf(id, sides),
       change: "different",
       property: id.kind === "defaultPrivilege" ? `grants to ${id.grantee}` : propertyWord(attr),
       ...changeWords(attr, from, to),
@@ -138,6 +137,11 @@ function describeSet({ id, attr, from, to }: SetDelta, sides: Sides): readonly D
 
 function differs(id: StableId, attribute: string, { expected, found }: Sides): boolean {
   return expected.get(id)?.payload[attribute] !== found.get(id)?.payload[attribute];
+}
+
+function objectOf(id: StableId, { expected, found }: Sides) {
+  const fact = expected.get(id) ?? found.get(id);
+  return { kind: kindOf(id), name: nameOf(id), within: withinOf(id, fact?.parent) };
 }
 
 function isGoneFact(id: StableId, { isGone }: Sides): boolean {
@@ -156,7 +160,7 @@ function describeProperty(id: StableId, sides: Sides): readonly Difference[] {
   if (isGoneFact(holder, sides)) return [];
   const expected = sides.expected.get(id);
   const found = sides.found.get(id);
-  const object = { kind: kindOf(holder), name: nameOf(holder), change: "different" } as const;
+  const object = { ...objectOf(holder, sides), change: "different" } as const;
   const [wanted, there] = [expected?.payload ?? {}, found?.payload ?? {}];
   switch (id.kind) {
     case "default":
@@ -200,9 +204,7 @@ function describeOwner(id: StableId, sides: Sides): readonly Difference[] {
   const expected = ownerIn(sides.expected, id);
   const found = ownerIn(sides.found, id);
   if (expected === found) return [];
-  return [
-    { kind: kindOf(id), name: nameOf(id), change: "different", property: "owner", expected, found },
-  ];
+  return [{ ...objectOf(id, sides), change: "different", property: "owner", expected, found }];
 }
 
 function ownerIn(base: FactBase, id: StableId): string {

@@ -92,6 +92,21 @@ export function pathOf(id: StableId): Path {
   }
 }
 
+/** What an object lies in, outermost first: its schema, and the table that an index or a column is of. */
+export function withinOf(id: StableId, parent: StableId | undefined): readonly string[] {
+  const schema = id.kind === "schema" ? undefined : schemaOf(id);
+  const path = pathOf(id);
+  const holders: readonly Path[] = [
+    ...(schema === undefined ? [] : [[schema]]),
+    ...(parent === undefined ? [] : [pathOf(parent)]),
+    // Of a constraint, trigger, policy, column, attribute: the table or type.
+    ...(schema === undefined || "args" in id ? [] : [path.slice(0, 2)]),
+    ...("table" in id && id.schema !== null ? [[id.schema, id.table]] : []),
+  ];
+  const self = formatPath(path);
+  return [...new Set(holders.map(formatPath))].filter((name) => name !== self);
+}
+
 /** The schema that it lies in, or is. */
 export function schemaOf(id: StableId): string | undefined {
   if (id.kind === "schema") return id.name;

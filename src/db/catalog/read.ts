@@ -28,8 +28,9 @@ export interface CatalogWarning {
 export async function readContents(
   url: string,
   leftOut: ReadonlySet<string>,
+  signal?: AbortSignal,
 ): Promise<CatalogContents> {
-  return withReaderPool(url, async (pool) => {
+  const read = async (pool: ReaderPool) => {
     let traits: readonly Trait[] = [];
     const { factBase, diagnostics, pgVersion } = await extract(asPgPool(pool), {
       handlers: [
@@ -54,7 +55,8 @@ export async function readContents(
           kind: code === "unmodeled_kind" ? String(context?.kind) : undefined,
         })),
     };
-  });
+  };
+  return withReaderPool(url, read, signal);
 }
 
 function asPgPool(pool: ReaderPool): Parameters<typeof extract>[0] {

@@ -73,21 +73,31 @@ function isWithinGone({ kind, schema, path, within }: Trait, isGone: IsGone): bo
 }
 
 function compareTrait(
-  { kind, name, property, otherwise }: Trait,
+  trait: Trait,
   wanted: Trait | undefined,
   there: Trait | undefined,
 ): Difference | undefined {
+  const { kind, name, property, otherwise } = trait;
+  const object = { kind, name, within: holdersOf(trait) };
   if (property === null && there === undefined) {
-    return { kind, name, change: "missing", expected: wanted?.value ?? undefined };
+    return { ...object, change: "missing", expected: wanted?.value ?? undefined };
   }
   if (property === null && wanted === undefined) {
-    return { kind, name, change: "unexpected", found: there?.value ?? undefined };
+    return { ...object, change: "unexpected", found: there?.value ?? undefined };
   }
   const usual = otherwise ?? "none";
   const expected = wanted === undefined ? usual : (wanted.value ?? "none");
   const found = there === undefined ? usual : (there.value ?? "none");
   if (expected === found) return undefined;
-  return { kind, name, change: "different", property: property ?? "definition", expected, found };
+  return { ...object, change: "different", property: property ?? "definition", expected, found };
+}
+
+function holdersOf({ schema, within, name }: Trait): readonly string[] {
+  const table = formatPath(within);
+  return [
+    ...(schema === null ? [] : [formatPath([schema])]),
+    ...(table === "" ? [] : [table]),
+  ].filter((holder) => holder !== name);
 }
 
 function keyOf({ kind, path, property }: Trait): string {

@@ -5,6 +5,8 @@ interface DifferenceParts {
   readonly kind: ObjectKind;
   /** Qualified, quoted where SQL needs it: `public.users.name`, `public.add(integer, integer)`. */
   readonly name: string;
+  /** What it lies in, named as SQL does, outermost first: `["public", "public.users"]`. */
+  readonly within: readonly string[];
 }
 
 /** One way in which the found catalog is not the expected one. */

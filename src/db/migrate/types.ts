@@ -201,7 +201,11 @@ export interface Doubt {
 
 /** State of a migration: what the ledger says of it, and of its runner. */
 export type MigrationState =
-  | { readonly kind: "PENDING" }
+  | {
+      readonly kind: "PENDING";
+      /** Committed by an attempt before a person's answer (`resolve`); else 0. */
+      readonly statementsDone: number;
+    }
   | {
       readonly kind: "STARTED";
       readonly at: Date;
@@ -221,6 +225,9 @@ export type MigrationState =
       readonly owner: Owner;
       readonly durationMs: number;
       readonly error: RecordedError;
+      /** Committed before the failure; they stay. */
+      readonly statementsDone: number;
+      readonly doubt: Doubt | undefined;
     }
   | {
       readonly kind: "STUCK";

@@ -2,7 +2,7 @@ import { type Catalog, readCatalog } from "../catalog.ts";
 import { DatabaseMigrator, type Migration } from "../migrate/index.ts";
 import type { ScratchDatabase, ScratchServer } from "../scratch.ts";
 import { APPLY_LEDGER, applyFile } from "./apply-file.ts";
-import { rolesNamedIn } from "./roles.ts";
+import { readRoles } from "./roles.ts";
 import { stageHistory } from "./staged.ts";
 
 export interface ReplayOptions {
@@ -46,8 +46,8 @@ export async function withReplay<T>(
   { server, migrations, ledgerSchema, signal }: ReplayOptions,
   use: (replay: Replay) => Promise<T>,
 ): Promise<T> {
-  const roles = await rolesNamedIn(migrations.map(({ sql }) => sql));
-  await server.lendRoles(roles.needed);
+  const roles = await readRoles(migrations.map(({ sql }) => sql));
+  await server.lendRoles(roles.named);
   const there = new Set(await server.listRoles());
   // The history makes them again. Those of others, who use this server too, are none of ours.
   const dropMadeRoles = async () => {

@@ -1,22 +1,25 @@
 import { loadModule, parseSync } from "libpg-query";
 
-/** What SQL says of the server's roles. */
-export interface NamedRoles {
-  /** Named and not made: whom it grants to, who owns, whom a policy is for. */
-  readonly needed: readonly string[];
+export interface RolesOfFiles {
+  /** Named, and not made: sorted. */
+  readonly named: readonly string[];
+  /** Made by `CREATE ROLE`, or by giving another its name. */
   readonly made: readonly string[];
 }
 
 /**
- * Roles that SQL names. A file that does not parse names none; what a DO block says is not looked into.
+ * Roles that SQL names: whom it grants to, who owns, whom a policy is for. A file that does not parse
+ * names none; what a DO block says is not looked into.
  */
-export async function rolesNamedIn(files: readonly string[]): Promise<NamedRoles> {
+export async function readRoles(files: readonly string[]): Promise<RolesOfFiles> {
   await loadModule();
   const named = new Set<string>();
   const made = new Set<string>();
   for (const sql of files) collect(treeOf(sql), named, made);
-  const needed = [...named].filter((name) => !made.has(name)).toSorted();
-  return { needed, made: [...made].toSorted() };
+  return {
+    named: [...named].filter((name) => !made.has(name)).toSorted(),
+    made: [...made].toSorted(),
+  };
 }
 
 function treeOf(sql: string): unknown {

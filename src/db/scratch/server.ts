@@ -10,7 +10,7 @@ import { describeServer } from "./address.ts";
 /** One connection to a scratch server, outside the scratch databases. */
 export interface ServerConnection {
   readonly majorVersion: number;
-  /** Who is connected. */
+  /** Of the session. */
   readonly role: string;
   /** A name that no other database has; it says when it was made. */
   readonly newName: () => string;
@@ -21,7 +21,14 @@ export interface ServerConnection {
   readonly dropLeftBehind: () => Promise<void>;
   readonly createRoles: (names: readonly string[]) => Promise<void>;
   readonly dropRoles: (names: readonly string[]) => Promise<void>;
+  /** Makes it a superuser that may log in, and makes it where it is not there. */
+  readonly empower: (role: PowerfulRole, password: string) => Promise<void>;
   readonly listRoles: () => Promise<readonly string[]>;
+}
+
+interface PowerfulRole {
+  readonly name: string;
+  readonly settings?: Readonly<Record<string, string>>;
 }
 
 /** @throws MigrateError `config`, `connect` */
@@ -96,6 +103,13 @@ async function greet(session: Session, url: string): Promise<ServerConnection> {
     return rows.map(({ rolname }) => String(rolname));
   };
 
+  const createRoles = async (names: readonly string[]) => {
+    const there = new Set(await listRoles());
+    for (const name of names.filter((wanted) => !there.has(wanted))) {
+      await ask(`create role ${quoted(name)}`);
+    }
+  };
+
   return {
     majorVersion,
     role: String(row?.role),
@@ -107,10 +121,17 @@ async function greet(session: Session, url: string): Promise<ServerConnection> {
       const rows = await ask(LEFT_BEHIND);
       for (const { datname } of rows) await dropDatabase(String(datname));
     },
-    createRoles: async (names) => {
-      const there = new Set(await listRoles());
-      for (const name of names.filter((wanted) => !there.has(wanted))) {
-        await ask(`create role ${quoted(name)}`);
+    createRoles,
+    empower: async ({ name, settings = {} }, password) => {
+      await createRoles([name]);
+      await ask(
+        `alter role ${quoted(name)} superuser login connection limit -1 valid until 'infinity'
+          password ${literal(password)}`,
+      );
+      for (const [setting, value] of Object.entries(settings)) {
+        // A list stands there with the quotes that it needs.
+        const text = setting === "search_path" ? value : literal(value);
+        await ask(`alter role ${quoted(name)} set ${quoted(setting)} = ${text}`);
       }
     },
     dropRoles: async (names) => {
@@ -132,6 +153,10 @@ const LEFT_BEHIND = `
 
 function quoted(name: string): string {
   return `"${name.replaceAll('"', '""')}"`;
+}
+
+function literal(value: string): string {
+  return `'${value.replaceAll("'", "''")}'`;
 }
 
 function stateOf(error: unknown): string | undefined {

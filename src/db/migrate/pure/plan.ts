@@ -151,7 +151,7 @@ function statusOf(
 ): MigrationStatus {
   return {
     tag: migration.tag,
-    state: row === undefined ? { kind: "PENDING" } : stateOf(row, ledger.runner),
+    state: row === undefined ? { kind: "PENDING", statementsDone: 0 } : stateOf(row, ledger.runner),
     flags,
     checksum: migration.checksum,
     attempt: row?.attempt ?? 0,

@@ -17,7 +17,7 @@ export function stateOf(row: LedgerRow, runner: RunnerRow | undefined): Migratio
   const { owner, statementsDone } = row;
   switch (row.state) {
     case "PENDING":
-      return { kind: "PENDING" };
+      return { kind: "PENDING", statementsDone };
     case "STARTED":
       return isAtWork(row, runner)
         ? { kind: "STARTED", at: row.startedAt, owner, statementsDone }
@@ -37,6 +37,8 @@ export function stateOf(row: LedgerRow, runner: RunnerRow | undefined): Migratio
         owner,
         durationMs: row.durationMs ?? 0,
         error: row.error ?? UNKNOWN_ERROR,
+        statementsDone,
+        doubt: doubtOf(row),
       };
     default:
       return assertNever(row.state);

@@ -1,0 +1,101 @@
+import type { Command } from "commander";
+import type { DownFlags } from "./down.ts";
+import type { DriftFlags } from "./drift.ts";
+import type { GenerateFlags } from "./generate.ts";
+import {
+  append,
+  examples,
+  withDatabase,
+  withFolder,
+  withOutput,
+  withScratch,
+  withScratchServer,
+} from "./support/options.ts";
+import type { CommonFlags } from "./support/settings.ts";
+import type { VerifyFlags } from "./verify.ts";
+
+export function addFiles(program: Command, onEnd: (exitCode: number) => void): void {
+  const generate = withScratchServer(withOutput(program.command("generate")))
+    .description("let drizzle-kit write the next migration, check it, and prove its down file")
+    .argument("[name]", "name of the migration")
+    .option("--custom", "an empty file for SQL of your own")
+    .option("--rename <table.old=new>", "a column was renamed; again for each", append)
+    .option("--rename-table <old=new>", "a table was renamed, or moved to a schema", append)
+    .option("--rename-schema <old=new>", "a schema was renamed", append)
+    .option("--rename-enum <old=new>", "an enum was renamed, or moved", append)
+    .option("--rename-sequence <old=new>", "a sequence was renamed, or moved", append)
+    .option("--rename-view <old=new>", "a view was renamed, or moved", append)
+    .option("--rename-policy <table.old=new>", "a policy was renamed", append)
+    .option("--rename-role <old=new>", "a role was renamed", append)
+    .option("--no-renames", "all that is not named so was dropped, and is added empty")
+    .option("--no-down", "write no down file")
+    .action(async (name: string | undefined, flags: GenerateFlags) => {
+      onEnd(await (await import("./generate.ts")).runGenerate(name, flags));
+    });
+  examples(
+    generate,
+    "tidemark generate add_orgs",
+    "tidemark generate full_name --rename users.name=full_name",
+    "tidemark generate people --rename-table users=people --no-renames",
+    "tidemark generate fill_orgs --custom",
+  );
+
+  const down = withScratch(program.command("down"))
+    .description("write down files, each proven on a scratch database")
+    .argument("[tags...]", "migrations")
+    .option("--missing", "of each migration that has none")
+    .option("--force", "replace files that were written or edited by hand")
+    .action(async (tags: readonly string[], flags: DownFlags) => {
+      onEnd(await (await import("./down.ts")).runDown(tags, flags));
+    });
+  examples(down, "tidemark down 0003_add_orgs", "tidemark down --missing");
+
+  const sum = withFolder(program.command("sum"))
+    .description("write tidemark.sum anew, after a change that is meant")
+    .action(async (flags: CommonFlags) => {
+      onEnd(await (await import("./sum.ts")).runSum(flags));
+    });
+  examples(sum, "tidemark sum");
+}
+
+export function addVerify(program: Command, onEnd: (exitCode: number) => void): void {
+  const verify = withScratch(program.command("verify"))
+    .description("the gate of CI: schema, files, order, replay, down files (exit code 4)")
+    .option("--base <ref>", "branch whose migrations may be applied: `origin/main`")
+    .option("--format <format>", "`github` prints annotations too (default: text)")
+    .action(async (flags: VerifyFlags) => {
+      onEnd(await (await import("./verify.ts")).runVerify(flags));
+    });
+  examples(
+    verify,
+    "tidemark verify",
+    "tidemark verify --base origin/main --format github",
+    "tidemark verify --json | jq '.checks[] | select(.status != \"passed\")'",
+  );
+}
+
+export function addDrift(program: Command, onEnd: (exitCode: number) => void): void {
+  const drift = withDatabase(program.command("drift"))
+    .description(
+      "compare the database with what its applied migrations make; exit with 4 where it differs",
+    )
+    .option(
+      "--ignore <pattern>",
+      "objects that may differ, * for any characters; repeatable",
+      append,
+    )
+    .option(
+      "--scratch-url <url>",
+      "server for scratch databases (default: an embedded PostgreSQL, thrown away)",
+    )
+    .action(async (flags: DriftFlags) => {
+      onEnd(await (await import("./drift.ts")).runDrift(flags));
+    });
+  examples(
+    drift,
+    "tidemark drift",
+    "tidemark drift --ignore 'audit.*' --ignore 'index:public.*_tmp'",
+    "tidemark drift --json | jq -r '.differences[].name'",
+    "tidemark drift --scratch-url postgres://postgres@localhost:5432/postgres",
+  );
+}

@@ -1,0 +1,59 @@
+import type { Command } from "commander";
+
+export function withOutput(command: Command): Command {
+  return command
+    .option("--config <file>", "drizzle configuration (default: drizzle.config.ts)")
+    .option("--json", "print one JSON object on stdout")
+    .option("--quiet", "print results and errors alone")
+    .option("--no-color", "print no colours");
+}
+
+export function withFolder(command: Command): Command {
+  return withOutput(
+    command.option(
+      "--dir <folder>",
+      "migrations folder (default: `out` of drizzle.config.ts, else ./drizzle)",
+    ),
+  );
+}
+
+export function withDatabase(command: Command): Command {
+  return withTarget(command).option(
+    "--connect-timeout <seconds>",
+    "how long to wait for the server (default: 10)",
+  );
+}
+
+export function withTarget(command: Command): Command {
+  return withFolder(
+    command
+      .option("--url <url>", "database (default: MIGRATION_DATABASE_URL, else DATABASE_URL)")
+      .option("--embedded", "without a URL, use a development server of this folder's own")
+      .option("--ledger-schema <name>", "schema of the ledger (default: tidemark)"),
+  );
+}
+
+export function withScratch(command: Command): Command {
+  return withFolder(withScratchServer(command));
+}
+
+export function withScratchServer(command: Command): Command {
+  return command
+    .option(
+      "--scratch-url <url>",
+      "server for scratch databases (default: an embedded PostgreSQL, thrown away)",
+    )
+    .option("--ledger-schema <name>", "schema of the ledger (default: tidemark)");
+}
+
+export function examples(command: Command, ...lines: readonly string[]): Command {
+  return command.addHelpText(
+    "after",
+    `\nExamples:\n${lines.map((line) => `  $ ${line}`).join("\n")}`,
+  );
+}
+
+/** For an option that may stand there again and again. */
+export function append(value: string, before: readonly string[] = []): readonly string[] {
+  return [...before, value];
+}

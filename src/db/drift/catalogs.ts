@@ -1,0 +1,6 @@
+/** Loaded by those who compare: it is most of the code, and needs a package of its own. */
+export const loadCatalogs = () => import("../catalog.ts");
+
+type Catalogs = Awaited<ReturnType<typeof loadCatalogs>>;
+export type Catalog = Awaited<ReturnType<Catalogs["readCatalog"]>>;
+export type Difference = ReturnType<Catalogs["compareCatalogs"]>["differences"][number];

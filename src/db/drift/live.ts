@@ -1,0 +1,96 @@
+import { DatabaseMigrator, MigrateError, type Progress } from "../migrate/index.ts";
+import { openSession } from "../pool/open-session.ts";
+import type { ActingRole } from "../scratch.ts";
+import { type AppliedSet, appliedSet } from "./applied.ts";
+import type { Catalog } from "./catalogs.ts";
+
+export interface LiveTarget {
+  readonly url: string;
+  readonly dir: string;
+  readonly ledgerSchema: string;
+  readonly connectTimeoutMs?: number;
+  readonly signal?: AbortSignal | undefined;
+  readonly onWait: (progress: Progress) => void;
+}
+
+/** A database as it is, read without a right to write. */
+export interface LiveDatabase {
+  readonly name: string;
+  readonly applied: AppliedSet;
+  readonly catalog: Catalog;
+  readonly roles: readonly ActingRole[];
+}
+
+const TRIES = 3;
+
+/**
+ * Reads a database's ledger and its catalog, both of the same moment: where a run has committed
+ * something in between, again.
+ *
+ * @throws MigrateError, CatalogError
+ */
+export async function readLive(
+  target: LiveTarget,
+  readCatalogOf: (url: string) => Promise<Catalog>,
+): Promise<LiveDatabase> {
+  const { url, dir, ledgerSchema, connectTimeoutMs, signal, onWait } = target;
+  const migrator = new DatabaseMigrator({
+    url,
+    dir,
+    ledgerSchema,
+    ...(connectTimeoutMs !== undefined && { connectTimeoutMs }),
+  });
+  const readApplied = async () =>
+    appliedSet(await migrator.status({ ...(signal && { signal }), onProgress: onWait }));
+  let applied = await readApplied();
+  const server = await readServer(url);
+  for (let tries = 1; tries <= TRIES; tries += 1) {
+    const catalog = await readCatalogOf(url);
+    const after = await readApplied();
+    if (isSame(applied, after)) return { ...server, applied, catalog };
+    applied = after;
+  }
+  throw new MigrateError({
+    code: "lock_timeout",
+    fact: `While the database was read, migrations were applied, ${TRIES} times over.`,
+    remedy: "Nothing was compared. Wait for their end: tidemark wait && tidemark drift",
+  });
+}
+
+function isSame(a: AppliedSet, b: AppliedSet): boolean {
+  return JSON.stringify(a.migrations) === JSON.stringify(b.migrations);
+}
+
+/** Settings of a role that decide what its SQL makes, and for whom. */
+const SHAPING = new Set(["search_path", "role"]);
+
+async function readServer(url: string): Promise<Pick<LiveDatabase, "name" | "roles">> {
+  const session = await openSession(url, "tidemark-drift");
+  try {
+    const rows = await session.run({
+      text: `
+        select pg_catalog.current_database() as database, rolname as name,
+          pg_catalog.to_json(coalesce(rolconfig, '{}'))::text as settings
+        from pg_catalog.pg_roles
+        where rolname not like 'pg\\_%'
+        order by rolname`,
+    });
+    return {
+      name: String(rows[0]?.database),
+      roles: rows.map(({ name, settings }) => ({
+        name: String(name),
+        settings: shapingSettings(JSON.parse(String(settings)) as readonly string[]),
+      })),
+    };
+  } finally {
+    await session.end();
+  }
+}
+
+function shapingSettings(lines: readonly string[]): Readonly<Record<string, string>> {
+  const pairs = lines.map((line) => {
+    const end = line.indexOf("=");
+    return [line.slice(0, end), line.slice(end + 1)] as const;
+  });
+  return Object.fromEntries(pairs.filter(([name]) => SHAPING.has(name)));
+}
