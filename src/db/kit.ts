@@ -45,9 +45,9 @@ export type {
  *   `missing_file` (the folder), `unsupported_statement`, `canceled`
  */
 export async function draftMigration(options: DraftOptions): Promise<Draft> {
-  const { cwd, dir, name, custom = false, answers, terminal, signal } = options;
+  const { cwd, dir, name, custom = false, answers, sumFile, terminal, signal } = options;
   checkName(name);
-  const folder = await readKitFolder(cwd, dir);
+  const folder = await readKitFolder(cwd, dir, sumFile);
   return withScratch(async (scratch) => {
     const copy = join(scratch, "out");
     const stamps = await copyKitFolder(folder, copy);

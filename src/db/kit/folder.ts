@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { constants, copyFile, mkdir, readdir, readFile, stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import { DatabaseMigrator, downFileOf, MigrateError, type Tag } from "../migrate/index.ts";
+import { downFileOf, loadHistory, MigrateError, type Tag } from "../migrate/index.ts";
 
 export const JOURNAL = "meta/_journal.json";
 export const SUM = "tidemark.sum";
@@ -33,16 +33,16 @@ export interface KitFolder {
  *
  * @throws MigrateError `history_invalid`, `missing_file`, `config`
  */
-export async function readKitFolder(cwd: string, dir: string): Promise<KitFolder> {
+export async function readKitFolder(
+  cwd: string,
+  dir: string,
+  sumFile: "check" | "ignore" = "check",
+): Promise<KitFolder> {
   const path = resolve(cwd, dir);
   const nothing = { dir, path, journal: undefined, sum: undefined, entries: [] };
   if (await isNew(path)) return { ...nothing, newestSnapshot: undefined, warnings: [] };
   refuseHalfMade(dir, path);
-  // Reads the folder alone, and holds it against its sum file.
-  await new DatabaseMigrator({
-    dir: path === resolve(dir) ? dir : path,
-    url: "postgres://localhost",
-  }).fingerprint();
+  await loadHistory(path === resolve(dir) ? dir : path, { sumFile });
   const journal = await readFile(join(path, JOURNAL), "utf8");
   const { entries } = JSON.parse(withoutBom(journal)) as { entries: readonly JournalEntry[] };
   refuseBadIndex(dir, entries);

@@ -62,6 +62,8 @@ export interface DraftOptions extends KitProject {
   /** An empty file for SQL of a person's own. */
   readonly custom?: boolean;
   readonly answers: Answers;
+  /** Whether the folder must match its `tidemark.sum`. Default `check`. */
+  readonly sumFile?: "check" | "ignore";
   /** File descriptor of a terminal on which drizzle-kit may ask; stdin must be one too. */
   readonly terminal?: 1 | 2;
 }

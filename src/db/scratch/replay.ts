@@ -1,5 +1,5 @@
 import { type Catalog, readCatalog } from "../catalog.ts";
-import { DatabaseMigrator, type Migration } from "../migrate/index.ts";
+import { DatabaseMigrator, type Migration, type StatusReport } from "../migrate/index.ts";
 import type { ScratchDatabase, ScratchServer } from "../scratch.ts";
 import { APPLY_LEDGER, applyFile } from "./apply-file.ts";
 import { readRoles } from "./roles.ts";
@@ -24,6 +24,8 @@ export interface Replay {
    * @throws MigrateError
    */
   readonly advance: (count: number) => Promise<"applied" | "current" | "newer">;
+  /** What the ledger says. @throws MigrateError */
+  readonly status: () => Promise<StatusReport>;
   /** How many are applied. */
   readonly applied: () => number;
   /** What is there now. @throws CatalogError */
@@ -59,6 +61,7 @@ export async function withReplay<T>(
   const call = signal === undefined ? {} : { signal };
   let database = await server.createDatabase();
   let applied = 0;
+  const migrator = () => new DatabaseMigrator({ url: database.url, dir: staged.dir, ledgerSchema });
   const catalogOf = ({ url }: ScratchDatabase) =>
     readCatalog({ url, leaveOut: [ledgerSchema, APPLY_LEDGER] });
   const clear = async () => {
@@ -72,12 +75,12 @@ export async function withReplay<T>(
       migrations,
       database: () => database,
       applied: () => applied,
+      status: () => migrator().status(call),
       advance: async (count) => {
         const to = migrations[count - 1]?.tag;
         if (to === undefined) return "current";
-        const options = { url: database.url, dir: staged.dir, ledgerSchema };
         try {
-          const { outcome } = await new DatabaseMigrator(options).migrate({ ...call, to });
+          const { outcome } = await migrator().migrate({ ...call, to });
           applied = Math.max(applied, count);
           return outcome;
         } catch (error) {

@@ -93,7 +93,7 @@ async function makeSchema(
   }
 }
 
-/** Which hand-written migration has made or changed what, by kind and name. */
+/** Which hand-written migration has made what, by kind and name. */
 async function madeByHand(
   replay: Replay,
   handWritten: ReadonlySet<string>,
@@ -111,8 +111,9 @@ async function madeByHand(
     }
     await replay.advance(index + 1);
     const after = await replay.catalog();
-    for (const { kind, name } of compareCatalogs(before, after).differences) {
-      made.set(`${kind} ${name}`, tag);
+    for (const { kind, name, change } of compareCatalogs(before, after).differences) {
+      // What lies in a table is by hand where the table is, not where something of it was changed.
+      if (change === "unexpected") made.set(`${kind} ${name}`, tag);
     }
     before = after;
   }
@@ -121,11 +122,12 @@ async function madeByHand(
 
 /** Its own, or that of the table that was made with it. */
 function ownerOf(
-  { kind, name }: Difference,
+  { kind, name, within }: Difference,
   made: ReadonlyMap<string, string>,
 ): string | undefined {
-  const parent = name.split(".").slice(0, -1).join(".");
-  return made.get(`${kind} ${name}`) ?? made.get(`table ${parent}`);
+  return [`${kind} ${name}`, ...within.map((outer) => `table ${outer}`)]
+    .map((object) => made.get(object))
+    .find((tag) => tag !== undefined);
 }
 
 function wrong(difference: Difference): Finding {

@@ -43,7 +43,15 @@ export function snapshotAt({ files }: FolderState, path: string): Snapshot | str
   if (text === undefined) return undefined;
   const { id, prevId, ...content } = parsed(text);
   if (typeof id !== "string" || typeof prevId !== "string") return "it has no id and prevId";
-  return { path, id, prevId, content: JSON.stringify(content) };
+  return { path, id, prevId, content: JSON.stringify(sorted(content)) };
+}
+
+/** drizzle-kit writes the keys now in one order, now in another. */
+function sorted(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sorted);
+  if (typeof value !== "object" || value === null) return value;
+  const entries = Object.entries(value).map(([key, item]) => [key, sorted(item)] as const);
+  return Object.fromEntries(entries.toSorted(([a], [b]) => (a < b ? -1 : 1)));
 }
 
 function parsed(text: string): Readonly<Record<string, unknown>> {

@@ -7,6 +7,7 @@ import {
   type Tag,
 } from "../migrate/index.ts";
 import type { Replay } from "../scratch/replay.ts";
+import { placeOf } from "./place.ts";
 import type { Finding, Outcome } from "./types.ts";
 
 /** All of the history runs on an empty database. @returns how many migrations do */
@@ -26,19 +27,26 @@ export async function checkReplay(replay: Replay): Promise<Outcome & { readonly 
   }
 }
 
-/** With everything applied, a run finds nothing to do. */
+/** With everything applied, a run finds nothing to do, and the ledger says so. */
 export async function checkRerun(replay: Replay): Promise<Outcome> {
+  const fact = await rerunProblem(replay);
+  if (fact === undefined) return { findings: [] };
   const remedy =
     "A migration must leave Tidemark's own schema alone: look for what drops, deletes or updates there.";
+  return { findings: [{ level: "error", fact, remedy }] };
+}
+
+async function rerunProblem(replay: Replay): Promise<string | undefined> {
   try {
     const outcome = await replay.advance(replay.migrations.length);
-    if (outcome === "current") return { findings: [] };
-    const fact = `A second run is not a no-op: it ended as "${outcome}".`;
-    return { findings: [{ level: "error", fact, remedy }] };
+    if (outcome !== "current") return `A second run is not a no-op: it ended as "${outcome}".`;
+    const { pending, problems } = await replay.status();
+    const [problem] = problems;
+    if (problem !== undefined) return `After all migrations have run: ${problem.fact}`;
+    return pending === 0 ? undefined : `After all migrations have run, ${pending} are pending.`;
   } catch (error) {
     if (!(error instanceof MigrateError) || error.code === "canceled") throw error;
-    const fact = `A second run fails, where nothing should be left to do: ${error.fact}`;
-    return { findings: [{ level: "error", fact, remedy }] };
+    return `A second run fails, where nothing should be left to do: ${error.fact}`;
   }
 }
 
@@ -59,7 +67,9 @@ export async function checkDowns(replay: Replay, options: DownCheckOptions): Pro
   const due = history.migrations.filter(({ tag }) => isDue(tag));
   const findings: Finding[] = [...missingDowns(history, downs, due)];
   const present = due.filter(({ tag }) => downs.has(tag));
-  const provable = present.filter(({ index, tag }) => index < count && !reasonIn(downs, tag));
+  const provable = present.filter(
+    ({ index, tag }) => index < count && reasonIn(downs, tag) === undefined,
+  );
   for (const [number, migration] of provable.entries()) {
     onProof(migration.tag, number + 1, provable.length);
     const finding = await proofFinding(replay, migration, downs.get(migration.tag) ?? "");
@@ -129,13 +139,12 @@ async function proofFinding(
   const proof = await proveDown(replay, before, { file, sql });
   const reason = reasonOf(proof);
   if (reason === undefined) return undefined;
-  const recorded = proof.kind === "refused" ? proof.error.recorded : undefined;
   return {
     level: "error",
     fact: `${file} does not lead back: ${reason}.`,
     remedy: `\`tidemark down ${tag}\` works it out anew; what cannot be taken back says \`-- irreversible: <why>\` in its first line.`,
     file,
-    ...placeOf(recorded),
+    ...(proof.kind === "refused" && placeOf(proof.error)),
   };
 }
 
@@ -149,14 +158,7 @@ function failedRun(error: MigrateError, migration: Migration | undefined): Findi
     remedy:
       "Correct the file if it was never applied; else a new migration cannot help, and the file must run on an empty database again. An extension that the embedded server lacks needs a server that has it: --scratch-url.",
     ...(migration && { file: migration.file }),
-    ...placeOf(recorded),
-  };
-}
-
-function placeOf(recorded: MigrateError["recorded"]): Pick<Finding, "line" | "column"> {
-  return {
-    ...(recorded?.line != null && { line: recorded.line }),
-    ...(recorded?.column != null && { column: recorded.column }),
+    ...placeOf(error),
   };
 }
 

@@ -42,9 +42,6 @@ export function createRunner(
   };
 }
 
-// Of these nothing can be said about the project.
-const NOT_JUDGED: ReadonlySet<string> = new Set(["canceled", "connect", "config"]);
-
 async function endOf(
   check: () => Promise<Outcome>,
   signal: AbortSignal | undefined,
@@ -57,8 +54,7 @@ async function endOf(
     if (error instanceof BlockedError) {
       return { status: "blocked", detail: error.message, findings: [] };
     }
-    if (!(error instanceof MigrateError) || signal?.aborted || NOT_JUDGED.has(error.code))
-      throw error;
+    if (!(error instanceof MigrateError) || signal?.aborted) throw error;
     const { fact } = error;
     const remedy = error.remedy.replace(/^Nothing was (run|written)\. /, "");
     return { status: "failed", detail: undefined, findings: [{ level: "error", fact, remedy }] };

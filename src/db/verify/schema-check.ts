@@ -11,7 +11,7 @@ export interface SchemaCheckOptions {
 /** drizzle-kit, let loose on a copy of the folder, finds nothing to write. @throws MigrateError */
 export async function checkGenerated(options: SchemaCheckOptions): Promise<Outcome> {
   const answers = { renames: [], others: "ask" } as const;
-  const draft = await draftMigration({ ...options, answers });
+  const draft = await draftMigration({ ...options, answers, sumFile: "ignore" });
   switch (draft.kind) {
     case "nothing":
       return { findings: [] };

@@ -1,5 +1,6 @@
 import { type History, MigrateError, type Migration, parseMigration } from "../migrate/index.ts";
 import { strongLocks, tablesMade } from "./locks.ts";
+import { placeOf } from "./place.ts";
 import type { Finding, Outcome } from "./types.ts";
 
 type Statements = Awaited<ReturnType<typeof parseMigration>>;
@@ -28,15 +29,14 @@ export async function checkSql(
   return { findings };
 }
 
-function refused({ file }: Migration, { fact, remedy }: MigrateError): Finding {
-  const [, line, column] = /:(\d+):(\d+): /.exec(fact) ?? [];
+function refused({ file }: Migration, error: MigrateError): Finding {
+  const { fact, remedy } = error;
   return {
     level: "error",
-    fact,
+    fact: fact.trimEnd(),
     remedy: remedy.replace(/^Nothing was run\. /, ""),
     file,
-    ...(line !== undefined && { line: Number(line) }),
-    ...(column !== undefined && { column: Number(column) }),
+    ...placeOf(error),
   };
 }
 
