@@ -11,10 +11,14 @@ export interface VerifyFlags extends CommonFlags, ScratchFlags {
   readonly format?: string;
 }
 
+/** Whoever waits longer wants to know for what. */
+const QUIET_MS = 1_000;
+
 /** `tidemark verify`: the gate of a pull request. */
 export function runVerify(flags: VerifyFlags): Promise<number> {
   return reporting(flags, async (output, { signal }) => {
     refuseUnknownFormat(flags.format);
+    let saidAt = performance.now();
     const report = await verifyProject({
       cwd: process.cwd(),
       dir: await resolveDir(flags),
@@ -23,8 +27,14 @@ export function runVerify(flags: VerifyFlags): Promise<number> {
       ...scratchOf(flags, output),
       signal,
       onCheck: (event) => {
-        if (event.kind === "done") printResult(event.result, output);
-        if (event.kind === "progress") output.note(output.errorColors.dim(`  ${event.text}`));
+        const now = performance.now();
+        if (event.kind === "done") {
+          saidAt = now;
+          printResult(event.result, output);
+        } else if (now - saidAt > QUIET_MS) {
+          saidAt = now;
+          output.note(output.errorColors.dim(`  ${event.text}`));
+        }
       },
     });
     output.json(report);
@@ -47,9 +57,11 @@ function refuseUnknownFormat(format = "text"): void {
 
 function printResult({ status, title, detail, findings }: CheckResult, output: Output): void {
   const { green, red, yellow, dim } = output.colors;
-  const mark = { passed: green("✓"), failed: red("✗"), blocked: yellow("–") }[status];
+  const marks = { passed: green("✓"), failed: red("✗"), blocked: yellow("–"), skipped: dim("–") };
+  const mark = marks[status];
   const why = detail === undefined ? "" : dim(` (${detail})`);
-  const text = status === "blocked" ? `${title}: not looked at` : title;
+  const isOpen = status === "blocked" || status === "skipped";
+  const text = isOpen ? `${title}: not looked at` : title;
   output.print(`${mark} ${text}${why}`);
   for (const finding of shown(findings)) output.print(findingText(finding, output));
 }
@@ -93,9 +105,13 @@ function summary({ ok, checks, durationMs }: VerifyReport, { colors }: Output): 
     .flatMap(({ findings }) => findings)
     .filter(({ level }) => level === "warning").length;
   const warned = warnings === 0 ? "" : `, ${warnings} warning${warnings === 1 ? "" : "s"}`;
-  if (ok) return colors.green(`Verified: ${checks.length} checks in ${seconds} s${warned}.`);
-  const blocked = count("blocked") === 0 ? "" : `, ${count("blocked")} not looked at`;
+  const open = count("blocked") + count("skipped");
+  const notLooked = open === 0 ? "" : `, ${open} not looked at`;
+  if (ok)
+    return colors.green(
+      `Verified: ${count("passed")} checks in ${seconds} s${notLooked}${warned}.`,
+    );
   return colors.red(
-    `Not verified: ${count("failed")} of ${checks.length} checks failed${blocked}${warned} (${seconds} s).`,
+    `Not verified: ${count("failed")} of ${checks.length} checks failed${notLooked}${warned} (${seconds} s).`,
   );
 }

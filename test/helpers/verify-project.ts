@@ -79,7 +79,7 @@ function verified({ code, stdout, stderr }: CliResult): Verified {
     code,
     report,
     notPassed: report.checks.flatMap(({ name, status }) =>
-      status === "passed" ? [] : [`${name} ${status}`],
+      status === "passed" || status === "skipped" ? [] : [`${name} ${status}`],
     ),
     found: (name) =>
       (report.checks.find((check) => check.name === name)?.findings ?? []).map(

@@ -2,7 +2,7 @@ import type { Base, FolderState } from "./folder.ts";
 import { type Entry, entriesOf, JOURNAL } from "./journal.ts";
 import type { Finding, Outcome } from "./types.ts";
 
-const NO_BASE = "no base: name a branch with --base";
+const NO_BASE = "name the branch with --base";
 
 /** Tags that the base does not have. Without a base, undefined: nobody knows. */
 export function newTags(
@@ -16,7 +16,7 @@ export function newTags(
 
 /** Whatever the base has may be applied somewhere: it stays as it is. */
 export function checkUnedited(folder: FolderState, base: Base | undefined): Outcome {
-  if (base === undefined) return { findings: [], detail: NO_BASE };
+  if (base === undefined) return { findings: [], detail: NO_BASE, skipped: true };
   const ours = new Set((entriesOf(folder) ?? []).map(({ tag }) => tag));
   const atFork = entriesOf(base.fork) ?? [];
   const gone = atFork
@@ -58,7 +58,7 @@ function firstDifference(here: string, there: string): number {
 export function checkOrder(folder: FolderState, base: Base | undefined): Outcome {
   const entries = entriesOf(folder) ?? [];
   if (base === undefined)
-    return { findings: timesGoingBack(folder, entries, undefined), detail: NO_BASE };
+    return { findings: timesGoingBack(folder, entries, undefined), detail: NO_BASE, skipped: true };
   const theirs = entriesOf(base.tip) ?? [];
   const isTheirs = new Set(theirs.map(({ tag }) => tag));
   const news = new Set(entries.map(({ tag }) => tag).filter((tag) => !isTheirs.has(tag)));

@@ -79,7 +79,8 @@ export async function checkDowns(replay: Replay, options: DownCheckOptions): Pro
   for (const { tag, file } of given) {
     if (reasonIn(downs, tag) === "") findings.push(noReason(file));
   }
-  return { findings, detail: detailOf(provable.length, given.length, downs.size) };
+  const detail = detailOf(provable.length, given.length, downs.size);
+  return { findings, detail, skipped: downs.size === 0 };
 }
 
 function reasonIn(downs: ReadonlyMap<Tag, string>, tag: Tag): string | undefined {

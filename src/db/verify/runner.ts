@@ -2,10 +2,9 @@ import { MigrateError } from "../migrate/index.ts";
 import { BlockedError, CHECKS, type CheckName, type CheckResult, type Outcome } from "./types.ts";
 
 export type OnCheck = (
-  event:
-    | { readonly kind: "started"; readonly name: CheckName; readonly title: string }
-    /** `3 of 12: 0003_add_orgs` */
+  event: /** `3 of 12: 0003_add_orgs`; at once. */
     | { readonly kind: "progress"; readonly name: CheckName; readonly text: string }
+    /** In the order of `CHECKS`. */
     | { readonly kind: "done"; readonly result: CheckResult },
 ) => void;
 
@@ -24,21 +23,33 @@ export function createRunner(
   signal: AbortSignal | undefined,
 ): Runner {
   const results = new Map<CheckName, CheckResult>();
+  const names = Object.keys(CHECKS) as CheckName[];
+  let told = 0;
+  // Some run side by side; people read them in one order.
+  const tell = () => {
+    for (let result = next(); result !== undefined; result = next()) {
+      told += 1;
+      onCheck({ kind: "done", result });
+    }
+  };
+  const next = () => {
+    const name = names[told];
+    return name === undefined ? undefined : results.get(name);
+  };
   return {
     run: async (name, check) => {
       const title = CHECKS[name];
       const start = performance.now();
-      onCheck({ kind: "started", name, title });
       const ended = await endOf(check, signal);
       const durationMs = Math.round(performance.now() - start);
       const result: CheckResult = { name, title, ...ended, durationMs };
       results.set(name, result);
-      onCheck({ kind: "done", result });
+      tell();
       return result;
     },
     progress: (name, text) => onCheck({ kind: "progress", name, text }),
     blocked: (reason) => new BlockedError(reason),
-    results: () => (Object.keys(CHECKS) as CheckName[]).flatMap((name) => results.get(name) ?? []),
+    results: () => names.flatMap((name) => results.get(name) ?? []),
   };
 }
 
@@ -47,9 +58,10 @@ async function endOf(
   signal: AbortSignal | undefined,
 ): Promise<Pick<CheckResult, "status" | "detail" | "findings">> {
   try {
-    const { findings, detail } = await check();
+    const { findings, detail, skipped } = await check();
     const failed = findings.some(({ level }) => level === "error");
-    return { status: failed ? "failed" : "passed", detail, findings };
+    const status = failed ? "failed" : skipped ? "skipped" : "passed";
+    return { status, detail, findings };
   } catch (error) {
     if (error instanceof BlockedError) {
       return { status: "blocked", detail: error.message, findings: [] };

@@ -33,8 +33,11 @@ export interface CheckResult {
   readonly name: CheckName;
   /** What holds where it passed. */
   readonly title: string;
-  /** `blocked`: it could not be looked at, because of another that failed. */
-  readonly status: "passed" | "failed" | "blocked";
+  /**
+   * `blocked`: it could not be looked at, because of another that failed. `skipped`: there was nothing
+   * to hold the project against.
+   */
+  readonly status: "passed" | "failed" | "blocked" | "skipped";
   /** What was looked at: `3 down files`. */
   readonly detail: string | undefined;
   readonly findings: readonly Finding[];
@@ -51,6 +54,8 @@ export interface VerifyReport {
 export interface Outcome {
   readonly findings: readonly Finding[];
   readonly detail?: string | undefined;
+  /** There was nothing to look at, or to hold it against: `detail` says why. */
+  readonly skipped?: boolean;
 }
 
 /** Ends a check that has nothing to look at, because of another. */
