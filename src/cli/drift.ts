@@ -13,7 +13,7 @@ export interface DriftFlags extends CommonFlags {
 
 /** `tidemark drift`: the database against what its applied migrations make; exits 4 where it differs. */
 export function runDrift(flags: DriftFlags): Promise<number> {
-  return withDatabase(flags, async ({ output, url, migrator, signal }) => {
+  return withDatabase(flags, async ({ output, url, migrator, signal, next }) => {
     const { findDrift } = await import("../db/drift.ts");
     const steps = await showSteps(output);
     let report: DriftReport;
@@ -38,6 +38,7 @@ export function runDrift(flags: DriftFlags): Promise<number> {
     for (const warning of report.warnings) output.error(`warning: ${warning}`);
     for (const note of report.notes) output.note(`note: ${note}`);
     if (output.mode === "text") output.print(await reportText(report, output));
+    if (report.differences.length === 0) next("nothing is to be done.");
     return report.differences.length > 0 ? EXIT_CODES.drift : 0;
   });
 }

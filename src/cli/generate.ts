@@ -115,9 +115,10 @@ function printDown(
 
 function nextText({ file, tag }: DraftedMigration, { custom, down }: GenerateFlags): string {
   if (!custom) return `Next: read ${file}, then run \`tidemark migrate\`.`;
-  const then =
-    down === false ? "`tidemark sum`" : `\`tidemark down ${tag}\`, which writes its down file`;
-  return `Next: write SQL into the new file, which is empty, then run ${then}.`;
+  const write = "Next: write SQL into the new file, which is empty, then run";
+  return down === false
+    ? `${write} \`tidemark sum\`.`
+    : `${write} \`tidemark down ${tag}\` (its down file, and the sum) or \`tidemark sum\`.`;
 }
 
 function readRenames(flags: GenerateFlags) {

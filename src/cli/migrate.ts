@@ -17,7 +17,7 @@ export function runMigrate(flags: MigrateFlags): Promise<number> {
 }
 
 async function apply(context: CommandContext, flags: MigrateFlags): Promise<number> {
-  const { output, migrator, signal } = context;
+  const { output, migrator, signal, next } = context;
   const progress = await showProgress(output);
   let report: MigrateReport;
   try {
@@ -37,6 +37,7 @@ async function apply(context: CommandContext, flags: MigrateFlags): Promise<numb
     output.print(`${output.quiet ? "" : "\n"}${statusTable(migrations, output.colors)}\n`);
   }
   output.print(summary(report));
+  next("`tidemark status` shows them all; `tidemark verify` proves them before they are pushed.");
   return 0;
 }
 

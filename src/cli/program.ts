@@ -13,7 +13,7 @@ export const COMPLETION = "completion";
 
 const EXIT_CODE_HELP = `
 Exit codes: 0 fine; 1 failed; 2 wrong use, settings or files; 3 pending (status --check);
-4 edited, out of order or drifted; 5 waited too long for another runner or a lock;
+4 edited, out of order, drifted or not verified; 5 waited too long for another runner or a lock;
 6 a person is needed; 130/143 canceled.`;
 
 /**

@@ -9,10 +9,17 @@ export interface StatusFlags extends CommonFlags {
 
 /** `tidemark status`: a row a migration; with `--check` the exit code answers. */
 export function runStatus(flags: StatusFlags): Promise<number> {
-  return withMigrator(flags, async ({ output, migrator, signal }) => {
+  return withMigrator(flags, async ({ output, migrator, signal, next }) => {
     const report = await migrator.status({ signal });
     output.json(statusJson(report));
     if (output.mode === "text") await printStatus(report, output);
+    if (report.problems.length === 0) {
+      next(
+        report.pending > 0
+          ? "`tidemark migrate` applies what is pending."
+          : "`tidemark verify` proves the migrations, `tidemark drift` the database.",
+      );
+    }
     if (!flags.check) return 0;
     return report.problems[0]?.exitCode ?? (report.pending > 0 ? EXIT_PENDING : 0);
   });

@@ -40,8 +40,15 @@ export function runVerify(flags: VerifyFlags): Promise<number> {
     output.json(report);
     if (flags.format === "github") printAnnotations(report, output);
     output.print(summary(report, output));
+    output.note(nextText(report, flags));
     return report.ok ? 0 : EXIT_CODES.verify_failed;
   });
+}
+
+function nextText({ ok }: VerifyReport, { base }: VerifyFlags): string {
+  if (!ok) return "Next: correct what is marked with ✗, and verify again.";
+  if (base === undefined) return "Next: commit the migrations; CI verifies them against the base.";
+  return "Next: they can be merged.";
 }
 
 const FORMATS = ["text", "github"];

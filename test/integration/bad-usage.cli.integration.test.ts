@@ -39,14 +39,17 @@ test("no command at all shows the help, and is an error", async () => {
       resolve [options] <tag>    say whether a statement was done where the database
                                  cannot tell (exit code 6)
       generate [options] [name]  let drizzle-kit write the next migration, check it,
-                                 and write tidemark.sum
+                                 and prove its down file
+      down [options] [tags...]   write down files, each proven on a scratch database
       sum [options]              write tidemark.sum anew, after a change that is
                                  meant
+      verify [options]           the gate of CI: schema, files, order, replay, down
+                                 files (exit code 4)
       completion <shell>         print a completion script for a shell
       help [command]             display help for command
 
     Exit codes: 0 fine; 1 failed; 2 wrong use, settings or files; 3 pending (status --check);
-    4 edited, out of order or drifted; 5 waited too long for another runner or a lock;
+    4 edited, out of order, drifted or not verified; 5 waited too long for another runner or a lock;
     6 a person is needed; 130/143 canceled.
     "
   `);

@@ -113,7 +113,7 @@ test("the grants in the documents are what a second role needs to migrate", asyn
 describe(DOCS, () => {
   test("names every option of the command line", () => {
     const options = createProgram(() => undefined).commands.flatMap((command) =>
-      ["migrate", "status", "events", "wait", "drift", "repair"].includes(command.name())
+      ["migrate", "status", "events", "wait", "drift", "repair", "sum"].includes(command.name())
         ? command.options.map(({ long }) => long ?? "")
         : [],
     );
@@ -131,22 +131,35 @@ describe(DOCS, () => {
     }
   });
 
-  test("names every option of generate", () => {
-    const section = text.slice(text.indexOf("## Generating"), text.indexOf("## `tidemark.sum`"));
-    const generate = createProgram(() => undefined).commands.find(
-      (command) => command.name() === "generate",
+  test.each([
+    { name: "generate", from: "## Generating", to: "## Down files", one: "--rename-table" },
+    { name: "down", from: "## Down files", to: "## `tidemark.sum`", one: "--missing" },
+    { name: "verify", from: "## Down files", to: "## Drift", one: "--format" },
+  ])("names every option of $name", ({ name, from, to, one }) => {
+    const section = text.slice(text.indexOf(from), text.indexOf(to));
+    const found = createProgram(() => undefined).commands.find(
+      (command) => command.name() === name,
     );
-    const everywhere = ["--json", "--quiet", "--no-color"];
-    const options = (generate?.options ?? [])
+    // Among the settings.
+    const everywhere = [
+      "--json",
+      "--quiet",
+      "--no-color",
+      "--ledger-schema",
+      "--dir",
+      "--config",
+      "--scratch-url",
+    ];
+    const options = (found?.options ?? [])
       .map(({ long }) => long ?? "")
       .filter((option) => !everywhere.includes(option));
-    expect(options).toContain("--rename-table");
+    expect(options).toContain(one);
     for (const option of options) expect(section).toMatch(new RegExp(`\`${option}\\b`));
   });
 
   test("names every error code that there is, with its exit code", () => {
     const table = text.slice(text.indexOf("## Errors"), text.indexOf("## JSON"));
-    const planned = ["irreversible", "data_loss", "verify_failed"];
+    const planned = ["irreversible", "data_loss"];
     for (const [code, exit] of Object.entries(EXIT_CODES)) {
       if (planned.includes(code)) continue;
       const row = table.split("\n").find((line) => line.startsWith(`| ${exit}`));

@@ -20,6 +20,8 @@ export interface CommandContext {
   readonly signal: AbortSignal;
   /** Exit code that a signal asks for; undefined where none came. */
   readonly interrupted: () => number | undefined;
+  /** Says what to do next, on a development server. */
+  readonly next: (text: string) => void;
 }
 
 /** What a command is given that looks at the database in its own way. */
@@ -54,7 +56,11 @@ export async function withDatabase(
     await refuseToServeNothing(settings);
     return withServer(settings.target, output, (url) => {
       const { signal, exitCode: interrupted } = interrupts;
-      return work({ output, url, migrator: settings.migrator, signal, interrupted });
+      const next = (text: string) => {
+        // Whoever develops goes on from here; a deployment has its next step in a script.
+        if (settings.target.kind === "embedded") output.note(`Next: ${text}`);
+      };
+      return work({ output, url, migrator: settings.migrator, signal, interrupted, next });
     });
   });
 }

@@ -1,4 +1,4 @@
-/** Loaded by those who compare: it is most of the code, and needs a package of its own. */
+/** Loaded by those who compare: it is most of the code. */
 export const loadCatalogs = () => import("../catalog.ts");
 
 type Catalogs = Awaited<ReturnType<typeof loadCatalogs>>;

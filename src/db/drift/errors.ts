@@ -29,7 +29,7 @@ export function toMigrateError(error: unknown, signal: AbortSignal | undefined):
       cause: error,
     });
   }
-  return isMissingPackage(error) ? missingPackage(error) : error;
+  return error;
 }
 
 interface KnownParts {
@@ -44,24 +44,5 @@ function fromCatalog(error: Error & Partial<KnownParts>): MigrateError {
     fact: error.fact ?? error.message,
     remedy: error.remedy ?? "Nothing was compared.",
     cause: error,
-  });
-}
-
-const PACKAGE = "@supabase/pg-delta";
-const VERSION = "1.0.0-alpha.34";
-
-function isMissingPackage(error: Error): boolean {
-  return (
-    (error as NodeJS.ErrnoException).code === "ERR_MODULE_NOT_FOUND" &&
-    error.message.includes(PACKAGE)
-  );
-}
-
-function missingPackage(cause: Error): MigrateError {
-  return new MigrateError({
-    code: "config",
-    fact: `${PACKAGE} is not installed: catalogs are compared with it.`,
-    remedy: `Nothing was compared. Install it: npm install --save-dev ${PACKAGE}@${VERSION}`,
-    cause,
   });
 }

@@ -31,7 +31,7 @@ export async function withEmbedded<T>(
       dir: own,
       database: "postgres",
       settings: SETTINGS,
-      ...(onProgress && { onProgress }),
+      onProgress: (line) => onProgress?.(line.replace(/ \(first start.*/, ", to be thrown away")),
     });
     try {
       return await use(await createWorker(server.url));
