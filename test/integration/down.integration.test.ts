@@ -4,6 +4,7 @@ import { type DerivedDown, deriveDown } from "../../src/db/down.ts";
 import { loadHistory } from "../../src/db/migrate/index.ts";
 import { withReplay } from "../../src/db/scratch/replay.ts";
 import { withScratchServer } from "../../src/db/scratch.ts";
+import { onServer } from "../helpers/database.ts";
 import { type HistoryFolder, historyFolder } from "../helpers/history.ts";
 
 /** What no other test makes on the server. */
@@ -225,4 +226,26 @@ describe("where there is none, the file says why", () => {
       await folder.remove();
     }
   });
+});
+
+test("roles that others make on the server meanwhile are none of the migration's", async () => {
+  const others = `others_${randomBytes(6).toString("hex")}`;
+  const folder = await historyFolder({ "0000_m": "create table t ()" });
+  try {
+    const { migrations } = await loadHistory(folder.dir);
+    await withScratchServer({ url: inject("serverUrl"), dir: "unused" }, (server) =>
+      withReplay({ server, migrations, ledgerSchema: "tidemark" }, async (replay) => {
+        const advance = async (count: number) => {
+          if (count === 1) await onServer((sql) => sql.unsafe(`create role ${others}`));
+          return replay.advance(count);
+        };
+        expect((await deriveDown({ ...replay, advance }, 0)).text).not.toContain("ROLE");
+      }),
+    );
+    const found = await onServer((sql) => sql`select from pg_roles where rolname = ${others}`);
+    expect(found).toHaveLength(1);
+  } finally {
+    await onServer((sql) => sql.unsafe(`drop role if exists ${others}`));
+    await folder.remove();
+  }
 });

@@ -151,7 +151,9 @@ test("db:generate writes what drizzle-kit makes, and the sum file", async () => 
   expect(await readFile(join(project, "drizzle/tidemark.sum"), "utf8")).toBe(before);
   const { code, stdout, stderr } = await npmRun("db:generate", ["fill_orgs", "--custom"]);
   expect(code).toBe(0);
-  expect(stderr).toContain("write SQL into the new file, which is empty, then run `tidemark sum`");
+  expect(stderr).toContain(
+    "write SQL into the new file, which is empty, then run `tidemark down 0003_fill_orgs`",
+  );
   expect(stdout).toContain("4 migrations");
   expect(await readdir(join(project, "drizzle"))).toContain("0003_fill_orgs.sql");
   expect(await readFile(join(project, "drizzle/tidemark.sum"), "utf8")).toContain(

@@ -1,10 +1,17 @@
 import { readFile } from "node:fs/promises";
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, inject, onTestFinished, test } from "vitest";
+import { loadHistory } from "../../src/db/migrate/index.ts";
+import { withReplay } from "../../src/db/scratch/replay.ts";
+import { withScratchServer } from "../../src/db/scratch.ts";
+import { checkReplay, checkRerun } from "../../src/db/verify/replay-checks.ts";
+import type { CheckResult } from "../../src/db/verify.ts";
+import { historyFolder } from "../helpers/history.ts";
 import { screen } from "../helpers/screen.ts";
 import {
   copyOf,
   createVerifyProject,
   USERS,
+  type Verified,
   type VerifyProject,
 } from "../helpers/verify-project.ts";
 
@@ -16,11 +23,18 @@ beforeAll(async () => {
 
 afterAll(() => original.remove());
 
-/** A copy of the project, which the test may break. */
-async function project(): Promise<VerifyProject> {
-  const copy = await copyOf(original);
-  onTestFinished(copy.remove);
-  return copy;
+const MEDDLE = `create table made (id integer);
+alter table made add column a integer;
+alter table users add constraint users_age check (age > 0);
+commit;
+`;
+
+/** Makes the branch `main` of what is there. */
+async function commitAll(here: VerifyProject): Promise<void> {
+  await here.write(".gitignore", "node_modules\n");
+  await here.git("init", "--quiet", "--initial-branch=main");
+  await here.git("add", ".");
+  await here.git("commit", "--quiet", "--message=base");
 }
 
 async function edit(here: VerifyProject, file: string, from: string | RegExp, to: string) {
@@ -32,8 +46,11 @@ async function edit(here: VerifyProject, file: string, from: string | RegExp, to
 
 describe("tidemark verify", () => {
   test("passes a project as the commands leave it, with what was written by hand", async () => {
-    const here = await project();
-    const result = await here.type("verify", "--format", "github", "--quiet");
+    const here = await copyOf(original);
+    onTestFinished(here.remove);
+    await commitAll(here);
+    const options = ["--format", "github", "--quiet", "--base", "main"];
+    const result = await here.type("verify", ...options);
     const text = screen(result, { project: here.root }).replace(/\d+\.\d s/, "<time>");
     expect(text).toMatchInlineSnapshot(`
       "exit code 0
@@ -41,179 +58,181 @@ describe("tidemark verify", () => {
       ✓ Nothing is left to generate from the Drizzle schema
       ✓ The journal, the files and the snapshots agree (3 migrations)
       ✓ tidemark.sum is that of the files
-      – Nothing that the base has was edited or taken away: not looked at (name the branch with --base)
-      – New migrations come after those of the base: not looked at (name the branch with --base)
+      ✓ Nothing that the base has was edited or taken away (against main)
+      ✓ New migrations come after those of the base (0 new)
       ✓ The SQL can be run
-          warning drizzle/0001_by_hand.sql:2 takes a lock SHARE ROW EXCLUSIVE on users, which is not made in this file.
-          It is held until the transaction ends: keep the file small.
-          warning drizzle/0002_add_email.sql:1 takes a lock ACCESS EXCLUSIVE on users, which is not made in this file.
-          It is held until the transaction ends: keep the file small.
-          warning drizzle/0002_add_email.sql:2 takes a lock ACCESS EXCLUSIVE on users, which is not made in this file.
-          The whole table is read under it. An index built CONCURRENTLY before, and ADD CONSTRAINT … USING INDEX, saves that.
       ✓ All migrations run on an empty database (3 migrations)
       ✓ A second run does nothing
       ✓ The replay makes what the Drizzle schema says
           warning table public.notes is not expected: 0001_by_hand makes it by hand.
           The Drizzle schema does not say so. That is fine where Drizzle need not know of it.
-      ✓ Each down file leads back, and the migration runs again (3 of 3 down files)
-      ::warning file=drizzle/0001_by_hand.sql,line=2,title=tidemark verify%3A sql::drizzle/0001_by_hand.sql:2 takes a lock SHARE ROW EXCLUSIVE on users, which is not made in this file.%0AIt is held until the transaction ends: keep the file small.
-      ::warning file=drizzle/0002_add_email.sql,line=1,title=tidemark verify%3A sql::drizzle/0002_add_email.sql:1 takes a lock ACCESS EXCLUSIVE on users, which is not made in this file.%0AIt is held until the transaction ends: keep the file small.
-      ::warning file=drizzle/0002_add_email.sql,line=2,title=tidemark verify%3A sql::drizzle/0002_add_email.sql:2 takes a lock ACCESS EXCLUSIVE on users, which is not made in this file.%0AThe whole table is read under it. An index built CONCURRENTLY before, and ADD CONSTRAINT … USING INDEX, saves that.
+      ✓ Each down file leads back, and the migration runs again (0 of 3 down files)
       ::warning title=tidemark verify%3A drizzle::table public.notes is not expected: 0001_by_hand makes it by hand.%0AThe Drizzle schema does not say so. That is fine where Drizzle need not know of it.
-      Verified: 8 checks in <duration>, 2 not looked at, 4 warnings.
+      Verified: 10 checks in <duration>, 1 warning.
       "
     `);
   });
+});
 
-  test("finds a schema that was changed and not generated, and a rename that somebody must answer", async () => {
-    const here = await project();
-    await here.schema(USERS.replace("age: integer()", "years: integer(), email: text().unique()"));
-    const { code, notPassed, found } = await here.verify();
-    expect(code).toBe(4);
-    expect(notPassed).toEqual(["schema failed", "drizzle failed"]);
-    expect(found("schema")).toEqual([
-      expect.stringMatching(
-        /^error - The Drizzle schema has changes that no migration has\. .*users\.age=years/s,
-      ),
-    ]);
-    expect(found("drizzle")).toEqual([
-      expect.stringMatching(/^warning - table public\.notes /),
-      "error - column public.users.age is not expected (integer).",
-      "error - column public.users.years is missing (integer).",
-    ]);
-  });
+describe("planted all at once, each is found where it belongs", () => {
+  let result: Verified;
 
-  test("finds what was edited after it was generated: a stale sum, and a file that fails, at its place", async () => {
-    const here = await project();
-    await edit(here, "0002_add_email.sql", /UNIQUE/, "UNIQE");
-    await edit(here, "0001_by_hand.sql", "comment on table users", "comment on table usrs");
-    const { code, notPassed, found } = await here.verify();
-    expect(code).toBe(4);
-    expect(notPassed).toEqual([
-      "sum failed",
-      "sql failed",
-      "replay failed",
-      "rerun blocked",
-      "drizzle blocked",
-    ]);
-    expect(found("sum")).toEqual([
-      expect.stringMatching(
-        /tidemark\.sum does not match .*0001_by_hand\.sql was sha256:.*0002_add_email\.sql was/s,
-      ),
-    ]);
-    expect(found("sql")).toEqual([
-      expect.stringMatching(/^warning drizzle\/0001_by_hand\.sql:2 /),
-      expect.stringMatching(
-        /^error drizzle\/0002_add_email\.sql:2 .*syntax error at or near "UNIQE"/s,
-      ),
-    ]);
-  });
-
-  test("finds an index that was edited by hand, whatever the sum says, and a table that nobody declares", async () => {
-    const here = await project();
-    await edit(here, "0000_create_users.sql", '("name")', '("name","age")');
-    await edit(
-      here,
-      "0000_create_users.sql",
-      /$/,
-      "--> statement-breakpoint\nCREATE TABLE stray ();\n",
-    );
-    await here.run(["sum"]);
-    const { code, notPassed, found } = await here.verify();
-    expect(code).toBe(4);
-    expect(notPassed).toEqual(["drizzle failed", "down failed"]);
-    expect(found("drizzle")).toEqual([
-      // It was made by hand on purpose, in a file of its own.
-      "warning - table public.notes is not expected: 0001_by_hand makes it by hand.",
-      "error - table public.stray is not expected.",
-      expect.stringMatching(
-        /^error - index public\.users_name_idx: definition: expected .*\(name\), found .*\(name, age\)\.$/,
-      ),
-    ]);
-  });
-
-  test("finds down files that do not lead back, that fail, that are missing, that say nothing", async () => {
-    const here = await project();
-    await edit(here, "0002_add_email.down.sql", /^ALTER TABLE.*DROP COLUMN.*$/m, "");
-    await edit(here, "0001_by_hand.down.sql", "DROP FUNCTION", "DROP FUNKTION");
-    await here.write("drizzle/0000_create_users.down.sql", "-- irreversible:\n");
-    const first = await here.verify();
-    expect(first.code).toBe(4);
-    expect(first.notPassed).toEqual(["sum failed", "down failed"]);
-    expect(first.found("down")).toEqual([
-      expect.stringMatching(
-        /^error drizzle\/0001_by_hand\.down\.sql:\d+ .*does not lead back: .*syntax error/s,
-      ),
-      "error drizzle/0002_add_email.down.sql drizzle/0002_add_email.down.sql does not lead back: the way back leaves: column public.users.email is not expected (text).",
-      "error drizzle/0000_create_users.down.sql:1 drizzle/0000_create_users.down.sql says `-- irreversible:` without a reason.",
-    ]);
-
-    await here.delete("drizzle/0002_add_email.down.sql");
-    await here.write("drizzle/0000_create_users.down.sql", "-- irreversible: it is the first\n");
-    await here.write("drizzle/0001_by_hand.down.sql", await original.read("0001_by_hand.down.sql"));
-    await here.run(["sum"]);
-    const second = await here.verify();
-    expect(second.notPassed).toEqual(["down failed"]);
-    expect(second.found("down")).toEqual([
-      "error drizzle/0002_add_email.sql drizzle/0002_add_email.down.sql is not there: 0002_add_email has no way back.",
-    ]);
-  });
-
-  test("finds a migration that makes a second run no no-op, and warns of COMMIT and strong locks", async () => {
-    const here = await project();
+  beforeAll(async () => {
+    const here = await copyOf(original);
+    await commitAll(here);
     await here.run(["generate", "meddle", "--custom"]);
-    await here.write(
-      "drizzle/0003_meddle.sql",
-      `create table made (id integer);
-alter table made add column a integer;
-alter table users add constraint users_age check (age > 0);
-commit;
-delete from tidemark.schema_migrations where tag = '0000_create_users';
-`,
-    );
-    await here.run(["sum"]);
-    const { code, notPassed, found } = await here.verify();
-    expect(code).toBe(4);
-    expect(notPassed).toEqual(["rerun failed", "down failed"]);
-    expect(found("rerun")).toEqual([
-      expect.stringMatching(/^error - After all migrations have run: .*0000_create_users/s),
-    ]);
-    expect(found("sql").slice(-2)).toEqual([
-      "warning drizzle/0003_meddle.sql:3 drizzle/0003_meddle.sql:3 takes a lock ACCESS EXCLUSIVE on users, which is not made in this file.",
-      "warning drizzle/0003_meddle.sql:4 drizzle/0003_meddle.sql:4 holds a COMMIT: what stands before it stays, should the rest fail.",
-    ]);
-  });
-
-  test("against a base finds what was edited, and what is older than the base's newest", async () => {
-    const here = await project();
-    await here.write(".gitignore", "node_modules\n");
-    await here.git("init", "--quiet", "--initial-branch=main");
-    await here.git("add", ".");
-    await here.git("commit", "--quiet", "--message=base");
-    expect(await here.verify("--base", "main")).toMatchObject({ code: 0, notPassed: [] });
-
-    await here.git("checkout", "--quiet", "-b", "mine");
-    await here.run(["generate", "mine", "--custom"]);
-    await edit(here, "0000_create_users.sql", "\n", "\n-- edited\n");
-    await here.run(["sum"]);
+    await here.write("drizzle/0003_meddle.sql", MEDDLE);
+    // Before one that the base has, and dated so.
     const journal = JSON.parse(await here.read("meta/_journal.json"));
     const [first, second, third, mine] = journal.entries;
     journal.entries = [first, second, { ...mine, when: second.when - 1 }, third];
     await here.write("drizzle/meta/_journal.json", JSON.stringify(journal, null, 2));
-    const { code, found } = await here.verify("--base", "main");
-    expect(code).toBe(4);
-    expect(found("base")).toEqual([
-      "error drizzle/0000_create_users.sql:2 drizzle/0000_create_users.sql is not as main has it, from line 2 on.",
-    ]);
-    expect(found("order")).toEqual([
-      "error drizzle/0003_mine.sql 0003_mine is older than 0002_add_email, the newest of main.",
-      expect.stringMatching(/^error drizzle\/meta\/_journal\.json:\d+ 0003_mine has the time \d+/),
-    ]);
-    const unknown = await here.verify("--base", "nowhere");
-    expect(unknown.found("base")).toEqual([
-      "error - The base nowhere cannot be read in drizzle: git knows no such commit.",
-    ]);
+    await edit(here, "0000_create_users.sql", '("name")', '("name","age")');
+    await edit(here, "0000_create_users.sql", /$/, "\nCREATE TABLE stray ();\n");
+    await here.schema(USERS.replace("age: integer()", "years: integer(), email: text().unique()"));
+    await here.run(["sum"]);
+    await edit(here, "0002_add_email.down.sql", /^ALTER TABLE.*DROP COLUMN.*$/m, "");
+    await edit(here, "0001_by_hand.down.sql", "DROP FUNCTION", "DROP FUNKTION");
+    await here.write("drizzle/0000_create_users.down.sql", "-- irreversible:\n");
+    await here.write("drizzle/0007_stray.sql", "select 1;\n");
+    result = await here.verify("--base", "main");
+    await here.remove();
   });
+
+  test("the exit code says so", () => {
+    expect(result.code).toBe(4);
+    expect(result.report.ok).toBe(false);
+  });
+
+  test.each<{ what: string; check: CheckResult["name"]; said: readonly RegExp[] }>([
+    {
+      what: "a schema that was changed and not generated, with a rename that somebody must answer",
+      check: "schema",
+      said: [
+        /^error - The Drizzle schema has changes that no migration has\. .*--rename users\.age=years/s,
+      ],
+    },
+    {
+      what: "a file without a journal entry, and a chain of snapshots in another order",
+      check: "files",
+      said: [
+        /^error drizzle\/0007_stray\.sql drizzle\/0007_stray\.sql has no entry in meta\/_journal\.json/,
+        /^error drizzle\/meta\/0003_snapshot\.json:\d+ .* comes after meta\/0001_snapshot\.json/,
+        /^error drizzle\/meta\/0002_snapshot\.json:\d+ .* comes after meta\/0003_snapshot\.json/,
+      ],
+    },
+    {
+      what: "files that were edited after the sum was written",
+      check: "sum",
+      said: [
+        /0000_create_users\.down\.sql was .*0001_by_hand\.down\.sql was .*0002_add_email\.down\.sql was/s,
+      ],
+    },
+    {
+      what: "a file of the base that was edited",
+      check: "base",
+      said: [
+        /^error drizzle\/0000_create_users\.sql:\d drizzle\/0000_create_users\.sql is not as main has it, from line \d on\.$/,
+      ],
+    },
+    {
+      what: "a new migration that is older than the base's newest, and dated before it",
+      check: "order",
+      said: [
+        /^error drizzle\/0003_meddle\.sql 0003_meddle is older than 0002_add_email, the newest of main\.$/,
+        /^error drizzle\/meta\/_journal\.json:\d+ 0003_meddle has the time \d+/,
+      ],
+    },
+    {
+      what: "a strong lock, and a COMMIT, in the new file alone",
+      check: "sql",
+      said: [
+        /^warning drizzle\/0003_meddle\.sql:3 .*:3 takes a lock ACCESS EXCLUSIVE on users, which is not made in this file\.$/,
+        /^warning drizzle\/0003_meddle\.sql:4 .*:4 holds a COMMIT: what stands before it stays, should the rest fail\.$/,
+      ],
+    },
+    { what: "nothing in a replay that works", check: "replay", said: [] },
+    { what: "nothing in a second run that has nothing to do", check: "rerun", said: [] },
+    {
+      what: "an index that was edited in the SQL, columns that differ, tables that nobody declares",
+      check: "drizzle",
+      said: [
+        // They were made by hand on purpose, in files of their own.
+        /^warning - table public\.made is not expected: 0003_meddle makes it by hand\.$/,
+        /^warning - table public\.notes is not expected: 0001_by_hand makes it by hand\.$/,
+        /^error - table public\.stray is not expected\.$/,
+        /^error - column public\.users\.age is not expected \(integer\)\.$/,
+        /^warning - constraint public\.users\.users_age is not expected.*: 0003_meddle makes it by hand\.$/,
+        /^error - column public\.users\.years is missing \(integer\)\.$/,
+        /^error - index public\.users_name_idx: definition: expected .*\(name\), found .*\(name, age\)\.$/,
+      ],
+    },
+    {
+      what: "down files that are missing, that fail, that do not lead back, that say nothing",
+      check: "down",
+      said: [
+        /^error drizzle\/0003_meddle\.sql drizzle\/0003_meddle\.down\.sql is not there: 0003_meddle has no way back\.$/,
+        /^error drizzle\/0001_by_hand\.down\.sql:\d+ .*does not lead back: .*syntax error/s,
+        /^error drizzle\/0002_add_email\.down\.sql .*the way back leaves: column public\.users\.email is not expected \(text\)\.$/,
+        /^error drizzle\/0000_create_users\.down\.sql:1 .* says `-- irreversible:` without a reason\.$/,
+      ],
+    },
+  ])("$check: $what", ({ check, said }) => {
+    expect(result.found(check)).toEqual(said.map((pattern) => expect.stringMatching(pattern)));
+  });
+});
+
+test("a replay that fails half-way is found at its place; what needs it is not looked at", async () => {
+  const here = await copyOf(original);
+  onTestFinished(here.remove);
+  await edit(here, "0002_add_email.sql", '"users"', '"usrs"');
+  await edit(here, "0001_by_hand.sql", "create table notes", "creat table notes");
+  await here.run(["sum"]);
+  const broken = await here.verify("--base", "nowhere");
+  expect(broken.notPassed).toEqual([
+    ...["base failed", "order failed", "sql failed", "replay failed"],
+    ...["rerun blocked", "drizzle blocked"],
+  ]);
+  expect(broken.found("base")).toEqual([
+    expect.stringMatching(/^error - The base nowhere cannot be read in drizzle: .*not a git repo/),
+  ]);
+  expect(broken.found("sql")).toEqual([
+    expect.stringMatching(/^error drizzle\/0001_by_hand\.sql:4 .*syntax error at or near "creat"/s),
+    expect.stringMatching(/^warning /),
+    expect.stringMatching(/^warning /),
+  ]);
+  await here.write("drizzle/0001_by_hand.sql", await original.read("0001_by_hand.sql"));
+  const failing = await here.verify();
+  expect(failing.notPassed).toEqual([
+    ...["sum failed", "replay failed", "rerun blocked", "drizzle blocked"],
+  ]);
+  expect(failing.found("replay")).toEqual([
+    expect.stringMatching(
+      /^error drizzle\/0002_add_email\.sql:1 .*relation "usrs" does not exist/s,
+    ),
+  ]);
+});
+
+test("a migration after which a second run is no no-op is found", async () => {
+  const folder = await historyFolder({
+    "0000_first": "select 1",
+    "0001_meddle": "delete from tidemark.schema_migrations where tag = '0000_first'",
+  });
+  onTestFinished(folder.remove);
+  const { migrations } = await loadHistory(folder.dir);
+  const found = await withScratchServer({ url: inject("serverUrl"), dir: "unused" }, (server) =>
+    withReplay({ server, migrations, ledgerSchema: "tidemark" }, async (replay) => {
+      expect(await checkReplay(replay)).toMatchObject({ findings: [], count: 2 });
+      return checkRerun(replay);
+    }),
+  );
+  expect(found.findings).toEqual([
+    {
+      level: "error",
+      fact: expect.stringMatching(/^After all migrations have run: .*0000_first/),
+      remedy: expect.stringContaining("must leave Tidemark's own schema alone"),
+    },
+  ]);
 });
 
 describe("no false alarm", () => {

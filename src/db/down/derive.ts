@@ -71,7 +71,7 @@ async function planBack(replay: Replay, before: StateBefore, sql: string): Promi
   const { done: first, catalog: after } = await tryRenames(replay, await inverseRenames(sql));
   const { differences } = compareCatalogs(before.catalog, after);
   const known = new Set(before.roles);
-  const roles = (await replay.server.listRoles())
+  const roles = (await replay.madeRoles())
     .filter((role) => !known.has(role))
     .map((role) => `DROP ROLE "${role.replaceAll('"', '""')}"`);
   try {

@@ -26,7 +26,7 @@ export type Proof =
 
 /** @throws CatalogError */
 export async function readState(replay: Replay): Promise<StateBefore> {
-  return { catalog: await replay.catalog(), roles: await replay.server.listRoles() };
+  return { catalog: await replay.catalog(), roles: await replay.madeRoles() };
 }
 
 /**
@@ -53,7 +53,7 @@ async function tryDown(replay: Replay, before: StateBefore, down: AppliedFile): 
   if (refusal !== undefined) return { kind: "refused", error: refusal };
   const { differences } = compareCatalogs(before.catalog, await replay.catalog());
   const known = new Set(before.roles);
-  const roles = (await replay.server.listRoles()).filter((role) => !known.has(role));
+  const roles = (await replay.madeRoles()).filter((role) => !known.has(role));
   if (differences.length > 0 || roles.length > 0) return { kind: "different", differences, roles };
 
   const error = await refusalOf(() => replay.run(migration.file, migration.sql));

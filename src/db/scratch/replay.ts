@@ -30,6 +30,8 @@ export interface Replay {
   readonly applied: () => number;
   /** What is there now. @throws CatalogError */
   readonly catalog: () => Promise<Catalog>;
+  /** Roles that the history has made on the server, and that are there now. */
+  readonly madeRoles: () => Promise<readonly string[]>;
   /** A copy of what is there now, to try something on. */
   readonly copy: () => Promise<ReplayCopy>;
   /** Begins again on an empty database: what was done to this one is not known. */
@@ -51,11 +53,11 @@ export async function withReplay<T>(
   const roles = await readRoles(migrations.map(({ sql }) => sql));
   await server.lendRoles(roles.named);
   const there = new Set(await server.listRoles());
-  // The history makes them again. Those of others, who use this server too, are none of ours.
-  const dropMadeRoles = async () => {
-    const made = (await server.listRoles()).filter((role) => !there.has(role));
-    await server.dropRoles(server.isOwn ? made : made.filter((role) => roles.made.includes(role)));
-  };
+  // On a server that others use too, what is new may be theirs: only what the SQL names is the history's.
+  const listMadeRoles = async () =>
+    (await server.listRoles()).filter(
+      (role) => !there.has(role) && (server.isOwn || roles.made.includes(role)),
+    );
   const files = new Map(migrations.map(({ tag, file }) => [tag, file]));
   const staged = await stageHistory(migrations, (tag) => files.get(tag) ?? tag);
   const call = signal === undefined ? {} : { signal };
@@ -66,7 +68,8 @@ export async function withReplay<T>(
     readCatalog({ url, leaveOut: [ledgerSchema, APPLY_LEDGER] });
   const clear = async () => {
     await server.dropDatabase(database);
-    await dropMadeRoles();
+    // The history makes them again.
+    await server.dropRoles(await listMadeRoles());
   };
 
   try {
@@ -88,6 +91,7 @@ export async function withReplay<T>(
         }
       },
       catalog: () => catalogOf(database),
+      madeRoles: listMadeRoles,
       copy: async () => {
         const copy = await server.createDatabase(database);
         return {

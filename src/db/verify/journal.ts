@@ -64,16 +64,22 @@ function parsed(text: string): Readonly<Record<string, unknown>> {
   }
 }
 
-/** Migrations whose SQL a person wrote: their snapshot is that of the one before. */
+/** Migrations whose SQL a person wrote: their snapshot is that of the one they follow. */
 export function handWritten(folder: FolderState): ReadonlySet<string> {
-  const tags = new Set<string>();
-  let before: string | undefined;
-  for (const entry of entriesOf(folder) ?? []) {
-    const snapshot = snapshotAt(folder, snapshotPath(entry));
-    // Without one there is nothing that drizzle-kit could have written it from.
-    const content = typeof snapshot === "object" ? snapshot.content : before;
-    if (content === before) tags.add(entry.tag);
-    before = content;
-  }
-  return tags;
+  const snapshots = (entriesOf(folder) ?? []).map(
+    (entry) => [entry.tag, snapshotAt(folder, snapshotPath(entry))] as const,
+  );
+  const contents = new Map(
+    snapshots.flatMap(([, snapshot]) =>
+      typeof snapshot === "object" ? [[snapshot.id, snapshot.content] as const] : [],
+    ),
+  );
+  return new Set(
+    snapshots.flatMap(([tag, snapshot]) =>
+      // Without one there is nothing that drizzle-kit could have written it from.
+      typeof snapshot !== "object" || contents.get(snapshot.prevId) === snapshot.content
+        ? [tag]
+        : [],
+    ),
+  );
 }
