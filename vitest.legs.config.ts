@@ -8,6 +8,7 @@ export default defineConfig({
       { extends: true, test: { name: "browser", include: ["test/legs/*.browser.test.ts"] } },
       { extends: true, test: { name: "image", include: ["test/legs/*.image.test.ts"] } },
       { extends: true, test: { name: "pgbouncer", include: ["test/legs/*.pgbouncer.test.ts"] } },
+      { extends: true, test: { name: "git", include: ["test/legs/*.git.test.ts"] } },
       { extends: true, test: { name: "disk-full", include: ["test/legs/*.disk-full.test.ts"] } },
     ],
     testTimeout: 60_000,

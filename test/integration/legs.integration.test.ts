@@ -57,6 +57,11 @@ test("the leg disk-full says NOT RUN, and why, where nothing can be mounted", as
   );
 });
 
+test("the leg git says NOT RUN, and why, without git", async () => {
+  const GIT = join(folder, "git");
+  expect(await leg("git", { GIT })).toBe(`NOT RUN: no git (${GIT})\n`);
+});
+
 test("the gate runs each leg", async () => {
   const gate = await readFile(".ci/run", "utf8");
   for (const name of ["browser", "testcontainers", "pgbouncer", "disk-full", "image"]) {
