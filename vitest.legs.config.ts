@@ -1,6 +1,9 @@
 import { defineConfig } from "vitest/config";
 
-/** Tests that need more than Node.js. `.ci/run` starts them where the machine has it. */
+/**
+ * Tests that need more than Node.js, which `.ci/run` starts where the machine has it, and those that run
+ * drizzle-kit and whole commands again and again.
+ */
 export default defineConfig({
   test: {
     globalSetup: ["test/helpers/global-setup.ts"],
@@ -8,6 +11,7 @@ export default defineConfig({
       { extends: true, test: { name: "browser", include: ["test/legs/*.browser.test.ts"] } },
       { extends: true, test: { name: "image", include: ["test/legs/*.image.test.ts"] } },
       { extends: true, test: { name: "pgbouncer", include: ["test/legs/*.pgbouncer.test.ts"] } },
+      { extends: true, test: { name: "long", include: ["test/long/*.test.ts"] } },
       { extends: true, test: { name: "git", include: ["test/legs/*.git.test.ts"] } },
       { extends: true, test: { name: "disk-full", include: ["test/legs/*.disk-full.test.ts"] } },
     ],

@@ -64,7 +64,7 @@ test("the leg git says NOT RUN, and why, without git", async () => {
 
 test("the gate runs each leg", async () => {
   const gate = await readFile(".ci/run", "utf8");
-  for (const name of ["browser", "testcontainers", "pgbouncer", "disk-full", "image"]) {
+  for (const name of ["browser", "testcontainers", "pgbouncer", "disk-full", "git", "image"]) {
     expect(gate).toMatch(new RegExp(`^scripts/leg-${name}\\.sh$`, "m"));
   }
 });
