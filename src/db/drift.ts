@@ -5,6 +5,7 @@ import { ignoreDifferences, parseIgnorePatterns } from "./drift/ignore.ts";
 import { type LiveDatabase, readLive } from "./drift/live.ts";
 import { readAppliedFiles, replay } from "./drift/replay.ts";
 import { prepareRoles } from "./drift/scratch-roles.ts";
+import { withoutVersions } from "./drift/versions.ts";
 import type { Tag } from "./migrate/index.ts";
 import { type ScratchServer, withScratchServer } from "./scratch.ts";
 
@@ -63,7 +64,10 @@ export async function findDrift(options: DriftOptions): Promise<DriftReport> {
     const live = await readLiveDatabase(options, read);
     const scratch = await readExpected(options, live, read, catalogs.withRoleRenamed);
     const comparison = catalogs.compareCatalogs(scratch.expected, live.catalog);
-    const real = comparison.differences.filter((difference) => !scratch.isArtefact(difference));
+    const there = comparison.differences.filter((difference) => !scratch.isArtefact(difference));
+    const { real, warnings } = isOfTwoVersions(comparison)
+      ? withoutVersions(there)
+      : { real: there, warnings: [] };
     const { differences, ignored, idle } = ignoreDifferences(real, patterns);
     return {
       differences,
@@ -71,12 +75,17 @@ export async function findDrift(options: DriftOptions): Promise<DriftReport> {
       applied: live.applied.migrations.length,
       pending: live.applied.pending.length,
       version: live.applied.version,
-      warnings: [...scratch.warnings, ...comparison.warnings],
+      warnings: [...scratch.warnings, ...comparison.warnings, ...warnings],
       notes: [...notesOf(live.applied, options), ...idle.map(idleNote)],
     };
   } catch (error) {
     throw toMigrateError(error, signal);
   }
+}
+
+/** The comparison warns of it first. */
+function isOfTwoVersions({ warnings }: { readonly warnings: readonly string[] }): boolean {
+  return warnings.some((warning) => warning.endsWith("Compare databases of one major version."));
 }
 
 function readLiveDatabase(

@@ -4,7 +4,7 @@ import { type ServerConnection, withServerConnection } from "./scratch/server.ts
 
 export { applyFile } from "./scratch/apply-file.ts";
 export { readRoles } from "./scratch/roles.ts";
-export { serverWideIn } from "./scratch/server-wide.ts";
+export { refuseServerWide, serverWideIn } from "./scratch/server-wide.ts";
 
 export interface ScratchOptions {
   /**

@@ -4,6 +4,7 @@ import { type ScratchOptions, withScratchServer } from "./scratch.ts";
 import { checkOrder, checkUnedited, newTags } from "./verify/base-checks.ts";
 import { checkFiles } from "./verify/files-check.ts";
 import { type Base, readBase, readFolder } from "./verify/folder.ts";
+import { entriesOf } from "./verify/journal.ts";
 import { createRunner, type OnCheck } from "./verify/runner.ts";
 import { checkGenerated, schemaStatements } from "./verify/schema-check.ts";
 import { checkOnScratch } from "./verify/scratch-checks.ts";
@@ -65,8 +66,12 @@ export async function verifyProject(options: VerifyOptions): Promise<VerifyRepor
       ? { findings: [] }
       : { findings: [], detail: "there is none: `tidemark sum` writes it", skipped: true };
   });
-  await runner.run("base", async () => withBaseProblem(checkUnedited(folder, known), base));
-  await runner.run("order", async () => withBaseProblem(checkOrder(folder, known), base));
+  const listed = () => {
+    if (entriesOf(folder) === undefined) throw runner.blocked("the journal cannot be read");
+    return folder;
+  };
+  await runner.run("base", async () => withBaseProblem(checkUnedited(listed(), known), base));
+  await runner.run("order", async () => withBaseProblem(checkOrder(listed(), known), base));
   await runner.run("sql", () => checkSql(readable(), newTags(folder, known)));
   await checkOnScratch({
     ...{ runner, folder, base: known, readable, statements, ledgerSchema, signal },

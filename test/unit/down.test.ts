@@ -55,7 +55,7 @@ describe("what a down file loses", () => {
   test("tables, columns and sequences that it drops; what is computed is not lost", async () => {
     const sql = `DROP TABLE "public"."users", app."Odd"; alter table public.t drop column a, drop column "b c",
       add column d text; drop index i; drop view v; alter table t drop constraint c; drop sequence s;
-      alter table public.t drop column sum`;
+      alter table public.t drop column sum; alter type pair drop attribute a`;
     const sum = {
       ...{ kind: "column", name: "public.t.sum", change: "unexpected" as const, within: [] },
       found: "integer generated always as (a + b) stored",
@@ -66,6 +66,7 @@ describe("what a down file loses", () => {
       "column t.a",
       'column t."b c"',
       "sequence s",
+      "attribute pair.a",
     ]);
   });
 

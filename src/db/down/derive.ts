@@ -6,7 +6,7 @@ import {
   planCatalog,
 } from "../catalog.ts";
 import type { Replay } from "../scratch/replay.ts";
-import { emptyReturns, lossesOf } from "./loss.ts";
+import { dropsOfOld, emptyReturns, lossesOf } from "./loss.ts";
 import { portable } from "./portable.ts";
 import { type Proof, proveDown, readState, refusalOf, type StateBefore } from "./prove.ts";
 import { inverseRenames } from "./renames.ts";
@@ -38,7 +38,13 @@ export async function deriveDown(replay: Replay, index: number): Promise<Derived
 
   const { statements, differences, problem } = await planBack(replay, before, migration.sql);
   if (problem !== undefined) return irreversible(migration.tag, problem, statements);
-  const loses = await lossesOf(statements.map((sql) => `${sql};`).join("\n"), differences);
+  const sql = statements.map((statement) => `${statement};`).join("\n");
+  const old = await dropsOfOld(sql, differences);
+  if (old.length > 0) {
+    const reason = `the way back would drop what was there before, with its rows: ${old.join(", ")}`;
+    return irreversible(migration.tag, reason, statements);
+  }
+  const loses = await lossesOf(sql, differences);
   const text = downText({
     tag: migration.tag,
     statements,
@@ -68,7 +74,15 @@ interface WayBack {
 }
 
 async function planBack(replay: Replay, before: StateBefore, sql: string): Promise<WayBack> {
-  const { done: first, catalog: after } = await tryRenames(replay, await inverseRenames(sql));
+  const {
+    done: first,
+    catalog: after,
+    taken,
+  } = await tryRenames(replay, await inverseRenames(sql));
+  if (taken !== undefined) {
+    const problem = `the old name was given to something else: ${taken}`;
+    return { statements: [], differences: [], problem };
+  }
   const { differences } = compareCatalogs(before.catalog, after);
   const known = new Set(before.roles);
   const roles = (await replay.madeRoles())
@@ -92,17 +106,22 @@ async function planBack(replay: Replay, before: StateBefore, sql: string): Promi
   }
 }
 
+// A column, table, schema, object of that name is there.
+const DUPLICATE: ReadonlySet<string> = new Set(["42701", "42P07", "42P06", "42710"]);
+
 /** The renames that can be taken back (something may have been dropped since), and the catalog then. */
 async function tryRenames(replay: Replay, renames: readonly string[]) {
-  if (renames.length === 0) return { done: [], catalog: await replay.catalog() };
+  let taken: string | undefined;
+  if (renames.length === 0) return { done: [], catalog: await replay.catalog(), taken };
   const copy = await replay.copy();
   try {
     const done: string[] = [];
     for (const rename of renames) {
       const refusal = await refusalOf(() => copy.run("rename", rename));
       if (refusal === undefined) done.push(rename);
+      else if (DUPLICATE.has(refusal.recorded?.sqlState ?? "")) taken ??= serverReason(refusal);
     }
-    return { done, catalog: await copy.catalog() };
+    return { done, catalog: await copy.catalog(), taken };
   } finally {
     await copy.drop();
   }

@@ -26,11 +26,46 @@ export async function lossesOf(
   return [...dropped.filter((what) => !computed.has(what)), ...narrowed];
 }
 
+/**
+ * What a down file would drop although it was there before the migration (a partition that was attached,
+ * a column that cannot be changed in place): it would come back without its rows.
+ *
+ * @param differences what it undoes: of the catalog after the migration (found) from the one before
+ */
+export async function dropsOfOld(
+  sql: string,
+  differences: readonly Difference[],
+): Promise<readonly string[]> {
+  const made = new Set(
+    differences.flatMap(({ change, kind, name }) =>
+      change === "unexpected" ? [`${kind} ${shortName(name)}`] : [],
+    ),
+  );
+  const schemas = differences.flatMap(({ change, kind, name }) =>
+    change === "unexpected" && kind === "schema" ? [`${name}.`] : [],
+  );
+  // What was computed is computed again.
+  const computed = new Set(
+    differences.flatMap((difference) =>
+      difference.change === "different" && difference.property === "generated"
+        ? [`${difference.kind} ${shortName(difference.name)}`]
+        : [],
+    ),
+  );
+  return (await dropsIn(sql))
+    .filter(({ kind }) => kind !== "sequence")
+    .filter(({ path }) => !schemas.some((schema) => `${shortPath(path)}`.startsWith(schema)))
+    .map(({ kind, path }) => `${kind === "attribute" ? "type attribute" : kind} ${shortPath(path)}`)
+    .filter((what) => !made.has(what) && !computed.has(what));
+}
+
 /** What the migration dropped: it comes back, its rows do not. A line each. */
 export function emptyReturns(differences: readonly Difference[]): readonly string[] {
   return differences.flatMap((difference) =>
     difference.change === "missing" && holdsRows(difference)
-      ? [`${difference.kind} ${shortName(difference.name)}${obstacle(difference.expected)}`]
+      ? [
+          `${difference.kind} ${shortName(difference.name)}${obstacle(difference.kind, difference.expected)}`,
+        ]
       : [],
   );
 }
@@ -49,8 +84,9 @@ function isColumnType({ kind, property }: Difference & { readonly change: "diffe
   return kind === "column" && property === "type";
 }
 
-/** Such a column cannot be added to a table with rows. */
-function obstacle(definition = ""): string {
+/** A column that cannot be added to a table with rows; a sequence that begins anew. */
+function obstacle(kind: string, definition = ""): string {
+  if (kind === "sequence") return " (it begins anew: set it behind the largest value in use)";
   return / not null\b/.test(definition) && !/ default | identity|generated /.test(definition)
     ? " (not null, without a default: fails where the table has rows)"
     : "";

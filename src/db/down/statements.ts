@@ -32,7 +32,7 @@ export function pathOfTexts(items: readonly Text[] | undefined): readonly string
 
 /** Something with rows that a file drops. */
 export interface Drop {
-  readonly kind: "table" | "sequence" | "foreign table" | "column";
+  readonly kind: "table" | "sequence" | "foreign table" | "column" | "attribute";
   /** Schema where it is written, table, column. */
   readonly path: readonly string[];
 }
@@ -71,11 +71,18 @@ interface AlterTree {
   }[];
 }
 
+const COLUMN_KINDS: Readonly<Record<string, Drop["kind"]>> = {
+  OBJECT_TABLE: "column",
+  OBJECT_FOREIGN_TABLE: "column",
+  OBJECT_TYPE: "attribute",
+};
+
 function droppedColumns({ relation = {}, objtype, cmds = [] }: AlterTree): readonly Drop[] {
-  if (objtype !== "OBJECT_TABLE") return [];
+  const kind = COLUMN_KINDS[objtype ?? ""];
+  if (kind === undefined) return [];
   return cmds.flatMap(({ AlterTableCmd: command }) =>
     command?.subtype === "AT_DropColumn" && command.name !== undefined
-      ? [{ kind: "column" as const, path: [...pathOfRelation(relation), command.name] }]
+      ? [{ kind, path: [...pathOfRelation(relation), command.name] }]
       : [],
   );
 }

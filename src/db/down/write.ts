@@ -61,23 +61,27 @@ export async function writeDownFiles(options: DownFilesOptions): Promise<DownFil
   if (!force) refusePersons(history, indexes, there);
 
   const { migrations } = history;
-  const files = await withScratchServer(scratch, (server) =>
+  const derived = await withScratchServer(scratch, (server) =>
     withReplay({ server, migrations, ledgerSchema, signal }, async (replay) => {
-      const written: WrittenDown[] = [];
+      const written: (WrittenDown & { readonly text: string })[] = [];
       for (const [number, index] of indexes.entries()) {
         const tag = tagAt(history, index);
         options.onDown?.(tag, number + 1, indexes.length);
-        const { text, ...derived } = await deriveDown(replay, index);
+        const { text, ...found } = await deriveDown(replay, index);
         const file = join(dir, downFileOf(tag));
         const before = there.get(tag);
-        if (before !== text) await writeFile(file, text);
         const outcome =
           before === undefined ? "written" : before === text ? "unchanged" : "renewed";
-        written.push({ tag, file, outcome, ...derived });
+        written.push({ tag, file, outcome, ...found, text });
       }
       return written;
     }),
   );
+  // All or none: the sum must list what is there.
+  for (const { file, outcome, text } of derived) {
+    if (outcome !== "unchanged") await writeFile(file, text);
+  }
+  const files = derived.map(({ text: _text, ...written }) => written);
   return { files, sum: await writeSumFile(dir) };
 }
 

@@ -2,9 +2,9 @@ import { MigrateError } from "../migrate/index.ts";
 import {
   type ActingRole,
   readRoles,
+  refuseServerWide,
   type ScratchDatabase,
   type ScratchServer,
-  serverWideIn,
 } from "../scratch.ts";
 import type { Catalog, Difference } from "./catalogs.ts";
 import type { LiveDatabase } from "./live.ts";
@@ -104,19 +104,6 @@ function isOfMaker(
   if (change !== "different") return false;
   const { property } = difference;
   return property === "owner" || [...makers, role].some((name) => property === `grants to ${name}`);
-}
-
-async function refuseServerWide(files: readonly AppliedFile[]): Promise<void> {
-  const statements = await serverWideIn(files);
-  if (statements.length === 0) return;
-  const list = statements.map(({ file, label }) => `\n  ${file}: ${label}`).join("");
-  throw new MigrateError({
-    code: "config",
-    fact: `The migrations change what all databases of a server share:${list}`,
-    remedy:
-      "Nothing was compared: on the server of --scratch-url others would see it. " +
-      "Leave --scratch-url away: an embedded PostgreSQL, thrown away, is used then.",
-  });
 }
 
 async function refuseMissingRoles(server: ScratchServer, named: readonly string[]): Promise<void> {

@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { mkdir, readdir, rm, stat } from "node:fs/promises";
+import { hostname } from "node:os";
 import { join } from "node:path";
 import { openSession } from "../pool/open-session.ts";
 
@@ -24,7 +25,7 @@ export async function withEmbedded<T>(
     await destroyEmbeddedServer({ dir: left });
     await rm(left, { recursive: true, force: true });
   });
-  const own = join(all, `${process.pid}-${randomBytes(4).toString("hex")}`);
+  const own = join(all, `${process.pid}-${randomBytes(4).toString("hex")}-${hostname()}`);
   await mkdir(all, { recursive: true });
   try {
     const server = await acquireEmbeddedServer({
@@ -64,14 +65,16 @@ async function createWorker(url: string): Promise<string> {
   return worker.href;
 }
 
-/** Servers of processes that were killed. A young one may be another machine's, in a shared folder. */
+/** Servers of processes that were killed. */
 async function clearLeftBehind(all: string, destroy: (dir: string) => Promise<void>) {
   const names = await readdir(all).catch(() => []);
   for (const name of names) {
     const folder = join(all, name);
     const pid = Number.parseInt(name, 10);
     const info = await stat(folder).catch(() => undefined);
-    if (!info || Number.isNaN(pid) || isAlive(pid) || Date.now() - info.mtimeMs < HOUR_MS) continue;
+    if (!info || Number.isNaN(pid) || isAlive(pid)) continue;
+    // A young one may be another machine's, in a shared folder.
+    if (!name.endsWith(`-${hostname()}`) && Date.now() - info.mtimeMs < HOUR_MS) continue;
     // Another may be clearing it away.
     await destroy(folder).catch(() => undefined);
   }

@@ -3,6 +3,7 @@ import { DatabaseMigrator, type Migration, type StatusReport } from "../migrate/
 import type { ScratchDatabase, ScratchServer } from "../scratch.ts";
 import { APPLY_LEDGER, applyFile } from "./apply-file.ts";
 import { readRoles } from "./roles.ts";
+import { refuseServerWide } from "./server-wide.ts";
 import { stageHistory } from "./staged.ts";
 
 export interface ReplayOptions {
@@ -50,6 +51,7 @@ export async function withReplay<T>(
   { server, migrations, ledgerSchema, signal }: ReplayOptions,
   use: (replay: Replay) => Promise<T>,
 ): Promise<T> {
+  if (!server.isOwn) await refuseServerWide(migrations);
   const roles = await readRoles(migrations.map(({ sql }) => sql));
   await server.lendRoles(roles.named);
   const there = new Set(await server.listRoles());

@@ -1,4 +1,5 @@
 import { loadModule, parseSync } from "libpg-query";
+import { MigrateError } from "../migrate/index.ts";
 
 export interface NamedFile {
   readonly file: string;
@@ -72,4 +73,23 @@ function labelOf(kind: string, tree: Tree): string | undefined {
     default:
       return ALWAYS[kind];
   }
+}
+
+/**
+ * Refuses files that change what all databases of a server share: on another's server others would see
+ * it.
+ *
+ * @throws MigrateError `config`, naming each statement
+ */
+export async function refuseServerWide(files: Parameters<typeof serverWideIn>[0]): Promise<void> {
+  const statements = await serverWideIn(files);
+  if (statements.length === 0) return;
+  const list = statements.map(({ file, label }) => `\n  ${file}: ${label}`).join("");
+  throw new MigrateError({
+    code: "config",
+    fact: `The migrations change what all databases of a server share:${list}`,
+    remedy:
+      "Nothing was compared: on the server of --scratch-url others would see it. " +
+      "Leave --scratch-url away: an embedded PostgreSQL, thrown away, is used then.",
+  });
 }

@@ -18,7 +18,7 @@ begin
       where c.relkind in ('r', 'p', 'v', 'm', 'S', 'f') and not c.relispartition
         and n.nspname !~ '^pg_' and n.nspname not in ('information_schema', ${ledger}, 'tidemark_scratch')
         and not exists (select from pg_depend d where d.objid = c.oid
-          and d.classid = 'pg_class'::regclass and d.deptype in ('e', 'i'))
+          and d.classid = 'pg_class'::regclass and d.objsubid = 0 and d.deptype in ('e', 'i'))
     union all
     select 2, format('drop type if exists %I.%I cascade', n.nspname, t.typname)
       from pg_type t join pg_namespace n on n.oid = t.typnamespace

@@ -111,21 +111,25 @@ async function madeByHand(
     }
     await replay.advance(index + 1);
     const after = await replay.catalog();
-    for (const { kind, name, change } of compareCatalogs(before, after).differences) {
+    for (const difference of compareCatalogs(before, after).differences) {
       // What lies in a table is by hand where the table is, not where something of it was changed.
-      if (change === "unexpected") made.set(`${kind} ${name}`, tag);
+      if (difference.change !== "missing") made.set(keyOf(difference), tag);
     }
     before = after;
   }
   return made;
 }
 
+function keyOf(difference: Difference): string {
+  const { kind, name } = difference;
+  return difference.change === "different"
+    ? `${kind} ${name}: ${difference.property}`
+    : `${kind} ${name}`;
+}
+
 /** Its own, or that of the table that was made with it. */
-function ownerOf(
-  { kind, name, within }: Difference,
-  made: ReadonlyMap<string, string>,
-): string | undefined {
-  return [`${kind} ${name}`, ...within.map((outer) => `table ${outer}`)]
+function ownerOf(difference: Difference, made: ReadonlyMap<string, string>): string | undefined {
+  return [keyOf(difference), ...difference.within.map((outer) => `table ${outer}`)]
     .map((object) => made.get(object))
     .find((tag) => tag !== undefined);
 }

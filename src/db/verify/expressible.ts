@@ -11,10 +11,52 @@ export interface Judged {
  * those of which Drizzle has a say: it knows no functions, triggers, partitions, grants or comments.
  */
 export function judge(differences: readonly Difference[]): readonly Judged[] {
+  const renamed = renamedWithTheirTable(differences);
   return differences.flatMap((difference) => {
+    if (renamed.has(difference)) return [];
     const verdict = verdictOf(difference);
     return verdict === undefined ? [] : [{ difference, verdict }];
   });
+}
+
+/** Where nothing but the sequence's name can differ. */
+const SEQUENCE_ALONE: Readonly<Record<string, RegExp>> = {
+  default: /^nextval\(/,
+  identity: /^sequence \S+$/,
+};
+
+/**
+ * A table or column that is renamed keeps the names that PostgreSQL has given to its primary key and its
+ * sequence: drizzle-kit does not rename them, and Drizzle does not know them.
+ */
+function renamedWithTheirTable(differences: readonly Difference[]): ReadonlySet<Difference> {
+  const missing = differences.filter(({ change }) => change === "missing");
+  const unexpected = differences.filter(({ change }) => change === "unexpected");
+  const pairs = missing.flatMap((one) => {
+    const other = unexpected.find((candidate) => isSameUnderAnotherName(one, candidate));
+    return other === undefined ? [] : [one, other];
+  });
+  const defaults = differences.filter(
+    (difference) =>
+      difference.change === "different" &&
+      [difference.expected, difference.found].every((text) =>
+        SEQUENCE_ALONE[difference.property]?.test(text),
+      ),
+  );
+  return new Set([...pairs, ...defaults]);
+}
+
+function isSameUnderAnotherName(one: Difference, other: Difference): boolean {
+  if (one.kind !== other.kind || one.change !== "missing" || other.change !== "unexpected") {
+    return false;
+  }
+  if (one.kind === "sequence") return one.name.endsWith("_seq") && other.name.endsWith("_seq");
+  return (
+    one.kind === "constraint" &&
+    one.expected === other.found &&
+    /^PRIMARY KEY\b/.test(one.expected ?? "") &&
+    one.within.join() === other.within.join()
+  );
 }
 
 function verdictOf(difference: Difference): Judged["verdict"] | undefined {
@@ -25,7 +67,9 @@ function verdictOf(difference: Difference): Judged["verdict"] | undefined {
     case "unexpected":
       return isSaidInSqlOnly(difference.kind, difference.found) ? undefined : "unless-by-hand";
     case "different":
-      return isOfSqlOnly(difference) ? undefined : "wrong";
+      if (isOfSqlOnly(difference)) return undefined;
+      // A policy that is written by hand needs it.
+      return difference.property === "row level security" ? "unless-by-hand" : "wrong";
   }
 }
 
@@ -49,13 +93,18 @@ function isSaidInSqlOnly(kind: string, definition = ""): boolean {
   return kind === "table" && /\bpartition of\b/i.test(definition);
 }
 
+/** What Drizzle sets of views alone: `security_invoker`, `fillfactor`. */
+const OF_VIEWS: ReadonlySet<string> = new Set(["options", "storage parameters"]);
+
 /** Properties that no Drizzle schema can set. */
 const SQL_ONLY =
-  /^(owner|grants\b.*|comment|storage|compression|statistics target|statistics|replica identity|persistence|storage parameters|partition(ed)? .*|forced row level security|validated|usable|clustered|security label|fires|options|inherits)$/;
+  /^(owner|grants\b.*|comment|collation|storage|compression|statistics target|statistics|replica identity|persistence|storage parameters|partition(ed)? .*|forced row level security|validated|usable|clustered|security label|fires|options|inherits)$/;
 
 function isOfSqlOnly(difference: Difference & { readonly change: "different" }): boolean {
-  if (SQL_ONLY.test(difference.property)) return true;
   const { kind, property, expected, found } = difference;
+  const isView = kind === "view" || kind === "materialized view";
+  if (isView && OF_VIEWS.has(property)) return false;
+  if (SQL_ONLY.test(property)) return true;
   return (
     property === "definition" &&
     (kind === "index" || kind === "constraint") &&

@@ -50,8 +50,9 @@ export interface Base {
  */
 export async function readBase(dir: string, ref: string): Promise<Base> {
   const commit = await git(dir, ref, ["rev-parse", "--verify", "--quiet", `${ref}^{commit}`]);
-  // Without a common commit (a shallow clone), the base itself is what is held against.
-  const fork = await git(dir, ref, ["merge-base", "HEAD", commit.trim()]).catch(() => commit);
+  const fork = await git(dir, ref, ["merge-base", "HEAD", commit.trim()]).catch((cause) => {
+    throw noBase(ref, dir, new Error("no common commit is here, as in a shallow clone", { cause }));
+  });
   const [tip, left] = await Promise.all(
     [commit, fork].map((at) => readCommit(dir, ref, at.trim())),
   );
@@ -88,8 +89,9 @@ async function git(dir: string, ref: string, args: readonly string[]): Promise<s
 }
 
 function noBase(ref: string, dir: string, cause: unknown): MigrateError {
-  const { code, stderr } = cause as { code?: unknown; stderr?: string };
-  const missing = code === "ENOENT" ? "git is not installed" : stderr?.trim().split("\n")[0];
+  const { code, stderr, message } = cause as Error & { code?: unknown; stderr?: string };
+  const said = stderr === undefined ? message : stderr.trim().split("\n")[0];
+  const missing = code === "ENOENT" ? "git is not installed" : said;
   return new MigrateError({
     code: "usage",
     fact: `The base ${ref} cannot be read in ${dir}: ${missing || "git knows no such commit"}.`,

@@ -69,7 +69,7 @@ export function handWritten(folder: FolderState): ReadonlySet<string> {
   const snapshots = (entriesOf(folder) ?? []).map(
     (entry) => [entry.tag, snapshotAt(folder, snapshotPath(entry))] as const,
   );
-  const contents = new Map(
+  const contents = new Map<string, string>(
     snapshots.flatMap(([, snapshot]) =>
       typeof snapshot === "object" ? [[snapshot.id, snapshot.content] as const] : [],
     ),
@@ -77,9 +77,22 @@ export function handWritten(folder: FolderState): ReadonlySet<string> {
   return new Set(
     snapshots.flatMap(([tag, snapshot]) =>
       // Without one there is nothing that drizzle-kit could have written it from.
-      typeof snapshot !== "object" || contents.get(snapshot.prevId) === snapshot.content
+      typeof snapshot !== "object" ||
+      contents.get(snapshot.prevId) === snapshot.content ||
+      (!contents.has(snapshot.prevId) && isOfNothing(snapshot.content))
         ? [tag]
         : [],
     ),
   );
+}
+
+const OBJECTS = ["tables", "enums", "schemas", "sequences", "roles", "policies", "views"];
+
+/** A first migration that is written by hand follows nothing, and its schema is empty. */
+function isOfNothing(content: string): boolean {
+  const snapshot = JSON.parse(content) as Readonly<Record<string, unknown>>;
+  return OBJECTS.every((kind) => {
+    const found = snapshot[kind] ?? {};
+    return typeof found === "object" && Object.keys(found).length === 0;
+  });
 }

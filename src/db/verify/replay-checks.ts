@@ -1,4 +1,11 @@
-import { irreversibleReason, proveDown, readState, reasonOf } from "../down.ts";
+import {
+  irreversibleReason,
+  lossesOf,
+  proveDown,
+  readState,
+  reasonOf,
+  rowWritesIn,
+} from "../down.ts";
 import {
   downFileOf,
   type History,
@@ -54,6 +61,8 @@ export interface DownCheckOptions {
   readonly history: History;
   /** Texts of the down files that are there. */
   readonly downs: ReadonlyMap<Tag, string>;
+  /** Migrations whose down files the base has. */
+  readonly atBase: ReadonlySet<Tag>;
   /** Migrations whose down files to prove: the others were, when they were new. */
   readonly isDue: (tag: Tag) => boolean;
   /** Migrations that run on an empty database, counted from the first. */
@@ -63,9 +72,9 @@ export interface DownCheckOptions {
 
 /** Down, a look, and up again, for each down file; and none is missing. */
 export async function checkDowns(replay: Replay, options: DownCheckOptions): Promise<Outcome> {
-  const { history, downs, isDue, count, onProof } = options;
+  const { history, downs, isDue, count, onProof, atBase } = options;
   const due = history.migrations.filter(({ tag }) => isDue(tag));
-  const findings: Finding[] = [...missingDowns(history, downs, due)];
+  const findings: Finding[] = [...missingDowns(history, downs, due, atBase)];
   const present = due.filter(({ tag }) => downs.has(tag));
   const provable = present.filter(
     ({ index, tag }) => index < count && reasonIn(downs, tag) === undefined,
@@ -101,11 +110,13 @@ function missingDowns(
   { migrations }: History,
   downs: ReadonlyMap<Tag, string>,
   due: readonly Migration[],
+  atBase: ReadonlySet<Tag>,
 ): readonly Finding[] {
   const first = migrations.findIndex(({ tag }) => downs.has(tag));
-  if (first === -1) return [];
+  const isExpected = ({ tag, index }: Migration) =>
+    atBase.has(tag) || (first !== -1 && index > first);
   return due
-    .filter(({ tag, index }) => index > first && !downs.has(tag))
+    .filter((migration) => isExpected(migration) && !downs.has(migration.tag))
     .map(({ tag, file }) => ({
       level: "error",
       fact: `${downNameOf(file, tag)} is not there: ${tag} has no way back.`,
@@ -139,13 +150,28 @@ async function proofFinding(
   await replay.advance(index + 1);
   const proof = await proveDown(replay, before, { file, sql });
   const reason = reasonOf(proof);
-  if (reason === undefined) return undefined;
+  if (reason === undefined) return undeclared(file, sql);
   return {
     level: "error",
     fact: `${file} does not lead back: ${reason}.`,
     remedy: `\`tidemark down ${tag}\` works it out anew; what cannot be taken back says \`-- irreversible: <why>\` in its first line.`,
     file,
     ...(proof.kind === "refused" && placeOf(proof.error)),
+  };
+}
+
+/** It leads back, and destroys more than it says. */
+async function undeclared(file: string, sql: string): Promise<Finding | undefined> {
+  const said = sql.match(/^-- loses: .*$/gm)?.join("\n") ?? "";
+  const drops = await lossesOf(sql, []);
+  const writes = (await rowWritesIn(sql)).filter((what) => /\b(DELETE|TRUNCATE)\b/.test(what));
+  const missing = [...drops.filter((what) => !said.includes(what)), ...(said === "" ? writes : [])];
+  if (missing.length === 0) return undefined;
+  return {
+    level: "warning",
+    fact: `${file} loses what it does not declare: ${missing.join(", ")}.`,
+    remedy: "Write a line for each at its beginning: `-- loses: <what>`.",
+    file,
   };
 }
 

@@ -75,7 +75,9 @@ async function checkWhole(
   await runner.run("drizzle", async () => {
     needed();
     return checkDrizzle(replay, {
-      statements: await statements,
+      statements: await statements.catch(() => {
+        throw runner.blocked("drizzle-kit cannot say what the schema is");
+      }),
       ledgerSchema,
       handWritten: handWritten(folder),
       again: withReplay,
@@ -94,6 +96,11 @@ async function checkBack(
     const news = newTags(folder, base);
     return checkDowns(replay, {
       ...{ history, downs, count },
+      atBase: new Set(
+        history.migrations.flatMap(({ tag }) =>
+          base?.tip.files.has(`${tag}.down.sql`) ? [tag] : [],
+        ),
+      ),
       isDue: (tag) => news === undefined || news.has(tag) || isRenewed(tag, base, downs),
       onProof: (tag, number, total) => runner.progress("down", `${number} of ${total}: ${tag}`),
     });
