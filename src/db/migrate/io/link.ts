@@ -30,15 +30,11 @@ export class Link {
   #lost: Loss;
   #onFailpoint: OnFailpoint | undefined;
   #handshakePid = 0;
-  #dead: SessionLost | undefined;
 
   constructor(client: Client, lost: Loss, onFailpoint: OnFailpoint | undefined) {
     this.#client = client;
     this.#lost = lost;
     this.#onFailpoint = onFailpoint;
-    lost.promise.catch((reason: SessionLost) => {
-      this.#dead ??= reason;
-    });
   }
 
   /** The pool's first query makes it connect: `reserve()` alone would wait for ever. */
@@ -53,7 +49,7 @@ export class Link {
       giveUpAfter(bounds.answerTimeoutMs ?? Number.POSITIVE_INFINITY, this.#lost, () => false),
     ];
     try {
-      const result = await Promise.race([query, this.#lost.promise]);
+      const result = await this.#lost.race(query);
       await this.#hook("after", name);
       return this.#replyOf(result, []);
     } catch (error) {
@@ -66,15 +62,15 @@ export class Link {
   }
 
   async reserve(): Promise<Session> {
-    const reserved = await Promise.race([this.#client.reserve(), this.#lost.promise]);
+    const reserved = await this.#lost.race(this.#client.reserve());
     return {
       handshakePid: () => this.#handshakePid,
       serverVersion: versionNumber(String(this.#client.parameters.server_version ?? "")),
       send: (name, text, onRow) => this.#send(reserved, name, text, onRow),
       close: async () => {
-        const wasDead = this.#dead !== undefined;
+        const wasDead = this.#lost.reason() !== undefined;
         if (!wasDead) reserved.release();
-        this.#dead ??= new SessionLost("the session was closed");
+        this.#lost.reject(new SessionLost("the session was closed"));
         // Of a dead one the driver would wait for what never comes.
         await closeClient(this.#client, wasDead ? 0 : CLOSE_S);
       },
@@ -88,7 +84,8 @@ export class Link {
     onRow: ((row: Row) => void) | undefined,
   ): Promise<Sent> {
     await this.#hook("before", name);
-    if (this.#dead !== undefined) throw this.#dead;
+    const dead = this.#lost.reason();
+    if (dead !== undefined) throw dead;
     const rows: Row[] = [];
     const query = reserved.unsafe(text);
     // A statement of the user's may return any number of rows: ours are few.
@@ -96,7 +93,7 @@ export class Link {
       if (onRow === undefined) rows.push(row);
       else onRow(row);
     });
-    const reply = Promise.race([running, this.#lost.promise]).then(
+    const reply = this.#lost.race(running).then(
       async (result) => {
         await this.#hook("after", name);
         return this.#replyOf(result, rows);
@@ -121,10 +118,10 @@ export class Link {
   /** An error without a severity is the driver's: what it does next cannot be trusted. */
   #settle(error: unknown): unknown {
     if (isServerError(error) && !isFatal(error)) return error;
-    this.#dead ??=
-      error instanceof SessionLost ? error : new SessionLost(messageOf(error), { cause: error });
-    this.#lost.reject(this.#dead);
-    return this.#dead;
+    this.#lost.reject(
+      error instanceof SessionLost ? error : new SessionLost(messageOf(error), { cause: error }),
+    );
+    return this.#lost.reason();
   }
 
   #replyOf(result: unknown, streamed: readonly Row[]): Reply {

@@ -10,20 +10,47 @@ export class NoAnswer extends SessionLost {}
 
 const ANSWER_AFTER_ABORT_MS = 5_000;
 
-/** The end of a connection, to be raced by every wait. */
+/** The end of a connection, which comes once. */
 export interface Loss {
-  readonly promise: Promise<never>;
+  /** Ends all waits, and those to come. The first reason counts. */
   readonly reject: (reason: SessionLost) => void;
+  /** Waits for the work, or for the loss where that comes first. */
+  readonly race: <T>(work: PromiseLike<T>) => Promise<T>;
+  /** Undefined as long as the connection is there. */
+  readonly reason: () => SessionLost | undefined;
 }
 
 export function lossOfConnection(): Loss {
-  let reject: (reason: SessionLost) => void = () => undefined;
-  const promise = new Promise<never>((_resolve, rejectIt) => {
-    reject = rejectIt;
-  });
-  // Nobody may be waiting at the moment it happens.
-  promise.catch(() => undefined);
-  return { promise, reject };
+  let lost: SessionLost | undefined;
+  // By hand: each Promise.race against one promise that lives as long as the connection would keep
+  // its message and the reply in memory until then.
+  const waits = new Set<(reason: SessionLost) => void>();
+  return {
+    reject: (reason) => {
+      lost ??= reason;
+      for (const end of waits) end(lost);
+      waits.clear();
+    },
+    race: (work) =>
+      new Promise((resolve, reject) => {
+        waits.add(reject);
+        work.then(
+          (value) => {
+            waits.delete(reject);
+            resolve(value);
+          },
+          (error: unknown) => {
+            waits.delete(reject);
+            reject(error);
+          },
+        );
+        if (lost !== undefined) {
+          waits.delete(reject);
+          reject(lost);
+        }
+      }),
+    reason: () => lost,
+  };
 }
 
 /** A server that swallows everything must not hold a process that was told to stop. */

@@ -1,5 +1,5 @@
 import { prefixOf } from "./checksum.ts";
-import { fence, limits, ownSettings } from "./lease-sql.ts";
+import { fence, limits, ownLimits, ownSettings } from "./lease-sql.ts";
 import type { ParsedStep, Part } from "./parts.ts";
 import type { Step } from "./plan.ts";
 import { type NewEvent, type RecordContext, record, type Subject } from "./record-sql.ts";
@@ -102,7 +102,7 @@ export function transactionMessage(
     `select ${statements.length} as ${MARKER}`,
     "set constraints all immediate",
     ...leaveNothingBehind(context.lease.direct),
-    limits(serverVersion),
+    ownLimits(serverVersion),
     `select ${statements.length + 1} as ${MARKER}`,
     ...recordEnd(context, part),
     "commit",
