@@ -7,6 +7,7 @@ export interface MigrateFlags extends CommonFlags {
   readonly to?: string;
   readonly dryRun?: boolean;
   readonly allowOutOfOrder?: boolean;
+  readonly allowExisting?: boolean;
 }
 
 /** `tidemark migrate`: applies what is pending, or says what it would apply. */
@@ -50,10 +51,11 @@ async function preview(context: CommandContext, flags: MigrateFlags): Promise<nu
   return 0;
 }
 
-function planOptions({ to, allowOutOfOrder }: MigrateFlags) {
+function planOptions({ to, allowOutOfOrder, allowExisting }: MigrateFlags) {
   return {
     ...(to !== undefined && { to }),
     ...(allowOutOfOrder !== undefined && { allowOutOfOrder }),
+    ...(allowExisting !== undefined && { allowExisting }),
   };
 }
 

@@ -15,7 +15,7 @@ export interface RunnerTask {
   readonly runners?: number;
   /** How far the process's clock is from the right time, in milliseconds. */
   readonly clockMs?: number;
-  readonly migrate?: Pick<MigrateOptions, "to" | "allowOutOfOrder">;
+  readonly migrate?: Pick<MigrateOptions, "to" | "allowOutOfOrder" | "allowExisting">;
   /**
    * Where the process is to send itself a signal; SIGKILL when none is named. At a point of
    * that name, or at the nth of all, from 0.
@@ -90,7 +90,12 @@ export async function startRunner(): Promise<Runner> {
   });
   return {
     child,
-    start: (task) => child.send(task),
+    // The tests fill their databases first.
+    start: (task) =>
+      child.send({
+        ...task,
+        migrate: { allowExisting: true, ...task.migrate },
+      } satisfies RunnerTask),
     end,
     atFailpoint,
     looksAgain: (times) =>

@@ -141,7 +141,6 @@ describe("a folder that cannot be run is refused before anything is created:", (
     expect(await tidemark("migrate")).toMatchInlineSnapshot(`
       "exit code 2
       --- stderr
-      created the ledger in schema tidemark
       error (history_invalid) drizzle/0002_first_note.sql:3:1: syntax error at or near "VALUE"
 
       1 | INSERT INTO "notes"
@@ -178,7 +177,6 @@ describe("a folder that cannot be run is refused before anything is created:", (
     expect(await tidemark("migrate")).toMatchInlineSnapshot(`
       "exit code 2
       --- stderr
-      created the ledger in schema tidemark
       error (history_invalid) drizzle/0002_first_note.sql:2:7: a NUL byte, which PostgreSQL cannot read
 
       1 | select 1;
@@ -198,7 +196,6 @@ describe("a folder that cannot be run is refused before anything is created:", (
     expect(await tidemark("migrate")).toMatchInlineSnapshot(`
       "exit code 2
       --- stderr
-      created the ledger in schema tidemark
       error (history_invalid) drizzle/0002_first_note.sql:1:2: a NUL byte, which PostgreSQL cannot read
 
       1 | s␀e␀l␀e␀c␀t␀ ␀'␀�␀'␀;␀
@@ -215,7 +212,6 @@ describe("a folder that cannot be run is refused before anything is created:", (
     expect(await tidemark("migrate")).toMatchInlineSnapshot(`
       "exit code 2
       --- stderr
-      created the ledger in schema tidemark
       error (history_invalid) drizzle/0002_first_note.sql:2:12: bytes that are not UTF-8
 
       1 | select 1;

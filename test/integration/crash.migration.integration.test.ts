@@ -40,7 +40,7 @@ describe("a runner killed with SIGKILL", () => {
     const messages = await messagesOfARun(history.dir);
     expect(messages).toEqual([
       "look",
-      "find-drizzle",
+      "find-existing",
       "bootstrap",
       "look",
       "take",

@@ -8,6 +8,7 @@ import { createDatabase, onServer, type TestDatabase, urlOfDatabase } from "../h
 import { expectSameStory, projectFolder, readCopy } from "../helpers/event-copy.ts";
 import type { HistoryFolder } from "../helpers/history.ts";
 import { readLedgerContent } from "../helpers/ledger.ts";
+import { FilledDatabaseMigrator } from "../helpers/migrator.ts";
 import { runInProcess } from "../helpers/runner-process.ts";
 
 let database: TestDatabase;
@@ -95,7 +96,7 @@ describe("the event store's copy of the migration events", () => {
     await database.sql`drop schema tidemark cascade`;
     await database.sql`drop table note`;
     await folder.list(["0003_note"]);
-    await migrate();
+    await new FilledDatabaseMigrator({ url: database.url, dir: folder.dir }).migrate();
     const after = await readCopy(database.sql);
     expect(after.slice(before.length).map(({ tag, type }) => `${tag} ${type}`)).toEqual([
       "0003_note migration.started",

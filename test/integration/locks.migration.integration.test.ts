@@ -1,14 +1,11 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type postgres from "postgres";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import {
-  DatabaseMigrator,
-  type MigratorOptions,
-  type Progress,
-} from "../../src/db/migrate/index.ts";
+import type { MigratorOptions, Progress } from "../../src/db/migrate/index.ts";
 import { createDatabase, onServer, type TestDatabase, urlOfDatabase } from "../helpers/database.ts";
 import { type HistoryFolder, historyFolder } from "../helpers/history.ts";
 import { readLedgerContent, storyOf } from "../helpers/ledger.ts";
+import { FilledDatabaseMigrator } from "../helpers/migrator.ts";
 import { startRunner } from "../helpers/runner-process.ts";
 
 let database: TestDatabase;
@@ -34,7 +31,12 @@ afterEach(async () => {
 });
 
 const migrator = (options: Partial<MigratorOptions> = {}) =>
-  new DatabaseMigrator({ url: database.url, dir: folder.dir, lockTimeoutMs: 300, ...options });
+  new FilledDatabaseMigrator({
+    url: database.url,
+    dir: folder.dir,
+    lockTimeoutMs: 300,
+    ...options,
+  });
 
 describe("a migration that waits for a lock", () => {
   test("is rolled back in time, tried again with what was sent behind it, and names who holds the lock each time", async () => {

@@ -1,9 +1,10 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { DatabaseMigrator, MigrateError } from "../../src/db/migrate/index.ts";
+import { MigrateError } from "../../src/db/migrate/index.ts";
 import { tidemark } from "../helpers/cli.ts";
 import { createDatabase, type TestDatabase } from "../helpers/database.ts";
 import { type HistoryFolder, historyFolder } from "../helpers/history.ts";
 import { expectFoldToMatch } from "../helpers/ledger.ts";
+import { FilledDatabaseMigrator } from "../helpers/migrator.ts";
 import { createMigratingRole } from "../helpers/role.ts";
 import { startRunner } from "../helpers/runner-process.ts";
 
@@ -22,8 +23,8 @@ afterEach(async () => {
   await database.drop();
 });
 
-function migrator(): DatabaseMigrator {
-  return new DatabaseMigrator({ url: database.url, dir: folder.dir });
+function migrator(): FilledDatabaseMigrator {
+  return new FilledDatabaseMigrator({ url: database.url, dir: folder.dir });
 }
 
 async function failure(work: Promise<unknown>): Promise<MigrateError> {
@@ -99,12 +100,12 @@ describe("an index built concurrently that fails", () => {
     folder = await historyFolder({
       "0000_key": "create index concurrently if not exists email_key on users (email);",
     });
-    const run = new DatabaseMigrator({ url: role.url, dir: folder.dir }).migrate();
+    const run = new FilledDatabaseMigrator({ url: role.url, dir: folder.dir }).migrate();
     expect((await failure(run)).message).toContain(
       "whether it is the same could not be tried out (which takes the right to make a temporary table)",
     );
     await database.sql`drop index email_key`;
-    await new DatabaseMigrator({ url: role.url, dir: folder.dir }).migrate();
+    await new FilledDatabaseMigrator({ url: role.url, dir: folder.dir }).migrate();
     expect(await indexes()).toEqual([{ name: "email_key", valid: true }]);
     await role.drop();
   });
@@ -173,7 +174,9 @@ describe("an index built concurrently that fails", () => {
       "0000_index": "create index concurrently events_idx on closed.events (id);",
     });
     const role = await createMigratingRole(database, "");
-    const error = await failure(new DatabaseMigrator({ url: role.url, dir: folder.dir }).migrate());
+    const error = await failure(
+      new FilledDatabaseMigrator({ url: role.url, dir: folder.dir }).migrate(),
+    );
     await role.drop();
     expect(error).toMatchObject({ code: "migration_failed", tag: "0000_index" });
     expect(error.message).toContain("permission denied for schema closed");
@@ -246,7 +249,7 @@ test("a partition that is detached concurrently does not stall its readers for l
   const reader = await database.sql.reserve();
   await reader.unsafe("begin; select * from events_old");
   const kinds: string[] = [];
-  const run = new DatabaseMigrator({
+  const run = new FilledDatabaseMigrator({
     url: database.url,
     dir: folder.dir,
     lockTimeoutMs: 300,
@@ -345,7 +348,11 @@ insert into ticks select current_setting('application_name');`;
     });
     const holder = await database.sql.reserve();
     await holder.unsafe("set application_name = 'checkout'; begin; lock table ticks");
-    const run = new DatabaseMigrator({ url: database.url, dir: folder.dir, lockTimeoutMs: 2_500 });
+    const run = new FilledDatabaseMigrator({
+      url: database.url,
+      dir: folder.dir,
+      lockTimeoutMs: 2_500,
+    });
     const error = await failure(run.migrate());
     await holder.unsafe("rollback");
     holder.release();

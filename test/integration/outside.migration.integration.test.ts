@@ -1,8 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { DatabaseMigrator, type Progress } from "../../src/db/migrate/index.ts";
+import type { Progress } from "../../src/db/migrate/index.ts";
 import { createDatabase, type TestDatabase } from "../helpers/database.ts";
 import { type HistoryFolder, historyFolder } from "../helpers/history.ts";
 import { expectFoldToMatch } from "../helpers/ledger.ts";
+import { FilledDatabaseMigrator } from "../helpers/migrator.ts";
 
 const TABLE = `create table users (id integer primary key, email text, note text);
 insert into users select n, 'u' || n from generate_series(1, 1000) n;`;
@@ -24,7 +25,7 @@ async function migrate(
   onProgress?: (progress: Progress) => void,
 ) {
   folder = await historyFolder(history);
-  const migrator = new DatabaseMigrator({ url: database.url, dir: folder.dir });
+  const migrator = new FilledDatabaseMigrator({ url: database.url, dir: folder.dir });
   return migrator.migrate(onProgress ? { onProgress } : {});
 }
 

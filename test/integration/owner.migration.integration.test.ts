@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { DatabaseMigrator } from "../../src/db/migrate/index.ts";
 import { createDatabase, onServer, type TestDatabase, urlOfDatabase } from "../helpers/database.ts";
 import { type HistoryFolder, historyFolder } from "../helpers/history.ts";
+import { FilledDatabaseMigrator } from "../helpers/migrator.ts";
 import { createMigratingRole } from "../helpers/role.ts";
 
 let database: TestDatabase;
@@ -37,7 +37,7 @@ reset role;
 create index concurrently notes_body_idx on notes (body);
 create view shouting as select upper(body) as body from notes;`,
   });
-  await new DatabaseMigrator({ url: deployer.url, dir: folder.dir }).migrate();
+  await new FilledDatabaseMigrator({ url: deployer.url, dir: folder.dir }).migrate();
   const owners = await database.sql<{ owner: string; count: number }[]>`
     select owner::regrole::text as owner, count(*)::int from (
       select relowner from pg_class where relnamespace in ('public'::regnamespace, 'tidemark'::regnamespace)
@@ -47,7 +47,7 @@ create view shouting as select upper(body) as body from notes;`,
     ) objects (owner) group by owner`;
   expect(owners.map((row) => row.owner)).toEqual([owner]);
   const asApp = (folderUrl = urlOfDatabase(database.name, { user: app, password: "pw" })) =>
-    new DatabaseMigrator({ url: folderUrl, dir: folder.dir, ledgerSchema: "apps_own" });
+    new FilledDatabaseMigrator({ url: folderUrl, dir: folder.dir, ledgerSchema: "apps_own" });
   await folder.write("0000_tables", "alter table notes add column own text;");
   await folder.list(["0000_tables"]);
   await database.sql.unsafe(`create schema apps_own authorization ${app}`);

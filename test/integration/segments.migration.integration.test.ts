@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { DatabaseMigrator } from "../../src/db/migrate/index.ts";
 import { createDatabase, type TestDatabase } from "../helpers/database.ts";
 import { type HistoryFolder, historyFolder } from "../helpers/history.ts";
 import { expectFoldToMatch } from "../helpers/ledger.ts";
+import { FilledDatabaseMigrator } from "../helpers/migrator.ts";
 import { runInProcess } from "../helpers/runner-process.ts";
 
 let database: TestDatabase;
@@ -18,8 +18,8 @@ afterEach(async () => {
   await database.drop();
 });
 
-function migrator(options: { readonly deadlineMs?: number } = {}): DatabaseMigrator {
-  return new DatabaseMigrator({ url: database.url, dir: folder.dir, ...options });
+function migrator(options: { readonly deadlineMs?: number } = {}): FilledDatabaseMigrator {
+  return new FilledDatabaseMigrator({ url: database.url, dir: folder.dir, ...options });
 }
 
 async function ticks(): Promise<readonly string[]> {

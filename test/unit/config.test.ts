@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { colorsFor } from "../../src/cli/support/colors.ts";
-import { plainOut } from "../../src/cli/support/drizzle-config.ts";
+import { plainConfig } from "../../src/cli/support/drizzle-config.ts";
 import { parseConfig } from "../../src/config.ts";
 import { resolveOptions } from "../../src/db/migrate/pure/options.ts";
 
@@ -57,6 +57,7 @@ describe("the migrator's options", () => {
       lockPatience: { lockTimeoutMs: 5_000, lockTries: 10, lockBudgetMs: undefined },
       eventSink: undefined,
       appVersion: null,
+      drizzleTable: { schema: "drizzle", table: "__drizzle_migrations" },
     });
   });
 
@@ -93,7 +94,19 @@ describe("the folder that drizzle.config.ts names", () => {
     ["anything beside a block comment", "/* old */ export default {\n out: './x',\n};", undefined],
     ["two of them", "export default {\n out: './x',\n};\nconst b = { out: './y' };", undefined],
   ])("is read without running the file where it is %s", (_name, text, expected) => {
-    expect(plainOut(text)).toBe(expected);
+    expect(plainConfig(text)?.out).toBe(expected);
+  });
+
+  test.each([
+    ["", {}],
+    ["migrations: { table: 'ran', schema: \"public\" },", { schema: "public", table: "ran" }],
+    ["migrations: {\n  schema: 'public',\n },", { schema: "public" }],
+    ["migrations: { table: NAME },", undefined],
+    ["...shared,", undefined],
+    ["migrations,", undefined],
+  ])("and drizzle's own table with %j", (line, expected) => {
+    const text = `export default defineConfig({\n  out: "./db/migrations",\n  ${line}\n});`;
+    expect(plainConfig(text)?.drizzleTable).toEqual(expected);
   });
 });
 

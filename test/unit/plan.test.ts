@@ -211,9 +211,12 @@ describe("files and ledger that disagree", () => {
   });
 
   test("rows of drizzle's own migrator beside an empty ledger forbid a run", () => {
-    const foreign = { ...ledgerOf([]), foreignRows: 2 };
+    const table = { schema: "drizzle", table: "__drizzle_migrations", rows: 2, isOurs: true };
+    const existing = { drizzleTables: [table], objects: undefined };
+    const foreign = { ...ledgerOf([]), existing };
     expect(codesOf(planRun(historyOf("a"), foreign))).toEqual(["adopt_required"]);
-    const adopted = { ...ledgerOf(applied("a")), foreignRows: 2 };
+    expect(codesOf(planRun(historyOf(), foreign))).toEqual([]);
+    const adopted = { ...ledgerOf(applied("a")), existing };
     expect(codesOf(planRun(historyOf("a", "b"), adopted))).toEqual([]);
   });
 });

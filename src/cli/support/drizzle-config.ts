@@ -31,16 +31,23 @@ export function requireDrizzleConfig(cwd: string, named: string | undefined): st
   });
 }
 
+/** What a drizzle configuration says of migrations; absent what it does not set. */
+export interface DrizzleConfig {
+  readonly out?: string;
+  /** `migrations`: where drizzle's own migrator keeps its table. */
+  readonly drizzleTable: { readonly schema?: string; readonly table?: string };
+}
+
 /**
- * `out` of a drizzle configuration; undefined where it sets none.
+ * Reads a drizzle configuration.
  *
  * @throws MigrateError `config` where the file cannot be read or run
  */
-export async function readOut(file: string): Promise<string | undefined> {
+export async function readDrizzleConfig(file: string): Promise<DrizzleConfig> {
   try {
     const text = await readFile(file, "utf8");
-    if (file.endsWith(".json")) return outOf(JSON.parse(text));
-    return plainOut(text) ?? outOf(await evaluate(file));
+    if (file.endsWith(".json")) return parsedConfig(JSON.parse(text));
+    return plainConfig(text) ?? parsedConfig(await evaluate(file));
   } catch (cause) {
     throw new MigrateError({
       code: "config",
@@ -51,13 +58,28 @@ export async function readOut(file: string): Promise<string | undefined> {
   }
 }
 
+const PLAIN_OUT = /^[^/\n]*\bout\s*:\s*(["'])([^"'\\\n]+)\1\s*(?:,|\}|$)/m;
+// As a key, and as part of a path (`out: "./db/migrations"`) not.
+const MIGRATIONS = /\bmigrations\b(?!["'/])/g;
+const PLAIN_MIGRATIONS =
+  /^[^/\n]*\bmigrations\s*:\s*\{\s*((?:(?:table|schema)\s*:\s*(["'])[^"'\\\n]+\2\s*,?\s*)+)\}/m;
+
 /**
- * `out` where the file says it once, as a plain literal and in no comment: running a
+ * The configuration where the file says it once, in plain literals and in no comment: running a
  * TypeScript file costs more than all else that a run with nothing to do needs.
  */
-export function plainOut(text: string): string | undefined {
+export function plainConfig(text: string): DrizzleConfig | undefined {
   if (text.includes("/*") || (text.match(/\bout\b/g) ?? []).length !== 1) return undefined;
-  return /^[^/\n]*\bout\s*:\s*(["'])([^"'\\\n]+)\1\s*(?:,|\}|$)/m.exec(text)?.[2];
+  // Where something is spread into it, that may set anything.
+  if (text.includes("...")) return undefined;
+  const out = PLAIN_OUT.exec(text)?.[2];
+  if (out === undefined) return undefined;
+  const named = text.match(MIGRATIONS) ?? [];
+  if (named.length === 0) return { out, drizzleTable: {} };
+  const settings = PLAIN_MIGRATIONS.exec(text)?.[1];
+  if (named.length > 1 || settings === undefined) return undefined;
+  const value = (key: string) => new RegExp(`\\b${key}\\s*:\\s*(["'])(.+?)\\1`).exec(settings)?.[2];
+  return { out, drizzleTable: tableOf({ schema: value("schema"), table: value("table") }) };
 }
 
 /** Behind it come stacks of files that are none of the reader's. */
@@ -73,7 +95,15 @@ async function evaluate(file: string): Promise<unknown> {
   return jiti.import(file, { default: true });
 }
 
-function outOf(config: unknown): string | undefined {
-  const { out } = (config ?? {}) as { out?: unknown };
-  return typeof out === "string" ? out : undefined;
+function parsedConfig(config: unknown): DrizzleConfig {
+  const { out, migrations } = (config ?? {}) as { out?: unknown; migrations?: unknown };
+  const drizzleTable = tableOf((migrations ?? {}) as { schema?: unknown; table?: unknown });
+  return { ...(typeof out === "string" && { out }), drizzleTable };
+}
+
+function tableOf({ schema, table }: { readonly schema?: unknown; readonly table?: unknown }) {
+  return {
+    ...(typeof schema === "string" && { schema }),
+    ...(typeof table === "string" && { table }),
+  };
 }

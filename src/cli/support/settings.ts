@@ -7,7 +7,7 @@ import {
   optionProblems,
   settingsError,
 } from "../../db/migrate/index.ts";
-import { findDrizzleConfig, readOut } from "./drizzle-config.ts";
+import { type DrizzleConfig, findDrizzleConfig, readDrizzleConfig } from "./drizzle-config.ts";
 
 /** Options that every command has, as the argument parser gives them. */
 export interface CommonFlags {
@@ -75,12 +75,12 @@ export async function resolveSettings(flags: CommonFlags): Promise<Settings> {
 
   // These say more than a line where they are all that is wrong.
   const errors: MigrateError[] = [];
-  const dir = await resolveDir(flags).catch(keepIn(errors));
+  const folder = await resolveFolder(flags).catch(keepIn(errors));
   const target =
     url === undefined ? embeddedTarget(flags, config) : ({ kind: "url", url } as const);
   if (target instanceof MigrateError && !hasUrlProblem) errors.push(target);
   const migrator = {
-    ...(dir !== undefined && { dir }),
+    ...folder,
     ...(flags.ledgerSchema !== undefined && { ledgerSchema: flags.ledgerSchema }),
     ...patience,
     ...(config.appVersion !== undefined && { appVersion: config.appVersion }),
@@ -132,11 +132,21 @@ function parseSeconds(
 
 /** The migrations folder, relative to here where that is shorter. */
 export async function resolveDir(flags: Pick<CommonFlags, "dir" | "config">): Promise<string> {
-  if (flags.dir !== undefined) return flags.dir;
+  return (await resolveFolder(flags)).dir;
+}
+
+/** The migrations folder, and what the configuration says of drizzle's own table. */
+async function resolveFolder(
+  flags: Pick<CommonFlags, "dir" | "config">,
+): Promise<Pick<DrizzleConfig, "drizzleTable"> & { readonly dir: string }> {
+  if (flags.dir !== undefined && flags.config === undefined) {
+    return { dir: flags.dir, drizzleTable: {} };
+  }
   const cwd = process.cwd();
   const file = flags.config === undefined ? findDrizzleConfig(cwd) : resolve(flags.config);
-  const out = file === undefined ? undefined : await readOut(file);
-  return relative(cwd, resolve(out ?? "drizzle")) || ".";
+  const { out, drizzleTable } =
+    file === undefined ? { drizzleTable: {} } : await readDrizzleConfig(file);
+  return { dir: flags.dir ?? (relative(cwd, resolve(out ?? "drizzle")) || "."), drizzleTable };
 }
 
 function embeddedTarget(flags: CommonFlags, { production }: Config): Target | MigrateError {

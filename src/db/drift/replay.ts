@@ -55,6 +55,7 @@ export async function replay(options: ReplayOptions): Promise<void> {
       const { url } = await databaseOf(by);
       await new DatabaseMigrator({ url, dir, ledgerSchema }).migrate({
         to: tag,
+        allowExisting: true,
         ...(signal && { signal }),
         onProgress: ({ kind }) => {
           if (kind !== "migration-done") return;

@@ -55,9 +55,9 @@ export class DatabaseMigrator {
    */
   async migrate(options: MigrateOptions = {}): Promise<MigrateReport> {
     const start = performance.now();
-    const { to, allowOutOfOrder, ...call } = options;
+    const { to, allowOutOfOrder, allowExisting, ...call } = options;
     return this.#calls.run(call, async (request) => {
-      const plan = definedOnly({ to, allowOutOfOrder });
+      const plan = definedOnly({ to, allowOutOfOrder, allowExisting });
       const result = await runMigrations({ ...request, plan });
       const { head, warnings } = await request.history;
       return {
@@ -91,10 +91,10 @@ export class DatabaseMigrator {
    * made under the lease.
    */
   async plan(options: MigrateOptions = {}): Promise<PlanReport> {
-    const { to, allowOutOfOrder, ...call } = options;
+    const { to, allowOutOfOrder, allowExisting, ...call } = options;
     return this.#read(call, async (history, ledger) => {
       refuseUnknownTarget(history, to);
-      const plan = planRun(history, ledger, definedOnly({ to, allowOutOfOrder }));
+      const plan = planRun(history, ledger, definedOnly({ to, allowOutOfOrder, allowExisting }));
       const nothing = nothingToDo(plan);
       const steps = nothing === undefined ? await stepParser()(plan.steps) : [];
       return {
@@ -207,9 +207,11 @@ export class DatabaseMigrator {
 function definedOnly(options: {
   readonly to: Tag | undefined;
   readonly allowOutOfOrder: boolean | undefined;
+  readonly allowExisting: boolean | undefined;
 }): RunRequest["plan"] {
   return {
     ...(options.to !== undefined && { to: options.to }),
     ...(options.allowOutOfOrder !== undefined && { allowOutOfOrder: options.allowOutOfOrder }),
+    ...(options.allowExisting !== undefined && { allowExisting: options.allowExisting }),
   };
 }

@@ -13,6 +13,11 @@ export interface MigrateOptions extends CallOptions {
   readonly to?: Tag;
   /** Apply pending migrations that are older than applied ones. Default: refuse. */
   readonly allowOutOfOrder?: boolean;
+  /**
+   * Start on a database that is not empty, though its ledger has no migration. Default: refuse with
+   * `not_clean`. What drizzle's own migrator has applied of this history is refused all the same.
+   */
+  readonly allowExisting?: boolean;
 }
 
 export interface MigrateReport {

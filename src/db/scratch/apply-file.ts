@@ -40,7 +40,7 @@ async function runAlone(
   const staged = await stageHistory([{ tag: "file", sql }], () => file);
   try {
     const migrator = new DatabaseMigrator({ url, dir: staged.dir, ledgerSchema: APPLY_LEDGER });
-    await migrator.migrate(signal === undefined ? {} : { signal });
+    await migrator.migrate({ allowExisting: true, ...(signal && { signal }) });
   } catch (error) {
     throw staged.explain(error);
   } finally {

@@ -85,7 +85,7 @@ export async function withReplay<T>(
         const to = migrations[count - 1]?.tag;
         if (to === undefined) return "current";
         try {
-          const { outcome } = await migrator().migrate({ ...call, to });
+          const { outcome } = await migrator().migrate({ ...call, to, allowExisting: true });
           applied = Math.max(applied, count);
           return outcome;
         } catch (error) {

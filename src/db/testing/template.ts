@@ -121,7 +121,11 @@ async function migrateDraft(
   { migrator, to }: TemplateRequest,
 ): Promise<void> {
   const url = urlOf(admin.url, draft);
-  await new DatabaseMigrator({ ...migrator, url }).migrate(to === undefined ? {} : { to });
+  await new DatabaseMigrator({ ...migrator, url }).migrate({
+    // What the server's own template brings along is in every database of that server.
+    allowExisting: true,
+    ...(to !== undefined && { to }),
+  });
 }
 
 const DUPLICATE_DATABASE = "42P04";

@@ -6,9 +6,10 @@ import { partsOf } from "../pure/parts.ts";
 import { planRun, type Step, versionOf } from "../pure/plan.ts";
 import type { History, Ledger, LedgerRow, RunnerRow } from "../types.ts";
 import { executeSteps } from "./execute.ts";
+import { existingLook } from "./existing.ts";
 import { lookAgain, release, takeOrWait } from "./lease.ts";
 import { LeaseLost } from "./lease-lost.ts";
-import { createLedgerIfAbsent, LOCK_CONFLICTS, readLedgerBehind, rollBack } from "./ledger.ts";
+import { createLedgerIfAbsent, LOCK_CONFLICTS, readLedgerAfter, rollBack } from "./ledger.ts";
 import { SessionLost } from "./loss.ts";
 import { checkOutsideStatements } from "./preflight.ts";
 import type { Attempt, AttemptResult, RunRequest } from "./request.ts";
@@ -29,17 +30,23 @@ export async function applyPending(
 ): Promise<AttemptResult> {
   const { schema, identity, waitTimeoutMs, onProgress, signal } = request;
   const parse = stepParser();
-  const preview = await readLedgerBehind(session, schema, found);
+  // Where there is no ledger, all of it is pending: read while the server looks what else it has.
+  const early =
+    found === undefined
+      ? parse(planRun(history, { runner: undefined, rows: [] }, request.plan).steps)
+      : undefined;
+  // What fails here fails again where it counts.
+  early?.catch(() => undefined);
+  const preview = await readLedgerAfter(session, existingLook(request, history), found);
   const previewed = planRun(history, preview, request.plan);
   const nothing = nothingToDo(previewed);
   if (nothing !== undefined) {
     return { outcome: nothing, version: versionOf(preview), migrations: previewed.migrations };
   }
-  // The server makes the ledger while the grammar is loaded and the files are parsed.
-  const [runner] = await Promise.all([
-    preview.runner ?? createLedger(session, request),
-    parse(previewed.steps),
-  ]);
+  // Before the ledger is made: of files that are refused nothing is left behind.
+  await early?.catch(() => undefined);
+  await parse(previewed.steps);
+  const runner = preview.runner ?? (await createLedger(session, request));
   const outcome = await takeOrWait(
     { session, schema, identity, waitTimeoutMs, waiting, onProgress, signal },
     runner,

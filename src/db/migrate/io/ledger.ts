@@ -1,15 +1,11 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { MigrateError } from "../errors.ts";
-import { FENCED } from "../pure/lease-sql.ts";
-import {
-  bootstrapLedger,
-  COUNT_DRIZZLE_ROWS,
-  FIND_DRIZZLE_TABLE,
-  LEDGER_VERSION,
-} from "../pure/ledger-sql.ts";
+import { FENCED, readAll } from "../pure/lease-sql.ts";
+import { bootstrapLedger, LEDGER_VERSION } from "../pure/ledger-sql.ts";
 import { identifier } from "../pure/quote.ts";
 import { readRows } from "../pure/read-sql.ts";
 import type { Ledger, LedgerEvent, LedgerRow, Owner, RunnerRow } from "../types.ts";
+import { type ExistingLook, lookForExisting } from "./existing.ts";
 import { isServerError, type Reply, type ServerError, type Session } from "./session.ts";
 
 // SQLSTATEs: no such table, no such schema, no right.
@@ -128,41 +124,40 @@ function standbyError(cause: ServerError): MigrateError {
 }
 
 /**
- * Rows in the table of drizzle's own migrator, which say that it was here before.
+ * The ledger of a look, rows and all; where it has none, what else the database holds.
  *
  * @throws MigrateError `config` where the role may not look
  */
-export async function countForeignRows(session: Session): Promise<number> {
-  const ask = async (name: string, text: string) =>
-    (await (await session.send(name, text)).reply).rows[0];
-  try {
-    const found = await ask("find-drizzle", FIND_DRIZZLE_TABLE);
-    if (found?.tidemark_found !== true) return 0;
-    return Number((await ask("count-drizzle", COUNT_DRIZZLE_ROWS))?.tidemark_count ?? 0);
-  } catch (error) {
-    if (!isServerError(error) || error.code !== DENIED) throw error;
-    throw new MigrateError({
-      code: "config",
-      fact: `Whether drizzle's own migrator was here cannot be seen: ${error.message} (SQLSTATE ${error.code}).`,
-      remedy:
-        "Nothing was run. Grant the role the right to look: grant usage on schema drizzle to …; grant select on drizzle.__drizzle_migrations to …;",
-      cause: error,
-    });
-  }
-}
-
-/** The ledger of a look, rows and all; where it is empty, whether another migrator was here. */
-export async function readLedgerBehind(
+export async function readLedgerAfter(
   session: Session,
-  schema: string,
+  look: ExistingLook,
   runner: RunnerRow | undefined,
 ): Promise<Ledger> {
   if (runner !== undefined) {
-    const { reply } = await session.send("read", readRows(schema));
+    const { reply } = await session.send("read", readRows(look.schema));
     const rows = rowsOf(await reply);
     if (rows.length > 0) return { runner, rows };
   }
-  return { runner, rows: [], foreignRows: await countForeignRows(session) };
+  return withExisting(session, look, { runner, rows: [] });
+}
+
+/** A ledger without migrations, with what else the database holds. */
+export async function withExisting(
+  session: Session,
+  look: ExistingLook,
+  ledger: Ledger,
+): Promise<Ledger> {
+  const existing = await lookForExisting(session, look);
+  if (existing.drizzleTables.length === 0 && existing.objects === undefined) return ledger;
+  // A runner at work commits its first record before its first table: whoever sees one of its tables
+  // sees its record from here on.
+  const { reply } = await session.send("read", readAll(look.schema));
+  const answer = await reply.catch((error: unknown) => {
+    if (isServerError(error)) return error;
+    throw error;
+  });
+  const now = { runner: runnerOf(answer, look.schema), rows: rowsOf(answer) };
+  return now.rows.length > 0 ? now : { ...ledger, existing };
 }
 
 /** Ends a transaction that an error left open. */

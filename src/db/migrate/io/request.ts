@@ -1,3 +1,4 @@
+import type { DrizzleTableName } from "../pure/existing-sql.ts";
 import type { RunIdentity } from "../pure/lease-sql.ts";
 import type { LockPatience } from "../pure/lock-patience.ts";
 import type { PlanOptions } from "../pure/plan.ts";
@@ -17,6 +18,7 @@ export interface RunRequest extends ConnectOptions {
   readonly eventSink: EventSink | undefined;
   readonly history: Promise<History>;
   readonly plan: PlanOptions;
+  readonly drizzleTable: DrizzleTableName;
 }
 
 export interface RunResult {

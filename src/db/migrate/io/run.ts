@@ -8,8 +8,9 @@ import type { AppliedMigration, Progress } from "../reports.ts";
 import type { Ledger, Tag } from "../types.ts";
 import { connect } from "./connect.ts";
 import { boundBy, deadlineError, deadlineOf } from "./deadline.ts";
+import { existingLook } from "./existing.ts";
 import { LeaseLost } from "./lease-lost.ts";
-import { countForeignRows, rowsOf, runnerOf } from "./ledger.ts";
+import { rowsOf, runnerOf, withExisting } from "./ledger.ts";
 import { SessionLost } from "./loss.ts";
 import type { AttemptResult, RunRequest, RunResult, Waiting } from "./request.ts";
 import type { Reply, ServerError, Session } from "./session.ts";
@@ -149,7 +150,7 @@ export async function readLedger(request: RunRequest): Promise<Ledger> {
   try {
     const ledger = ledgerOf(first, schema);
     if (ledger.rows.length === 0) {
-      return { ...ledger, foreignRows: await countForeignRows(session) };
+      return await withExisting(session, existingLook(request, await request.history), ledger);
     }
     const looksStuck = ledger.rows.some((row) => stateOf(row, ledger.runner).kind === "STUCK");
     if (!looksStuck) return ledger;

@@ -6,8 +6,9 @@ import { type Plan, planRun, versionOf } from "../pure/plan.ts";
 import type { WaitReport } from "../reports.ts";
 import type { History, RunnerRow } from "../types.ts";
 import { connect } from "./connect.ts";
+import { existingLook } from "./existing.ts";
 import { describeHolder, holderOf } from "./lease.ts";
-import { readLedgerBehind, runnerOf } from "./ledger.ts";
+import { readLedgerAfter, runnerOf } from "./ledger.ts";
 import { SessionLost } from "./loss.ts";
 import type { RunRequest } from "./request.ts";
 import { isServerError, type Session } from "./session.ts";
@@ -52,11 +53,12 @@ export async function waitUntilApplied(
 
 async function pollUntilApplied(
   session: Session,
-  { history: loading, schema, onProgress, signal }: RunRequest,
+  request: RunRequest,
   first: RunnerRow | undefined,
   leftMs: () => number,
 ): Promise<Omit<WaitReport, "waitedMs">> {
-  const history = await loading;
+  const { schema, onProgress, signal } = request;
+  const history = await request.history;
   const { head } = history;
   let runner = first;
   let plan: Plan | undefined;
@@ -70,7 +72,7 @@ async function pollUntilApplied(
     const now = runner?.head ?? "no ledger";
     if (plan === undefined || seen !== now || leftMs() <= 0) {
       seen = now;
-      const ledger = await readLedgerBehind(session, schema, runner);
+      const ledger = await readLedgerAfter(session, existingLook(request, history), runner);
       plan = planRun(history, ledger);
       if (plan.newer) return { outcome: "newer", version: versionOf(ledger), head };
       const hopeless = plan.problems.find(({ code }) => HOPELESS.has(code));

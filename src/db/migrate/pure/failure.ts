@@ -3,6 +3,7 @@ import type { Message, Stage } from "./message.ts";
 import type { ParsedStep } from "./parts.ts";
 import { offsetOfCodePoint, placeOf, snippet } from "./position.ts";
 import type { Placed } from "./segments.ts";
+import { plural } from "./text.ts";
 
 /** The fields of a server error that matter here. */
 export interface ServerErrorFields {
@@ -156,8 +157,4 @@ function committedText(tag: string, committed: number): string {
   return committed === 1
     ? `Statement 1 of ${tag} is committed.`
     : `Statements 1 to ${committed} of ${tag} are committed.`;
-}
-
-export function plural(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? "" : "s"}`;
 }

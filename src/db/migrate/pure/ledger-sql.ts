@@ -129,9 +129,3 @@ do ${literal(`begin
 end`)};
 commit`;
 }
-
-/** The table of drizzle's own migrator, with as many rows as it has; only where it is there. */
-export const FIND_DRIZZLE_TABLE =
-  "select pg_catalog.to_regclass('drizzle.__drizzle_migrations') is not null as tidemark_found";
-export const COUNT_DRIZZLE_ROWS =
-  "select pg_catalog.count(*)::int as tidemark_count from drizzle.__drizzle_migrations";

@@ -1,5 +1,6 @@
 import { MigrateError } from "../errors.ts";
 import type { EventSink } from "../types.ts";
+import { DRIZZLE_TABLE, type DrizzleTableName } from "./existing-sql.ts";
 import { LOCK_TIMEOUT_MS } from "./lease-sql.ts";
 import type { LockPatience } from "./lock-patience.ts";
 
@@ -29,6 +30,11 @@ export interface MigratorOptions {
   readonly eventSink?: EventSink;
   /** Stands in each event, so that a migration can be traced to a release. */
   readonly appVersion?: string;
+  /**
+   * Table of drizzle's own migrator, where `migrations` of drizzle.config.ts sets it. Default
+   * `drizzle.__drizzle_migrations`; one by its columns is found in every schema.
+   */
+  readonly drizzleTable?: Partial<DrizzleTableName>;
 }
 
 export interface ResolvedOptions {
@@ -41,6 +47,7 @@ export interface ResolvedOptions {
   readonly deadlineMs: number | undefined;
   readonly eventSink: EventSink | undefined;
   readonly appVersion: string | null;
+  readonly drizzleTable: DrizzleTableName;
 }
 
 // PostgreSQL cuts longer names short without an error (NAMEDATALEN - 1).
@@ -102,6 +109,10 @@ function withDefaults<T extends Omit<MigratorOptions, "url">>(options: T) {
     deadlineMs: options.deadlineMs,
     eventSink: options.eventSink,
     appVersion: options.appVersion ?? null,
+    drizzleTable: {
+      schema: options.drizzleTable?.schema ?? DRIZZLE_TABLE.schema,
+      table: options.drizzleTable?.table ?? DRIZZLE_TABLE.table,
+    },
   };
 }
 

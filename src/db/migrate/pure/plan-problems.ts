@@ -10,13 +10,12 @@ export function findProblems(
     readonly strangers: readonly LedgerRow[];
     readonly pending: readonly Migration[];
     readonly newestApplied: Migration | undefined;
-    /** Rows in the table of drizzle's own migrator. */
-    readonly foreignRows: number;
+    readonly existing: readonly MigrateError[];
     readonly allowOutOfOrder: boolean;
   },
 ): readonly MigrateError[] {
   return [
-    ...foreignHistory(rows, found.foreignRows),
+    ...(found.pending.length > 0 ? found.existing : []),
     ...changedFiles(history, rows),
     ...(found.newer ? [] : missingFiles(history, found.strangers)),
     ...(found.allowOutOfOrder ? [] : outOfOrder(found.pending, found.newestApplied)),
@@ -49,26 +48,6 @@ function sameBeginning(a: string, b: string): number {
   let length = 0;
   while (length < a.length && a[length] === b[length]) length += 1;
   return length;
-}
-
-/**
- * A database that drizzle's own migrator has filled: to run its history again from the
- * start would apply everything twice.
- */
-function foreignHistory(
-  rows: ReadonlyMap<Tag, LedgerRow>,
-  foreignRows: number,
-): readonly MigrateError[] {
-  if (rows.size > 0 || foreignRows === 0) return [];
-  return [
-    new MigrateError({
-      code: "adopt_required",
-      fact: `drizzle's own migrator has applied ${foreignRows} migration${foreignRows === 1 ? "" : "s"} here (drizzle.__drizzle_migrations), and the ledger has none.`,
-      remedy:
-        "Nothing was run: applying them again would fail or double their data. " +
-        "Tidemark cannot take such a database over yet; go on with drizzle-kit migrate on it.",
-    }),
-  ];
 }
 
 function changedFiles(

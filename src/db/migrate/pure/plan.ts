@@ -11,6 +11,7 @@ import type {
   Tag,
 } from "../types.ts";
 import { headOf, linkAfter } from "./checksum.ts";
+import { existingProblems } from "./existing.ts";
 import { findProblems } from "./plan-problems.ts";
 import { stateOf } from "./state.ts";
 
@@ -19,6 +20,8 @@ export interface PlanOptions {
   readonly to?: Tag;
   /** Apply pending migrations that are older than applied ones. */
   readonly allowOutOfOrder?: boolean;
+  /** Start on a database that is not empty. */
+  readonly allowExisting?: boolean;
 }
 
 /** One migration to run. */
@@ -88,7 +91,10 @@ export function planRun(history: History, ledger: Ledger, options: PlanOptions =
       strangers,
       pending,
       newestApplied,
-      foreignRows: ledger.foreignRows ?? 0,
+      existing:
+        rows.size > 0 || ledger.existing === undefined
+          ? []
+          : existingProblems(ledger.existing, options),
       allowOutOfOrder: options.allowOutOfOrder ?? false,
     }),
   };

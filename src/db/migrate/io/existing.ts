@@ -1,0 +1,91 @@
+import { MigrateError } from "../errors.ts";
+import {
+  countDrizzleRows,
+  DRIZZLE_TABLE,
+  type DrizzleTableName,
+  findExisting,
+} from "../pure/existing-sql.ts";
+import type { PlanOptions } from "../pure/plan.ts";
+import { identifier } from "../pure/quote.ts";
+import type { DrizzleTable, Existing, ExistingObjects, History, Migration } from "../types.ts";
+import { isServerError, type Session } from "./session.ts";
+
+/** What to look for in a database whose ledger has no migration. */
+export interface ExistingLook {
+  readonly schema: string;
+  readonly drizzleTable: DrizzleTableName;
+  /** Tables that other projects' migrators filled, and whatever else is there, may be there. */
+  readonly allowExisting: boolean;
+  readonly migrations: readonly Migration[];
+}
+
+/** What a request, or a call without one, wants to know. */
+export function existingLook(
+  {
+    schema,
+    drizzleTable,
+    plan,
+  }: Pick<ExistingLook, "schema" | "drizzleTable"> & { readonly plan: PlanOptions },
+  { migrations }: History,
+): ExistingLook {
+  return { schema, drizzleTable, allowExisting: plan.allowExisting ?? false, migrations };
+}
+
+const DENIED = "42501";
+
+/**
+ * Looks what a database holds that its ledger does not account for: tables of drizzle's own
+ * migrator with rows, else any object.
+ *
+ * @throws MigrateError `config` where the role may not look; SessionLost
+ */
+export async function lookForExisting(session: Session, look: ExistingLook): Promise<Existing> {
+  const objectsToo = !look.allowExisting;
+  const text = findExisting(look.schema, look.drizzleTable, { objectsToo });
+  const rows = await ask(session, "find-existing", text);
+  const found = rows.flatMap((row) =>
+    "tidemark_drizzle" in row ? [row.tidemark_drizzle as DrizzleTableName] : [],
+  );
+  const drizzleTables: DrizzleTable[] = [];
+  for (const table of found) {
+    const counted = await countRows(session, table, look);
+    if (counted !== undefined && counted.rows > 0) drizzleTables.push(counted);
+  }
+  const objects = rows.find((row) => "tidemark_objects" in row)?.tidemark_objects as
+    | ExistingObjects
+    | undefined;
+  return { drizzleTables, objects: objects?.count === 0 ? undefined : objects };
+}
+
+async function countRows(
+  session: Session,
+  { schema, table }: DrizzleTableName,
+  { drizzleTable, allowExisting, migrations }: ExistingLook,
+): Promise<DrizzleTable | undefined> {
+  const isNamed = isSame({ schema, table }, drizzleTable);
+  try {
+    const text = countDrizzleRows({ schema, table }, migrations);
+    const row = (await ask(session, "count-drizzle", text)).find((one) => "tidemark_count" in one);
+    const known = Number(row?.tidemark_known ?? 0);
+    return { schema, table, rows: Number(row?.tidemark_count ?? 0), isOurs: isNamed || known > 0 };
+  } catch (error) {
+    if (!isServerError(error) || error.code !== DENIED) throw error;
+    if (allowExisting && !isNamed && !isSame({ schema, table }, DRIZZLE_TABLE)) return undefined;
+    const name = `${identifier(schema)}.${identifier(table)}`;
+    throw new MigrateError({
+      code: "config",
+      fact: `Whether drizzle's own migrator was here cannot be seen: ${error.message} (SQLSTATE ${error.code}).`,
+      remedy: `Nothing was run. Grant the role the right to look: grant usage on schema ${identifier(schema)} to …; grant select on ${name} to …;`,
+      cause: error,
+    });
+  }
+}
+
+function isSame(a: DrizzleTableName, b: DrizzleTableName): boolean {
+  return a.schema === b.schema && a.table === b.table;
+}
+
+async function ask(session: Session, name: string, text: string) {
+  const { reply } = await session.send(name, text);
+  return (await reply).rows;
+}
