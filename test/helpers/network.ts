@@ -29,12 +29,14 @@ export async function tcpProxy(
     readonly delayMs?: number;
     /** Told the text of each query that a client sends, and the type of each other message. */
     readonly onMessage?: (type: string, text: string) => void;
+    readonly onConnection?: () => void;
   } = {},
 ): Promise<TcpProxy> {
   const { hostname, port } = new URL(target);
   const sockets = new Set<Socket>();
   let muted = false;
   const server = createServer((client) => {
+    options.onConnection?.();
     const upstream = connect(Number(port), hostname);
     if (options.onMessage) client.on("data", messageReader(options.onMessage));
     for (const [from, to] of [

@@ -49,7 +49,7 @@ async function roleWith(
 describe("a runner that is stopped and goes on", () => {
   const MESSAGES = [
     "look",
-    "find-drizzle",
+    "find-existing",
     "bootstrap",
     "take",
     "start",

@@ -56,7 +56,7 @@ describe("a run that is told to stop", () => {
   }, async () => {
     const messages = [
       "look",
-      "find-drizzle",
+      "find-existing",
       "bootstrap",
       "take",
       "start",

@@ -1,8 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { DatabaseMigrator, type Progress } from "../../src/db/migrate/index.ts";
+import type { Progress } from "../../src/db/migrate/index.ts";
 import { createDatabase, type TestDatabase } from "../helpers/database.ts";
 import { type HistoryFolder, historyFolder } from "../helpers/history.ts";
 import { expectFoldToMatch } from "../helpers/ledger.ts";
+import { FilledDatabaseMigrator } from "../helpers/migrator.ts";
 import { tcpProxy } from "../helpers/network.ts";
 import { startRunner } from "../helpers/runner-process.ts";
 
@@ -20,8 +21,8 @@ afterEach(async () => {
   await database.drop();
 });
 
-function migrator(url = database.url): DatabaseMigrator {
-  return new DatabaseMigrator({ url, dir: folder.dir });
+function migrator(url = database.url): FilledDatabaseMigrator {
+  return new FilledDatabaseMigrator({ url, dir: folder.dir });
 }
 
 /** As if the lease had run out. */

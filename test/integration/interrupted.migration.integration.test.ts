@@ -1,8 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { DatabaseMigrator, type Progress } from "../../src/db/migrate/index.ts";
+import type { Progress } from "../../src/db/migrate/index.ts";
 import { createDatabase, type TestDatabase } from "../helpers/database.ts";
 import { type HistoryFolder, historyFolder } from "../helpers/history.ts";
 import { expectFoldToMatch } from "../helpers/ledger.ts";
+import { FilledDatabaseMigrator } from "../helpers/migrator.ts";
 import { type Runner, startRunner } from "../helpers/runner-process.ts";
 
 /** Made before the history, so that a test can hold on to it. */
@@ -27,8 +28,8 @@ async function history(files: Readonly<Record<string, string>>): Promise<void> {
   folder = await historyFolder(files);
 }
 
-function migrator(): DatabaseMigrator {
-  return new DatabaseMigrator({ url: database.url, dir: folder.dir });
+function migrator(): FilledDatabaseMigrator {
+  return new FilledDatabaseMigrator({ url: database.url, dir: folder.dir });
 }
 
 async function migrate() {
@@ -325,7 +326,7 @@ describe("other statements outside transactions that were interrupted", () => {
     await endZombie();
     const kinds: string[] = [];
     const options = { url: database.url, dir: folder.dir, lockTimeoutMs: 200 };
-    await new DatabaseMigrator(options).migrate({
+    await new FilledDatabaseMigrator(options).migrate({
       onProgress: ({ kind }) => {
         kinds.push(kind);
         if (kind === "lock-retry") void table.release();

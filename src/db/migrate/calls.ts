@@ -1,12 +1,11 @@
 import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
 import { pid } from "node:process";
-import { canceledError, MigrateError } from "./errors.ts";
 import { loadHistory } from "./io/folder.ts";
 import type { RunRequest } from "./io/request.ts";
 import { shielded } from "./io/run.ts";
 import type { OnFailpoint } from "./io/session.ts";
-import { asMigrateError } from "./io/thrown.ts";
+import { asMigrateError, stoppedError } from "./io/thrown.ts";
 import type { ResolvedOptions } from "./pure/options.ts";
 import type { CallOptions } from "./reports.ts";
 import type { History } from "./types.ts";
@@ -44,9 +43,7 @@ export class Calls {
 
   /** What is thrown for an error of a call. */
   errorOf(call: CallOptions, error: unknown): unknown {
-    return call.signal?.aborted && !(error instanceof MigrateError)
-      ? canceledError(error)
-      : asMigrateError(error, this.#options.ledgerSchema);
+    return stoppedError(call.signal, error) ?? asMigrateError(error, this.#options.ledgerSchema);
   }
 
   /** All that the engine is given for one call. */

@@ -93,12 +93,20 @@ export function afterApplying(error: MigrateError, applied: readonly Tag[]): Mig
   });
 }
 
-/** The error of a run that was told to stop between two migrations, or before the first. */
-export function canceledError(cause: unknown): MigrateError {
+/**
+ * The error of a run that was told to stop between two migrations, or before the first.
+ *
+ * @param noAnswer what the server did not answer to, where it was given up
+ */
+export function canceledError(cause: unknown, noAnswer?: string): MigrateError {
   return new MigrateError({
     code: "canceled",
-    fact: "Canceled.",
-    remedy: "Nothing was run. Run it again; it goes on from what is recorded.",
+    fact: noAnswer === undefined ? "Canceled." : `Canceled: ${noAnswer}.`,
+    remedy:
+      noAnswer === undefined
+        ? "Nothing was run. Run it again; it goes on from what is recorded."
+        : "Whether what was on its way took effect is not known: `tidemark status` shows it once the server answers. " +
+          "Run it again; it goes on from what is recorded.",
     cause,
   });
 }

@@ -2,7 +2,6 @@ import { fence, ownSettings } from "../pure/lease-sql.ts";
 import { leaveNothingBehind } from "../pure/message.ts";
 import { MOST_IDLE_MS, marked, sessionSettings } from "../pure/outside-message.ts";
 import type { MadeSetting } from "../pure/settings.ts";
-import { cancelOnAbort } from "./cancel.ts";
 import type { Execution } from "./execution.ts";
 import { startHeartbeat } from "./heartbeat.ts";
 import { LeaseLost } from "./lease-lost.ts";
@@ -47,9 +46,8 @@ export async function runAlone(execution: Execution, alone: Alone): Promise<numb
     await prove(execution);
   }
   const start = performance.now();
-  const sent = await session.send(alone.name, alone.text);
+  const sent = await session.send(alone.name, alone.text, { cancelable: "always" });
   let lost = false;
-  const stopWatching = cancelOnAbort(execution.signal, () => [sent]);
   const stopHeartbeat = startHeartbeat(second, context, () => {
     lost = true;
     void sent.cancel();
@@ -62,7 +60,6 @@ export async function runAlone(execution: Execution, alone: Alone): Promise<numb
     throw error;
   } finally {
     stopHeartbeat();
-    await stopWatching();
     if (direct) await leave(session);
   }
 }

@@ -1,30 +1,50 @@
-import type { Sent } from "./session.ts";
+import type { Loss } from "./loss.ts";
 
 const CANCEL_AGAIN_MS = 300;
 
+/** Asks the server to cancel a message. Resolves when that is asked; never rejects. */
+export type Cancel = () => Promise<void>;
+
+/** Cancels what is on its way when the signal comes. */
+export interface Canceller {
+  /** A message is on its way: until the function returned is called, it is canceled with the rest. */
+  readonly watch: (cancel: Cancel) => () => void;
+  /** Resolves when no cancel is on its way any more, which could hit whatever is sent next. */
+  readonly settled: () => Promise<void>;
+  readonly stop: () => void;
+}
+
 /**
- * Cancels what the server runs when the signal comes. A cancel that arrives between
- * two messages is lost, so it is asked again until the pipeline is drained: one hit
- * aborts the transaction, and all that follows is refused.
- *
- * @returns ends the watching; resolves when no cancel is on its way any more, which
- * could hit whatever is sent next
+ * A cancel that arrives between two messages is lost, so it is asked again until all that was on
+ * its way has come back: one hit aborts the transaction, and all that follows is refused.
  */
-export function cancelOnAbort(
-  signal: AbortSignal | undefined,
-  messages: () => readonly Sent[],
-): () => Promise<void> {
+export function cancelOnAbort(signal: AbortSignal | undefined, lost: Loss): Canceller {
   let timer: NodeJS.Timeout | undefined;
+  const watched = new Set<Cancel>();
   const asked = new Set<Promise<void>>();
   const ask = () => {
-    for (const message of messages()) asked.add(message.cancel());
-    timer = setTimeout(ask, CANCEL_AGAIN_MS);
+    clearTimeout(timer);
+    for (const cancel of watched) {
+      // Of a server that swallows it nobody would ever hear.
+      const asking = lost.race(cancel()).catch(() => undefined);
+      asked.add(asking);
+      void asking.then(() => asked.delete(asking));
+    }
+    timer = setTimeout(() => watched.size > 0 && ask(), CANCEL_AGAIN_MS);
   };
   signal?.addEventListener("abort", ask, { once: true });
-  if (signal?.aborted) ask();
-  return async () => {
-    clearTimeout(timer);
-    signal?.removeEventListener("abort", ask);
-    await Promise.all(asked);
+  return {
+    watch: (cancel) => {
+      watched.add(cancel);
+      if (signal?.aborted) ask();
+      return () => watched.delete(cancel);
+    },
+    settled: async () => {
+      await Promise.all(asked);
+    },
+    stop: () => {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", ask);
+    },
   };
 }

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { MigrateError, messageOf } from "../errors.ts";
 import type { Progress } from "../reports.ts";
-import { NoAnswer, SessionLost } from "./loss.ts";
+import { NoAnswer, SessionLost, TlsRefused } from "./loss.ts";
 import {
   isServerError,
   type OnFailpoint,
@@ -38,7 +38,6 @@ const PASSING_ERRORS = new Set([
   "ETIMEDOUT",
   "EHOSTUNREACH",
   "ENETUNREACH",
-  "ENOTFOUND",
   "EAI_AGAIN",
   "ENOENT",
   "CONNECT_TIMEOUT",
@@ -85,6 +84,8 @@ export async function connect(
         firstQuery,
       );
     } catch (error) {
+      // What is thrown once the signal has come, its end explains.
+      if (options.signal?.aborted) throw error;
       const busy = isBusy(error);
       absentSince = busy ? undefined : (absentSince ?? now);
       const waitedMs = Date.now() - start;
@@ -106,6 +107,7 @@ export async function connect(
 }
 
 function isPassing(error: unknown): boolean {
+  if (error instanceof TlsRefused) return false;
   if (isServerError(error)) return PASSING_STATES.test(error.code);
   if (error instanceof AggregateError) return error.errors.every(isPassing);
   if (error instanceof SessionLost) return !(error instanceof NoAnswer);
@@ -150,6 +152,12 @@ function remedyOf(error: unknown): string {
     return "Nothing was run. Create the database, or correct its name in the URL.";
   if (isBusy(error)) {
     return "Nothing was run. It is up, and has no connection left for this: end some, or let it have more.";
+  }
+  if (error instanceof TlsRefused) {
+    return "Nothing was run. Turn TLS on at the server, or take sslmode out of the URL (the connection is then not encrypted).";
+  }
+  if ((error as { code?: unknown }).code === "ENOTFOUND") {
+    return "Nothing was run. Check the host in the database URL.";
   }
   if (state === "42704") return "Nothing was run. Take the unknown parameter out of the URL.";
   return "Nothing was run. Is the server up, and are host and port right? --connect-timeout sets how long to wait.";

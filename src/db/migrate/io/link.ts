@@ -1,5 +1,6 @@
 import type postgres from "postgres";
 import { messageOf } from "../errors.ts";
+import type { Canceller } from "./cancel.ts";
 import { giveUpAfter, type Loss, SessionLost } from "./loss.ts";
 import {
   type Failpoint,
@@ -7,6 +8,7 @@ import {
   type OnFailpoint,
   type Reply,
   type Row,
+  type SendOptions,
   type Sent,
   type ServerError,
   type Session,
@@ -28,24 +30,39 @@ export interface FirstBounds {
 export class Link {
   #client: Client;
   #lost: Loss;
+  #canceller: Canceller;
+  #signal: AbortSignal | undefined;
   #onFailpoint: OnFailpoint | undefined;
   #handshakePid = 0;
+  #first: object = {};
+  #isAnswered = false;
 
-  constructor(client: Client, lost: Loss, onFailpoint: OnFailpoint | undefined) {
+  constructor(
+    client: Client,
+    lost: Loss,
+    canceller: Canceller,
+    options: {
+      readonly signal?: AbortSignal | undefined;
+      readonly onFailpoint: OnFailpoint | undefined;
+    },
+  ) {
     this.#client = client;
     this.#lost = lost;
-    this.#onFailpoint = onFailpoint;
+    this.#canceller = canceller;
+    this.#signal = options.signal;
+    this.#onFailpoint = options.onFailpoint;
   }
 
   /** The pool's first query makes it connect: `reserve()` alone would wait for ever. */
   async first(name: string, text: string, bounds: FirstBounds): Promise<Reply | ServerError> {
     await this.#hook("before", name);
     const query = this.#client.unsafe(text);
+    this.#first = query;
     // The driver connects again and again, without a bound of its own, to a load balancer that
     // accepts a connection and ends it because nobody is behind it.
-    const isSent = () => (query as { readonly active?: boolean }).active === true;
     const stopWatching = [
-      giveUpAfter(bounds.connectTimeoutMs, this.#lost, isSent),
+      this.#canceller.watch(() => cancelActive(query)),
+      giveUpAfter(bounds.connectTimeoutMs, this.#lost, () => this.isSent()),
       giveUpAfter(bounds.answerTimeoutMs ?? Number.POSITIVE_INFINITY, this.#lost, () => false),
     ];
     try {
@@ -57,8 +74,14 @@ export class Link {
       await this.#hook("after", name);
       return error;
     } finally {
+      this.#isAnswered = true;
       for (const stop of stopWatching) stop();
     }
+  }
+
+  /** The connection is made: the first query is on its way, or has its answer. */
+  isSent(): boolean {
+    return this.#isAnswered || (this.#first as { readonly active?: boolean }).active === true;
   }
 
   async reserve(): Promise<Session> {
@@ -66,7 +89,7 @@ export class Link {
     return {
       handshakePid: () => this.#handshakePid,
       serverVersion: versionNumber(String(this.#client.parameters.server_version ?? "")),
-      send: (name, text, onRow) => this.#send(reserved, name, text, onRow),
+      send: (name, text, options) => this.#send(reserved, name, text, options),
       close: async () => {
         const wasDead = this.#lost.reason() !== undefined;
         if (!wasDead) reserved.release();
@@ -81,9 +104,12 @@ export class Link {
     reserved: postgres.ReservedSql,
     name: string,
     text: string,
-    onRow: ((row: Row) => void) | undefined,
+    { onRow, cancelable }: SendOptions = {},
   ): Promise<Sent> {
     await this.#hook("before", name);
+    // What is sent after the signal clears up: the cancels are for what was on its way before.
+    const isLate = this.#signal?.aborted === true;
+    if (isLate) await this.#canceller.settled();
     const dead = this.#lost.reason();
     if (dead !== undefined) throw dead;
     const rows: Row[] = [];
@@ -104,7 +130,10 @@ export class Link {
         throw settled;
       },
     );
-    reply.catch(() => undefined);
+    const cancel = () => cancelActive(query);
+    const isWatched = !isLate || cancelable === "always";
+    const forget = isWatched ? this.#canceller.watch(cancel) : () => undefined;
+    reply.then(forget, forget);
     if (this.#onFailpoint !== undefined) {
       // The driver takes a turn to build the message, and writes at the end of the next.
       for (let turn = 0; turn < 3; turn += 1) {
@@ -112,7 +141,7 @@ export class Link {
       }
       await this.#hook("sent", name);
     }
-    return { reply, cancel: () => cancelActive(query) };
+    return { reply, cancel };
   }
 
   /** An error without a severity is the driver's: what it does next cannot be trusted. */

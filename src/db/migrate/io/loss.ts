@@ -8,23 +8,33 @@ export class SessionLost extends Error {
 /** Nothing came back in the time that there was for it. */
 export class NoAnswer extends SessionLost {}
 
-const ANSWER_AFTER_ABORT_MS = 5_000;
+/** The URL asks for TLS, and the server has none. */
+export class TlsRefused extends Error {
+  override readonly name = "TlsRefused";
+
+  constructor(cause: unknown) {
+    super("the server does not speak TLS, and the URL asks for it", { cause });
+  }
+}
+
+/** How long a server has to answer once a run is told to stop. */
+export const ANSWER_AFTER_ABORT_MS = 5_000;
 
 /** The end of a connection, which comes once. */
-export interface Loss {
+export interface Loss<Reason extends Error = SessionLost> {
   /** Ends all waits, and those to come. The first reason counts. */
-  readonly reject: (reason: SessionLost) => void;
+  readonly reject: (reason: Reason) => void;
   /** Waits for the work, or for the loss where that comes first. */
   readonly race: <T>(work: PromiseLike<T>) => Promise<T>;
   /** Undefined as long as the connection is there. */
-  readonly reason: () => SessionLost | undefined;
+  readonly reason: () => Reason | undefined;
 }
 
-export function lossOfConnection(): Loss {
-  let lost: SessionLost | undefined;
+export function lossOfConnection<Reason extends Error = SessionLost>(): Loss<Reason> {
+  let lost: Reason | undefined;
   // By hand: each Promise.race against one promise that lives as long as the connection would keep
   // its message and the reply in memory until then.
-  const waits = new Set<(reason: SessionLost) => void>();
+  const waits = new Set<(reason: Reason) => void>();
   return {
     reject: (reason) => {
       lost ??= reason;
@@ -53,18 +63,24 @@ export function lossOfConnection(): Loss {
   };
 }
 
-/** A server that swallows everything must not hold a process that was told to stop. */
+/**
+ * A server that swallows everything must not hold a process that was told to stop.
+ *
+ * @param graceMs asked when the signal comes
+ */
 export function giveUpAfterAbort(
   signal: AbortSignal | undefined,
   lost: Loss,
-  graceMs: number = ANSWER_AFTER_ABORT_MS,
+  graceMs: () => number,
 ): () => void {
   let timer: NodeJS.Timeout | undefined;
   const start = () => {
-    timer = setTimeout(
-      () => lost.reject(new SessionLost("the server did not answer after the abort")),
-      graceMs,
-    );
+    const ms = graceMs();
+    const reason =
+      ms === 0
+        ? new SessionLost("the connection was given up")
+        : new NoAnswer(`the server did not answer for ${ms / 1_000} s after the cancel`);
+    timer = setTimeout(() => lost.reject(reason), ms);
   };
   if (signal?.aborted) start();
   else signal?.addEventListener("abort", start, { once: true });

@@ -12,7 +12,6 @@ import type { OutsidePart } from "../pure/outside-message.ts";
 import type { Part } from "../pure/parts.ts";
 import { DURATION } from "../pure/record-sql.ts";
 import type { BlockerWatch } from "./blockers.ts";
-import { cancelOnAbort } from "./cancel.ts";
 import { begunBefore, type Execution } from "./execution.ts";
 import { settleInterrupted } from "./interrupted.ts";
 import { recordEnd, runOutside } from "./outside.ts";
@@ -54,8 +53,10 @@ export type PipelineEnd =
   /** The signal came; parts from `next` on were not sent. */
   | { readonly kind: "aborted"; readonly next: number };
 
-// The driver sends up to 100 messages ahead; beyond that it queues on its own.
-const WINDOW = 64;
+// The driver sends up to 100 messages ahead; beyond that it queues on its own. Behind a pooler
+// there is one: PgBouncer up to 1.20 hands the server's connection on at the end of the first
+// transaction, and when this client is gone the replies to the rest go to the next one.
+const WINDOW = { direct: 64, pooled: 1 } as const;
 const WINDOW_BYTES = 8 * 1024 * 1024;
 
 /**
@@ -77,12 +78,14 @@ export async function runPipeline(
   let bytes = 0;
   let next = from;
   let begun = false;
+  const { direct } = execution.context.lease;
+  const window = direct ? WINDOW.direct : WINDOW.pooled;
+  if (!direct) await started;
   const begin = async () => {
     await started;
     if (!begun) announce(execution, from, watch);
     begun = true;
   };
-  const stopWatching = cancelOnAbort(signal, () => flights.map(({ sent }) => sent));
   try {
     while (next < parts.length || flights.length > 0) {
       const part = signal?.aborted ? undefined : parts[next];
@@ -97,7 +100,7 @@ export async function runPipeline(
           continue;
         }
       } else if (part !== undefined) {
-        const room = flights.length < WINDOW && (bytes < WINDOW_BYTES || oldest === undefined);
+        const room = flights.length < window && (bytes < WINDOW_BYTES || oldest === undefined);
         if (room) {
           const number = execution.counter.committed + flights.length;
           const flight = await launch(execution, part as TransactionPart, next, number);
@@ -120,9 +123,8 @@ export async function runPipeline(
     }
     return { kind: "done" };
   } finally {
-    // Until the rest is drained the cancels must go on.
+    // Nothing is sent behind a failure before the rest is drained.
     await Promise.allSettled(flights.map(({ sent }) => sent.reply));
-    await stopWatching();
   }
 }
 
@@ -200,11 +202,12 @@ async function launch(
   const { tag } = part.step.migration;
   const whole = part.isFirst && part.isLast && part.step.resumeAt === 0;
   const name = whole ? `migration:${tag}` : `migration:${tag}#${part.segment.from + 1}`;
-  const sent = await session.send(name, message.text, (row: Row) => {
+  const onRow = (row: Row) => {
     if (MARKER in row) live.marker = Number(row[MARKER]);
     else if (DURATION in row) live.durationMs = Number(row[DURATION]);
     else if (COPY in row) live.copy = row[COPY] as string | null;
-  });
+  };
+  const sent = await session.send(name, message.text, { onRow });
   return Object.assign(live, { part, index, message, sent });
 }
 

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterApplying, canceledError, MigrateError } from "../errors.ts";
+import { afterApplying, MigrateError } from "../errors.ts";
 import { look, readAll } from "../pure/lease-sql.ts";
 import { refuseUnknownTarget } from "../pure/plan-problems.ts";
 import { readRows } from "../pure/read-sql.ts";
@@ -7,13 +7,14 @@ import { stateOf } from "../pure/state.ts";
 import type { AppliedMigration, Progress } from "../reports.ts";
 import type { Ledger, Tag } from "../types.ts";
 import { connect } from "./connect.ts";
-import { boundBy, deadlineError, deadlineOf } from "./deadline.ts";
+import { boundBy } from "./deadline.ts";
 import { existingLook } from "./existing.ts";
 import { LeaseLost } from "./lease-lost.ts";
 import { rowsOf, runnerOf, withExisting } from "./ledger.ts";
 import { SessionLost } from "./loss.ts";
 import type { AttemptResult, RunRequest, RunResult, Waiting } from "./request.ts";
 import type { Reply, ServerError, Session } from "./session.ts";
+import { stoppedError } from "./thrown.ts";
 
 // A connection that is lost at once would else be asked for without end.
 const PAUSE_MS = 250;
@@ -48,11 +49,8 @@ async function runUntilDone(request: RunRequest): Promise<RunResult> {
       const list = [...applied.values()];
       return { ...end, outcome: list.length > 0 ? "applied" : end.outcome, applied: list };
     } catch (error) {
-      if (request.signal?.aborted && !(error instanceof MigrateError)) {
-        const reached = deadlineOf(request.signal);
-        const stopped = reached ? deadlineError(reached, error) : canceledError(error);
-        throw afterApplying(stopped, [...applied.keys()]);
-      }
+      const stopped = stoppedError(request.signal, error);
+      if (stopped !== undefined) throw afterApplying(stopped, [...applied.keys()]);
       if (error instanceof MigrateError) throw afterApplying(error, [...applied.keys()]);
       if (!(error instanceof SessionLost || error instanceof LeaseLost)) throw error;
       // Lost while it waited, as by a pooler that lets nobody wait for long: that is waiting too.

@@ -28,6 +28,13 @@ export interface Failpoint {
 /** Called at every failpoint, awaited. Given by tests; the shipped code has none. */
 export type OnFailpoint = (point: Failpoint) => void | Promise<void>;
 
+export interface SendOptions {
+  /** Told of each row, which the reply has not. */
+  readonly onRow?: (row: Row) => void;
+  /** `always`: also where the signal has come before it is sent. */
+  readonly cancelable?: "always";
+}
+
 /** A message on its way. */
 export interface Sent {
   readonly reply: Promise<Reply>;
@@ -51,11 +58,12 @@ export interface Session {
   /** As `server_version_num`: 180004. */
   readonly serverVersion: number;
   /**
-   * Sends one message of the simple protocol.
+   * Sends one message of the simple protocol. When the session's signal comes, what is on its way
+   * is canceled; what is sent afterwards clears up, and is not.
    *
    * @throws ServerError (rejects the reply), SessionLost
    */
-  readonly send: (name: string, text: string, onRow?: (row: Row) => void) => Promise<Sent>;
+  readonly send: (name: string, text: string, options?: SendOptions) => Promise<Sent>;
   /** Ends the session. Never throws. */
   readonly close: () => Promise<void>;
 }

@@ -1,7 +1,15 @@
 import postgres from "postgres";
+import { cancelOnAbort } from "./cancel.ts";
 import { closeClient, type FirstBounds, Link } from "./link.ts";
-import { giveUpAfterAbort, lossOfConnection, SessionLost } from "./loss.ts";
+import {
+  ANSWER_AFTER_ABORT_MS,
+  giveUpAfterAbort,
+  lossOfConnection,
+  SessionLost,
+  TlsRefused,
+} from "./loss.ts";
 import type { OnFailpoint, Reply, ServerError, Session } from "./session-types.ts";
+import { createSockets, type DriverTarget } from "./sockets.ts";
 
 export {
   type Failpoint,
@@ -43,7 +51,16 @@ export async function openSession(
   const lost = lossOfConnection();
   // Who waits for nothing still has a server that answers.
   const connectTimeoutMs = Math.max(options.connectTimeoutMs, SHORTEST_CONNECT_MS);
+  const sockets = createSockets(connectTimeoutMs);
+  const dialed = lossOfConnection<Error>();
   const client = postgres(options.url, {
+    // The driver ends a connection only together with the server, which may never answer.
+    socket: (target: DriverTarget) =>
+      sockets.open(target).catch((error: Error) => {
+        // With several hosts the driver keeps it to itself.
+        dialed.reject(error);
+        throw error;
+      }),
     max: 1,
     prepare: false,
     fetch_types: false,
@@ -56,23 +73,32 @@ export async function openSession(
       if (code !== NO_ACTIVE_TRANSACTION) options.onNotice(severity ?? "NOTICE", message ?? "");
     },
     onclose: () => lost.reject(new SessionLost("the connection to the server was lost")),
-  });
-  const stopWatching = giveUpAfterAbort(options.signal, lost, options.graceMs);
+  } as postgres.Options<Record<string, never>>);
+  const canceller = cancelOnAbort(options.signal, lost);
+  const link = new Link(client, lost, canceller, options);
+  const { graceMs = ANSWER_AFTER_ABORT_MS } = options;
+  // A connection that is not made yet owes no answer.
+  const stopWaiting = giveUpAfterAbort(options.signal, lost, () => (link.isSent() ? graceMs : 0));
+  const stopWatching = () => {
+    stopWaiting();
+    canceller.stop();
+  };
   try {
-    const link = new Link(client, lost, options.onFailpoint);
-    const first = await link.first(options.firstName ?? "look", firstQuery, {
-      ...options,
-      connectTimeoutMs,
-    });
+    const first = await dialed.race(
+      link.first(options.firstName ?? "look", firstQuery, { ...options, connectTimeoutMs }),
+    );
+    sockets.settle();
     const session = await link.reserve();
-    const close = () => {
+    const close = async () => {
+      await session.close();
       stopWatching();
-      return session.close();
+      sockets.destroy();
     };
     return { session: { ...session, close }, first };
   } catch (error) {
     stopWatching();
     await closeClient(client, 0);
-    throw error;
+    sockets.destroy();
+    throw sockets.refusedTls() ? new TlsRefused(error) : error;
   }
 }

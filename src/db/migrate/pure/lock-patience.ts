@@ -1,7 +1,7 @@
 import type { Blocker } from "../reports.ts";
 import { describeBlocker } from "./blockers.ts";
-import { plural } from "./failure.ts";
 import { duration } from "./report.ts";
+import { plural } from "./text.ts";
 
 /** How long, and how often, a migration tries to get its locks. */
 export interface LockPatience {
