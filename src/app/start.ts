@@ -62,8 +62,9 @@ export async function runApp(options: AppOptions): Promise<number> {
       timeoutMs: config.migrateTimeoutMs,
       signal,
       onState: (state) => {
+        // Not at each look at another runner: that is said several times a second.
+        if (state.kind !== boot.kind) reader.forget();
         boot = state;
-        reader.forget();
       },
       onProgress: (progress) => logProgress(log, progress),
     });
