@@ -25,6 +25,7 @@ COPY drizzle drizzle/
 ENV NODE_ENV=production
 # A number, so that Kubernetes can tell that it is not root.
 USER 1000:1000
+# What faces the world. The details (errors, SQL, hosts) stay inside, on 127.0.0.1:13000.
 EXPOSE 3000
 # Alive, not ready: whoever restarts it must not end a migration.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s --retries=3 \

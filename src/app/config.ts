@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { MigrateError } from "../db/migrate/index.ts";
+import { isLoopback } from "./hosts.ts";
 
 const url = z
   .string()
@@ -14,18 +15,26 @@ const anySeconds = z.coerce
 const seconds = (fallback: number) =>
   anySeconds.default(fallback).transform((value) => value * 1000);
 
+const port = z.coerce
+  .number("is not a port")
+  .int("is not a port")
+  .min(0, "is not a port from 0 to 65535")
+  .max(65_535, "is not a port from 0 to 65535");
+
 const schema = z.object({
   DATABASE_URL: url.optional(),
   MIGRATION_DATABASE_URL: url.optional(),
   NODE_ENV: z.string().optional(),
   APP_VERSION: z.string().optional(),
-  HOST: z.string().default("0.0.0.0"),
-  PORT: z.coerce
-    .number("is not a port")
-    .int("is not a port")
-    .min(0, "is not a port from 0 to 65535")
-    .max(65_535, "is not a port from 0 to 65535")
-    .default(3000),
+  HOST: z.string().optional(),
+  PORT: port.default(3000),
+  MANAGEMENT_HOST: z.string().optional(),
+  MANAGEMENT_PORT: port.optional(),
+  MAX_CONNECTIONS: z.coerce
+    .number("is not a number of connections")
+    .int("is not a number of connections")
+    .min(1, "is not a number of connections from 1")
+    .default(1000),
   MIGRATE_ON_BOOT: z.enum(["run", "wait", "check"], "is none of run, wait, check").default("run"),
   MIGRATE_TIMEOUT_SECONDS: seconds(600),
   MIGRATE_DEADLINE_SECONDS: anySeconds.transform((value) => value * 1000).optional(),
@@ -40,11 +49,22 @@ const schema = z.object({
     .default("info"),
 });
 
+const LOOPBACK = "127.0.0.1";
+const MANAGEMENT_STEP = 10_000;
+
 /** Names of the variables that the application reads. */
 export const APP_VARIABLES: readonly string[] = schema.keyof().options;
 
 /** What to do about migrations before the application is ready. */
 export type MigrateOnBoot = "run" | "wait" | "check";
+
+/** Where errors with their SQL, rows, users and hosts are shown. */
+export interface ManagementAddress {
+  readonly host: string;
+  readonly port: number;
+  /** Why it is not the port that faces the world: it was asked for, or must not be. */
+  readonly because: "given" | "production" | "open-host";
+}
 
 /** What the environment says to the application. */
 export interface AppConfig {
@@ -53,8 +73,13 @@ export interface AppConfig {
   /** For migrations: past a pooler, where there is one. */
   readonly migrationDatabaseUrl: string | undefined;
   readonly appVersion: string | undefined;
+  /** Where what faces the world listens. */
   readonly host: string;
   readonly port: number;
+  /** Where the details are; undefined: on the same port. */
+  readonly management: ManagementAddress | undefined;
+  /** Bound on the connections from the world. */
+  readonly maxConnections: number;
   readonly migrateOnBoot: MigrateOnBoot;
   /** Bound on waiting for other runners. */
   readonly migrateTimeoutMs: number;
@@ -84,14 +109,17 @@ export function parseAppConfig(env: Readonly<Record<string, string | undefined>>
   if (NODE_ENV === "production" && !DATABASE_URL && !MIGRATION_DATABASE_URL) {
     problems.push("DATABASE_URL is not set, and production starts no embedded server");
   }
-  if (!result.success || problems.length > 0) throw configError(problems);
   const found = result.data;
+  if (found?.MANAGEMENT_PORT && found.MANAGEMENT_PORT === found.PORT) {
+    problems.push("MANAGEMENT_PORT is the same as PORT: the details need a port of their own");
+  }
+  if (found === undefined || problems.length > 0) throw configError(problems);
   return {
     databaseUrl: found.DATABASE_URL ?? found.MIGRATION_DATABASE_URL,
     migrationDatabaseUrl: found.MIGRATION_DATABASE_URL ?? found.DATABASE_URL,
     appVersion: found.APP_VERSION,
-    host: found.HOST,
-    port: found.PORT,
+    ...addresses(found),
+    maxConnections: found.MAX_CONNECTIONS,
     migrateOnBoot: found.MIGRATE_ON_BOOT,
     migrateTimeoutMs: found.MIGRATE_TIMEOUT_SECONDS,
     migrateDeadlineMs: found.MIGRATE_DEADLINE_SECONDS,
@@ -100,6 +128,35 @@ export function parseAppConfig(env: Readonly<Record<string, string | undefined>>
     failureLingerMs: found.FAILURE_LINGER_SECONDS,
     logLevel: found.LOG_LEVEL,
   };
+}
+
+/**
+ * The details share the port where it is for development and only this machine can reach it.
+ * Otherwise they have one of their own, which only this machine can reach unless it is told.
+ */
+function addresses(found: z.infer<typeof schema>): Pick<AppConfig, "host" | "port" | "management"> {
+  const { HOST, PORT, MANAGEMENT_HOST, MANAGEMENT_PORT, NODE_ENV } = found;
+  const production = NODE_ENV === "production";
+  const host = HOST ?? (production ? "0.0.0.0" : LOOPBACK);
+  const address = {
+    host: MANAGEMENT_HOST ?? LOOPBACK,
+    port: MANAGEMENT_PORT ?? defaultManagementPort(PORT),
+  };
+  const because =
+    MANAGEMENT_HOST !== undefined || MANAGEMENT_PORT !== undefined
+      ? "given"
+      : production
+        ? "production"
+        : isLoopback(host)
+          ? undefined
+          : "open-host";
+  return { host, port: PORT, management: because && { ...address, because } };
+}
+
+/** Another one for each instance on a machine. */
+function defaultManagementPort(port: number): number {
+  if (port === 0) return 0;
+  return port + MANAGEMENT_STEP <= 65_535 ? port + MANAGEMENT_STEP : port - MANAGEMENT_STEP;
 }
 
 function isPostgresUrl(text: string): boolean {

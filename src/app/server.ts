@@ -1,5 +1,6 @@
+import { Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { type ServerType, serve } from "@hono/node-server";
+import { createAdaptorServer } from "@hono/node-server";
 import type { Hono } from "hono";
 import { MigrateError } from "../db/migrate/index.ts";
 
@@ -9,37 +10,99 @@ export interface HttpServer {
   readonly close: (graceMs: number) => Promise<void>;
 }
 
+/** What one client can take of the server. */
+export interface HttpLimits {
+  /** Bound on sending a request's headers, from the start of the connection or of the request. */
+  readonly headersMs: number;
+  /** Bound on sending a whole request. */
+  readonly requestMs: number;
+  /** Bound on a connection with an open request on which nothing moves. */
+  readonly silenceMs: number;
+  /** How long a connection is kept open for the next request. */
+  readonly keepAliveMs: number;
+  /** How often the first two are looked at. */
+  readonly checkMs: number;
+}
+
+export const HTTP_LIMITS: HttpLimits = {
+  headersMs: 10_000,
+  requestMs: 30_000,
+  silenceMs: 60_000,
+  // Longer than load balancers keep theirs (60 s): else they send into one that is just being closed.
+  keepAliveMs: 65_000,
+  checkMs: 2_000,
+};
+
+export interface ListenOptions {
+  readonly host: string;
+  readonly port: number;
+  /** The variables that both come from, for the remedy. */
+  readonly variables: string;
+  /** Connections at once; more are closed as they come. */
+  readonly maxConnections: number;
+  /** Told of the first connection that is closed for that, and again after a minute. */
+  readonly onFull: () => void;
+  readonly limits?: HttpLimits;
+}
+
+const SAY_FULL_EVERY_MS = 60_000;
+
 /**
  * Listens.
  *
  * @throws MigrateError `config` where the address cannot be had
  */
-export function listen(
-  app: Hono,
-  { host, port }: { readonly host: string; readonly port: number },
-): Promise<HttpServer> {
+export function listen(app: Hono, options: ListenOptions): Promise<HttpServer> {
+  const { host, port, variables } = options;
   return new Promise((resolve, reject) => {
-    const server = serve({ fetch: app.fetch, hostname: host, port }, (info: AddressInfo) =>
-      resolve({ port: info.port, close: (graceMs) => close(server, graceMs) }),
-    );
+    const server = createServer(app, options);
     server.once("error", (cause: NodeJS.ErrnoException) =>
       reject(
         new MigrateError({
           code: "config",
           fact: `Cannot listen on ${host}:${port}: ${cause.message}.`,
-          remedy: "Set PORT (or HOST) to one that is free.",
+          remedy: `Set ${variables} to one that is free.`,
           cause,
         }),
       ),
     );
+    server.listen(port, host, () => {
+      const { port: found } = server.address() as AddressInfo;
+      resolve({ port: found, close: (graceMs) => close(server, graceMs) });
+    });
   });
 }
 
-function close(server: ServerType, graceMs: number): Promise<void> {
+function createServer(
+  app: Hono,
+  { host, maxConnections, onFull, limits = HTTP_LIMITS }: ListenOptions,
+): Server {
+  const server = createAdaptorServer({
+    fetch: app.fetch,
+    // For requests of HTTP/1.0, which may name no host.
+    hostname: host,
+    serverOptions: {
+      headersTimeout: limits.headersMs,
+      requestTimeout: limits.requestMs,
+      keepAliveTimeout: limits.keepAliveMs,
+      connectionsCheckingInterval: limits.checkMs,
+    },
+  });
+  if (!(server instanceof Server)) throw new TypeError("not a server of HTTP/1");
+  server.setTimeout(limits.silenceMs);
+  server.maxConnections = maxConnections;
+  let saidAt = Number.NEGATIVE_INFINITY;
+  server.on("drop", () => {
+    if (performance.now() < saidAt + SAY_FULL_EVERY_MS) return;
+    saidAt = performance.now();
+    onFull();
+  });
+  return server;
+}
+
+function close(server: Server, graceMs: number): Promise<void> {
   return new Promise((resolve) => {
-    const force = setTimeout(() => {
-      if ("closeAllConnections" in server) server.closeAllConnections();
-    }, graceMs);
+    const force = setTimeout(() => server.closeAllConnections(), graceMs);
     server.close(() => {
       clearTimeout(force);
       resolve();

@@ -8,9 +8,10 @@ import {
 import { DatabasePool } from "../db/pool.ts";
 import { type BootState, bringUpToDate } from "./boot.ts";
 import type { AppConfig } from "./config.ts";
+import { openListeners } from "./listeners.ts";
 import type { Log } from "./log.ts";
-import { createRoutes, MIGRATE_FIRST } from "./routes.ts";
-import { listen } from "./server.ts";
+import { createReader } from "./reader.ts";
+import { MIGRATE_FIRST } from "./readiness.ts";
 
 /** Where the application's database is, and how to let go of it. */
 export interface DatabaseAddress {
@@ -41,23 +42,19 @@ const READER_CONNECT_MS = 1_000;
 export async function runApp(options: AppOptions): Promise<number> {
   const { config, log, signal } = options;
   let boot: BootState = { kind: "starting", what: "looking for the database" };
-  let reader: DatabaseMigrator | undefined;
+  let forReading: DatabaseMigrator | undefined;
   let pool: DatabasePool | undefined;
-  const routes = createRoutes({
+  const reader = createReader({
     boot: () => (signal.aborted ? { kind: "stopping" } : boot),
-    migrator: () => reader,
-    ping: async () => {
-      if (pool === undefined) throw new Error("there is no connection yet");
-      await pool.query("select 1");
-    },
+    migrator: () => forReading,
+    pool: () => pool,
   });
-  const server = await listen(routes, config);
-  log.info({ port: server.port }, `listening on http://localhost:${server.port}`);
+  const listeners = await openListeners(config, reader, log);
   let database: DatabaseAddress | undefined;
   try {
     database = await options.openDatabase();
     const settings = migratorOptions(config, database.migrationUrl);
-    reader = new DatabaseMigrator({ ...settings, connectTimeoutMs: READER_CONNECT_MS });
+    forReading = new DatabaseMigrator({ ...settings, connectTimeoutMs: READER_CONNECT_MS });
     pool = new DatabasePool({ url: database.url });
     const end = await bringUpToDate({
       migrator: new DatabaseMigrator(settings),
@@ -65,6 +62,8 @@ export async function runApp(options: AppOptions): Promise<number> {
       timeoutMs: config.migrateTimeoutMs,
       signal,
       onState: (state) => {
+        // Not at each look at another runner: that is said several times a second.
+        if (state.kind !== boot.kind) reader.forget();
         boot = state;
       },
       onProgress: (progress) => logProgress(log, progress),
@@ -78,7 +77,7 @@ export async function runApp(options: AppOptions): Promise<number> {
     return 0;
   } finally {
     log.info("stopping");
-    await server.close(config.shutdownMs);
+    await listeners.close(config.shutdownMs);
     await pool?.close({ timeoutMs: config.shutdownMs });
     await database?.release();
     log.info("stopped");

@@ -64,6 +64,32 @@ export class DatabasePool {
   }
 
   /**
+   * Proves that a query is answered within the time. A connection that does not answer is dropped:
+   * asked again and again, it would hold one after the other until the network gives it up.
+   *
+   * Rejects with `connect` where no connection was free or made in time, `connection_lost` where none answered.
+   */
+  ping(timeoutMs: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      let asked: Session | undefined;
+      let late = false;
+      const timer = setTimeout(() => {
+        late = true;
+        const reason = noAnswer(timeoutMs, asked);
+        asked?.kill(reason);
+        reject(reason);
+      }, timeoutMs);
+      this.#withSession(async (session) => {
+        if (late) return;
+        asked = session;
+        await session.run({ text: "select 1" });
+      })
+        .finally(() => clearTimeout(timer))
+        .then(resolve, reject);
+    });
+  }
+
+  /**
    * Commits when `work` resolves and rolls back when it rejects, and then rejects with the same
    * error. When the connection dies on the way, the rest of `work` is refused and nothing is
    * committed; `commit_in_doubt` if it died during COMMIT itself.
@@ -168,6 +194,15 @@ export class DatabasePool {
     clearTimeout(late);
     for (const session of this.#sessions) session.kill(closedError());
   }
+}
+
+function noAnswer(timeoutMs: number, asked: Session | undefined): DatabaseError {
+  if (asked === undefined) {
+    const message = `No connection was free or made within ${timeoutMs} ms. Raise the pool's \`max\`, or look at what holds its connections.`;
+    return new DatabaseError("connect", message);
+  }
+  const message = `The database did not answer within ${timeoutMs} ms; the connection was dropped. Look at the server and the network.`;
+  return new DatabaseError("connection_lost", message);
 }
 
 function closedError(): DatabaseError {

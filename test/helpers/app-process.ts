@@ -7,6 +7,8 @@ export interface AppProcess {
   readonly child: ChildProcess;
   /** Resolves when it listens. */
   readonly url: Promise<string>;
+  /** Resolves when the details have a listener of their own, to where that is. */
+  readonly detailsUrl: Promise<string>;
   readonly end: Promise<{ readonly code: number | null; readonly log: string }>;
   /** All that it printed so far. */
   readonly log: () => string;
@@ -33,18 +35,25 @@ export function startApp(cwd: string, env: Readonly<Record<string, string>>): Ap
 /** Follows an application that was started. */
 export function watchApp(child: ChildProcessByStdio<null, Readable, Readable>): AppProcess {
   let text = "";
-  let heard: (url: string) => void = () => undefined;
-  const url = new Promise<string>((resolve, reject) => {
-    heard = resolve;
-    // Who waits for it learns why, at once; who waits for the end alone does not care.
-    child.on("close", (code) => reject(new Error(`it ended with ${code}, unheard: ${text}`)));
-  });
-  url.catch(() => undefined);
+  const listeners: ((text: string) => void)[] = [];
+  const urlIn = (port: RegExp) => {
+    const url = new Promise<string>((resolve, reject) => {
+      listeners.push((said) => {
+        const found = port.exec(said)?.[1];
+        if (found !== undefined) resolve(`http://127.0.0.1:${found}`);
+      });
+      // Who waits for it learns why, at once; who waits for the end alone does not care.
+      child.on("close", (code) => reject(new Error(`it ended with ${code}, unheard: ${text}`)));
+    });
+    url.catch(() => undefined);
+    return url;
+  };
+  const url = urlIn(/"port":(\d+)/);
+  const detailsUrl = urlIn(/"managementPort":(\d+)/);
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding("utf8").on("data", (chunk: string) => {
       text += chunk;
-      const port = /"port":(\d+)/.exec(text)?.[1];
-      if (port !== undefined) heard(`http://127.0.0.1:${port}`);
+      for (const listener of listeners) listener(text);
     });
   }
   const end = new Promise<{ code: number | null; log: string }>((resolve, reject) => {
@@ -58,6 +67,7 @@ export function watchApp(child: ChildProcessByStdio<null, Readable, Readable>): 
   return {
     child,
     url,
+    detailsUrl,
     end,
     log: () => text,
     readyz,

@@ -11,6 +11,8 @@ export async function freePort(): Promise<number> {
 export interface TcpProxy {
   /** The URL given, through the proxy. */
   readonly url: string;
+  /** How many clients have come so far, and the bytes that the server has sent them all. */
+  readonly traffic: () => { readonly clients: number; readonly bytes: number };
   /** Lets nothing of what the server answers through any more, until the next reset. */
   readonly mute: () => void;
   /** Accepts no connection any more; those that are there stay. */
@@ -35,9 +37,15 @@ export async function tcpProxy(
   const { hostname, port } = new URL(target);
   const sockets = new Set<Socket>();
   let muted = false;
+  let clients = 0;
+  let bytes = 0;
   const server = createServer((client) => {
     options.onConnection?.();
     const upstream = connect(Number(port), hostname);
+    clients += 1;
+    upstream.on("data", (chunk) => {
+      bytes += chunk.length;
+    });
     if (options.onMessage) client.on("data", messageReader(options.onMessage));
     for (const [from, to] of [
       [client, upstream],
@@ -63,6 +71,7 @@ export async function tcpProxy(
   url.port = String(listening);
   return {
     url: url.href,
+    traffic: () => ({ clients, bytes }),
     mute: () => {
       muted = true;
     },

@@ -1,50 +1,20 @@
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, onTestFinished, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { DatabaseMigrator } from "../../src/db/migrate/index.ts";
-import { type AppProcess, startApp } from "../helpers/app-process.ts";
-import { createDatabase, type TestDatabase } from "../helpers/database.ts";
-import { journalOf, THREE } from "../helpers/history.ts";
+import { useApp } from "../helpers/app-fixture.ts";
+import type { AppProcess } from "../helpers/app-process.ts";
+import { THREE } from "../helpers/history.ts";
 import { readLedgerContent, storyOf } from "../helpers/ledger.ts";
 import { tcpProxy } from "../helpers/network.ts";
 
-let database: TestDatabase;
-let root: string;
-
-beforeEach(async () => {
-  database = await createDatabase();
-  root = await mkdtemp(join(tmpdir(), "tidemark-app-"));
-  await release(THREE);
-});
-afterEach(async () => {
-  await rm(root, { recursive: true, force: true });
-  await database.drop();
-});
-
-/** Writes the release that the processes are of. */
-async function release(migrations: Readonly<Record<string, string>>) {
-  await mkdir(join(root, "drizzle/meta"), { recursive: true });
-  for (const [tag, sql] of Object.entries(migrations)) {
-    await writeFile(join(root, "drizzle", `${tag}.sql`), sql);
-  }
-  await writeFile(join(root, "drizzle/meta/_journal.json"), journalOf(Object.keys(migrations)));
-}
+const fixture = useApp();
+const { release, start } = fixture;
 
 const slow = (seconds: number) =>
   release({
     ...THREE,
     "0001_add_author": `select pg_sleep(${seconds}); ${THREE["0001_add_author"]}`,
   });
-const migrator = () => new DatabaseMigrator({ url: database.url, dir: join(root, "drizzle") });
-
-function start(env: Readonly<Record<string, string>> = {}): AppProcess {
-  const app = startApp(root, { DATABASE_URL: database.url, ...env });
-  onTestFinished(() => {
-    app.child.kill("SIGKILL");
-  });
-  return app;
-}
+const migrator = () => new DatabaseMigrator({ url: fixture.database.url, dir: fixture.dir });
 
 async function stop(app: AppProcess, signal: NodeJS.Signals = "SIGTERM") {
   app.child.kill(signal);
@@ -57,7 +27,7 @@ describe("an application that migrates at boot", () => {
   test("three at once on an empty database: one migrates, all become ready", async () => {
     const apps = [start(), start(), start()];
     await Promise.all(apps.map((app) => app.isReady()));
-    const { events } = await readLedgerContent(database.url);
+    const { events } = await readLedgerContent(fixture.database.url);
     expect(new Set(events.map(({ runId }) => runId)).size).toBe(1);
     expect(storyOf(events)).toHaveLength(6);
     for (const app of apps) expect((await stop(app)).code).toBe(0);
@@ -104,7 +74,7 @@ describe("an application that migrates at boot", () => {
       expect(code).toBe(1);
       expect(log).toContain("division by zero");
     }
-    const { events } = await readLedgerContent(database.url);
+    const { events } = await readLedgerContent(fixture.database.url);
     expect(events.filter(({ type }) => type === "migration.failed")).toHaveLength(1);
   });
 
@@ -119,7 +89,7 @@ describe("an application that migrates at boot", () => {
     const next = start();
     await next.isReady();
     expect((await stop(next, "SIGINT")).code).toBe(0);
-    expect(await database.sql`select body from notes`).toEqual([{ body: "hello" }]);
+    expect(await fixture.database.sql`select body from notes`).toEqual([{ body: "hello" }]);
   });
 
   test("starts against a database that is ahead of it", async () => {
@@ -136,7 +106,7 @@ describe("an application that migrates at boot", () => {
   });
 
   test("waits for a database that is not up yet", async () => {
-    const proxy = await tcpProxy(database.url);
+    const proxy = await tcpProxy(fixture.database.url);
     onTestFinished(proxy.close);
     proxy.refuse();
     const app = start({ DATABASE_URL: proxy.url });
@@ -147,7 +117,7 @@ describe("an application that migrates at boot", () => {
   });
 
   test("is not ready any more when its database is gone, and again when it is back", async () => {
-    const proxy = await tcpProxy(database.url);
+    const proxy = await tcpProxy(fixture.database.url);
     onTestFinished(proxy.close);
     const app = start({ DATABASE_URL: proxy.url });
     await app.isReady();
@@ -164,7 +134,7 @@ describe("MIGRATE_ON_BOOT=wait", () => {
   test("is ready once another process has migrated, and migrates nothing itself", async () => {
     const app = start({ MIGRATE_ON_BOOT: "wait" });
     await expect.poll(() => statusOf(app), { timeout: 20_000 }).toBe("waiting");
-    expect(await database.sql`select to_regclass('tidemark.runner') as ledger`).toEqual([
+    expect(await fixture.database.sql`select to_regclass('tidemark.runner') as ledger`).toEqual([
       { ledger: null },
     ]);
     await migrator().migrate();
@@ -219,7 +189,7 @@ describe("MIGRATE_ON_BOOT=check", () => {
     const { code, log } = await app.end;
     expect(code).toBe(3);
     expect(log).toContain("3 migrations are pending: 0000_create_notes");
-    expect(await database.sql`select to_regclass('tidemark.runner') as ledger`).toEqual([
+    expect(await fixture.database.sql`select to_regclass('tidemark.runner') as ledger`).toEqual([
       { ledger: null },
     ]);
   });

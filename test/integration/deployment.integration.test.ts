@@ -82,6 +82,8 @@ describe("the Dockerfile", () => {
     expect(stepOf("ENV")?.text).toBe("NODE_ENV=production");
     expect(stepOf("CMD")?.exec).toEqual(["node", "dist/main.js"]);
     expect(stepOf("EXPOSE")?.text).toBe(String(parseAppConfig({}).port));
+    // Not what has the details.
+    expect(final.steps.filter(({ keyword }) => keyword === "EXPOSE")).toHaveLength(1);
   });
 
   test("leaves out what development alone needs, the embedded PostgreSQL included", async () => {
@@ -150,9 +152,7 @@ describe.each(deployments)("$file", ({ job, app, replicas }) => {
     const names = [...Object.keys(job.env), ...Object.keys(app.env)];
     expect(names).toContain("DATABASE_URL");
     expect(names.filter((name) => !APP_VARIABLES.includes(name))).toEqual([]);
-    const DATABASE_URL = resolveDefaults(app.env.DATABASE_URL ?? "");
-    const config = parseAppConfig({ ...app.env, DATABASE_URL, NODE_ENV: "production" });
-    expect(config.migrateOnBoot).toBe("wait");
+    expect(configOf(app.env).migrateOnBoot).toBe("wait");
   });
 
   test("starts applications that live and wait, until its job has migrated", async () => {
@@ -169,6 +169,12 @@ describe.each(deployments)("$file", ({ job, app, replicas }) => {
     await Promise.all(servers.map((server) => server.isReady()));
   });
 });
+
+/** What the application in a container makes of its variables. */
+function configOf(env: Readonly<Record<string, string>>) {
+  const DATABASE_URL = resolveDefaults(env.DATABASE_URL ?? "");
+  return parseAppConfig({ ...env, DATABASE_URL, NODE_ENV: "production" });
+}
 
 /** Compose's `${NAME:-default}`, where nothing is set. */
 function resolveDefaults(text: string): string {
@@ -198,12 +204,17 @@ describe("docker-compose.yml", () => {
     });
   });
 
-  test("needs nothing that is not set, publishes the application alone, and builds one image", async () => {
+  test("needs nothing that is not set, publishes the application to all, its details to this machine alone, and builds one image", async () => {
     const text = await readFile("docker-compose.yml", "utf8");
     const variables = text.match(/\$\{[^}]*\}/g) ?? [];
     expect(variables.filter((variable) => !/^\$\{\w+:-[^}]+\}$/.test(variable))).toEqual([]);
     const ports = Object.values(compose.services).flatMap((service) => service.ports ?? []);
-    expect(ports.map(resolveDefaults)).toEqual([`3000:${stepOf("EXPOSE")?.text}`]);
+    const { management } = configOf(app.environment);
+    expect(ports.map(resolveDefaults)).toEqual([
+      `3000:${stepOf("EXPOSE")?.text}`,
+      `127.0.0.1:13000:${management?.port}`,
+    ]);
+    expect(management?.host).toBe("0.0.0.0");
     expect(app.ports?.map(resolveDefaults)).toEqual(ports.map(resolveDefaults));
     expect([migrate.image, migrate.build]).toEqual([app.image, app.build]);
     expect(database.volumes?.map((volume) => volume.split(":")[0])).toEqual(
@@ -267,6 +278,15 @@ describe("deploy/kubernetes.yaml", () => {
       expect(probe?.httpGet.port).toBe("http");
     }
     expect(service.spec.ports[0].targetPort).toBe("http");
+  });
+
+  test("keeps the details in the pod, at the port that it says to forward", async () => {
+    const { management } = configOf(environmentOf(app));
+    expect(management?.host).toBe("127.0.0.1");
+    const text = await readFile("deploy/kubernetes.yaml", "utf8");
+    expect(text).toContain(
+      `kubectl port-forward deployment/${deployment.metadata.name} ${management?.port}\n`,
+    );
   });
 
   test("selects the application's pods, and never the job's", () => {

@@ -92,9 +92,43 @@ describe("the log", () => {
     const all = await migrator().events();
     expect(await migrator().events({ after: all[2]?.id ?? 0 })).toEqual(all.slice(3));
   });
+
+  test("is read from its end, oldest first, without the rest", async () => {
+    await tryToMigrate();
+    const all = await migrator().events();
+    expect(await migrator().events({ newest: 2 })).toEqual(all.slice(-2));
+    expect(await migrator().events({ newest: 99 })).toEqual(all);
+    expect(await migrator().events({ newest: 2, after: all.at(-2)?.id ?? 0 })).toEqual(
+      all.slice(-1),
+    );
+    expect(await migrator().events({ newest: 1, tag: "0000_create_notes" })).toEqual([all[1]]);
+    for (const newest of [0, 1.5, Number.NaN]) {
+      await expect(migrator().events({ newest })).rejects.toMatchObject({ code: "config" });
+    }
+  });
 });
 
 describe("following the log", () => {
+  test("starts at the newest events, and shows all that is added", async () => {
+    await tryToMigrate();
+    const controller = new AbortController();
+    const seen: string[] = [];
+    const following = (async () => {
+      const { signal } = controller;
+      for await (const event of migrator().followEvents({ newest: 1, everyMs: 20, signal })) {
+        seen.push(event.type);
+      }
+    })().catch((error: unknown) => error);
+    await expect.poll(() => seen).toEqual(["migration.failed"]);
+    await folder.write("0002_first_note", THREE["0002_first_note"]);
+    await migrator().migrate();
+    await expect
+      .poll(() => seen)
+      .toEqual(["migration.failed", "migration.started", "migration.done"]);
+    controller.abort();
+    expect(await following).toMatchObject({ code: "canceled" });
+  });
+
   test("shows what is added, from before there was a ledger, until Ctrl-C", async () => {
     const lines: string[] = [];
     const follower = startTidemark(args("--follow", "--json"), { cwd: folder.dir });

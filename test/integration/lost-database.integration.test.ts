@@ -1,7 +1,8 @@
-import { describe, expect, test, vi } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { createSession, type Session } from "../../src/db/pool/session.ts";
 import { resolveTargets } from "../../src/db/pool/target.ts";
 import type { DatabasePool } from "../../src/db/pool.ts";
+import { tcpProxy } from "../helpers/network.ts";
 import { ownPid, TESTED, usePools, write } from "../helpers/pool-fixture.ts";
 import { started, startProxy } from "../helpers/pool-network.ts";
 
@@ -27,6 +28,33 @@ describe("a connection that dies at rest", () => {
     await pool.query("select 1");
     await proxy.hangUp();
     expect(await pool.queryOne("select 1 as a")).toEqual({ a: 1 });
+  });
+});
+
+describe("a ping", () => {
+  test("that gets no answer in time drops its connection, so that the pool has room again", async () => {
+    const proxy = await tcpProxy(pools.url);
+    onTestFinished(proxy.close);
+    const pool = pools.open({ max: 1, url: proxy.url });
+    await pool.ping(10_000);
+    proxy.mute();
+    await expect(pool.ping(100)).rejects.toMatchObject({
+      code: "connection_lost",
+      message: expect.stringContaining("did not answer within 100 ms"),
+    });
+    await expect.poll(() => pools.backends()).toEqual([]);
+    proxy.reset();
+    expect(await pool.queryOne("select 1 as a")).toEqual({ a: 1 });
+  });
+
+  test("that gets no connection in time leaves those that others have, and asks for nothing later", async () => {
+    const pool = pools.open({ max: 1 });
+    const rows = await pool.transaction(async (transaction) => {
+      await expect(pool.ping(50)).rejects.toMatchObject({ code: "connect" });
+      return transaction.query("select 1 as a");
+    });
+    expect(rows).toEqual([{ a: 1 }]);
+    await pool.ping(10_000);
   });
 });
 

@@ -31,7 +31,10 @@ afterEach(async () => {
 });
 
 /** Starts the application with these migrations; without them, with the project's own. */
-async function start(migrations?: Readonly<Record<string, string>>): Promise<AppProcess> {
+async function start(
+  migrations?: Readonly<Record<string, string>>,
+  env: Readonly<Record<string, string>> = {},
+): Promise<AppProcess> {
   if (migrations === undefined) {
     await cp("drizzle", join(root, "drizzle"), { recursive: true });
   } else {
@@ -41,7 +44,8 @@ async function start(migrations?: Readonly<Record<string, string>>): Promise<App
     }
     await writeFile(join(root, "drizzle/meta/_journal.json"), journalOf(Object.keys(migrations)));
   }
-  const app = startApp(root, { DATABASE_URL: database.url, FAILURE_LINGER_SECONDS: "60" });
+  const ours = { DATABASE_URL: database.url, FAILURE_LINGER_SECONDS: "60" };
+  const app = startApp(root, { ...ours, ...env });
   onTestFinished(() => {
     app.child.kill("SIGKILL");
   });
@@ -68,6 +72,10 @@ async function open(app: AppProcess, options: BrowserContextOptions = {}): Promi
 
 const headline = (page: Page) => page.getByRole("status").innerText();
 
+/** Whether the browser took the one style that the page's policy allows. */
+const expectStyled = async (page: Page) =>
+  expect(await page.evaluate("getComputedStyle(document.body).maxWidth")).toBe("1088px");
+
 /** By how much the page is wider than the window. */
 const overhang = (page: Page) =>
   page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth");
@@ -78,6 +86,7 @@ test("a page that is ready shows each migration and the latest events", async ()
   const page = await open(app);
   expect(await page.title()).toBe("Tidemark: ready at 0002_protect_events");
   expect(await headline(page)).toBe("ready at 0002_protect_events");
+  await expectStyled(page);
   const migrations = page.getByRole("table").first().locator("tbody tr");
   expect(await migrations.locator("td:first-child").allInnerTexts()).toEqual([
     "0000_create_eventstore",
@@ -101,6 +110,19 @@ test("a page that is ready shows each migration and the latest events", async ()
   for (const link of await page.getByRole("link").all()) {
     const response = await page.request.get(`${await app.url}${await link.getAttribute("href")}`);
     expect(response.headers()["content-type"]).toContain("application/json");
+    expect(response.status()).toBe(200);
+  }
+});
+
+test("what everybody may see is the state alone, as a page like the other", async () => {
+  const app = await start(undefined, { NODE_ENV: "production", MANAGEMENT_PORT: "0" });
+  await app.isReady();
+  const page = await open(app);
+  expect(await headline(page)).toBe("ready at 0002_protect_events");
+  await expectStyled(page);
+  expect(await page.getByRole("table").count()).toBe(0);
+  for (const link of await page.getByRole("link").all()) {
+    const response = await page.request.get(`${await app.url}${await link.getAttribute("href")}`);
     expect(response.status()).toBe(200);
   }
 });
@@ -158,7 +180,9 @@ test("while a migration runs, the page says which, and refreshes itself until it
   const page = await open(app);
   expect(await headline(page)).toMatch(/^migrating: 0001_add_author \(2 of 3, .+\)$/);
   await page.getByText("ready at 0002_first_note").waitFor({ timeout: 20_000 });
-  // It stands still from then on.
+  // It stands still from then on, and shows how it ended.
+  const states = page.getByRole("table").first().locator("td:nth-child(2)");
+  expect(await states.allInnerTexts()).toEqual(["DONE", "DONE", "DONE"]);
   expect(await page.locator("meta[http-equiv=refresh]").count()).toBe(0);
 });
 

@@ -8,8 +8,10 @@ describe("the application's configuration", () => {
       databaseUrl: undefined,
       migrationDatabaseUrl: undefined,
       appVersion: undefined,
-      host: "0.0.0.0",
+      host: "127.0.0.1",
       port: 3000,
+      management: undefined,
+      maxConnections: 1000,
       migrateOnBoot: "run",
       migrateTimeoutMs: 600_000,
       migrateDeadlineMs: undefined,
@@ -18,6 +20,41 @@ describe("the application's configuration", () => {
       failureLingerMs: 2_000,
       logLevel: "info",
     });
+  });
+
+  const DATABASE_URL = "postgres://a@db/x";
+  const PRODUCTION = { NODE_ENV: "production", DATABASE_URL };
+
+  test.each([
+    [{ PORT: "8080" }, "127.0.0.1", undefined],
+    [{ HOST: "localhost" }, "localhost", undefined],
+    [{ HOST: "::1" }, "::1", undefined],
+    [{ HOST: "0.0.0.0" }, "0.0.0.0", { host: "127.0.0.1", port: 13_000, because: "open-host" }],
+    [{ HOST: "box.lan" }, "box.lan", { host: "127.0.0.1", port: 13_000, because: "open-host" }],
+    [{ MANAGEMENT_PORT: "9" }, "127.0.0.1", { host: "127.0.0.1", port: 9, because: "given" }],
+    [PRODUCTION, "0.0.0.0", { host: "127.0.0.1", port: 13_000, because: "production" }],
+    [
+      { ...PRODUCTION, HOST: "127.0.0.1" },
+      "127.0.0.1",
+      { host: "127.0.0.1", port: 13_000, because: "production" },
+    ],
+    [
+      { ...PRODUCTION, MANAGEMENT_HOST: "0.0.0.0" },
+      "0.0.0.0",
+      { host: "0.0.0.0", port: 13_000, because: "given" },
+    ],
+    [
+      { ...PRODUCTION, PORT: "60000" },
+      "0.0.0.0",
+      { host: "127.0.0.1", port: 50_000, because: "production" },
+    ],
+    [
+      { ...PRODUCTION, PORT: "0" },
+      "0.0.0.0",
+      { host: "127.0.0.1", port: 0, because: "production" },
+    ],
+  ])("of %j shows the details where they are not open to everybody", (env, host, management) => {
+    expect(parseAppConfig(env)).toMatchObject({ host, management });
   });
 
   test("takes one database URL for both where there is one", () => {
@@ -36,6 +73,9 @@ describe("the application's configuration", () => {
   test.each([
     [{ PORT: "70000" }, "PORT is not a port from 0 to 65535"],
     [{ PORT: "1.5" }, "PORT is not a port"],
+    [{ MANAGEMENT_PORT: "all" }, "MANAGEMENT_PORT is not a port"],
+    [{ MANAGEMENT_PORT: "3000" }, "MANAGEMENT_PORT is the same as PORT"],
+    [{ MAX_CONNECTIONS: "0" }, "MAX_CONNECTIONS is not a number of connections from 1"],
     [{ MIGRATE_ON_BOOT: "yes" }, "MIGRATE_ON_BOOT is none of run, wait, check"],
     [
       { MIGRATE_DEADLINE_SECONDS: "-1" },
@@ -60,7 +100,7 @@ describe("the application's configuration", () => {
   test("stands in the README, every variable of it", async () => {
     const readme = await readFile("README.md", "utf8");
     for (const name of APP_VARIABLES) {
-      if (name !== "NODE_ENV") expect(readme).toContain(`\`${name}\``);
+      expect(readme).toContain(`\`${name}\``);
     }
   });
 });

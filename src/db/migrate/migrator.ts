@@ -7,6 +7,7 @@ import { fingerprintOf } from "./pure/fingerprint.ts";
 import {
   type MigratorOptions,
   type ResolvedOptions,
+  refuseBadCounts,
   refuseBadNumbers,
   resolveOptions,
 } from "./pure/options.ts";
@@ -156,10 +157,11 @@ export class DatabaseMigrator {
 
   /** The log, oldest first; empty where there is no ledger. Needs no migrations folder. */
   async events(options: EventsOptions = {}): Promise<readonly LedgerEvent[]> {
-    const { tag, after = 0, ...call } = options;
+    const { tag, after = 0, newest, ...call } = options;
     refuseBadNumbers({ after });
+    refuseBadCounts({ newest });
     const { readEventsOnce } = await import("./io/events.ts");
-    return this.#calls.run(call, (request) => readEventsOnce({ ...request, tag, after }), {
+    return this.#calls.run(call, (request) => readEventsOnce({ ...request, tag, after, newest }), {
       folder: "optional",
     });
   }
@@ -169,13 +171,14 @@ export class DatabaseMigrator {
    * `canceled`) or the caller stops. Connects again after a loss.
    */
   async *followEvents(options: FollowOptions = {}): AsyncGenerator<LedgerEvent, void, void> {
-    const { tag, after = 0, everyMs = 500, ...call } = options;
+    const { tag, after = 0, newest, everyMs = 500, ...call } = options;
     refuseBadNumbers({ after, everyMs });
+    refuseBadCounts({ newest });
     const { followLog } = await import("./io/events.ts");
     const noHistory = new Promise<never>(() => undefined);
     const request = this.#calls.request(call, call.signal, noHistory);
     try {
-      yield* followLog({ ...request, tag, after }, everyMs);
+      yield* followLog({ ...request, tag, after, newest }, everyMs);
     } catch (error) {
       throw this.#calls.errorOf(call, error);
     }

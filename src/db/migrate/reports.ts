@@ -79,6 +79,8 @@ export interface EventsOptions extends CallOptions {
   readonly tag?: Tag;
   /** Id of the last event that is known: what comes after it. */
   readonly after?: number;
+  /** The newest so many of them, read from the end of the log; all of them when absent. */
+  readonly newest?: number;
 }
 
 export interface FollowOptions extends EventsOptions {

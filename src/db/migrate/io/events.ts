@@ -1,29 +1,26 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { look } from "../pure/lease-sql.ts";
-import { readEvents } from "../pure/read-sql.ts";
-import type { LedgerEvent, Tag } from "../types.ts";
+import { type EventsWanted, readEvents } from "../pure/read-sql.ts";
+import type { LedgerEvent } from "../types.ts";
 import { type ConnectOptions, connect } from "./connect.ts";
 import { eventsOf } from "./ledger.ts";
 import { SessionLost } from "./loss.ts";
 import { isServerError } from "./session.ts";
 
-export interface EventsRequest extends ConnectOptions {
+export interface EventsRequest extends ConnectOptions, EventsWanted {
   readonly schema: string;
-  readonly tag: Tag | undefined;
-  /** Id of the last event that is known. */
-  readonly after: number;
 }
 
 /** Reads the log. Where there is no ledger, there are no events. */
 export async function readEventsOnce(request: EventsRequest): Promise<readonly LedgerEvent[]> {
-  const { session, first } = await connect(request, eventsQuery(request));
+  const { session, first } = await connect(request, eventsQuery(request.schema, request));
   await session.close();
   return eventsOf(first, request.schema);
 }
 
 /** With the runner row, which says whether this version may read the log. */
-function eventsQuery(of: Pick<EventsRequest, "schema" | "tag" | "after">): string {
-  return `${look(of.schema)};\n${readEvents(of.schema, of)}`;
+function eventsQuery(schema: string, wanted: EventsWanted): string {
+  return `${look(schema)};\n${readEvents(schema, wanted)}`;
 }
 
 /**
@@ -36,9 +33,9 @@ export async function* followLog(
   everyMs: number,
 ): AsyncGenerator<LedgerEvent, void, void> {
   const { schema, tag, signal } = request;
-  let after = request.after;
+  let { after = 0, newest } = request;
   for (;;) {
-    const query = () => eventsQuery({ schema, tag, after });
+    const query = () => eventsQuery(schema, { tag, after, newest });
     const { session, first } = await connect(request, query());
     try {
       let reply = first;
@@ -47,6 +44,8 @@ export async function* followLog(
           after = event.id;
           yield event;
         }
+        // Where it starts; of what is added, all is shown.
+        newest = undefined;
         await sleep(everyMs, undefined, { ...(signal && { signal }) });
         const sent = await session.send("events", query());
         reply = await sent.reply.catch((error: unknown) => {

@@ -156,6 +156,18 @@ export function refuseBadNumbers(numbers: Readonly<Record<string, number>>): voi
   if (problems.length > 0) throw settingsError(problems);
 }
 
+/**
+ * Numbers of things that a call is given; those that are undefined are not given.
+ *
+ * @throws MigrateError `config`, with every mistake in one message
+ */
+export function refuseBadCounts(counts: Readonly<Record<string, number | undefined>>): void {
+  const problems = Object.entries(counts)
+    .filter(([, value]) => value !== undefined && !(Number.isSafeInteger(value) && value >= 1))
+    .map(([name, value]) => `${name} is ${value}, where a whole number from 1 is expected`);
+  if (problems.length > 0) throw settingsError(problems);
+}
+
 function lockProblems({ lockTimeoutMs, lockTries, lockBudgetMs }: LockPatience) {
   // 0 would wait for ever, and everybody behind it with it; PostgreSQL counts to 2^31 - 1.
   const timeout = lockTimeoutMs >= 1 && lockTimeoutMs <= LONGEST_TIMER_MS;

@@ -21,14 +21,24 @@ select pg_catalog.jsonb_build_object(
 from ${identifier(schema)}.schema_migrations m`;
 }
 
-/** Reads the log, oldest first; from behind an event, of one tag. */
-export function readEvents(
-  schema: string,
-  { tag, after }: { readonly tag?: string | undefined; readonly after?: number | undefined } = {},
-): string {
-  return `select ${eventObject("e")} as tidemark_event
-from ${identifier(schema)}.migration_events e
-where e.id > ${integer(after ?? 0)}${tag === undefined ? "" : ` and e.tag = ${literal(tag)}`}
+/** Which events of the log. */
+export interface EventsWanted {
+  readonly tag?: string | undefined;
+  /** Id of the last event that is known. */
+  readonly after?: number | undefined;
+  /** The newest so many; all of them when undefined. */
+  readonly newest?: number | undefined;
+}
+
+/** Reads the log, oldest first. */
+export function readEvents(schema: string, { tag, after, newest }: EventsWanted = {}): string {
+  const events = `${identifier(schema)}.migration_events`;
+  const which = `e.id > ${integer(after ?? 0)}${tag === undefined ? "" : ` and e.tag = ${literal(tag)}`}`;
+  const read = `select ${eventObject("e")} as tidemark_event`;
+  if (newest === undefined) return `${read}\nfrom ${events} e\nwhere ${which}\norder by e.id`;
+  // From the end of the index: however long the log is, this reads no more of it.
+  return `${read}
+from (select * from ${events} e where ${which} order by e.id desc limit ${integer(newest)}) e
 order by e.id`;
 }
 

@@ -1,0 +1,100 @@
+import { errorJson, MigrateError, migrationJson, type Tag } from "../db/migrate/index.ts";
+import type { BootState } from "./boot.ts";
+import type { Tone } from "./layout.ts";
+import type { Reader } from "./reader.ts";
+
+/** Where the process is, and whether it can use its database. */
+export type Readiness = BootState | { readonly kind: "unavailable"; readonly reason: string };
+
+/** What to do where the process may not migrate itself. */
+export const MIGRATE_FIRST = "Run `tidemark migrate`, then start again (MIGRATE_ON_BOOT=check).";
+
+/** Ready is who has migrated and whose database answers. */
+export async function readinessOf(reader: Reader): Promise<Readiness> {
+  const boot = reader.boot();
+  const reason = boot.kind === "ready" ? await reader.problem() : undefined;
+  return reason === undefined ? boot : { kind: "unavailable", reason };
+}
+
+/** All that everybody may know: no text of a server, a driver or a file gets in here. */
+export interface PublicState {
+  readonly status: string;
+  /** What the database is at; null for an empty history. */
+  readonly version?: Tag | null;
+  /** The migration that runs, or has failed. */
+  readonly tag?: Tag;
+}
+
+export function publicState(readiness: Readiness): PublicState {
+  const status = statusOf(readiness);
+  switch (readiness.kind) {
+    case "ready":
+      return { status, version: readiness.version ?? null };
+    case "migrating":
+      return { status, tag: readiness.tag };
+    case "failed": {
+      const { tag } = readiness.error;
+      return { status, ...(tag !== undefined && { tag }) };
+    }
+    default:
+      return { status };
+  }
+}
+
+/** The state in a word or two. */
+function statusOf({ kind }: Readiness): string {
+  switch (kind) {
+    case "unavailable":
+      return "database unavailable";
+    case "connecting":
+      return "waiting";
+    default:
+      return kind;
+  }
+}
+
+export function toneOf({ kind }: Readiness): Tone {
+  if (kind === "ready") return "good";
+  return ["failed", "pending", "unavailable"].includes(kind) ? "bad" : "busy";
+}
+
+/** Why it is not ready, for who may know everything. */
+export async function detailedState(readiness: Readiness, reader: Reader): Promise<object> {
+  const status = statusOf(readiness);
+  switch (readiness.kind) {
+    case "ready": {
+      const { version, newer } = readiness;
+      return { status, version: version ?? null, newer };
+    }
+    case "unavailable":
+      return { status, reason: readiness.reason };
+    case "failed":
+      return { status, ...errorJson(readiness.error) };
+    case "pending":
+      return { status, pending: readiness.tags, remedy: MIGRATE_FIRST };
+    case "migrating": {
+      const { tag, number, total, since } = readiness;
+      return { status, tag, number, total, since: since.toISOString() };
+    }
+    case "waiting": {
+      const { what, holder } = readiness;
+      const failed = await failedMigrations(reader);
+      return { status, reason: what, holder: holder ?? null, failed };
+    }
+    case "connecting":
+    case "starting":
+      return { status, reason: readiness.what };
+    case "stopping":
+      return { status };
+  }
+}
+
+/** What another process has failed at while this one waits for it. */
+async function failedMigrations(reader: Reader) {
+  const status = await reader.status();
+  if (status instanceof MigrateError) return [];
+  return status.migrations
+    .filter((migration) => migration.state.kind === "FAILED")
+    .map(migrationJson)
+    .map(({ tag, error }) => ({ tag, error }));
+}
