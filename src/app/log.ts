@@ -9,11 +9,20 @@ export async function createLog(
   { pretty }: { readonly pretty: boolean },
 ): Promise<Log> {
   const base = appVersion === undefined ? {} : { appVersion };
-  if (!pretty) return pino({ level: logLevel, base });
+  if (!pretty)
+    return pino({ level: logLevel, base }, unbreakable(pino.destination({ sync: true })));
   // Loaded where it is used: a deployment has JSON.
   const { default: prettyStream } = await import("pino-pretty");
   return pino(
     { level: logLevel, base },
-    prettyStream({ ignore: "time", singleLine: true, sync: true }),
+    unbreakable(prettyStream({ ignore: "time", singleLine: true, sync: true })),
   );
+}
+
+/** A full disk behind the log, or a reader that is gone, must not end the application. */
+function unbreakable<Stream extends { on(event: "error", listener: () => void): unknown }>(
+  stream: Stream,
+): Stream {
+  stream.on("error", () => undefined);
+  return stream;
 }

@@ -2,6 +2,7 @@
 import { type Command, CommanderError } from "commander";
 import { EXIT_CODES, errorJson, MigrateError } from "../db/migrate/index.ts";
 import { COMPLETION, createProgram } from "./program.ts";
+import { survivePipeErrors } from "./support/streams.ts";
 
 async function main(argv: readonly string[]): Promise<number> {
   let exitCode = 0;
@@ -41,9 +42,14 @@ async function addCompletion(program: Command): Promise<void> {
   addTo(program, { completionCommandName: COMPLETION });
 }
 
-// A reader that has seen enough (`tidemark status | head`) is no error.
-process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  if (error.code !== "EPIPE") throw error;
-});
-
-process.exitCode = await main(process.argv.slice(2));
+const lostResults = survivePipeErrors();
+const exitCode = await main(process.argv.slice(2));
+// An error of a write is told a turn later.
+await new Promise((resolve) => setImmediate(resolve));
+const lost = lostResults();
+if (lost !== undefined) {
+  console.error(
+    `error The results could not be written to stdout: ${lost}. The command itself ended with ${exitCode}.`,
+  );
+}
+process.exitCode = exitCode === 0 && lost !== undefined ? 1 : exitCode;
