@@ -2,6 +2,9 @@ import { appendFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { DatabaseMigrator, MigrateError } from "../../src/db/migrate/index.ts";
+import { runnerOf } from "../../src/db/migrate/io/ledger.ts";
+import { SessionLost } from "../../src/db/migrate/io/loss.ts";
+import type { Failpoint } from "../../src/db/migrate/io/session.ts";
 import { createDatabase, type TestDatabase, urlOfDatabase } from "../helpers/database.ts";
 import { type HistoryFolder, historyFolder, THREE } from "../helpers/history.ts";
 import { createEmptyLedger, expectFoldToMatch } from "../helpers/ledger.ts";
@@ -492,4 +495,25 @@ test("settings that cannot be used are all named at once", () => {
   const bad = () =>
     new DatabaseMigrator({ url: "mysql://x", ledgerSchema: "pg_mine", connectTimeoutMs: -1 });
   expect(bad).toThrow(/mysql:.*pg_mine.*-1/s);
+});
+
+test("a ledger without its row is looked at twice before anybody is told to restore it", async () => {
+  await migrator().migrate();
+  await database.sql`create table kept as select * from tidemark.runner`;
+  await database.sql`delete from tidemark.runner`;
+  expect(await failureOf(migrator().status())).toMatchObject({ code: "config" });
+  let looks = 0;
+  const onFailpoint = async ({ phase, message }: Failpoint) => {
+    if (phase !== "after" || message !== "look") return;
+    looks += 1;
+    if (looks === 1) await database.sql`insert into tidemark.runner select * from kept`;
+  };
+  const second = new DatabaseMigrator({ url: database.url, dir: folder.dir }, { onFailpoint });
+  expect((await second.status()).pending).toBe(0);
+  expect(looks).toBe(2);
+});
+
+test("an answer to another message is a lost connection, not a ledger without its row", () => {
+  const answer = { rows: [{ answer: 42 }], command: "SELECT" };
+  expect(() => runnerOf(answer, "tidemark")).toThrow(SessionLost);
 });

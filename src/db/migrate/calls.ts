@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
 import { pid } from "node:process";
 import { loadHistory } from "./io/folder.ts";
+import { RunnerRowMissing } from "./io/ledger.ts";
 import type { RunRequest } from "./io/request.ts";
 import { shielded } from "./io/run.ts";
 import type { OnFailpoint } from "./io/session.ts";
@@ -33,8 +34,13 @@ export class Calls {
       if (folder === "needed") badFolder.abort();
     });
     const signals = call.signal ? [call.signal, badFolder.signal] : [badFolder.signal];
+    const attempt = () => work(this.request(call, AbortSignal.any(signals), history));
     try {
-      return await work(this.request(call, AbortSignal.any(signals), history));
+      return await attempt().catch((error: unknown) => {
+        // The advice for it is too dangerous to be given for one odd answer.
+        if (error instanceof RunnerRowMissing) return attempt();
+        throw error;
+      });
     } catch (error) {
       if (folder === "needed") await history;
       throw this.errorOf(call, error);

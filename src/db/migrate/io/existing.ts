@@ -5,9 +5,20 @@ import {
   type DrizzleTableName,
   findExisting,
 } from "../pure/existing-sql.ts";
+import { readAll } from "../pure/lease-sql.ts";
 import type { PlanOptions } from "../pure/plan.ts";
 import { identifier } from "../pure/quote.ts";
-import type { DrizzleTable, Existing, ExistingObjects, History, Migration } from "../types.ts";
+import { readRows } from "../pure/read-sql.ts";
+import type {
+  DrizzleTable,
+  Existing,
+  ExistingObjects,
+  History,
+  Ledger,
+  Migration,
+  RunnerRow,
+} from "../types.ts";
+import { rowsOf, runnerOf } from "./ledger.ts";
 import { isServerError, type Session } from "./session.ts";
 
 /** What to look for in a database whose ledger has no migration. */
@@ -34,12 +45,49 @@ export function existingLook(
 const DENIED = "42501";
 
 /**
+ * The ledger of a look, rows and all; where it has none, what else the database holds.
+ *
+ * @throws MigrateError `config` where the role may not look
+ */
+export async function readLedgerAfter(
+  session: Session,
+  look: ExistingLook,
+  runner: RunnerRow | undefined,
+): Promise<Ledger> {
+  if (runner !== undefined) {
+    const { reply } = await session.send("read", readRows(look.schema));
+    const rows = rowsOf(await reply);
+    if (rows.length > 0) return { runner, rows };
+  }
+  return withExisting(session, look, { runner, rows: [] });
+}
+
+/** A ledger without migrations, with what else the database holds. */
+export async function withExisting(
+  session: Session,
+  look: ExistingLook,
+  ledger: Ledger,
+): Promise<Ledger> {
+  const existing = await lookForExisting(session, look);
+  if (existing.drizzleTables.length === 0 && existing.objects === undefined) return ledger;
+  // A runner at work commits its first record before its first table: whoever sees one of its tables
+  // sees its record from here on.
+  const { reply } = await session.send("read", readAll(look.schema));
+  const answer = await reply.catch((error: unknown) => {
+    if (isServerError(error)) return error;
+    throw error;
+  });
+  const now = { runner: runnerOf(answer, look.schema), rows: rowsOf(answer) };
+  return now.rows.length > 0 ? now : { ...ledger, existing };
+}
+
+/**
  * Looks what a database holds that its ledger does not account for: tables of drizzle's own
  * migrator with rows, else any object.
  *
  * @throws MigrateError `config` where the role may not look; SessionLost
  */
-export async function lookForExisting(session: Session, look: ExistingLook): Promise<Existing> {
+async function lookForExisting(session: Session, look: ExistingLook): Promise<Existing> {
   const objectsToo = !look.allowExisting;
   const text = findExisting(look.schema, look.drizzleTable, { objectsToo });
   const rows = await ask(session, "find-existing", text);

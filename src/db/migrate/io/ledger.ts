@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { MigrateError } from "../errors.ts";
-import { FENCED, readAll } from "../pure/lease-sql.ts";
+import { FENCED } from "../pure/lease-sql.ts";
 import { bootstrapLedger, LEDGER_VERSION } from "../pure/ledger-sql.ts";
 import { identifier } from "../pure/quote.ts";
-import { readRows } from "../pure/read-sql.ts";
-import type { Ledger, LedgerEvent, LedgerRow, Owner, RunnerRow } from "../types.ts";
-import { type ExistingLook, lookForExisting } from "./existing.ts";
+import { ASKED } from "../pure/read-sql.ts";
+import type { LedgerEvent, LedgerRow, Owner, RunnerRow } from "../types.ts";
+import { SessionLost } from "./loss.ts";
 import { isServerError, type Reply, type ServerError, type Session } from "./session.ts";
 
 // SQLSTATEs: no such table, no such schema, no right.
@@ -38,6 +38,17 @@ export const QUERY_CANCELED = "57014";
 const CATALOG_RACES = new Set(["23505", "42P06", "42P07", "42710"]);
 const BOOTSTRAP_TRIES = 5;
 
+/** The ledger is there, and has no runner row. Look again before you believe it. */
+export class RunnerRowMissing extends MigrateError {
+  constructor(schema: string) {
+    super({
+      code: "config",
+      fact: `The ledger ${schema}.runner has no row.`,
+      remedy: "Nothing was run. Somebody emptied it: restore the schema from a backup.",
+    });
+  }
+}
+
 /** The runner row of a look's reply; undefined where there is no ledger. */
 export function runnerOf(reply: Reply | ServerError, schema: string): RunnerRow | undefined {
   if (isServerError(reply)) {
@@ -46,11 +57,10 @@ export function runnerOf(reply: Reply | ServerError, schema: string): RunnerRow 
   }
   const row = reply.rows.find((item) => "tidemark_runner" in item)?.tidemark_runner;
   if (row === undefined) {
-    throw new MigrateError({
-      code: "config",
-      fact: `The ledger ${schema}.runner has no row.`,
-      remedy: "Nothing was run. Somebody emptied it: restore the schema from a backup.",
-    });
+    if (reply.rows.some((item) => ASKED in item)) throw new RunnerRowMissing(schema);
+    throw new SessionLost(
+      "an answer came that belongs to another client: a pooler mixed up its connections",
+    );
   }
   const runner = withDates(row as RunnerRow, ["acquiredAt", "expiresAt"]);
   if (runner.minReader > LEDGER_VERSION) throw ledgerNewer(schema, runner);
@@ -121,43 +131,6 @@ function standbyError(cause: ServerError): MigrateError {
     remedy: "Nothing was run. Connect to the primary.",
     cause,
   });
-}
-
-/**
- * The ledger of a look, rows and all; where it has none, what else the database holds.
- *
- * @throws MigrateError `config` where the role may not look
- */
-export async function readLedgerAfter(
-  session: Session,
-  look: ExistingLook,
-  runner: RunnerRow | undefined,
-): Promise<Ledger> {
-  if (runner !== undefined) {
-    const { reply } = await session.send("read", readRows(look.schema));
-    const rows = rowsOf(await reply);
-    if (rows.length > 0) return { runner, rows };
-  }
-  return withExisting(session, look, { runner, rows: [] });
-}
-
-/** A ledger without migrations, with what else the database holds. */
-export async function withExisting(
-  session: Session,
-  look: ExistingLook,
-  ledger: Ledger,
-): Promise<Ledger> {
-  const existing = await lookForExisting(session, look);
-  if (existing.drizzleTables.length === 0 && existing.objects === undefined) return ledger;
-  // A runner at work commits its first record before its first table: whoever sees one of its tables
-  // sees its record from here on.
-  const { reply } = await session.send("read", readAll(look.schema));
-  const answer = await reply.catch((error: unknown) => {
-    if (isServerError(error)) return error;
-    throw error;
-  });
-  const now = { runner: runnerOf(answer, look.schema), rows: rowsOf(answer) };
-  return now.rows.length > 0 ? now : { ...ledger, existing };
 }
 
 /** Ends a transaction that an error left open. */
