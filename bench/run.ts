@@ -1,20 +1,33 @@
 /**
- * Whole processes against drizzle's own migrator, in pairs, on one server of the run's own:
+ * Whole processes against drizzle's own migrator, in pairs:
  *
- *   npm run bench [-- <pairs>]      (default: 9 pairs of each)
+ *   npm run bench -- [--pairs <n>] [--url <url>] [--pgbouncer]
  *
- * Prints medians and the ratio of each pair's times; below 1 Tidemark is faster.
+ * On the server of `--url`, as a role that may create databases, which are dropped again; else on an
+ * embedded one of the run's own, whose PostgreSQL is built without JIT. With `--pgbouncer` also
+ * through a PgBouncer in transaction mode (PGBOUNCER, default /usr/sbin/pgbouncer). Prints medians and the
+ * median of the pairs' ratios; below 1 Tidemark is faster.
  */
 import { spawn } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { parseArgs } from "node:util";
 import postgres from "postgres";
 import { acquireEmbeddedServer, destroyEmbeddedServer } from "../src/db/embedded.ts";
 import { historyFolder } from "../test/helpers/history.ts";
 import { tcpProxy } from "../test/helpers/network.ts";
+import { startPgBouncer } from "../test/helpers/pgbouncer.ts";
 
-const PAIRS = Number(process.argv[2] ?? 9);
+const { values } = parseArgs({
+  options: {
+    pairs: { type: "string", default: "9" },
+    url: { type: "string" },
+    pgbouncer: { type: "boolean", default: false },
+  },
+});
+const PAIRS = Number(values.pairs);
+if (!Number.isInteger(PAIRS) || PAIRS < 1) throw new Error(`--pairs is ${values.pairs}`);
 const MIGRATIONS = 100;
 const ONE_WAY_MS = 5;
 
@@ -24,25 +37,57 @@ const tidemark: Command = (url, dir) => ["dist/cli/main.js", "migrate", "--url",
 const drizzle: Command = (url, dir) => ["bench/drizzle-migrator.mjs", url, dir];
 
 let databases = 0;
-const home = await mkdtemp(join(tmpdir(), "tidemark-bench-"));
-const server = await acquireEmbeddedServer({ dir: home, database: "postgres" });
+const server = await openServer(values.url);
 const admin = postgres(server.url, { max: 1, onnotice: () => undefined });
 const history = await historyFolder(fiveStatementsEach(MIGRATIONS));
 const proxy = await tcpProxy(server.url, { delayMs: ONE_WAY_MS });
 try {
-  console.log(
-    `${PAIRS} pairs, medians in ms, node ${process.version}, PostgreSQL ${server.version}`,
-  );
+  console.log(`${PAIRS} pairs, medians in ms, node ${process.version}, ${await describeServer()}`);
   await compareNoOp();
   await compareFromEmpty(`${MIGRATIONS} migrations x 5 statements, straight`, server.url);
   await compareFromEmpty(`the same at a round trip of ${2 * ONE_WAY_MS} ms`, proxy.url);
+  if (values.pgbouncer) await compareBehindPooler();
 } finally {
   await proxy.close();
   await history.remove();
   await admin.end();
-  await server.release();
-  await destroyEmbeddedServer({ dir: home });
-  await rm(home, { recursive: true, force: true });
+  await server.close();
+}
+
+async function openServer(
+  url: string | undefined,
+): Promise<{ readonly url: string; readonly close: () => Promise<void> }> {
+  if (url !== undefined) return { url, close: async () => undefined };
+  const home = await mkdtemp(join(tmpdir(), "tidemark-bench-"));
+  const embedded = await acquireEmbeddedServer({ dir: home, database: "postgres" });
+  return {
+    url: embedded.url,
+    close: async () => {
+      await embedded.release();
+      await destroyEmbeddedServer({ dir: home });
+      await rm(home, { recursive: true, force: true });
+    },
+  };
+}
+
+async function describeServer(): Promise<string> {
+  const [row] = await admin`
+    select current_setting('server_version') as version, pg_jit_available() as available,
+      current_setting('jit') as jit, current_setting('fsync') as fsync`;
+  const jit = row?.available ? row.jit : "not built in";
+  return `PostgreSQL ${row?.version} (${values.url === undefined ? "embedded" : "--url"}), jit ${jit}, fsync ${row?.fsync}`;
+}
+
+/** Behind a pooler one message is on its way at a time: what that costs where each takes long. */
+async function compareBehindPooler(): Promise<void> {
+  const pooler = await startPgBouncer([server.url], { default_pool_size: 5 });
+  const far = await tcpProxy(pooler.through(server.url), { delayMs: ONE_WAY_MS });
+  try {
+    await compareFromEmpty(`the same, through PgBouncer`, far.url);
+  } finally {
+    await far.close();
+    await pooler.stop();
+  }
 }
 
 async function compareNoOp(): Promise<void> {
@@ -106,7 +151,7 @@ function run(args: readonly string[]): Promise<number> {
 async function freshDatabase(base: string): Promise<string> {
   databases += 1;
   const name = `bench_${databases}`;
-  await admin.unsafe(`create database ${name} template template0 strategy file_copy`);
+  await admin.unsafe(`create database ${name} template template0`);
   const url = new URL(base);
   url.pathname = `/${name}`;
   return url.href;
