@@ -35,6 +35,7 @@ export type BootState =
 export interface BootOptions {
   readonly migrator: DatabaseMigrator;
   readonly mode: MigrateOnBoot;
+  readonly allowExisting: boolean;
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
   readonly onState: (state: BootState) => void;
@@ -64,12 +65,12 @@ export async function bringUpToDate(options: BootOptions): Promise<BootState> {
 }
 
 async function run(
-  { migrator, mode, timeoutMs, signal }: BootOptions,
+  { migrator, mode, allowExisting, timeoutMs, signal }: BootOptions,
   onProgress: (progress: Progress) => void,
 ): Promise<BootState> {
   switch (mode) {
     case "run": {
-      const { outcome, version } = await migrator.migrate({ signal, onProgress });
+      const { outcome, version } = await migrator.migrate({ signal, onProgress, allowExisting });
       return { kind: "ready", version, newer: outcome === "newer" };
     }
     case "wait": {

@@ -11,6 +11,11 @@ const anySeconds = z.coerce
   .min(0, "is not a number of seconds from 0")
   .max(86_400, "is more than a day (86400)");
 
+const flag = z
+  .enum(["true", "false"], "is neither true nor false")
+  .default("false")
+  .transform((value) => value === "true");
+
 /** Milliseconds of a number of seconds as text. */
 const seconds = (fallback: number) =>
   anySeconds.default(fallback).transform((value) => value * 1000);
@@ -38,6 +43,8 @@ const schema = z.object({
   MIGRATE_ON_BOOT: z.enum(["run", "wait", "check"], "is none of run, wait, check").default("run"),
   MIGRATE_TIMEOUT_SECONDS: seconds(600),
   MIGRATE_DEADLINE_SECONDS: anySeconds.transform((value) => value * 1000).optional(),
+  MIGRATE_ALLOW_EXISTING: flag,
+  MIGRATE_RECORD_ROW_VALUES: flag,
   CONNECT_TIMEOUT_SECONDS: seconds(30),
   SHUTDOWN_SECONDS: seconds(5),
   FAILURE_LINGER_SECONDS: seconds(2),
@@ -85,6 +92,10 @@ export interface AppConfig {
   readonly migrateTimeoutMs: number;
   /** Bound on the whole run of migrations; undefined for none. */
   readonly migrateDeadlineMs: number | undefined;
+  /** Start migrations on a database that is not empty, though its ledger has none. */
+  readonly migrateAllowExisting: boolean;
+  /** Keep row values of violated constraints in errors and in the ledger. */
+  readonly migrateRecordRowValues: boolean;
   /** Bound on waiting for a database that is not up yet. */
   readonly connectTimeoutMs: number;
   /** Bound on requests that are still running when the process is told to stop. */
@@ -123,6 +134,8 @@ export function parseAppConfig(env: Readonly<Record<string, string | undefined>>
     migrateOnBoot: found.MIGRATE_ON_BOOT,
     migrateTimeoutMs: found.MIGRATE_TIMEOUT_SECONDS,
     migrateDeadlineMs: found.MIGRATE_DEADLINE_SECONDS,
+    migrateAllowExisting: found.MIGRATE_ALLOW_EXISTING,
+    migrateRecordRowValues: found.MIGRATE_RECORD_ROW_VALUES,
     connectTimeoutMs: found.CONNECT_TIMEOUT_SECONDS,
     shutdownMs: found.SHUTDOWN_SECONDS,
     failureLingerMs: found.FAILURE_LINGER_SECONDS,

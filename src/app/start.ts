@@ -59,6 +59,7 @@ export async function runApp(options: AppOptions): Promise<number> {
     const end = await bringUpToDate({
       migrator: new DatabaseMigrator(settings),
       mode: config.migrateOnBoot,
+      allowExisting: config.migrateAllowExisting,
       timeoutMs: config.migrateTimeoutMs,
       signal,
       onState: (state) => {
@@ -86,11 +87,13 @@ export async function runApp(options: AppOptions): Promise<number> {
 
 function migratorOptions(config: AppConfig, url: string) {
   const { connectTimeoutMs, migrateTimeoutMs, migrateDeadlineMs, appVersion } = config;
+  const { migrateRecordRowValues: recordRowValues } = config;
   return {
     url,
     dir: "drizzle",
     connectTimeoutMs,
     waitTimeoutMs: migrateTimeoutMs,
+    recordRowValues,
     ...(migrateDeadlineMs !== undefined && { deadlineMs: migrateDeadlineMs }),
     ...(appVersion !== undefined && { appVersion }),
   };

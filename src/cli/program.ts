@@ -45,6 +45,7 @@ function addMigrate(program: Command, onEnd: (exitCode: number) => void): void {
     .option("--dry-run", "print what would run, and run nothing")
     .option("--allow-out-of-order", "apply pending migrations that are older than applied ones")
     .option("--allow-existing", "start on a database that is not empty (first run only)")
+    .option("--record-row-values", "keep row values of violated constraints in errors and the log")
     .option("--wait-timeout <seconds>", "how long to wait for another runner (default: 600)")
     .option(
       "--lock-timeout <seconds>",

@@ -161,7 +161,7 @@ insert into notes (body, author) values ('b', 'ada');`,
       statement: 3,
       line: 5,
       column: 1,
-      detail: "Key (author)=(ada) already exists.",
+      detail: expect.stringMatching(/^notes_author_key of table public\.notes; .*left out/),
     });
     expect(await database.sql`select * from notes`).toEqual([]);
   });

@@ -15,6 +15,8 @@ describe("the application's configuration", () => {
       migrateOnBoot: "run",
       migrateTimeoutMs: 600_000,
       migrateDeadlineMs: undefined,
+      migrateAllowExisting: false,
+      migrateRecordRowValues: false,
       connectTimeoutMs: 30_000,
       shutdownMs: 5_000,
       failureLingerMs: 2_000,
@@ -77,6 +79,7 @@ describe("the application's configuration", () => {
     [{ MANAGEMENT_PORT: "3000" }, "MANAGEMENT_PORT is the same as PORT"],
     [{ MAX_CONNECTIONS: "0" }, "MAX_CONNECTIONS is not a number of connections from 1"],
     [{ MIGRATE_ON_BOOT: "yes" }, "MIGRATE_ON_BOOT is none of run, wait, check"],
+    [{ MIGRATE_ALLOW_EXISTING: "yes" }, "MIGRATE_ALLOW_EXISTING is neither true nor false"],
     [
       { MIGRATE_DEADLINE_SECONDS: "-1" },
       "MIGRATE_DEADLINE_SECONDS is not a number of seconds from 0",

@@ -58,6 +58,7 @@ describe("the migrator's options", () => {
       eventSink: undefined,
       appVersion: null,
       drizzleTable: { schema: "drizzle", table: "__drizzle_migrations" },
+      rowValues: "left-out",
     });
   });
 

@@ -29,6 +29,7 @@ export interface CommonFlags {
   readonly lockBudget?: string;
   /** Seconds, as typed. */
   readonly deadline?: string;
+  readonly recordRowValues?: boolean;
   readonly embedded?: boolean;
   readonly json?: boolean;
   readonly quiet?: boolean;
@@ -83,6 +84,7 @@ export async function resolveSettings(flags: CommonFlags): Promise<Settings> {
     ...folder,
     ...(flags.ledgerSchema !== undefined && { ledgerSchema: flags.ledgerSchema }),
     ...patience,
+    ...(flags.recordRowValues && { recordRowValues: true }),
     ...(config.appVersion !== undefined && { appVersion: config.appVersion }),
   };
   problems.push(...optionProblems(migrator));

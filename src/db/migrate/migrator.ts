@@ -14,6 +14,7 @@ import {
 import { nothingToDo, stepParser } from "./pure/parse-steps.ts";
 import { planRun, versionOf } from "./pure/plan.ts";
 import { refuseUnknownTarget } from "./pure/plan-problems.ts";
+import { maskSecrets } from "./pure/secrets.ts";
 import type {
   CallOptions,
   EventsOptions,
@@ -104,7 +105,7 @@ export class DatabaseMigrator {
         steps: steps.map(({ migration, statements, segments, resumeAt }) => ({
           tag: migration.tag,
           file: migration.file,
-          statements: statements.slice(resumeAt).map(({ text }) => text),
+          statements: statements.slice(resumeAt).map(({ text }) => maskSecrets(text).text),
           resumeAt,
           outside: segments.flatMap((segment) =>
             segment.kind === "outside" ? [segment.placed.index + 1] : [],

@@ -66,7 +66,7 @@ export interface PlanReport {
 export interface PlannedStep {
   readonly tag: Tag;
   readonly file: string;
-  /** The statements that would run, as written. */
+  /** The statements that would run, as written but for passwords, which are masked. */
   readonly statements: readonly string[];
   /** Statements that an earlier attempt committed; they are not in the list. */
   readonly resumeAt: number;

@@ -80,7 +80,11 @@ export async function applyPending(
       const counter = { committed: 0 };
       const run = { session, second, context, steps, parts, counter, begun: new Map() };
       try {
-        await executeSteps({ ...run, onProgress, signal, onCopied, onApplied }, lockPatience);
+        const { rowValues } = request;
+        await executeSteps(
+          { ...run, onProgress, signal, rowValues, onCopied, onApplied },
+          lockPatience,
+        );
       } finally {
         second.close();
       }

@@ -1,6 +1,7 @@
 import { messageOf } from "../errors.ts";
 import { findBlockers } from "../pure/blockers.ts";
 import type { LeaseToken } from "../pure/lease-sql.ts";
+import { maskSecrets } from "../pure/secrets.ts";
 import type { Blocker } from "../reports.ts";
 import type { Tag } from "../types.ts";
 import type { SecondConnection } from "./second-connection.ts";
@@ -50,7 +51,12 @@ export function watchBlockers(options: BlockerWatchOptions): BlockerWatch {
       const rows = reply.rows.filter((row) => "tidemark_blocker" in row);
       blind = undefined;
       if (current !== tag || stopped || rows.length === 0) return;
-      seen = rows.map((row) => row.tidemark_blocker as Blocker);
+      seen = rows
+        .map((row) => row.tidemark_blocker as Blocker)
+        .map((blocker) => ({
+          ...blocker,
+          query: blocker.query && maskSecrets(blocker.query).text,
+        }));
       options.onBlocked(tag, seen);
     } catch (error) {
       blind = messageOf(error);

@@ -131,7 +131,7 @@ async function failureOf(
   const recorded = recordError(
     step,
     error,
-    { culprit, stage },
+    { culprit, stage, rowValues: execution.rowValues },
     aftermathOf(execution, part, left),
     locks?.lines,
   );

@@ -1,4 +1,5 @@
 import type { UnderWay } from "../outside-types.ts";
+import type { RowValues } from "../pure/failure.ts";
 import type { ParsedStep, Part } from "../pure/parts.ts";
 import type { RecordContext } from "../pure/record-sql.ts";
 import type { AppliedMigration, Progress } from "../reports.ts";
@@ -14,6 +15,7 @@ export interface Execution {
   readonly parts: readonly Part[];
   readonly onProgress: (progress: Progress) => void;
   readonly signal: AbortSignal | undefined;
+  readonly rowValues: RowValues;
   /** Told after each record whether the app's copy of the events stays behind, and why. */
   readonly onCopied: (behind: string | null) => void;
   /** Called for each migration whose commit was confirmed. */

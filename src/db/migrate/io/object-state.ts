@@ -1,9 +1,10 @@
 import type { ObjectState, OutsideAction } from "../outside-types.ts";
+import { loadParser } from "../pure/grammar.ts";
 import { definitionToTry } from "../pure/index-definition.ts";
 import { lookAtObject, type ProbeContext, STATE, tryDefinition } from "../pure/outside-probe.ts";
 import type { Part } from "../pure/parts.ts";
 import { NO_SETTINGS } from "../pure/settings.ts";
-import { loadParser, type Statement } from "../pure/statements.ts";
+import type { Statement } from "../pure/statements.ts";
 import type { Execution } from "./execution.ts";
 import { rollBack } from "./ledger.ts";
 import { isServerError } from "./session.ts";

@@ -1,4 +1,5 @@
 import type { DrizzleTableName } from "../pure/existing-sql.ts";
+import type { RowValues } from "../pure/failure.ts";
 import type { RunIdentity } from "../pure/lease-sql.ts";
 import type { LockPatience } from "../pure/lock-patience.ts";
 import type { PlanOptions } from "../pure/plan.ts";
@@ -19,6 +20,7 @@ export interface RunRequest extends ConnectOptions {
   readonly history: Promise<History>;
   readonly plan: PlanOptions;
   readonly drizzleTable: DrizzleTableName;
+  readonly rowValues: RowValues;
 }
 
 export interface RunResult {

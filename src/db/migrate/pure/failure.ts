@@ -2,6 +2,7 @@ import type { Migration, RecordedError } from "../types.ts";
 import type { Message, Stage } from "./message.ts";
 import type { ParsedStep } from "./parts.ts";
 import { offsetOfCodePoint, placeOf, snippet } from "./position.ts";
+import { maskSecrets, maskText } from "./secrets.ts";
 import type { Placed } from "./segments.ts";
 import { plural } from "./text.ts";
 
@@ -14,7 +15,14 @@ export interface ServerErrorFields {
   readonly where?: string | undefined;
   /** Code points from 1, counted from the start of the message sent. */
   readonly position?: string | undefined;
+  readonly schema_name?: string | undefined;
+  readonly table_name?: string | undefined;
+  readonly constraint_name?: string | undefined;
+  readonly column_name?: string | undefined;
 }
+
+/** Whether DETAIL may be recorded where it holds values of the database's rows. */
+export type RowValues = "recorded" | "left-out";
 
 /** What a run leaves behind when it fails. */
 export interface Aftermath {
@@ -63,15 +71,20 @@ function culpritAt({ statement, index }: Placed, within: number): Culprit {
   return { index, offset: statement.offset + within };
 }
 
-/** A server error as the ledger keeps it and as it is printed. */
+/** A server error as the ledger keeps it and as it is printed: without secrets, and without row values. */
 export function recordError(
   { migration, statements }: ParsedStep,
-  error: ServerErrorFields,
-  at: { readonly culprit: Culprit | undefined; readonly stage: Stage },
+  raw: ServerErrorFields,
+  at: {
+    readonly culprit: Culprit | undefined;
+    readonly stage: Stage;
+    readonly rowValues: RowValues;
+  },
   aftermath: Aftermath,
   more: readonly string[] = [],
 ): RecordedError {
   const { culprit, stage } = at;
+  const error = shownError(raw, migration.sql, at.rowValues);
   const total = statements.length;
   const place = culprit && placeOf(migration.sql, culprit.offset);
   const statement = culprit === undefined ? null : culprit.index + 1;
@@ -102,6 +115,33 @@ export function recordError(
     statements: total,
     text: lines.join("\n"),
   };
+}
+
+// Integrity constraints: DETAIL holds the key, or the whole row.
+const CONSTRAINT_CLASS = "23";
+
+function shownError(
+  error: ServerErrorFields,
+  sql: string,
+  rowValues: RowValues,
+): ServerErrorFields {
+  const { secrets } = maskSecrets(sql);
+  const shown = (text: string | undefined) => text && maskText(text, secrets);
+  const hasRowValues = error.code.startsWith(CONSTRAINT_CLASS) && rowValues === "left-out";
+  return {
+    code: error.code,
+    message: maskText(error.message, secrets),
+    detail: hasRowValues && error.detail ? withoutRowValues(error) : shown(error.detail),
+    hint: shown(error.hint),
+    where: shown(error.where),
+  };
+}
+
+function withoutRowValues(error: ServerErrorFields): string {
+  const { schema_name, table_name, constraint_name, column_name } = error;
+  const table = table_name === undefined ? "" : ` of table ${schema_name}.${table_name}`;
+  const column = column_name === undefined ? "a constraint" : `column ${column_name}`;
+  return `${constraint_name ?? column}${table}; the row's values are left out (--record-row-values shows and records them)`;
 }
 
 /** The record of a run that was told to stop. */

@@ -1,6 +1,7 @@
 import { MigrateError } from "../errors.ts";
 import type { EventSink } from "../types.ts";
 import { DRIZZLE_TABLE, type DrizzleTableName } from "./existing-sql.ts";
+import type { RowValues } from "./failure.ts";
 import { LOCK_TIMEOUT_MS } from "./lease-sql.ts";
 import type { LockPatience } from "./lock-patience.ts";
 
@@ -35,6 +36,11 @@ export interface MigratorOptions {
    * `drizzle.__drizzle_migrations`; one by its columns is found in every schema.
    */
   readonly drizzleTable?: Partial<DrizzleTableName>;
+  /**
+   * Keep the server's DETAIL of a violated constraint, which holds values of rows, in the error and in
+   * the ledger, whose log is never deleted. Default false: the constraint and the table alone.
+   */
+  readonly recordRowValues?: boolean;
 }
 
 export interface ResolvedOptions {
@@ -48,6 +54,7 @@ export interface ResolvedOptions {
   readonly eventSink: EventSink | undefined;
   readonly appVersion: string | null;
   readonly drizzleTable: DrizzleTableName;
+  readonly rowValues: RowValues;
 }
 
 // PostgreSQL cuts longer names short without an error (NAMEDATALEN - 1).
@@ -109,6 +116,7 @@ function withDefaults<T extends Omit<MigratorOptions, "url">>(options: T) {
     deadlineMs: options.deadlineMs,
     eventSink: options.eventSink,
     appVersion: options.appVersion ?? null,
+    rowValues: options.recordRowValues ? ("recorded" as const) : ("left-out" as const),
     drizzleTable: {
       schema: options.drizzleTable?.schema ?? DRIZZLE_TABLE.schema,
       table: options.drizzleTable?.table ?? DRIZZLE_TABLE.table,

@@ -1,6 +1,7 @@
 import type { Node } from "libpg-query";
 import type { OutsideAction, ReindexScope } from "../outside-types.ts";
 import { identifier } from "./quote.ts";
+import { maskSecrets } from "./secrets.ts";
 
 /** A statement that PostgreSQL refuses inside a transaction block. */
 export interface Outside {
@@ -37,7 +38,7 @@ export function outsideOf(tree: Node): Outside | undefined {
 
 /** A statement of a file that asks for no transaction, where the tree does not tell more. */
 export function opaque(text: string): Outside {
-  const words = text.replaceAll(/\s+/g, " ").trim();
+  const words = maskSecrets(text).text.replaceAll(/\s+/g, " ").trim();
   const label = words.length > 60 ? `${words.slice(0, 59)}…` : words;
   return { action: { kind: "opaque" }, label, concurrent: false };
 }

@@ -1,12 +1,13 @@
 import type { MigrateError } from "../errors.ts";
 import type { Checksum } from "../types.ts";
 import { refuseAcrossBorders, refuseInsideBlock, refusePartitionedParents } from "./borders.ts";
+import { loadParser } from "./grammar.ts";
 import { parseTogether } from "./parse-together.ts";
 import type { ParsedStep } from "./parts.ts";
 import type { Plan, Step } from "./plan.ts";
 import { refuseChangedPrefix, refuseDamaged, refuseUnsupported } from "./refusals.ts";
 import { asksForNoTransaction, segmentsOf } from "./segments.ts";
-import { loadParser, parseStatements } from "./statements.ts";
+import { parseStatements } from "./statements.ts";
 
 /**
  * Parses and validates what is pending, before anything runs. A parser remembers

@@ -1,5 +1,6 @@
 import type { Node } from "libpg-query";
-import { byteCutter, loadParser, type Statement, statementAt } from "./statements.ts";
+import { loadParser } from "./grammar.ts";
+import { byteCutter, type Statement, statementAt } from "./statements.ts";
 
 // A statement between the files: where it does not come back at its place, something of
 // one file (a comment or a literal left open) has swallowed the start of the next.

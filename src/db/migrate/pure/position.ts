@@ -1,3 +1,5 @@
+import { maskSecrets } from "./secrets.ts";
+
 /** A place in a file, as editors count: both from 1, the column in code points. */
 export interface Place {
   readonly line: number;
@@ -40,7 +42,7 @@ export function placeOf(text: string, offset: number): Place {
 const WIDEST = 120;
 
 /**
- * The line of an offset with a caret below it, at most two lines of context before:
+ * The line of an offset with a caret below it, at most two lines of context before, secrets masked:
  *
  * ```
  *   3 | create table b (
@@ -49,6 +51,11 @@ const WIDEST = 120;
  * ```
  */
 export function snippet(text: string, offset: number): string {
+  const masked = maskSecrets(text);
+  return snippetOf(masked.text, masked.offsetOf(offset));
+}
+
+function snippetOf(text: string, offset: number): string {
   const place = placeOf(text, offset);
   const lines = text.split("\n").map((line) => visible(line.replace(/\r$/, "")));
   const gutter = String(place.line).length;

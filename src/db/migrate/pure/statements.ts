@@ -1,5 +1,6 @@
-import type { Node, ParseResult, ScanToken } from "libpg-query";
+import type { Node, ParseResult } from "libpg-query";
 import { MigrateError } from "../errors.ts";
+import { loadParser, type Parser } from "./grammar.ts";
 import { offsetOfCodePoint, placeOf, snippet } from "./position.ts";
 
 /** A statement of a file, cut by PostgreSQL's own grammar. */
@@ -10,32 +11,6 @@ export interface Statement {
   readonly offset: number;
   /** The parsed tree. */
   readonly tree: Node;
-}
-
-interface Parser {
-  readonly parse: (sql: string) => ParseResult;
-  /** Its words; their places are bytes. */
-  readonly scan: (sql: string) => readonly ScanToken[];
-  readonly syntaxErrorAt: (error: unknown) => number | undefined;
-}
-
-let loading: Promise<Parser> | undefined;
-
-/**
- * Loads the grammar (a WebAssembly module, about 20 ms) on first use, not at import.
- * Called ahead of need where there is something else to wait for.
- */
-export async function loadParser(): Promise<Parser> {
-  loading ??= import("libpg-query").then(async (module) => {
-    await module.loadModule();
-    return {
-      parse: module.parseSync,
-      scan: (sql) => module.scanSync(sql).tokens,
-      syntaxErrorAt: (error) =>
-        module.hasSqlDetails(error) ? error.sqlDetails?.cursorPosition : undefined,
-    };
-  });
-  return loading;
 }
 
 /**

@@ -1,0 +1,80 @@
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { tidemark } from "../helpers/cli.ts";
+import { createDatabase, type TestDatabase } from "../helpers/database.ts";
+import { type HistoryFolder, historyFolder } from "../helpers/history.ts";
+
+const SECRET = "hunter2-and-more";
+
+let database: TestDatabase;
+let folder: HistoryFolder;
+
+beforeEach(async () => {
+  database = await createDatabase();
+});
+afterEach(async () => {
+  await folder.remove();
+  await database.drop();
+});
+
+/** All that a command prints. */
+async function printed(...args: readonly string[]): Promise<string> {
+  const all = [...args, "--dir", folder.dir, "--url", database.url];
+  const { stdout, stderr } = await tidemark(all, { cwd: folder.dir });
+  return stdout + stderr;
+}
+
+async function recorded(): Promise<string> {
+  const rows = await database.sql`
+    select to_jsonb(e)::text as text from tidemark.migration_events e
+    union all select to_jsonb(m)::text from tidemark.schema_migrations m`;
+  return rows.map(({ text }) => text).join("\n");
+}
+
+test.each([
+  ["above the line that failed", `create role never login password '${SECRET}';\nselect broken;`],
+  ["in the statement that failed", `alter role "no such role" password '${SECRET}';`],
+  [
+    "in SQL that a block executes",
+    `do $$ begin execute 'alter role nobody_here password ''${SECRET}'''; end $$;`,
+  ],
+  ["in SQL that does not parse", `create role never pasword '${SECRET}';`],
+  [
+    "in SQL that is refused",
+    `create subscription s connection 'host=h password=${SECRET}' publication p;`,
+  ],
+])("a password %s is neither printed nor recorded", async (_name, sql) => {
+  folder = await historyFolder({ "0000_fine": "create table t (id integer);" });
+  await printed("migrate");
+  await folder.write("0001_role", sql);
+  await folder.list(["0000_fine", "0001_role"]);
+  for (const args of [
+    ["migrate", "--dry-run"],
+    ["migrate", "--dry-run", "--json"],
+    ["migrate"],
+    ["migrate", "--json"],
+    ["status"],
+    ["status", "--json"],
+    ["events", "--json"],
+  ]) {
+    const text = await printed(...args);
+    expect(text, args.join(" ")).not.toContain("hunter2");
+  }
+  expect(await recorded()).not.toContain("hunter2");
+});
+
+test("values of rows are left out of a violated constraint's error and record, unless they are asked for", async () => {
+  folder = await historyFolder({
+    "0000_users":
+      "create table users as select 'ada@example.com' as email from generate_series(1, 2);",
+    "0001_key": "alter table users add constraint users_email_key unique (email);",
+  });
+  const text = await printed("migrate");
+  expect(text).toContain(
+    "detail: users_email_key of table public.users; the row's values are left out (--record-row-values shows and records them)",
+  );
+  expect(text + (await recorded())).not.toContain("ada@");
+  expect(await printed("migrate", "--record-row-values")).toContain(
+    "detail: Key (email)=(ada@example.com) is duplicated.",
+  );
+  expect(await recorded()).toContain("ada@example.com");
+});
