@@ -111,12 +111,11 @@ describe("planted all at once, each is found where it belongs", () => {
       ],
     },
     {
-      what: "a file without a journal entry, and a chain of snapshots in another order",
+      what: "a file without a journal entry, and, as a warning, snapshots in another order",
       check: "files",
       said: [
         /^error drizzle\/0007_stray\.sql drizzle\/0007_stray\.sql has no entry in meta\/_journal\.json/,
-        /^error drizzle\/meta\/0003_snapshot\.json:\d+ .* comes after meta\/0001_snapshot\.json/,
-        /^error drizzle\/meta\/0002_snapshot\.json:\d+ .* comes after meta\/0003_snapshot\.json/,
+        /^warning drizzle\/meta\/0003_snapshot\.json .* follows another snapshot than the one before it in the journal \(so do meta\/0002_snapshot\.json\)/,
       ],
     },
     {

@@ -1,0 +1,65 @@
+import { expect, test } from "vitest";
+import { snapshotOwners } from "../../src/db/kit/snapshots.ts";
+import { undeclaredWarnings } from "../../src/db/kit/undeclared.ts";
+
+const paths = (...names: readonly string[]) => names.map((name) => `meta/${name}_snapshot.json`);
+
+test.each<{
+  what: string;
+  tags: readonly (string | { tag: string; idx: number })[];
+  snapshots: readonly string[];
+  owners: readonly string[];
+}>([
+  {
+    what: "its prefix",
+    tags: ["0000_a", "0001_b"],
+    snapshots: ["0000", "0001"],
+    owners: ["0000_a", "0001_b"],
+  },
+  {
+    what: "its time",
+    tags: ["20240112093015_a"],
+    snapshots: ["20240112093015"],
+    owners: ["20240112093015_a"],
+  },
+  {
+    what: "its place in the journal",
+    tags: ["init", "add"],
+    snapshots: ["0000", "0001"],
+    owners: ["init", "add"],
+  },
+  { what: "its number", tags: [{ tag: "add", idx: 7 }], snapshots: ["0007"], owners: ["add"] },
+  {
+    what: "its number, where two have one prefix",
+    tags: [
+      { tag: "0001_a", idx: 1 },
+      { tag: "0001_b", idx: 2 },
+    ],
+    snapshots: ["0001", "0002"],
+    owners: ["0001_a", "0001_b"],
+  },
+  {
+    what: "its prefix rather than its place",
+    tags: ["0001_a", "b"],
+    snapshots: ["0001"],
+    owners: ["0001_a"],
+  },
+  { what: "nothing", tags: ["0000_a"], snapshots: ["0000", "0004"], owners: ["0000_a", "nobody"] },
+])("a snapshot is known as a migration's by $what", ({ tags, snapshots, owners }) => {
+  const entries = tags.map((tag) => (typeof tag === "string" ? { tag } : tag));
+  const found = snapshotOwners(paths(...snapshots), entries);
+  expect(paths(...snapshots).map((path) => found.get(path) ?? "nobody")).toEqual(owners);
+});
+
+test("a snapshot of an older drizzle-kit, without views, sequences, roles and policies, is read", async () => {
+  const old = JSON.stringify({ id: "a", prevId: "b", tables: {}, enums: {}, schemas: {} });
+  const now = JSON.stringify({ tables: { "app.t": { schema: "app", columns: {} } } });
+  const warnings = await undeclaredWarnings({
+    before: old,
+    after: now,
+    trees: [],
+    path: "",
+    tags: [],
+  });
+  expect(warnings).toEqual([expect.stringContaining("nothing makes the schema app")]);
+});
