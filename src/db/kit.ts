@@ -97,6 +97,8 @@ export async function draftMigration(options: DraftOptions): Promise<Draft> {
       assumed: answering.assumed(),
       warnings: [...folder.warnings, ...written.warnings, ...undeclared],
       snapshots: { before, after: snapshot },
+      comparedWith: newestSnapshot,
+      unknown: folder.unknown,
       keep: keeper(folder, { ...written, sum: draft }),
     };
   });

@@ -86,6 +86,10 @@ export interface DraftedMigration {
   readonly warnings: readonly string[];
   /** The snapshots that it leads from and to, as drizzle-kit wrote them. */
   readonly snapshots: { readonly before: string | undefined; readonly after: string };
+  /** Path in the folder of the one that it leads from. */
+  readonly comparedWith: string | undefined;
+  /** Older migrations that have no snapshot: drizzle-kit does not know what they make. */
+  readonly unknown: readonly Tag[];
   /**
    * Puts it into the folder, with its down file beside it: all of it, or after an error
    * nothing. A crash leaves the old history or the new one.
