@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { reorderedEnums, withOrderOf } from "../../src/db/kit/enum-order.ts";
 import { snapshotOwners } from "../../src/db/kit/snapshots.ts";
 import { undeclaredWarnings } from "../../src/db/kit/undeclared.ts";
 
@@ -62,4 +63,21 @@ test("a snapshot of an older drizzle-kit, without views, sequences, roles and po
     tags: [],
   });
   expect(warnings).toEqual([expect.stringContaining("nothing makes the schema app")]);
+});
+
+test("an enum's order is told from values that come and go", () => {
+  const snapshot = (...values: readonly string[]) =>
+    JSON.stringify({ enums: { "app.mood": { name: "mood", schema: "app", values } } });
+  const ordered = (before: string, after: string) =>
+    JSON.parse(withOrderOf(before, after)).enums["app.mood"].values;
+  const [before, after] = [snapshot("a", "b", "c", "d"), snapshot("d", "x", "c", "a")];
+  expect(reorderedEnums(before, after)).toEqual([
+    { name: ["app", "mood"], values: ["a", "b", "c", "d"], wanted: ["d", "x", "c", "a"] },
+  ]);
+  expect(ordered(before, after)).toEqual(["d", "b", "c", "a"]);
+  const more = snapshot("x", "a", "b", "d");
+  expect(reorderedEnums(before, more)).toEqual([]);
+  expect(ordered(before, more)).toEqual(["a", "b", "c", "d"]);
+  expect(reorderedEnums(undefined, after)).toEqual([]);
+  expect(reorderedEnums(before, JSON.stringify({}))).toEqual([]);
 });

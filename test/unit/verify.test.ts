@@ -39,7 +39,7 @@ const BASE = [{ tag: "0000_a" }, { tag: "0001_b" }];
 const MINE = [...BASE, { tag: "0002_mine" }];
 
 function base(tip: FolderState, fork: FolderState = tip): Base {
-  return { ref: "origin/main", tip, fork };
+  return { ref: "origin/main", tip, fork, forkCommit: "" };
 }
 
 const facts = ({ findings }: { findings: readonly { level: string; fact: string }[] }) =>

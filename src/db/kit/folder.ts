@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { constants, copyFile, mkdir, readdir, readFile, stat } from "node:fs/promises";
+import { constants, copyFile, mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { downFileOf, loadHistory, MigrateError, type Tag } from "../migrate/index.ts";
 import { forksOf } from "./chain.ts";
@@ -90,10 +90,15 @@ async function refuseForks(dir: string, path: string, snapshots: readonly string
   if (forks.length > 0) throw forked(dir, forks);
 }
 
-/** Copies what drizzle-kit reads, and what the sum is made of, to a folder that it may write to. */
+/**
+ * Copies what drizzle-kit reads, and what the sum is made of, to a folder that it may write to.
+ *
+ * @param newestAs text of the newest snapshot there
+ */
 export async function copyKitFolder(
-  { path, journal, entries }: KitFolder,
+  { path, journal, entries, newestSnapshot }: KitFolder,
   to: string,
+  newestAs?: string,
 ): Promise<ReadonlyMap<string, string>> {
   await mkdir(to, { recursive: true });
   if (journal === undefined) return new Map();
@@ -106,6 +111,9 @@ export async function copyKitFolder(
   ];
   for (const file of files) {
     await copyFile(join(path, file), join(to, file), constants.COPYFILE_FICLONE);
+  }
+  if (newestAs !== undefined && newestSnapshot !== undefined) {
+    await writeFile(join(to, newestSnapshot), newestAs);
   }
   return readStamps(
     to,

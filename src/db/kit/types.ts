@@ -64,6 +64,8 @@ export interface DraftOptions extends KitProject {
   readonly answers: Answers;
   /** Whether the folder must match its `tidemark.sum`. Default `check`. */
   readonly sumFile?: "check" | "ignore";
+  /** What drizzle-kit compares the schema with, in the place of the newest snapshot: its text. */
+  readonly newestAs?: string;
   /** File descriptor of a terminal on which drizzle-kit may ask; stdin must be one too. */
   readonly terminal?: 1 | 2;
 }
@@ -106,5 +108,10 @@ export interface KeptMigration {
 export type Draft =
   /** The schema is as the newest migration has it. */
   | { readonly kind: "nothing"; readonly newest: Tag | undefined }
-  | { readonly kind: "unanswered"; readonly questions: readonly Question[] }
+  | {
+      readonly kind: "unanswered";
+      readonly questions: readonly Question[];
+      /** What it would write, had nothing been renamed. */
+      readonly statements: readonly string[];
+    }
   | DraftedMigration;
