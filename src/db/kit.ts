@@ -99,7 +99,7 @@ export async function draftMigration(options: DraftOptions): Promise<Draft> {
       warnings: [...folder.warnings, ...written.warnings, ...undeclared],
       snapshots: { before, after: snapshot },
       comparedWith: newestSnapshot,
-      unknown: folder.unknown,
+      withoutSnapshot: folder.withoutSnapshot,
       keep: keeper(folder, { ...written, sum: draft }),
     };
   });

@@ -162,7 +162,7 @@ describe("verify --base", () => {
     await here.write("schema.ts", schema.replace("name: text(),", "name: text(), nick: text(),"));
     const { notPassed, report } = await here.verify("--base", "main");
     expect(notPassed).toEqual(["schema failed"]);
-    expect(report.checks[0]?.detail).toMatch(/^what main has already is not known: drizzle-kit/);
+    expect(report.checks[0]?.detail).toMatch(/^could not check main for the same: drizzle-kit/);
   });
 
   test("says so where git knows no such commit", async () => {

@@ -111,7 +111,7 @@ describe("tidemark generate refuses", () => {
     const second = { ...JSON.parse(await here.read("meta/0001_snapshot.json")), prevId };
     await here.write("drizzle/meta/0001_snapshot.json", JSON.stringify(second));
     expect(await refusal(here)).toContain(
-      "error (history_invalid) The snapshots drizzle/meta/0000_snapshot.json and drizzle/meta/0001_snapshot.json follow nothing: ",
+      "error (history_invalid) The snapshots drizzle/meta/0000_snapshot.json and drizzle/meta/0001_snapshot.json follow none: ",
     );
     await here.write("drizzle/meta/0001_snapshot.json", "<<<<<<< HEAD");
     expect(await refusal(here)).toContain(

@@ -98,7 +98,7 @@ export const moods = pgTable("moods", { mood: mood()${column} });`;
     expect(code).toBe(0);
     expect(report.checks.find(({ name }) => name === "drizzle")?.findings).toContainEqual({
       level: "warning",
-      fact: "type public.mood: values: expected a, b, c, found a, c, b: the same values in another order.",
+      fact: "type public.mood: values: expected a, b, c, found a, c, b: the same values in a different order.",
       remedy: "Harmless unless you sort or compare by it. Leave it as it is.",
     });
   });
@@ -112,7 +112,7 @@ export const moods = pgTable("moods", { mood: mood()${column} });`;
     expect(report.checks[0]?.findings).toEqual([
       {
         level: "warning",
-        fact: "The Drizzle schema has the values of the enum mood in another order than the newest snapshot: a, c, b instead of a, b, c.",
+        fact: "The Drizzle schema has the values of the enum mood in a different order than the newest snapshot: a, c, b instead of a, b, c.",
         remedy: expect.stringMatching(/^Harmless unless you sort or compare by it\. List them /),
       },
     ]);
@@ -125,7 +125,7 @@ export const moods = pgTable("moods", { mood: mood()${column} });`;
       expect.stringMatching(
         /^error - .*: ALTER TYPE "public"\."mood" ADD VALUE 'd' BEFORE 'b' \(and 1 more\)$/,
       ),
-      expect.stringMatching(/^warning - .* in another order/),
+      expect.stringMatching(/^warning - .* in a different order/),
     ]);
     expect(more.notPassed).toEqual(["schema failed"]);
   });

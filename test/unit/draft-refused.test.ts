@@ -7,7 +7,7 @@ const DRAFT: Drafted = {
   file: "drizzle/0009_new.sql",
   sql: "",
   comparedWith: "meta/0008_snapshot.json",
-  unknown: [],
+  withoutSnapshot: [],
 };
 
 function failure(sqlState: string | null, { tag = "0009_new", statement = 1 } = {}): MigrateError {
@@ -36,6 +36,7 @@ describe("an error on a scratch database", () => {
   test.each<[string | null, string]>([
     ["0A000", "an extension that is not available"],
     ["58P01", "a library that is not there"],
+    ["22023", "a version of an extension that is not there"],
     ["42501", "a right that the role lacks"],
     ["42704", "a type that an extension may bring"],
     ["42883", "a function that somebody may have made"],
@@ -71,10 +72,10 @@ function migration(tag: string, sql: string, index: number): Migration {
 async function said(
   sql: string,
   history: Readonly<Record<string, string>>,
-  unknown: readonly string[] = [],
+  withoutSnapshot: readonly string[] = [],
 ): Promise<string> {
   const before = Object.entries(history).map(([tag, text], index) => migration(tag, text, index));
-  const error = await refusedDraft(failure("42P07"), { ...DRAFT, sql, unknown }, before);
+  const error = await refusedDraft(failure("42P07"), { ...DRAFT, sql, withoutSnapshot }, before);
   expect(error.fact).toMatch(/^the error\n/);
   return error.fact.slice("the error\n".length);
 }
@@ -100,7 +101,7 @@ describe("what is there already is said to be made by", () => {
     ["create role reader", "create role reader nologin", "role reader"],
   ])("%s, where %s", async (draft, old, name) => {
     expect(await said(draft, { "0001_old": old }, ["0001_old"])).toBe(
-      `Made already by 0001_old, which has no snapshot, so that drizzle-kit does not know of it: ${name}.`,
+      `Already made by 0001_old, which has no snapshot, so drizzle-kit does not know about it: ${name}.`,
     );
   });
 
@@ -111,18 +112,18 @@ describe("what is there already is said to be made by", () => {
       "0003_c": "create table orgs (id int)",
     };
     expect(await said("create table orgs (id int); create table kept (id int)", history)).toBe(
-      `Made already by 0003_c, and not in meta/0008_snapshot.json, with which drizzle-kit compares the schema: orgs.
-Made already by 0002_b, and not in meta/0008_snapshot.json, with which drizzle-kit compares the schema: kept.`,
+      `Already made by 0003_c, and missing in meta/0008_snapshot.json, with which drizzle-kit compares the schema: orgs.
+Already made by 0002_b, and missing in meta/0008_snapshot.json, with which drizzle-kit compares the schema: kept.`,
     );
   });
 
   test("somebody, where it was made in a DO block", async () => {
     const history = { "0001_a": "do $$ begin create table orgs (id int); end $$" };
     expect(await said("create table orgs (id int)", history, ["0001_a"])).toBe(
-      "An older migration has made it. drizzle-kit does not know what those make that have no snapshot: 0001_a.",
+      "An older migration made it. These have no snapshot, so drizzle-kit does not know what they make: 0001_a.",
     );
     expect(await said("create table orgs (id int)", history)).toBe(
-      "An older migration has made it, and the newest snapshot does not have it.",
+      "An older migration made it, and the newest snapshot does not have it.",
     );
   });
 });

@@ -1,4 +1,6 @@
+import fc from "fast-check";
 import { expect, test } from "vitest";
+import { forksOf } from "../../src/db/kit/chain.ts";
 import { reorderedEnums, withOrderOf } from "../../src/db/kit/enum-order.ts";
 import { snapshotOwners } from "../../src/db/kit/snapshots.ts";
 import { undeclaredWarnings } from "../../src/db/kit/undeclared.ts";
@@ -80,4 +82,35 @@ test("an enum's order is told from values that come and go", () => {
   expect(ordered(before, more)).toEqual(["a", "b", "c", "d"]);
   expect(reorderedEnums(undefined, after)).toEqual([]);
   expect(reorderedEnums(before, JSON.stringify({}))).toEqual([]);
+});
+
+test("snapshots that fork in any way are in one line once they are mended", () => {
+  // Each follows an earlier one, or one that is not there (-1).
+  const tree = fc.array(fc.nat(), { minLength: 1, maxLength: 12 }).map((picks) =>
+    picks.map((pick, place) => ({
+      path: `meta/${String(place).padStart(4, "0")}_snapshot.json`,
+      id: `id ${place}`,
+      prevId: `id ${(pick % (place + 1)) - 1}`,
+    })),
+  );
+  fc.assert(
+    fc.property(tree, (snapshots) => {
+      const edits = new Map(
+        forksOf(snapshots).flatMap(({ mend }) => mend.map(({ path, prevId }) => [path, prevId])),
+      );
+      const mended = snapshots.map((link) => ({
+        ...link,
+        prevId: edits.get(link.path) ?? link.prevId,
+      }));
+      expect(forksOf(mended)).toEqual([]);
+      // From the newest, all others are reached.
+      const newest = mended.at(-1)?.id;
+      const line = new Set<string>();
+      for (let id = newest; id !== undefined && !line.has(id); ) {
+        line.add(id);
+        id = mended.find((link) => link.id === id)?.prevId;
+      }
+      for (const { id } of mended) expect(line).toContain(id);
+    }),
+  );
 });

@@ -129,7 +129,7 @@ describe("the chain of snapshots", () => {
     expect(findings).toEqual([
       {
         level: "error",
-        fact: "The snapshots drizzle/meta/0001_snapshot.json and drizzle/meta/0002_snapshot.json follow the same one, drizzle/meta/0000_snapshot.json: two branches have generated from it, and drizzle-kit goes on from neither.",
+        fact: "The snapshots drizzle/meta/0001_snapshot.json and drizzle/meta/0002_snapshot.json follow the same one (drizzle/meta/0000_snapshot.json): two branches generated from it, and drizzle-kit refuses to continue.",
         remedy: expect.stringContaining(
           'drizzle/meta/0002_snapshot.json: "prevId": "id of 0001_b" (the id of meta/0001_snapshot.json)',
         ),
@@ -156,7 +156,7 @@ describe("the chain of snapshots", () => {
     {
       what: "without the snapshots of some migrations",
       change: { "0001": undefined, "0003": undefined },
-      said: "drizzle/meta has no snapshot of 0001_b, 0003_d.",
+      said: "drizzle/meta has no snapshot for 0001_b, 0003_d.",
     },
     {
       what: "with a gap",
@@ -176,7 +176,7 @@ describe("the chain of snapshots", () => {
     {
       what: "that begins twice",
       change: { "0002": FIRST },
-      said: "The snapshots drizzle/meta/0000_snapshot.json and drizzle/meta/0002_snapshot.json follow nothing: each begins a history, and drizzle-kit takes one only.",
+      said: "The snapshots drizzle/meta/0000_snapshot.json and drizzle/meta/0002_snapshot.json follow none: each starts a history, and drizzle-kit refuses more than one.",
     },
   ])("$what is a warning that advises to change no migration", ({ change, said }) => {
     const { findings } = checkFiles(chain(change), undefined);
@@ -189,7 +189,7 @@ describe("the chain of snapshots", () => {
       files.set("meta/0001_snapshot.json", JSON.stringify({ id: "c", prevId: "id of 0000_a" }));
     });
     expect(facts(checkFiles(here, undefined))).toEqual([
-      "warning: drizzle/meta has no snapshot of 0001_c.",
+      "warning: drizzle/meta has no snapshot for 0001_c.",
     ]);
   });
 

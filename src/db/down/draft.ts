@@ -76,5 +76,5 @@ function reasonOf(error: MigrateError, draft: Drafted): string {
   const text = failureText(error);
   return error.tag === undefined || error.tag === draft.tag
     ? text
-    : `it was not tried, because ${error.tag} before it fails there: ${text}`;
+    : `it was not tried, because ${error.tag}, which comes before it, fails on the scratch database: ${text}`;
 }

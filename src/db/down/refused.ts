@@ -11,7 +11,7 @@ export interface Drafted {
   /** Path in the folder of the snapshot that drizzle-kit has compared the schema with. */
   readonly comparedWith: string | undefined;
   /** Older migrations that have no snapshot. */
-  readonly unknown: readonly Tag[];
+  readonly withoutSnapshot: readonly Tag[];
 }
 
 /**
@@ -32,17 +32,24 @@ const REFUSED: ReadonlySet<string> = new Set(["unsupported_statement", "history_
 // Data exception, integrity violation, dependent objects still exist, syntax error or access rule violation.
 const OWN_CLASSES: ReadonlySet<string> = new Set(["22", "23", "2B", "42"]);
 
-// Rights; an object, function or table that does not exist.
-const MAY_BE_ELSEWHERE: ReadonlySet<string> = new Set(["42501", "42704", "42883", "42P01"]);
+// A value that this server does not take (a version of an extension); rights; an object, function or table that
+// does not exist.
+const MAY_BE_ELSEWHERE: ReadonlySet<string> = new Set([
+  "22023",
+  "42501",
+  "42704",
+  "42883",
+  "42P01",
+]);
 
 // A column, table, schema, object of that name is there.
 const DUPLICATE: ReadonlySet<string> = new Set(["42701", "42P07", "42P06", "42710"]);
 
 const CORRECT =
-  "Nothing was kept. Correct the schema and generate again. To correct the SQL by hand instead: `tidemark generate --no-down` keeps it untried; edit the new file, then run `tidemark down <tag>`, which proves it.";
+  "Nothing was kept. Correct the schema and generate again. To correct the SQL by hand instead, run `tidemark generate --no-down`, edit the new file, and run `tidemark down <tag>` to prove it.";
 
 const CATCH_UP =
-  "Nothing was kept. If the schema is to catch up with what is there: `tidemark generate --no-down` keeps the migration, and its snapshot tells drizzle-kit; delete from the new file what is made already (leave a comment if that is all), then run `tidemark down <tag>`, which proves it.";
+  "Nothing was kept. If the schema only catches up with what exists, run `tidemark generate --no-down` (its snapshot tells drizzle-kit), delete from the new file what exists already (leave a comment if nothing is left), and run `tidemark down <tag>` to prove it.";
 
 /** The error of a draft that was tried, failed by its own fault, and is not kept. */
 export async function refusedDraft(
@@ -86,9 +93,9 @@ async function clashText(
       .join("\n");
   }
   // It may have been made in a DO block.
-  return draft.unknown.length === 0
-    ? "An older migration has made it, and the newest snapshot does not have it."
-    : `An older migration has made it. drizzle-kit does not know what those make that have no snapshot: ${listed(draft.unknown)}.`;
+  return draft.withoutSnapshot.length === 0
+    ? "An older migration made it, and the newest snapshot does not have it."
+    : `An older migration made it. These have no snapshot, so drizzle-kit does not know what they make: ${listed(draft.withoutSnapshot)}.`;
 }
 
 /** Who has made what is there, by its name, once all have run. */
@@ -106,10 +113,10 @@ async function makersOf(migrations: readonly Migration[]): Promise<ReadonlyMap<s
   return makers;
 }
 
-function madeText({ unknown, comparedWith }: Drafted, tag: Tag): string {
-  return unknown.includes(tag)
-    ? `Made already by ${tag}, which has no snapshot, so that drizzle-kit does not know of it`
-    : `Made already by ${tag}, and not in ${comparedWith ?? "a snapshot"}, with which drizzle-kit compares the schema`;
+function madeText({ withoutSnapshot, comparedWith }: Drafted, tag: Tag): string {
+  return withoutSnapshot.includes(tag)
+    ? `Already made by ${tag}, which has no snapshot, so drizzle-kit does not know about it`
+    : `Already made by ${tag}, and missing in ${comparedWith ?? "the newest snapshot"}, with which drizzle-kit compares the schema`;
 }
 
 /** The columns of a table that is named go without saying. */

@@ -80,10 +80,10 @@ export function forked(dir: string, forks: readonly Fork[]): MigrateError {
 export function forkFact(dir: string, { snapshots, parent, isOfRoots }: Fork): string {
   const all = snapshots.map((path) => `${dir}/${path}`);
   const list = `${all.slice(0, -1).join(", ")} and ${all.at(-1)}`;
-  const which = parent === undefined ? "one that is not there" : `${dir}/${parent}`;
+  const which = parent === undefined ? "which is not in the folder" : `${dir}/${parent}`;
   return isOfRoots
-    ? `The snapshots ${list} follow nothing: each begins a history, and drizzle-kit takes one only.`
-    : `The snapshots ${list} follow the same one, ${which}: two branches have generated from it, and drizzle-kit goes on from neither.`;
+    ? `The snapshots ${list} follow none: each starts a history, and drizzle-kit refuses more than one.`
+    : `The snapshots ${list} follow the same one (${which}): two branches generated from it, and drizzle-kit refuses to continue.`;
 }
 
 /** A way out that touches nothing which may be applied: no database knows of snapshots. */
@@ -92,9 +92,9 @@ export function forkRemedy(dir: string, forks: readonly Fork[]): string {
     mend.map(({ path, prevId, of }) => `  ${dir}/${path}: "prevId": "${prevId}" (the id of ${of})`),
   );
   return [
-    "Leave the SQL files and the journal as they are: they may be applied. Snapshots never are; put them into one line by editing:",
+    "Do not touch the SQL files and the journal: both migrations may be applied. No database knows of snapshots: put these in one line by editing",
     ...edits,
-    "Then run `tidemark generate`: it writes again what the newest snapshot lacks of the other branch, and says how to keep that without running it twice.",
+    "Then run `tidemark generate`: it drafts what the newest snapshot lacks of the other branch, and says how to keep that without running it twice.",
   ].join("\n");
 }
 

@@ -27,7 +27,7 @@ export interface KitFolder {
   /** Path in the folder of the snapshot that drizzle-kit compares with. */
   readonly newestSnapshot: string | undefined;
   /** Migrations that have no snapshot: drizzle-kit does not know what they make. */
-  readonly unknown: readonly Tag[];
+  readonly withoutSnapshot: readonly Tag[];
   readonly warnings: readonly string[];
 }
 
@@ -43,7 +43,14 @@ export async function readKitFolder(
   sumFile: "check" | "ignore" = "check",
 ): Promise<KitFolder> {
   const path = resolve(cwd, dir);
-  const nothing = { dir, path, journal: undefined, sum: undefined, entries: [], unknown: [] };
+  const nothing = {
+    dir,
+    path,
+    journal: undefined,
+    sum: undefined,
+    entries: [],
+    withoutSnapshot: [],
+  };
   if (await isNew(path)) return { ...nothing, newestSnapshot: undefined, warnings: [] };
   refuseHalfMade(dir, path);
   await loadHistory(path === resolve(dir) ? dir : path, { sumFile });
@@ -66,7 +73,7 @@ export async function readKitFolder(
     sum: existsSync(join(path, SUM)) ? await readFile(join(path, SUM), "utf8") : undefined,
     entries,
     newestSnapshot: newest,
-    unknown: entries.map(({ tag }) => tag).filter((tag) => !owning.has(tag)),
+    withoutSnapshot: entries.map(({ tag }) => tag).filter((tag) => !owning.has(tag)),
     warnings: isBehind
       ? [
           `${last?.tag} has no snapshot: drizzle-kit compares the schema with ${newest}. What later files have changed already must not stand in the new one`,

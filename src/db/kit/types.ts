@@ -91,7 +91,7 @@ export interface DraftedMigration {
   /** Path in the folder of the one that it leads from. */
   readonly comparedWith: string | undefined;
   /** Older migrations that have no snapshot: drizzle-kit does not know what they make. */
-  readonly unknown: readonly Tag[];
+  readonly withoutSnapshot: readonly Tag[];
   /**
    * Puts it into the folder, with its down file beside it: all of it, or after an error
    * nothing. A crash leaves the old history or the new one.

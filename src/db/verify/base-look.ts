@@ -64,7 +64,7 @@ export async function againstBase(
     return await again(look);
   } catch (error) {
     if (signal?.aborted) throw error;
-    return { ...outcome, detail: `what ${look.ref} has already is not known: ${reasonOf(error)}` };
+    return { ...outcome, detail: `could not check ${look.ref} for the same: ${reasonOf(error)}` };
   }
 }
 
@@ -83,7 +83,7 @@ export function withoutOld(now: Outcome, atBase: Outcome, ref: string): Outcome 
       ? {
           ...finding,
           level: "warning" as const,
-          remedy: `${ref} has it already: it is not this branch's.`,
+          remedy: `${ref} has it already: this branch did not add it.`,
         }
       : finding,
   );

@@ -1,6 +1,6 @@
 import { mkdir, mkdtemp, realpath, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { dirname, isAbsolute, join, relative, resolve } from "node:path";
+import { dirname, isAbsolute, join, relative } from "node:path";
 import type { Base } from "./folder.ts";
 import { git } from "./git.ts";
 
@@ -37,10 +37,10 @@ export async function checkOutBase(project: Project, base: Base): Promise<BasePr
     await git(top, ["checkout-index", "--all", "--quiet", `--prefix=${tree}/`], index);
     await linkIgnored(top, tree);
     const within = (path: string) => join(tree, insideOf(top, path));
-    const { config } = project;
+    const { config, dir } = project;
     return {
       cwd: within(cwd),
-      dir: relative(cwd, await real(resolve(cwd, project.dir))),
+      dir: isAbsolute(dir) ? relative(cwd, await realpath(dir)) : dir,
       ...(config !== undefined && { config: isAbsolute(config) ? within(config) : config }),
       remove,
     };
@@ -70,8 +70,4 @@ function insideOf(top: string, path: string): string {
   if (inside.startsWith("..") || isAbsolute(inside))
     throw new Error(`${path} is not in the repository ${top}`);
   return inside;
-}
-
-async function real(path: string): Promise<string> {
-  return realpath(path).catch(() => path);
 }

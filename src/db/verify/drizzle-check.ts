@@ -175,7 +175,7 @@ function wrong(difference: Difference): Finding {
 function inAnotherOrder(difference: Difference): Finding {
   return {
     level: "warning",
-    fact: `${describeDifference(difference)}: the same values in another order.`,
+    fact: `${describeDifference(difference)}: the same values in a different order.`,
     remedy: "Harmless unless you sort or compare by it. Leave it as it is.",
   };
 }

@@ -89,7 +89,7 @@ export function checkPending(pending: Pending, base?: BasePending): Outcome {
   }
   if (base !== undefined && known.length > 0) {
     const fact = `${base.ref} has changes in its Drizzle schema that no migration has: ${listed(known)}`;
-    const remedy = "They are not this branch's. The next `tidemark generate` writes them too.";
+    const remedy = "This branch did not add them. The next `tidemark generate` writes them too.";
     findings.push({ level: "warning", fact, remedy });
   }
   return { findings: [...findings, ...pending.reordered.map(inAnotherOrder)] };
@@ -122,9 +122,9 @@ function inAnotherOrder({ name, values, wanted }: ReorderedEnum): Finding {
   const list = (texts: readonly string[]) => texts.join(", ");
   return {
     level: "warning",
-    fact: `The Drizzle schema has the values of the enum ${nameText(name)} in another order than the newest snapshot: ${list(wanted)} instead of ${list(values)}.`,
+    fact: `The Drizzle schema has the values of the enum ${nameText(name)} in a different order than the newest snapshot: ${list(wanted)} instead of ${list(values)}.`,
     remedy:
-      "Harmless unless you sort or compare by it. List them in the snapshot's order again: the next migration would drop the type and make it anew, and write each table that uses it anew.",
+      "Harmless unless you sort or compare by it. List them in the snapshot's order again: otherwise the next migration drops and recreates the type, and rewrites each table that uses it.",
   };
 }
 

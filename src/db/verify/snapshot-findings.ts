@@ -58,7 +58,7 @@ function missingSnapshots({ dir }: FolderState, tags: readonly string[]): readon
   return [
     {
       level: "warning",
-      fact: `${dir}/meta has no snapshot of ${listed(tags)}.`,
+      fact: `${dir}/meta has no snapshot for ${listed(tags)}.`,
       remedy:
         "Harmless as long as the newest snapshot has what these migrations make: drizzle-kit compares the schema with that one alone. `git log --stat` shows whether one was lost.",
       file: `${dir}/${JOURNAL}`,
