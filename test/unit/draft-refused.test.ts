@@ -120,10 +120,10 @@ Already made by 0002_b, and missing in meta/0008_snapshot.json, with which drizz
   test("somebody, where it was made in a DO block", async () => {
     const history = { "0001_a": "do $$ begin create table orgs (id int); end $$" };
     expect(await said("create table orgs (id int)", history, ["0001_a"])).toBe(
-      "An older migration made it. These have no snapshot, so drizzle-kit does not know what they make: 0001_a.",
+      "It exists already when this migration runs. These have no snapshot, so drizzle-kit does not know what they make: 0001_a.",
     );
     expect(await said("create table orgs (id int)", history)).toBe(
-      "An older migration made it, and the newest snapshot does not have it.",
+      "It exists already when this migration runs, and the newest snapshot does not have it.",
     );
   });
 });

@@ -288,6 +288,24 @@ test("a migration whose snapshot is that of the one before was written by hand",
   expect([...handWritten(here)]).toEqual(["0001_b", "0003_d"]);
 });
 
+test("it is too after a rename, and where an older drizzle-kit wrote the one before", () => {
+  const here = folder([{ tag: "0000_a" }, { tag: "0001_b" }, { tag: "0002_c" }], (files) => {
+    const write = (number: number, prevId: string, schema: object) =>
+      files.set(
+        `meta/000${number}_snapshot.json`,
+        JSON.stringify({ id: `${number}`, prevId, ...schema }),
+      );
+    const table = { name: "t", columns: { a: { type: "text" } } };
+    const renamed = { tables: {}, columns: { "t.b": "t.a" }, schemas: {} };
+    write(0, FIRST, { tables: { t: table }, enums: {}, _meta: renamed });
+    const more = { policies: {}, isRLSEnabled: false };
+    const meta = { tables: {}, columns: {}, schemas: {} };
+    write(1, "0", { enums: {}, views: {}, tables: { t: { ...table, ...more } }, _meta: meta });
+    write(2, "1", { tables: { t: { ...table, ...more, isRLSEnabled: true } }, _meta: meta });
+  });
+  expect([...handWritten(here)]).toEqual(["0001_b"]);
+});
+
 describe("an annotation of GitHub Actions", () => {
   test("names file, line and column from the repository's root, and escapes what it must", () => {
     const finding = {

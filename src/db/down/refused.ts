@@ -94,8 +94,8 @@ async function clashText(
   }
   // It may have been made in a DO block.
   return draft.withoutSnapshot.length === 0
-    ? "An older migration made it, and the newest snapshot does not have it."
-    : `An older migration made it. These have no snapshot, so drizzle-kit does not know what they make: ${listed(draft.withoutSnapshot)}.`;
+    ? "It exists already when this migration runs, and the newest snapshot does not have it."
+    : `It exists already when this migration runs. These have no snapshot, so drizzle-kit does not know what they make: ${listed(draft.withoutSnapshot)}.`;
 }
 
 /** Who has made what is there, by its name, once all have run. */
