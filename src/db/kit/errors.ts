@@ -92,7 +92,7 @@ export function forkRemedy(dir: string, forks: readonly Fork[]): string {
     mend.map(({ path, prevId, of }) => `  ${dir}/${path}: "prevId": "${prevId}" (the id of ${of})`),
   );
   return [
-    "Do not touch the SQL files and the journal: both migrations may be applied. No database knows of snapshots: put these in one line by editing",
+    "Do not touch the SQL files and the journal: both migrations may be applied. No database knows of snapshots: put these in one line by editing:",
     ...edits,
     "Then run `tidemark generate`: it drafts what the newest snapshot lacks of the other branch, and says how to keep that without running it twice.",
   ].join("\n");
