@@ -50,11 +50,20 @@ function reportJson(report: DriftReport) {
     version: version ?? null,
     applied,
     pending,
-    differences: differences.map(({ within: _within, ...difference }) => difference),
+    differences: differences.map(differenceJson),
     ignored,
     warnings,
     notes,
   };
+}
+
+function differenceJson(difference: DriftReport["differences"][number]) {
+  if (difference.change !== "different") {
+    const { within: _within, ...shown } = difference;
+    return shown;
+  }
+  const { within: _within, isOrderAlone: _isOrderAlone, ...shown } = difference;
+  return shown;
 }
 
 async function reportText(report: DriftReport, { colors }: Output): Promise<string> {

@@ -105,7 +105,7 @@ function printDown(
   if (down.kind === "untried") {
     output.error(output.errorColors.yellow(`warning: ${file} has no down file: ${down.reason}`));
     output.error(
-      `Where this is the scratch server's fault, name another with --scratch-url: \`tidemark down ${tag}\` writes it.`,
+      `If your database has what the scratch server lacks (an extension, an object made by hand), name a server that has it: \`tidemark down ${tag} --scratch-url <url>\`. Otherwise correct the migration before it is applied.`,
     );
     return;
   }

@@ -3,6 +3,7 @@ import { type Command, CommanderError } from "commander";
 import { EXIT_CODES, errorJson, MigrateError } from "../db/migrate/index.ts";
 import { COMPLETION, createProgram } from "./program.ts";
 import { survivePipeErrors } from "./support/streams.ts";
+import { UNEXPECTED_EXIT_CODE, unexpectedJson, unexpectedText } from "./support/unexpected.ts";
 
 async function main(argv: readonly string[]): Promise<number> {
   let exitCode = 0;
@@ -15,7 +16,7 @@ async function main(argv: readonly string[]): Promise<number> {
     await program.parseAsync(argv, { from: "user" });
     return exitCode;
   } catch (error) {
-    if (!(error instanceof CommanderError)) throw error;
+    if (!(error instanceof CommanderError)) return unexpected(error, argv);
     if (error.exitCode === 0) return 0;
     if (argv.includes("--json")) {
       const fact = error.message.replace(/^error: /, "");
@@ -24,6 +25,15 @@ async function main(argv: readonly string[]): Promise<number> {
     }
     return EXIT_CODES.usage;
   }
+}
+
+/** What no command has caught: that it could not be loaded, or an event that nobody waits for. */
+function unexpected(error: unknown, argv: readonly string[]): number {
+  if (argv.includes("--json")) {
+    process.stdout.write(`${JSON.stringify(unexpectedJson(error))}\n`);
+  }
+  process.stderr.write(`${unexpectedText(error)}\n`);
+  return UNEXPECTED_EXIT_CODE;
 }
 
 /** `complete` is what the script asks, at each press of the key. */
@@ -42,8 +52,10 @@ async function addCompletion(program: Command): Promise<void> {
   addTo(program, { completionCommandName: COMPLETION });
 }
 
+const argv = process.argv.slice(2);
+process.on("uncaughtException", (error) => process.exit(unexpected(error, argv)));
 const lostResults = survivePipeErrors();
-const exitCode = await main(process.argv.slice(2));
+const exitCode = await main(argv);
 // An error of a write is told a turn later.
 await new Promise((resolve) => setImmediate(resolve));
 const lost = lostResults();

@@ -18,6 +18,7 @@ import type {
 import { undeclaredWarnings } from "./kit/undeclared.ts";
 import { checksumOf, parseMigration, writeSumFile } from "./migrate/index.ts";
 
+export { type ReorderedEnum, reorderedEnums, withOrderOf } from "./kit/enum-order.ts";
 export { assumptionText, unansweredError } from "./kit/errors.ts";
 export { nameText } from "./kit/names.ts";
 export { parseRenames, type RenameFlags, renamesFor, renameText } from "./kit/renames.ts";
@@ -45,12 +46,12 @@ export type {
  *   `missing_file` (the folder), `unsupported_statement`, `canceled`
  */
 export async function draftMigration(options: DraftOptions): Promise<Draft> {
-  const { cwd, dir, name, custom = false, answers, sumFile, terminal, signal } = options;
+  const { cwd, dir, name, custom = false, answers, sumFile, terminal, signal, newestAs } = options;
   checkName(name);
   const folder = await readKitFolder(cwd, dir, sumFile);
   return withScratch(async (scratch) => {
     const copy = join(scratch, "out");
-    const stamps = await copyKitFolder(folder, copy);
+    const stamps = await copyKitFolder(folder, copy, newestAs);
     const answering = createAnswering(answers, { canPrompt: terminal !== undefined });
     const run = await runGenerate({
       project: options,
@@ -62,7 +63,7 @@ export async function draftMigration(options: DraftOptions): Promise<Draft> {
     });
     refuseUnusedRenames(answering);
     const questions = answering.open();
-    if (questions.length > 0) return { kind: "unanswered", questions };
+    if (questions.length > 0) return { kind: "unanswered", questions, statements: run.statements };
     if (signal?.aborted) throw canceled();
     if (!custom && run.statements.length === 0)
       return { kind: "nothing", newest: folder.entries.at(-1)?.tag };
@@ -97,6 +98,8 @@ export async function draftMigration(options: DraftOptions): Promise<Draft> {
       assumed: answering.assumed(),
       warnings: [...folder.warnings, ...written.warnings, ...undeclared],
       snapshots: { before, after: snapshot },
+      comparedWith: newestSnapshot,
+      withoutSnapshot: folder.withoutSnapshot,
       keep: keeper(folder, { ...written, sum: draft }),
     };
   });

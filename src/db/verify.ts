@@ -2,14 +2,20 @@ import { checkFolderSum, loadHistory, MigrateError, readDownFiles } from "./migr
 import { withReplay } from "./scratch/replay.ts";
 import { type ScratchOptions, withScratchServer } from "./scratch.ts";
 import { checkOrder, checkUnedited, newTags } from "./verify/base-checks.ts";
+import { againstBase, type BaseLook, createBaseLook } from "./verify/base-look.ts";
 import { checkFiles } from "./verify/files-check.ts";
 import { type Base, readBase, readFolder } from "./verify/folder.ts";
 import { entriesOf } from "./verify/journal.ts";
 import { createRunner, type OnCheck } from "./verify/runner.ts";
-import { checkGenerated, schemaStatements } from "./verify/schema-check.ts";
+import {
+  checkPending,
+  type Pending,
+  readPending,
+  schemaStatements,
+} from "./verify/schema-check.ts";
 import { checkOnScratch } from "./verify/scratch-checks.ts";
 import { checkSql } from "./verify/sql-check.ts";
-import type { Finding, VerifyReport } from "./verify/types.ts";
+import type { Finding, Outcome, VerifyReport } from "./verify/types.ts";
 
 export type {
   CheckResult,
@@ -53,12 +59,13 @@ export async function verifyProject(options: VerifyOptions): Promise<VerifyRepor
     return history;
   };
 
+  const look = known && createBaseLook(options, known, signal);
   // drizzle-kit is a process of its own, and works beside the scratch server.
-  const statements = schemaStatements(options);
-  statements.catch(() => undefined);
-  const generated = runner.run("schema", () => checkGenerated(options));
-  // What it rejects with is thrown where it is awaited.
-  generated.catch(() => undefined);
+  const statements = schemaStatements(options, signal);
+  const pending = readPending(options, signal);
+  const generated = runner.run("schema", () => checkSchema(pending, look, signal));
+  // What they reject with is thrown where they are awaited.
+  for (const promise of [statements, pending, generated]) promise.catch(() => undefined);
   await runner.run("files", async () => withHistoryProblem(checkFiles(folder, known), history));
   await runner.run("sum", async () => {
     const isThere = await checkFolderSum(readable());
@@ -73,21 +80,40 @@ export async function verifyProject(options: VerifyOptions): Promise<VerifyRepor
   await runner.run("base", async () => withBaseProblem(checkUnedited(listed(), known), base));
   await runner.run("order", async () => withBaseProblem(checkOrder(listed(), known), base));
   await runner.run("sql", () => checkSql(readable(), newTags(folder, known)));
-  await checkOnScratch({
-    ...{ runner, folder, base: known, readable, statements, ledgerSchema, signal },
-    downs: history instanceof MigrateError ? new Map() : await readDownFiles(history),
-    withReplays: (migrations, use) =>
-      withScratchServer(options.scratch, (server) =>
-        use((replayed) => withReplay({ server, migrations, ledgerSchema, signal }, replayed)),
-      ),
-  });
-  await generated;
+  try {
+    await checkOnScratch({
+      ...{ runner, folder, base: known, readable, statements, pending, look, ledgerSchema, signal },
+      downs: history instanceof MigrateError ? new Map() : await readDownFiles(history),
+      withReplays: (use) =>
+        withScratchServer(options.scratch, (server) =>
+          use(
+            (migrations) => (replayed) =>
+              withReplay({ server, migrations, ledgerSchema, signal }, replayed),
+          ),
+        ),
+    });
+    await generated;
+  } finally {
+    await generated.catch(() => undefined);
+    await look?.close();
+  }
   const checks = runner.results();
   return {
     ok: checks.every(({ status }) => status === "passed" || status === "skipped"),
     checks,
     durationMs: Math.round(performance.now() - start),
   };
+}
+
+async function checkSchema(
+  pending: Promise<Pending>,
+  look: BaseLook | undefined,
+  signal: AbortSignal | undefined,
+): Promise<Outcome> {
+  const now = await pending;
+  const again = async ({ ref, pending: atBase }: BaseLook) =>
+    checkPending(now, { ref, pending: await atBase() });
+  return againstBase(checkPending(now), look, again, signal);
 }
 
 async function historyOf(dir: string) {

@@ -306,3 +306,61 @@ test("a drizzle configuration that cannot be run", async () => {
   `);
   expect(await tidemark("migrate", "--config", "other.config.ts")).toContain("other.config.ts");
 });
+
+/** Loaded before a command: a defect in what each of them does first. */
+function planted(defect: string): Readonly<Record<string, string>> {
+  const script = `
+    import fs from "node:fs";
+    import { syncBuiltinESMExports } from "node:module";
+    const { existsSync } = fs;
+    fs.existsSync = (path) => {
+      if (!/drizzle\\.config/.test(path)) return existsSync(path);
+      const defect = () => { throw new TypeError("no such luck"); };
+      ${defect}
+    };
+    syncBuiltinESMExports();`;
+  return { NODE_OPTIONS: `--import data:text/javascript,${encodeURIComponent(script)}` };
+}
+
+test("a defect is an error with --json too, with the stack on stderr", async () => {
+  const commands = [
+    ...["migrate", "status", "events", "wait", "drift", "repair", "generate", "sum", "verify"],
+    ...["resolve 0000_x --done", "down 0000_x", "events --follow"],
+  ];
+  const url = here.database.url;
+  const env = { ...planted("defect();"), DATABASE_URL: url };
+  const internal = {
+    error: {
+      code: "internal",
+      exitCode: 1,
+      fact: "TypeError: no such luck",
+      remedy: "This is a defect of tidemark: report it, with the stack that stderr shows.",
+      tag: null,
+      applied: [],
+      notRun: [],
+      details: null,
+    },
+  };
+  await Promise.all(
+    commands.map(async (command) => {
+      const result = await here.project.run([...command.split(" "), "--json"], env);
+      expect({ command, code: result.code, said: JSON.parse(result.stdout) }).toEqual({
+        ...{ command, code: 1, said: internal },
+      });
+      expect(result.stderr).toMatch(/^unexpected error, .*TypeError: no such luck\n\s+at /);
+    }),
+  );
+  const text = await here.project.run(["status"], env);
+  expect(text).toMatchObject({ code: 1, stdout: "" });
+});
+
+test("so is one that no command can catch", async () => {
+  const env = planted("setImmediate(defect); return false;");
+  const { code, stdout, stderr } = await here.project.run(["wait", "--json"], {
+    ...env,
+    DATABASE_URL: here.database.url,
+  });
+  expect(JSON.parse(stdout)).toMatchObject({ error: { code: "internal", exitCode: 1 } });
+  expect(stderr).toMatch(/^unexpected error, .*TypeError: no such luck\n\s+at /);
+  expect(code).toBe(1);
+});

@@ -24,7 +24,7 @@ afterAll(() => original.remove());
 
 const MEDDLE = `create table made (id integer);
 alter table made add column a integer;
-alter table users add constraint users_age check (age > 0);
+alter table users add constraint users_id check (id > 0);
 commit;
 `;
 
@@ -111,12 +111,11 @@ describe("planted all at once, each is found where it belongs", () => {
       ],
     },
     {
-      what: "a file without a journal entry, and a chain of snapshots in another order",
+      what: "a file without a journal entry, and, as a warning, snapshots in another order",
       check: "files",
       said: [
         /^error drizzle\/0007_stray\.sql drizzle\/0007_stray\.sql has no entry in meta\/_journal\.json/,
-        /^error drizzle\/meta\/0003_snapshot\.json:\d+ .* comes after meta\/0001_snapshot\.json/,
-        /^error drizzle\/meta\/0002_snapshot\.json:\d+ .* comes after meta\/0003_snapshot\.json/,
+        /^warning drizzle\/meta\/0003_snapshot\.json .* follows another snapshot than the one before it in the journal \(so do meta\/0002_snapshot\.json\)/,
       ],
     },
     {
@@ -145,16 +144,14 @@ describe("planted all at once, each is found where it belongs", () => {
     { what: "nothing in a replay that works", check: "replay", said: [] },
     { what: "nothing in a second run that has nothing to do", check: "rerun", said: [] },
     {
-      what: "an index that was edited in the SQL, columns that differ, tables that nobody declares",
+      what: "an index that was edited in the SQL, tables that nobody declares; not what is to be generated",
       check: "drizzle",
       said: [
         // They were made by hand on purpose, in files of their own.
         /^warning - table public\.made is not expected: 0003_meddle makes it by hand\.$/,
         /^warning - table public\.notes is not expected: 0001_by_hand makes it by hand\.$/,
         /^error - table public\.stray is not expected\.$/,
-        /^error - column public\.users\.age is not expected \(integer\)\.$/,
-        /^warning - constraint public\.users\.users_age is not expected.*: 0003_meddle makes it by hand\.$/,
-        /^error - column public\.users\.years is missing \(integer\)\.$/,
+        /^warning - constraint public\.users\.users_id is not expected.*: 0003_meddle makes it by hand\.$/,
         /^error - index public\.users_name_idx: definition: expected .*\(name\), found .*\(name, age\)\.$/,
       ],
     },

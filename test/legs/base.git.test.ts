@@ -26,6 +26,18 @@ async function repository(): Promise<VerifyProject> {
   return here;
 }
 
+/** One whose `main` was never verified: a change was not generated, another edited after it was. */
+async function neglected(): Promise<VerifyProject> {
+  const here = await repository();
+  const schema = await here.readAt("schema.ts");
+  await here.write("schema.ts", schema.replace("name: text(),", "name: text(), nick: text(),"));
+  const sql = await here.read("0000_create_users.sql");
+  await here.write("drizzle/0000_create_users.sql", sql.replace('("name")', '("name","age")'));
+  await here.run(["sum"]);
+  await commit(here, "what nobody has noticed");
+  return here;
+}
+
 async function commit(here: VerifyProject, message: string): Promise<void> {
   await here.git("add", ".");
   await here.git("commit", "--quiet", `--message=${message}`);
@@ -81,6 +93,76 @@ describe("verify --base", () => {
     expect(found("order")).toEqual([
       "error drizzle/0003_mine.sql 0003_mine is older than 0003_theirs, the newest of main.",
     ]);
+  });
+
+  test("passes an untouched base, whatever its schema and its replay say", async () => {
+    const here = await neglected();
+    const { code, notPassed, found } = await here.verify("--base", "main");
+    expect({ code, notPassed }).toEqual({ code: 0, notPassed: [] });
+    expect(found("schema")).toEqual([
+      'warning - main has changes in its Drizzle schema that no migration has: ALTER TABLE "users" ADD COLUMN "nick" text',
+    ]);
+    expect(found("drizzle")).toEqual([
+      expect.stringMatching(/^warning - table public\.notes is not expected/),
+      expect.stringMatching(/^warning - index public\.users_name_idx: definition: /),
+    ]);
+  });
+
+  test("holds against the branch what it adds to that, and nothing else", async () => {
+    const here = await neglected();
+    await here.git("checkout", "--quiet", "-b", "mine");
+    const schema = await here.readAt("schema.ts");
+    await here.write("schema.ts", schema.replace("name: text(),", "name: text(), bio: text(),"));
+    const mine = await here.verify("--base", "main");
+    expect(mine.notPassed).toEqual(["schema failed"]);
+    expect(mine.found("schema")).toEqual([
+      'error - The Drizzle schema has changes that no migration has: ALTER TABLE "users" ADD COLUMN "bio" text',
+      expect.stringMatching(/^warning - main has changes .* ADD COLUMN "nick" text$/),
+    ]);
+
+    await here.run(["generate", "mine"]);
+    const made = await here.read("0003_mine.sql");
+    await here.write("drizzle/0003_mine.sql", made.replace('"bio" text', '"bio" varchar'));
+    await here.type("down", "0003_mine");
+    const edited = await here.verify("--base", "main");
+    expect(edited.notPassed).toEqual(["drizzle failed"]);
+    expect(edited.found("drizzle")).toEqual([
+      expect.stringMatching(/^warning - table public\.notes /),
+      "error - column public.users.bio: type: expected text, found character varying.",
+      expect.stringMatching(/^warning - index public\.users_name_idx: /),
+    ]);
+  });
+
+  test("holds a fork of the snapshots against nobody who has not made it", async () => {
+    const here = await repository();
+    const first = JSON.parse(await here.read("meta/0001_snapshot.json"));
+    const second = JSON.parse(await here.read("meta/0002_snapshot.json"));
+    const forked = JSON.stringify({ ...second, prevId: first.prevId });
+    await here.write("drizzle/meta/0002_snapshot.json", forked);
+    const onMain = await here.verify("--base", "main");
+    expect(onMain.notPassed).toEqual(["schema failed", "files failed"]);
+    await commit(here, "forked");
+    const { code, notPassed, found } = await here.verify("--base", "main");
+    expect({ code, notPassed }).toEqual({ code: 0, notPassed: [] });
+    expect([...found("schema"), ...found("files")]).toEqual([
+      expect.stringMatching(/^warning - The snapshots .* follow the same one/),
+      expect.stringMatching(/^warning .* The snapshots .* follow the same one/),
+    ]);
+  });
+
+  test("says so where what the base has already cannot be told, and fails", async () => {
+    const here = await repository();
+    await here.write("drizzle.config.ts", "export default 1;");
+    await commit(here, "no configuration");
+    await here.write(
+      "drizzle.config.ts",
+      'export default { dialect: "postgresql", schema: "./schema.ts" };',
+    );
+    const schema = await here.readAt("schema.ts");
+    await here.write("schema.ts", schema.replace("name: text(),", "name: text(), nick: text(),"));
+    const { notPassed, report } = await here.verify("--base", "main");
+    expect(notPassed).toEqual(["schema failed"]);
+    expect(report.checks[0]?.detail).toMatch(/^could not check main for the same: drizzle-kit/);
   });
 
   test("says so where git knows no such commit", async () => {

@@ -111,7 +111,11 @@ describe("tidemark generate refuses", () => {
     const second = { ...JSON.parse(await here.read("meta/0001_snapshot.json")), prevId };
     await here.write("drizzle/meta/0001_snapshot.json", JSON.stringify(second));
     expect(await refusal(here)).toContain(
-      "[drizzle/meta/0000_snapshot.json, drizzle/meta/0001_snapshot.json] are pointing to a parent snapshot",
+      "error (history_invalid) The snapshots drizzle/meta/0000_snapshot.json and drizzle/meta/0001_snapshot.json follow none: ",
+    );
+    await here.write("drizzle/meta/0001_snapshot.json", "<<<<<<< HEAD");
+    expect(await refusal(here)).toContain(
+      "error (history_invalid) drizzle/meta/0001_snapshot.json is no snapshot: it is not JSON.",
     );
   });
 

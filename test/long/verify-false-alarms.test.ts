@@ -71,3 +71,62 @@ describe("no false alarm", () => {
     expect(report.checks.find(({ name }) => name === "replay")?.detail).toBe("300 migrations");
   });
 });
+
+describe("an enum whose values only stand in another order", () => {
+  const withEnum = (values: string, column = "") =>
+    `export const mood = pgEnum("mood", [${values}]);
+export const moods = pgTable("moods", { mood: mood()${column} });`;
+
+  async function generated() {
+    const here = await copyOf(original);
+    onTestFinished(here.remove);
+    const users = await here.readAt("schema.ts");
+    const write = (...args: Parameters<typeof withEnum>) =>
+      here.write("schema.ts", `${users}\n${withEnum(...args)}`);
+    await write('"a", "b", "c"');
+    expect((await here.type("generate", "mood")).code).toBe(0);
+    return { ...here, withEnum: write };
+  }
+
+  test("in the database is a warning that rewrites nothing", async () => {
+    const here = await generated();
+    // As an older drizzle-kit did, which has added the value at the end.
+    const sql = await here.read("0003_mood.sql");
+    await here.write("drizzle/0003_mood.sql", sql.replace("'b', 'c'", "'c', 'b'"));
+    await here.type("down", "0003_mood");
+    const { code, report } = await here.verify();
+    expect(code).toBe(0);
+    expect(report.checks.find(({ name }) => name === "drizzle")?.findings).toContainEqual({
+      level: "warning",
+      fact: "type public.mood: values: expected a, b, c, found a, c, b: the same values in a different order.",
+      remedy: "Harmless unless you sort or compare by it. Leave it as it is.",
+    });
+  });
+
+  test("in the schema is a warning, and what else is changed an error", async () => {
+    const here = await generated();
+    await here.type("down", "0003_mood");
+    await here.withEnum('"a", "c", "b"');
+    const { code, found, report } = await here.verify();
+    expect(code).toBe(0);
+    expect(report.checks[0]?.findings).toEqual([
+      {
+        level: "warning",
+        fact: "The Drizzle schema has the values of the enum mood in a different order than the newest snapshot: a, c, b instead of a, b, c.",
+        remedy: expect.stringMatching(/^Harmless unless you sort or compare by it\. List them /),
+      },
+    ]);
+    // Once is enough.
+    expect(found("drizzle")).toEqual([expect.stringContaining("table public.notes")]);
+
+    await here.withEnum('"a", "c", "d", "b"', ", at: text()");
+    const more = await here.verify();
+    expect(more.found("schema")).toEqual([
+      expect.stringMatching(
+        /^error - .*: ALTER TYPE "public"\."mood" ADD VALUE 'd' BEFORE 'b' \(and 1 more\)$/,
+      ),
+      expect.stringMatching(/^warning - .* in a different order/),
+    ]);
+    expect(more.notPassed).toEqual(["schema failed"]);
+  });
+});

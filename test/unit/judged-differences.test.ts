@@ -52,6 +52,12 @@ describe("of what differs from a Drizzle schema", () => {
     ).toEqual(["i: wrong", "j: unless-by-hand", "k: wrong", "v: wrong", "t: unless-by-hand"]);
   });
 
+  test("the order of an enum's values is no mistake", () => {
+    const values = different("type", "mood", "values", "a, b", "b, a");
+    expect(verdicts({ ...values, isOrderAlone: true })).toEqual(["mood: order"]);
+    expect(verdicts(different("type", "mood", "values", "a, b", "a"))).toEqual(["mood: wrong"]);
+  });
+
   test("a renamed table keeps the names of its primary key and its sequence", () => {
     const within = ["public", "public.people"];
     expect(

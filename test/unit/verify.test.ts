@@ -39,7 +39,7 @@ const BASE = [{ tag: "0000_a" }, { tag: "0001_b" }];
 const MINE = [...BASE, { tag: "0002_mine" }];
 
 function base(tip: FolderState, fork: FolderState = tip): Base {
-  return { ref: "origin/main", tip, fork };
+  return { ref: "origin/main", tip, fork, forkCommit: "" };
 }
 
 const facts = ({ findings }: { findings: readonly { level: string; fact: string }[] }) =>
@@ -56,26 +56,9 @@ describe("the journal, the files and the snapshots", () => {
 
   test.each<{ what: string; change: (files: Map<string, string>) => void; said: RegExp }>([
     {
-      what: "a snapshot that is missing",
-      change: (files) => files.delete("meta/0001_snapshot.json"),
-      said: /^error: drizzle\/meta\/0001_snapshot\.json of 0001_b is not there\.$/,
-    },
-    {
-      what: "a chain of snapshots that forks",
-      change: (files) =>
-        files.set("meta/0002_snapshot.json", JSON.stringify({ id: "x", prevId: "id of 0000_a" })),
-      said: /^error: .*0002_snapshot\.json comes after meta\/0001_snapshot\.json, whose id is id of 0001_b, and follows id of 0000_a\.$/,
-    },
-    {
-      what: "a first snapshot that follows another",
-      change: (files) =>
-        files.set("meta/0000_snapshot.json", JSON.stringify({ id: "id of 0000_a", prevId: "y" })),
-      said: /0000_snapshot\.json is the first, and follows y/,
-    },
-    {
       what: "a snapshot that is none",
       change: (files) => files.set("meta/0002_snapshot.json", "<<<<<<< HEAD"),
-      said: /0002_snapshot\.json is no snapshot: it has no id and prevId/,
+      said: /^error: .*0002_snapshot\.json is no snapshot: it is not JSON/,
     },
     {
       what: "a snapshot without an entry",
@@ -114,25 +97,115 @@ describe("the journal, the files and the snapshots", () => {
     expect(findings[0]?.remedy).not.toBe("");
   });
 
-  test("two migrations of one number: the second branch must generate again", () => {
-    const here = folder([...BASE, { tag: "0002_a" }, { tag: "0002_b" }]);
-    expect(facts(checkFiles(here, undefined))).toEqual([
-      // It is the second one's.
-      "error: drizzle/meta/0002_snapshot.json comes after meta/0001_snapshot.json, whose id is id of 0001_b, and follows id of 0002_a.",
-      "error: drizzle/meta/0002_snapshot.json would be the snapshot of 0002_a and of 0002_b.",
+  test("what the base has already is a warning: it is nobody's work of now", () => {
+    const broken = (files: Map<string, string>) => files.set("meta/0000_snapshot.json", "<<<<");
+    const here = folder(MINE, (files) => {
+      broken(files);
+      files.set("meta/0002_snapshot.json", "<<<<");
+    });
+    expect(facts(checkFiles(here, base(folder(BASE, broken))))).toEqual([
+      "warning: drizzle/meta/0000_snapshot.json is no snapshot: it is not JSON.",
+      "error: drizzle/meta/0002_snapshot.json is no snapshot: it is not JSON.",
+    ]);
+  });
+});
+
+/** Snapshots as `id <- prevId`, an entry of the journal for each. */
+function chain(change: Readonly<Record<string, string | undefined>>): FolderState {
+  const tags = ["0000_a", "0001_b", "0002_c", "0003_d"].map((tag) => ({ tag }));
+  return folder(tags, (files) => {
+    for (const [number, prevId] of Object.entries(change)) {
+      const path = `meta/${number}_snapshot.json`;
+      const { id } = JSON.parse(files.get(path) ?? "");
+      if (prevId === undefined) files.delete(path);
+      else files.set(path, JSON.stringify({ id, prevId }));
+    }
+  });
+}
+
+describe("the chain of snapshots", () => {
+  test("that forks is an error, with what would put it into one line", () => {
+    const { findings } = checkFiles(chain({ "0002": "id of 0000_a" }), undefined);
+    expect(findings).toEqual([
+      {
+        level: "error",
+        fact: "The snapshots drizzle/meta/0001_snapshot.json and drizzle/meta/0002_snapshot.json follow the same one (drizzle/meta/0000_snapshot.json): two branches generated from it, and drizzle-kit refuses to continue.",
+        remedy: expect.stringContaining(
+          'drizzle/meta/0002_snapshot.json: "prevId": "id of 0001_b" (the id of meta/0001_snapshot.json)',
+        ),
+        file: "drizzle/meta/0002_snapshot.json",
+        line: 1,
+      },
     ]);
   });
 
-  test("what the base has already is a warning: it is nobody's work of now", () => {
-    const gap = (files: Map<string, string>) => files.delete("meta/0000_snapshot.json");
-    const here = folder(MINE, (files) => {
-      gap(files);
-      files.delete("meta/0002_snapshot.json");
+  test("that forks is put behind the end of the other branch, wherever the newest stands", () => {
+    const remedyOf = (change: Parameters<typeof chain>[0]) =>
+      checkFiles(chain(change), undefined).findings[0]?.remedy;
+    // a, b, d on one side: b is put behind c.
+    expect(remedyOf({ "0002": "id of 0000_a", "0003": "id of 0001_b" })).toContain(
+      '0001_snapshot.json: "prevId": "id of 0002_c"',
+    );
+    // Three from a.
+    const three = remedyOf({ "0002": "id of 0000_a", "0003": "id of 0000_a" });
+    expect(three).toContain('0002_snapshot.json: "prevId": "id of 0001_b"');
+    expect(three).toContain('0003_snapshot.json: "prevId": "id of 0002_c"');
+  });
+
+  test.each<{ what: string; change: Parameters<typeof chain>[0]; said: string }>([
+    {
+      what: "without the snapshots of some migrations",
+      change: { "0001": undefined, "0003": undefined },
+      said: "drizzle/meta has no snapshot for 0001_b, 0003_d.",
+    },
+    {
+      what: "with a gap",
+      change: { "0002": "somewhere else" },
+      said: "drizzle/meta/0002_snapshot.json follows a snapshot that is not there.",
+    },
+    {
+      what: "in another order than the journal's",
+      change: { "0001": "id of 0002_c", "0002": "id of 0000_a", "0003": "id of 0001_b" },
+      said: "drizzle/meta/0001_snapshot.json follows another snapshot than the one before it in the journal (so do meta/0002_snapshot.json, meta/0003_snapshot.json).",
+    },
+    {
+      what: "with an empty parent",
+      change: { "0002": "" },
+      said: "drizzle/meta/0002_snapshot.json follows no snapshot, though others come before it.",
+    },
+    {
+      what: "that begins twice",
+      change: { "0002": FIRST },
+      said: "The snapshots drizzle/meta/0000_snapshot.json and drizzle/meta/0002_snapshot.json follow none: each starts a history, and drizzle-kit refuses more than one.",
+    },
+  ])("$what is a warning that advises to change no migration", ({ change, said }) => {
+    const { findings } = checkFiles(chain(change), undefined);
+    expect(facts({ findings })).toEqual([`warning: ${said}`]);
+    expect(findings[0]?.remedy).not.toMatch(/delete|generate it again/i);
+  });
+
+  test("may hold two migrations of one number, of which one has no snapshot", () => {
+    const here = folder([...BASE, { tag: "0001_c" }], (files) => {
+      files.set("meta/0001_snapshot.json", JSON.stringify({ id: "c", prevId: "id of 0000_a" }));
     });
-    expect(facts(checkFiles(here, base(folder(BASE, gap))))).toEqual([
-      "warning: drizzle/meta/0000_snapshot.json of 0000_a is not there.",
-      "error: drizzle/meta/0002_snapshot.json of 0002_mine is not there.",
+    expect(facts(checkFiles(here, undefined))).toEqual([
+      "warning: drizzle/meta has no snapshot for 0001_c.",
     ]);
+  });
+
+  test("is a migration's by its number where the tag has none", () => {
+    const here = folder(
+      [
+        { tag: "init", schema: "one" },
+        { tag: "0001_b", schema: "two" },
+      ],
+      (files) => {
+        files.set("meta/0000_snapshot.json", files.get("meta/init_snapshot.json") ?? "");
+        files.delete("meta/init_snapshot.json");
+      },
+    );
+    expect(checkFiles(here, undefined).findings).toEqual([]);
+    expect([...handWritten(here)]).toEqual([]);
   });
 });
 
@@ -213,6 +286,24 @@ test("a migration whose snapshot is that of the one before was written by hand",
     (files) => files.delete("meta/0003_snapshot.json"),
   );
   expect([...handWritten(here)]).toEqual(["0001_b", "0003_d"]);
+});
+
+test("it is too after a rename, and where an older drizzle-kit wrote the one before", () => {
+  const here = folder([{ tag: "0000_a" }, { tag: "0001_b" }, { tag: "0002_c" }], (files) => {
+    const write = (number: number, prevId: string, schema: object) =>
+      files.set(
+        `meta/000${number}_snapshot.json`,
+        JSON.stringify({ id: `${number}`, prevId, ...schema }),
+      );
+    const table = { name: "t", columns: { a: { type: "text" } } };
+    const renamed = { tables: {}, columns: { "t.b": "t.a" }, schemas: {} };
+    write(0, FIRST, { tables: { t: table }, enums: {}, _meta: renamed });
+    const more = { policies: {}, isRLSEnabled: false };
+    const meta = { tables: {}, columns: {}, schemas: {} };
+    write(1, "0", { enums: {}, views: {}, tables: { t: { ...table, ...more } }, _meta: meta });
+    write(2, "1", { tables: { t: { ...table, ...more, isRLSEnabled: true } }, _meta: meta });
+  });
+  expect([...handWritten(here)]).toEqual(["0001_b"]);
 });
 
 describe("an annotation of GitHub Actions", () => {

@@ -9,6 +9,7 @@ import {
   type Target,
 } from "./settings.ts";
 import { type Interrupts, watchSignals } from "./signals.ts";
+import { UNEXPECTED_EXIT_CODE, unexpectedJson, unexpectedText } from "./unexpected.ts";
 
 /** How long a command that only clears something waits for a runner at work. */
 export const PATIENCE_SECONDS = "10";
@@ -86,23 +87,14 @@ export async function reporting(
     return await work(output, interrupts);
   } catch (error) {
     const known = error instanceof MigrateError ? error : undefined;
-    if (known) output.json(errorJson(known));
+    output.json(known ? errorJson(known) : unexpectedJson(error));
     output.error(known ? errorText(known, output) : unexpectedText(error));
-    return interrupts.exitCode() ?? known?.exitCode ?? 1;
+    return interrupts.exitCode() ?? known?.exitCode ?? UNEXPECTED_EXIT_CODE;
   }
 }
 
 export function errorText(error: MigrateError, { errorColors }: Output): string {
   return `${errorColors.red(`error (${error.code})`)} ${error.fact}\n${errorColors.bold(error.remedy)}`;
-}
-
-const WHOLE_SENTENCES: ReadonlySet<string> = new Set(["EmbeddedServerError", "CatalogError"]);
-
-function unexpectedText(error: unknown): string {
-  // These say what is so and what to do; anything else is a defect of ours.
-  if (error instanceof Error && WHOLE_SENTENCES.has(error.name)) return `error ${error.message}`;
-  const what = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  return `unexpected error, which is a defect of tidemark: ${what}`;
 }
 
 async function withServer(

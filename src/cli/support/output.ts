@@ -4,7 +4,7 @@ import { type Colors, colorsFor } from "./colors.ts";
 export interface Output {
   /** A result for people; nothing with `--json`. */
   readonly print: (text: string) => void;
-  /** The one JSON object, with `--json`. */
+  /** The one JSON object, with `--json`: what comes after the first is left out. */
   readonly json: (value: unknown) => void;
   /** One JSON object of many, each a line, with `--json`. */
   readonly jsonLine: (value: unknown) => void;
@@ -31,6 +31,7 @@ export function createOutput(flags: OutputFlags): Output {
   const json = flags.json ?? false;
   const quiet = flags.quiet ?? false;
   const wanted = flags.color ?? true;
+  let isTold = false;
   const write = (stream: NodeJS.WriteStream, text: string) => {
     stream.write(text.endsWith("\n") ? text : `${text}\n`);
   };
@@ -39,7 +40,9 @@ export function createOutput(flags: OutputFlags): Output {
       if (!json) write(stdout, text);
     },
     json: (value) => {
-      if (json) write(stdout, JSON.stringify(value, null, stdout.isTTY ? 2 : 0));
+      if (!json || isTold) return;
+      isTold = true;
+      write(stdout, JSON.stringify(value, null, stdout.isTTY ? 2 : 0));
     },
     jsonLine: (value) => {
       if (json) write(stdout, JSON.stringify(value));

@@ -131,8 +131,14 @@ function describeSet({ id, attr, from, to }: SetDelta, sides: Sides): readonly D
       change: "different",
       property: id.kind === "defaultPrivilege" ? `grants to ${id.grantee}` : propertyWord(attr),
       ...changeWords(attr, from, to),
+      ...(attr === "values" && isOrderAlone(from, to) && { isOrderAlone: true }),
     },
   ];
+}
+
+function isOrderAlone(from: unknown, to: unknown): boolean {
+  if (!Array.isArray(from) || !Array.isArray(to)) return false;
+  return JSON.stringify(from.toSorted()) === JSON.stringify(to.toSorted());
 }
 
 function differs(id: StableId, attribute: string, { expected, found }: Sides): boolean {

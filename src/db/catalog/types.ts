@@ -25,6 +25,8 @@ export type Difference = DifferenceParts &
         /** `none` where it has none. */
         readonly expected: string;
         readonly found: string;
+        /** Both have the same values, in another order: those of an enum. */
+        readonly isOrderAlone?: true;
       }
   );
 

@@ -1,20 +1,15 @@
 import { CatalogError } from "../catalog.ts";
-import {
-  checksumOf,
-  loadHistory,
-  MigrateError,
-  type Migration,
-  type Tag,
-} from "../migrate/index.ts";
+import { checksumOf, loadHistory, MigrateError, type Migration } from "../migrate/index.ts";
+import { failureText } from "../scratch/failure-text.ts";
 import { withReplay } from "../scratch/replay.ts";
 import { type ScratchOptions, withScratchServer } from "../scratch.ts";
 import { type DerivedDown, deriveDown } from "./derive.ts";
+import { type Drafted, isOwnError, refusedDraft } from "./refused.ts";
 
 export interface DraftDownOptions {
   /** Migrations folder, as it is without the draft; it need not be there. */
   readonly dir: string;
-  /** The migration that is not in the folder yet. */
-  readonly draft: { readonly tag: Tag; readonly file: string; readonly sql: string };
+  readonly draft: Drafted;
   readonly ledgerSchema: string;
   readonly scratch: ScratchOptions;
   readonly signal?: AbortSignal;
@@ -27,16 +22,18 @@ export interface Untried {
 }
 
 /**
- * Works out and proves the down file of a migration that was drafted. That it cannot be tried (an
- * extension is missing there, or the SQL is wrong) is no reason to throw the draft away.
+ * Works out and proves the down file of a migration that was drafted. Where it cannot be tried (an
+ * extension is missing there, an older migration fails there), that is no reason to throw it away.
  *
- * @throws MigrateError `config`, `connect` (the scratch server), `canceled`
+ * @throws MigrateError `migration_failed`, `unsupported_statement`, `history_invalid` where it was tried and
+ *   fails by itself; `config`, `connect` (the scratch server), `canceled`
  */
 export async function deriveDraftDown(options: DraftDownOptions): Promise<DerivedDown | Untried> {
   const { dir, draft, ledgerSchema, scratch, signal } = options;
   const before = await historyBefore(dir);
   const checksum = checksumOf(draft.sql);
-  const migration = { ...draft, index: before.length, checksum, link: checksum };
+  const { tag, file, sql } = draft;
+  const migration = { tag, file, sql, index: before.length, checksum, link: checksum };
   const migrations = [...before, migration];
   try {
     return await withScratchServer(scratch, (server) =>
@@ -46,7 +43,8 @@ export async function deriveDraftDown(options: DraftDownOptions): Promise<Derive
     );
   } catch (error) {
     if (isServer(error)) throw error;
-    if (error instanceof MigrateError) return { kind: "untried", reason: reasonOf(error) };
+    if (isOwnError(error, draft)) throw await refusedDraft(error, draft, before);
+    if (error instanceof MigrateError) return { kind: "untried", reason: reasonOf(error, draft) };
     if (error instanceof Error && WHOLE_SENTENCES.has(error.name)) {
       return { kind: "untried", reason: error.message };
     }
@@ -54,7 +52,11 @@ export async function deriveDraftDown(options: DraftDownOptions): Promise<Derive
   }
 }
 
-const WHOLE_SENTENCES: ReadonlySet<string> = new Set([CatalogError.name, "EmbeddedServerError"]);
+const WHOLE_SENTENCES: ReadonlySet<string> = new Set([
+  CatalogError.name,
+  "EmbeddedServerError",
+  "DatabaseError",
+]);
 
 async function historyBefore(dir: string): Promise<readonly Migration[]> {
   try {
@@ -70,6 +72,9 @@ function isServer(error: unknown): boolean {
   return error instanceof MigrateError && ["config", "connect", "canceled"].includes(error.code);
 }
 
-function reasonOf({ recorded, fact }: MigrateError): string {
-  return recorded === undefined ? fact : recorded.text.replace(/\nstate: .*$/s, "");
+function reasonOf(error: MigrateError, draft: Drafted): string {
+  const text = failureText(error);
+  return error.tag === undefined || error.tag === draft.tag
+    ? text
+    : `it was not tried, because ${error.tag}, which comes before it, fails on the scratch database: ${text}`;
 }

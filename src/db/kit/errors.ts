@@ -1,5 +1,6 @@
 import { MigrateError } from "../migrate/index.ts";
 import type { Answering } from "./answers.ts";
+import type { Fork } from "./chain.ts";
 import { nameText } from "./names.ts";
 import { renamesFor, renameText } from "./renames.ts";
 import type { Assumption, FullName, Question } from "./types.ts";
@@ -56,6 +57,45 @@ export function canceled(): MigrateError {
     fact: "Canceled.",
     remedy: "Nothing was written: the migrations folder is as it was.",
   });
+}
+
+/** A snapshot that cannot be read: drizzle-kit refuses it too. */
+export function brokenSnapshot(dir: string, file: string, reason: string): MigrateError {
+  return new MigrateError({
+    code: "history_invalid",
+    fact: `${dir}/${file} is no snapshot: ${reason}.`,
+    remedy: `Nothing was written. Restore it (\`git log -p -- ${dir}/${file}\` shows what it was).`,
+  });
+}
+
+/** Snapshots from which drizzle-kit does not go on. */
+export function forked(dir: string, forks: readonly Fork[]): MigrateError {
+  return new MigrateError({
+    code: "history_invalid",
+    fact: forks.map((fork) => forkFact(dir, fork)).join("\n"),
+    remedy: `Nothing was written. ${forkRemedy(dir, forks)}`,
+  });
+}
+
+export function forkFact(dir: string, { snapshots, parent, isOfRoots }: Fork): string {
+  const all = snapshots.map((path) => `${dir}/${path}`);
+  const list = `${all.slice(0, -1).join(", ")} and ${all.at(-1)}`;
+  const which = parent === undefined ? "which is not in the folder" : `${dir}/${parent}`;
+  return isOfRoots
+    ? `The snapshots ${list} follow none: each starts a history, and drizzle-kit refuses more than one.`
+    : `The snapshots ${list} follow the same one (${which}): two branches generated from it, and drizzle-kit refuses to continue.`;
+}
+
+/** A way out that touches nothing which may be applied: no database knows of snapshots. */
+export function forkRemedy(dir: string, forks: readonly Fork[]): string {
+  const edits = forks.flatMap(({ mend }) =>
+    mend.map(({ path, prevId, of }) => `  ${dir}/${path}: "prevId": "${prevId}" (the id of ${of})`),
+  );
+  return [
+    "Do not touch the SQL files and the journal: both migrations may be applied. No database knows of snapshots: put these in one line by editing:",
+    ...edits,
+    "Then run `tidemark generate`: it drafts what the newest snapshot lacks of the other branch, and says how to keep that without running it twice.",
+  ].join("\n");
 }
 
 /** The questions, each with the options that would answer it. */

@@ -1,11 +1,13 @@
 import { existsSync } from "node:fs";
-import { constants, copyFile, mkdir, readdir, readFile, stat } from "node:fs/promises";
+import { constants, copyFile, mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { downFileOf, loadHistory, MigrateError, type Tag } from "../migrate/index.ts";
+import { forksOf } from "./chain.ts";
+import { brokenSnapshot, forked } from "./errors.ts";
+import { isSnapshot, parseSnapshot, snapshotOwners } from "./snapshots.ts";
 
 export const JOURNAL = "meta/_journal.json";
 export const SUM = "tidemark.sum";
-const SNAPSHOT = "_snapshot.json";
 
 export interface JournalEntry {
   readonly idx: number;
@@ -24,6 +26,8 @@ export interface KitFolder {
   readonly entries: readonly JournalEntry[];
   /** Path in the folder of the snapshot that drizzle-kit compares with. */
   readonly newestSnapshot: string | undefined;
+  /** Migrations that have no snapshot: drizzle-kit does not know what they make. */
+  readonly withoutSnapshot: readonly Tag[];
   readonly warnings: readonly string[];
 }
 
@@ -39,55 +43,84 @@ export async function readKitFolder(
   sumFile: "check" | "ignore" = "check",
 ): Promise<KitFolder> {
   const path = resolve(cwd, dir);
-  const nothing = { dir, path, journal: undefined, sum: undefined, entries: [] };
+  const nothing = {
+    dir,
+    path,
+    journal: undefined,
+    sum: undefined,
+    entries: [],
+    withoutSnapshot: [],
+  };
   if (await isNew(path)) return { ...nothing, newestSnapshot: undefined, warnings: [] };
   refuseHalfMade(dir, path);
   await loadHistory(path === resolve(dir) ? dir : path, { sumFile });
   const journal = await readFile(join(path, JOURNAL), "utf8");
   const { entries } = JSON.parse(withoutBom(journal)) as { entries: readonly JournalEntry[] };
   refuseBadIndex(dir, entries);
-  const names = (await readdir(join(path, "meta")))
-    .filter((name) => name.endsWith(SNAPSHOT) && !name.startsWith("_"))
-    .toSorted();
-  const owners = ownersOf(names, entries);
-  refuseOrphans(dir, { snapshots: names, owners, entries });
-  const newest = names.at(-1);
+  const snapshots = (await metaFiles(path)).filter(isSnapshot).toSorted();
+  const owners = snapshotOwners(snapshots, entries);
+  refuseOrphans(dir, { snapshots, owners, entries });
+  const newest = snapshots.at(-1);
   const last = entries.at(-1);
   if (last !== undefined && newest === undefined) throw noSnapshots(dir, last.tag);
-  const isBehind =
-    newest !== undefined && owners.get(newest) !== undefined && owners.get(newest) !== last?.tag;
+  await refuseForks(dir, path, snapshots);
+  const owning = new Set(owners.values());
+  const isBehind = newest !== undefined && owners.has(newest) && owners.get(newest) !== last?.tag;
   return {
     dir,
     path,
     journal,
     sum: existsSync(join(path, SUM)) ? await readFile(join(path, SUM), "utf8") : undefined,
     entries,
-    newestSnapshot: newest === undefined ? undefined : `meta/${newest}`,
+    newestSnapshot: newest,
+    withoutSnapshot: entries.map(({ tag }) => tag).filter((tag) => !owning.has(tag)),
     warnings: isBehind
       ? [
-          `${last?.tag} has no snapshot: drizzle-kit compares the schema with meta/${newest}. What later files have changed already must not stand in the new one.`,
+          `${last?.tag} has no snapshot: drizzle-kit compares the schema with ${newest}. What later files have changed already must not stand in the new one`,
         ]
       : [],
   };
 }
 
-/** Copies what drizzle-kit reads, and what the sum is made of, to a folder that it may write to. */
+async function metaFiles(path: string): Promise<readonly string[]> {
+  return (await readdir(join(path, "meta"))).map((name) => `meta/${name}`);
+}
+
+/** drizzle-kit refuses them too, in its words. */
+async function refuseForks(dir: string, path: string, snapshots: readonly string[]): Promise<void> {
+  const read = snapshots.map(async (file) => {
+    const snapshot = parseSnapshot(file, await readFile(join(path, file), "utf8"));
+    if (typeof snapshot === "string") throw brokenSnapshot(dir, file, snapshot);
+    return snapshot;
+  });
+  const forks = forksOf(await Promise.all(read));
+  if (forks.length > 0) throw forked(dir, forks);
+}
+
+/**
+ * Copies what drizzle-kit reads, and what the sum is made of, to a folder that it may write to.
+ *
+ * @param newestAs text of the newest snapshot there
+ */
 export async function copyKitFolder(
-  { path, journal, entries }: KitFolder,
+  { path, journal, entries, newestSnapshot }: KitFolder,
   to: string,
+  newestAs?: string,
 ): Promise<ReadonlyMap<string, string>> {
   await mkdir(to, { recursive: true });
   if (journal === undefined) return new Map();
   await mkdir(join(to, "meta"));
-  const meta = (await readdir(join(path, "meta"))).filter((name) => name.endsWith(SNAPSHOT));
   const files = [
     JOURNAL,
-    ...meta.map((name) => `meta/${name}`),
+    ...(await metaFiles(path)).filter(isSnapshot),
     ...entries.map(({ tag }) => `${tag}.sql`),
     ...entries.map(({ tag }) => downFileOf(tag)).filter((file) => existsSync(join(path, file))),
   ];
   for (const file of files) {
     await copyFile(join(path, file), join(to, file), constants.COPYFILE_FICLONE);
+  }
+  if (newestAs !== undefined && newestSnapshot !== undefined) {
+    await writeFile(join(to, newestSnapshot), newestAs);
   }
   return readStamps(
     to,
@@ -133,22 +166,6 @@ function refuseHalfMade(dir: string, path: string): void {
   });
 }
 
-/** A tag's number or time stands in its snapshot's name too; some projects have tags of their own. */
-function ownersOf(
-  snapshots: readonly string[],
-  entries: readonly JournalEntry[],
-): ReadonlyMap<string, Tag> {
-  const owners = new Map<string, Tag>();
-  for (const name of snapshots) {
-    const prefix = name.slice(0, -SNAPSHOT.length);
-    const owner =
-      entries.find(({ tag }) => tag.split("_")[0] === prefix) ??
-      entries.find(({ idx }) => String(idx).padStart(4, "0") === prefix);
-    if (owner !== undefined) owners.set(name, owner.tag);
-  }
-  return owners;
-}
-
 /** drizzle-kit takes the last snapshot by name for the schema as it is, whatever the journal says. */
 function refuseOrphans(
   dir: string,
@@ -162,16 +179,16 @@ function refuseOrphans(
     readonly entries: readonly JournalEntry[];
   },
 ): void {
-  const lastOwned = snapshots.findLastIndex((name) => owners.has(name));
+  const lastOwned = snapshots.findLastIndex((path) => owners.has(path));
   const orphans = snapshots.slice(lastOwned + 1);
   // Where none is told by its name, names say nothing.
   if (orphans.length === 0 || (lastOwned < 0 && entries.length > 0)) return;
   throw new MigrateError({
     code: "history_invalid",
-    fact: `${dir} has snapshots that belong to no migration: ${orphans.map((name) => `meta/${name}`).join(", ")}.`,
+    fact: `${dir} has snapshots that belong to no migration: ${orphans.join(", ")}.`,
     remedy:
-      "Nothing was written. drizzle-kit would compare the schema with the last of them. A generate that was killed, or a merge, " +
-      "leaves one: delete it, with the .sql file of its number that is not in meta/_journal.json, or bring the journal's entry back.",
+      `Nothing was written. drizzle-kit would compare the schema with the last of them. \`git log -p -- ${dir}/${JOURNAL}\` shows whether the journal had an entry for it: ` +
+      "bring that back, since its migration may be applied. If it never had, a generate that was killed has left the snapshot: delete it, and the .sql file of its number.",
   });
 }
 

@@ -64,6 +64,8 @@ export interface DraftOptions extends KitProject {
   readonly answers: Answers;
   /** Whether the folder must match its `tidemark.sum`. Default `check`. */
   readonly sumFile?: "check" | "ignore";
+  /** What drizzle-kit compares the schema with, in the place of the newest snapshot: its text. */
+  readonly newestAs?: string;
   /** File descriptor of a terminal on which drizzle-kit may ask; stdin must be one too. */
   readonly terminal?: 1 | 2;
 }
@@ -86,6 +88,10 @@ export interface DraftedMigration {
   readonly warnings: readonly string[];
   /** The snapshots that it leads from and to, as drizzle-kit wrote them. */
   readonly snapshots: { readonly before: string | undefined; readonly after: string };
+  /** Path in the folder of the one that it leads from. */
+  readonly comparedWith: string | undefined;
+  /** Older migrations that have no snapshot: drizzle-kit does not know what they make. */
+  readonly withoutSnapshot: readonly Tag[];
   /**
    * Puts it into the folder, with its down file beside it: all of it, or after an error
    * nothing. A crash leaves the old history or the new one.
@@ -102,5 +108,10 @@ export interface KeptMigration {
 export type Draft =
   /** The schema is as the newest migration has it. */
   | { readonly kind: "nothing"; readonly newest: Tag | undefined }
-  | { readonly kind: "unanswered"; readonly questions: readonly Question[] }
+  | {
+      readonly kind: "unanswered";
+      readonly questions: readonly Question[];
+      /** What it would write, had nothing been renamed. */
+      readonly statements: readonly string[];
+    }
   | DraftedMigration;

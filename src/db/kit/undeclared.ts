@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { MigrateError, parseMigration } from "../migrate/index.ts";
+import { withoutBom } from "./folder.ts";
 import { nameText } from "./names.ts";
 import type { FullName } from "./types.ts";
 
@@ -9,7 +10,7 @@ interface SnapshotColumn {
   readonly typeSchema?: string;
 }
 
-/** What is read of a snapshot of drizzle-kit 0.31. */
+/** What is read of a snapshot of drizzle-kit 0.31; an older one has left out what it did not know. */
 interface Snapshot {
   readonly tables: Record<string, { schema: string; columns: Record<string, SnapshotColumn> }>;
   readonly enums: Record<string, { schema: string }>;
@@ -44,10 +45,10 @@ export async function undeclaredWarnings(migration: {
   readonly tags: readonly string[];
 }): Promise<readonly string[]> {
   const { before, after, trees, path, tags } = migration;
-  const now = neededBy(JSON.parse(after) as Snapshot);
-  const then = before === undefined ? [] : neededBy(JSON.parse(before) as Snapshot);
+  const now = neededBy(parsed(after));
+  const then = before === undefined ? [] : neededBy(parsed(before));
   const known = new Set(then.map(keyOf));
-  const sequences = (JSON.parse(after) as Snapshot).sequences;
+  const { sequences } = parsed(after);
   const drawn = trees
     .flatMap(drawnSequences)
     .filter((name) => !(`${name[0]}.${name[1]}` in sequences))
@@ -67,6 +68,11 @@ export async function undeclaredWarnings(migration: {
       ({ kind, name }) =>
         `nothing makes the ${kind} ${nameText(name)}, which this migration needs. Where a ${MAKERS[kind]} of that name stands in the schema, export it, and generate anew; or make it in a migration before this one`,
     );
+}
+
+function parsed(text: string): Snapshot {
+  const left = { tables: {}, enums: {}, sequences: {}, views: {}, schemas: {} };
+  return { ...left, ...(JSON.parse(withoutBom(text)) as Partial<Snapshot>) };
 }
 
 function keyOf({ kind, name }: Needed): string {

@@ -1,3 +1,4 @@
+import postgres from "postgres";
 import { DatabaseMigrator, MigrateError } from "../migrate/index.ts";
 import { openSession } from "../pool/open-session.ts";
 import { stageHistory } from "./staged.ts";
@@ -29,6 +30,27 @@ export async function applyFile(
     await runAlone(url, applied, signal);
   } finally {
     await ask(url, `drop schema if exists ${APPLY_LEDGER} cascade`);
+  }
+}
+
+/**
+ * Runs statements one by one, each in a transaction of its own; those that the server refuses are left out.
+ *
+ * @throws DatabaseError
+ */
+export async function applyEach(
+  { url }: { readonly url: string },
+  statements: readonly string[],
+): Promise<void> {
+  const session = await openSession(url, "tidemark-scratch");
+  try {
+    for (const text of statements) {
+      await session.run({ text }).catch((error: unknown) => {
+        if (!(error instanceof postgres.PostgresError)) throw error;
+      });
+    }
+  } finally {
+    await session.end();
   }
 }
 

@@ -1,7 +1,7 @@
 import { type Catalog, readCatalog } from "../catalog.ts";
 import { DatabaseMigrator, type Migration, type StatusReport } from "../migrate/index.ts";
 import type { ScratchDatabase, ScratchServer } from "../scratch.ts";
-import { APPLY_LEDGER, applyFile } from "./apply-file.ts";
+import { APPLY_LEDGER, applyEach, applyFile } from "./apply-file.ts";
 import { readRoles } from "./roles.ts";
 import { refuseServerWide } from "./server-wide.ts";
 import { stageHistory } from "./staged.ts";
@@ -43,6 +43,8 @@ export interface Replay {
 
 export interface ReplayCopy extends Pick<Replay, "catalog" | "run"> {
   readonly database: ScratchDatabase;
+  /** Runs statements one by one; what the server refuses is left out. */
+  readonly runEach: (statements: readonly string[]) => Promise<void>;
   readonly drop: () => Promise<void>;
 }
 
@@ -100,6 +102,7 @@ export async function withReplay<T>(
           database: copy,
           catalog: () => catalogOf(copy),
           run: (file, sql) => applyFile(copy, { file, sql }, signal),
+          runEach: (statements) => applyEach(copy, statements),
           drop: () => server.dropDatabase(copy),
         };
       },

@@ -8,6 +8,7 @@ import {
 import { MigrateError } from "../migrate/index.ts";
 import { APPLY_LEDGER, applyFile } from "../scratch/apply-file.ts";
 import type { Replay } from "../scratch/replay.ts";
+import { serverWideIn } from "../scratch.ts";
 import { clearDrizzleObjects } from "./clear.ts";
 import { judge } from "./expressible.ts";
 import type { Finding, Outcome } from "./types.ts";
@@ -15,6 +16,8 @@ import type { Finding, Outcome } from "./types.ts";
 export interface DrizzleCheckOptions {
   /** The statements that make the Drizzle schema from empty, as drizzle-kit has them. */
   readonly statements: readonly string[];
+  /** Those that no migration has: the check of the schema tells of them. */
+  readonly pending: readonly string[];
   readonly ledgerSchema: string;
   /** Migrations whose SQL a person wrote. */
   readonly handWritten: ReadonlySet<string>;
@@ -31,7 +34,7 @@ const SCHEMA_FILE = "the Drizzle schema";
 export async function checkDrizzle(replay: Replay, options: DrizzleCheckOptions): Promise<Outcome> {
   const { ledgerSchema } = options;
   const copy = await replay.copy();
-  let comparison: ReturnType<typeof compareCatalogs>;
+  let differences: readonly Difference[];
   try {
     await applyFile(copy.database, { file: "clear", sql: clearDrizzleObjects(ledgerSchema) });
     const refusal = await makeSchema(
@@ -44,21 +47,45 @@ export async function checkDrizzle(replay: Replay, options: DrizzleCheckOptions)
       url: copy.database.url,
       leaveOut: [ledgerSchema, APPLY_LEDGER],
     });
-    comparison = compareCatalogs(expected, await replay.catalog());
+    differences = await lastingDifferences(expected, replay, options.pending);
   } finally {
     await copy.drop();
   }
-  const judged = judge(comparison.differences);
+  const judged = judge(differences);
   const doubtful = judged.filter(({ verdict }) => verdict === "unless-by-hand");
   const byHand =
     doubtful.length === 0 || options.handWritten.size === 0
       ? new Map<string, string>()
       : await options.again((fresh) => madeByHand(fresh, options.handWritten));
   const findings = judged.map(({ difference, verdict }) => {
+    if (verdict === "order") return inAnotherOrder(difference);
     const tag = verdict === "wrong" ? undefined : ownerOf(difference, byHand);
     return tag === undefined ? wrong(difference) : known(difference, tag);
   });
   return { findings };
+}
+
+/** What would still differ, were the pending statements run. */
+async function lastingDifferences(
+  expected: Catalog,
+  replay: Replay,
+  pending: readonly string[],
+): Promise<readonly Difference[]> {
+  const { differences } = compareCatalogs(expected, await replay.catalog());
+  if (pending.length === 0 || differences.length === 0) return differences;
+  const copy = await replay.copy();
+  try {
+    // Roles are the server's: others may need them.
+    const shared = await serverWideIn(pending.map((sql) => ({ file: sql, sql })));
+    const isShared = new Set(shared.map(({ file }) => file));
+    await copy.runEach(pending.filter((sql) => !isShared.has(sql)));
+    const lasting = compareCatalogs(expected, await copy.catalog());
+    const names = new Set(lasting.differences.map(({ kind, name }) => `${kind} ${name}`));
+    // In the words of before: what was dropped may have taken others along.
+    return differences.filter(({ kind, name }) => names.has(`${kind} ${name}`));
+  } finally {
+    await copy.drop();
+  }
 }
 
 /** Makes the schema; what is the server's, or was not cleared, is there already. */
@@ -142,6 +169,14 @@ function wrong(difference: Difference): Finding {
       difference.change === "unexpected"
         ? "Expected is what the Drizzle schema says: put it there too, or take it out of the SQL; what is meant to be SQL's alone belongs in a migration of `tidemark generate --custom`."
         : "Expected is what the Drizzle schema says, found is what the migrations make: was the SQL edited after it was generated? Undo that if it was never applied, else make the schema say the same.",
+  };
+}
+
+function inAnotherOrder(difference: Difference): Finding {
+  return {
+    level: "warning",
+    fact: `${describeDifference(difference)}: the same values in a different order.`,
+    remedy: "Harmless unless you sort or compare by it. Leave it as it is.",
   };
 }
 

@@ -2,8 +2,11 @@ import type { Difference } from "../catalog.ts";
 
 export interface Judged {
   readonly difference: Difference;
-  /** `unless-by-hand`: a migration that a person wrote may have made it on purpose. */
-  readonly verdict: "wrong" | "unless-by-hand";
+  /**
+   * `unless-by-hand`: a migration that a person wrote may have made it on purpose. `order`: an enum has the
+   * same values in another order.
+   */
+  readonly verdict: "wrong" | "unless-by-hand" | "order";
 }
 
 /**
@@ -68,6 +71,7 @@ function verdictOf(difference: Difference): Judged["verdict"] | undefined {
       return isSaidInSqlOnly(difference.kind, difference.found) ? undefined : "unless-by-hand";
     case "different":
       if (isOfSqlOnly(difference)) return undefined;
+      if (difference.isOrderAlone) return "order";
       // A policy that is written by hand needs it.
       return difference.property === "row level security" ? "unless-by-hand" : "wrong";
   }

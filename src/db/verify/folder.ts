@@ -1,8 +1,7 @@
-import { execFile } from "node:child_process";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { promisify } from "node:util";
 import { MigrateError } from "../migrate/index.ts";
+import { git } from "./git.ts";
 
 /** A migrations folder as it is somewhere: on the disk, or in a commit. */
 export interface FolderState {
@@ -41,6 +40,8 @@ export interface Base {
   readonly ref: string;
   readonly tip: FolderState;
   readonly fork: FolderState;
+  /** The commit of `fork`. */
+  readonly forkCommit: string;
 }
 
 /**
@@ -49,27 +50,31 @@ export interface Base {
  * @throws MigrateError `usage` where git has no such ref, or is not there
  */
 export async function readBase(dir: string, ref: string): Promise<Base> {
-  const commit = await git(dir, ref, ["rev-parse", "--verify", "--quiet", `${ref}^{commit}`]);
-  const fork = await git(dir, ref, ["merge-base", "HEAD", commit.trim()]).catch((cause) => {
-    throw noBase(ref, dir, new Error("no common commit is here, as in a shallow clone", { cause }));
-  });
-  const [tip, left] = await Promise.all(
-    [commit, fork].map((at) => readCommit(dir, ref, at.trim())),
-  );
-  return { ref, tip: tip ?? NOTHING, fork: left ?? NOTHING };
+  try {
+    const commit = await git(dir, ["rev-parse", "--verify", "--quiet", `${ref}^{commit}`]);
+    const fork = await git(dir, ["merge-base", "HEAD", commit.trim()]).catch((cause) => {
+      throw new Error("no common commit is here, as in a shallow clone", { cause });
+    });
+    const [tip = NOTHING, left = NOTHING] = await Promise.all(
+      [commit, fork].map((at) => readCommit(dir, at.trim())),
+    );
+    return { ref, tip, fork: left, forkCommit: fork.trim() };
+  } catch (error) {
+    throw noBase(ref, dir, error);
+  }
 }
 
 const NOTHING: FolderState = { dir: "", files: new Map() };
 
-async function readCommit(dir: string, ref: string, commit: string): Promise<FolderState> {
-  const listing = await git(dir, ref, ["ls-tree", "-r", "-z", "--name-only", commit, "--", "."]);
+async function readCommit(dir: string, commit: string): Promise<FolderState> {
+  const listing = await git(dir, ["ls-tree", "-r", "-z", "--name-only", commit, "--", "."]);
   const names = listing.split("\0").filter((name) => KEPT.test(name));
   const files = new Map<string, string>();
   // A command line has its limits.
   for (let start = 0; start < names.length; start += TEXTS_AT_ONCE) {
     const some = names.slice(start, start + TEXTS_AT_ONCE);
     const texts = await Promise.all(
-      some.map((name) => git(dir, ref, ["cat-file", "blob", `${commit}:./${name}`])),
+      some.map((name) => git(dir, ["cat-file", "blob", `${commit}:./${name}`])),
     );
     for (const [index, name] of some.entries()) files.set(name, texts[index] ?? "");
   }
@@ -77,16 +82,6 @@ async function readCommit(dir: string, ref: string, commit: string): Promise<Fol
 }
 
 const TEXTS_AT_ONCE = 16;
-const MOST_BYTES = 1 << 28;
-
-async function git(dir: string, ref: string, args: readonly string[]): Promise<string> {
-  try {
-    const options = { cwd: dir, maxBuffer: MOST_BYTES, encoding: "utf8" } as const;
-    return (await promisify(execFile)("git", [...args], options)).stdout;
-  } catch (cause) {
-    throw noBase(ref, dir, cause);
-  }
-}
 
 function noBase(ref: string, dir: string, cause: unknown): MigrateError {
   const { code, stderr, message } = cause as Error & { code?: unknown; stderr?: string };

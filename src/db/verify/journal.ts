@@ -1,3 +1,4 @@
+import { isSnapshot, parseSnapshot, type Snapshot, snapshotOwners } from "../kit/snapshots.ts";
 import type { FolderState } from "./folder.ts";
 
 /** An entry of the journal, as far as it is one. */
@@ -22,36 +23,26 @@ export function entriesOf({ files }: FolderState): readonly Entry[] | undefined 
   );
 }
 
-/** A snapshot of drizzle-kit, as far as it is one. */
-export interface Snapshot {
+/** A file that drizzle-kit takes for a snapshot. */
+export interface SnapshotFile {
   /** `meta/0003_snapshot.json`. */
   readonly path: string;
-  readonly id: string;
-  readonly prevId: string;
-  /** All but its place in the chain: equal where two describe the same schema. */
-  readonly content: string;
+  /** Whose it is; undefined where no entry of the journal has it. */
+  readonly tag: string | undefined;
+  /** What it holds, or why it is no snapshot. */
+  readonly snapshot: Snapshot | string;
 }
 
-/** Where drizzle-kit puts an entry's snapshot: behind the part of the tag that is its place. */
-export function snapshotPath({ tag }: Entry): string {
-  return `meta/${tag.split("_")[0] ?? tag}_snapshot.json`;
-}
-
-/** A snapshot; undefined where it is not there, a text where it is none. */
-export function snapshotAt({ files }: FolderState, path: string): Snapshot | string | undefined {
-  const text = files.get(path);
-  if (text === undefined) return undefined;
-  const { id, prevId, ...content } = parsed(text);
-  if (typeof id !== "string" || typeof prevId !== "string") return "it has no id and prevId";
-  return { path, id, prevId, content: JSON.stringify(sorted(content)) };
-}
-
-/** drizzle-kit writes the keys now in one order, now in another. */
-function sorted(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(sorted);
-  if (typeof value !== "object" || value === null) return value;
-  const entries = Object.entries(value).map(([key, item]) => [key, sorted(item)] as const);
-  return Object.fromEntries(entries.toSorted(([a], [b]) => (a < b ? -1 : 1)));
+/** The snapshots of a folder, in the order of their names: drizzle-kit compares with the last. */
+export function snapshotsIn(folder: FolderState): readonly SnapshotFile[] {
+  const { files } = folder;
+  const paths = [...files.keys()].filter(isSnapshot).toSorted();
+  const owners = snapshotOwners(paths, entriesOf(folder) ?? []);
+  return paths.map((path) => ({
+    path,
+    tag: owners.get(path),
+    snapshot: parseSnapshot(path, files.get(path) ?? ""),
+  }));
 }
 
 function parsed(text: string): Readonly<Record<string, unknown>> {
@@ -66,33 +57,34 @@ function parsed(text: string): Readonly<Record<string, unknown>> {
 
 /** Migrations whose SQL a person wrote: their snapshot is that of the one they follow. */
 export function handWritten(folder: FolderState): ReadonlySet<string> {
-  const snapshots = (entriesOf(folder) ?? []).map(
-    (entry) => [entry.tag, snapshotAt(folder, snapshotPath(entry))] as const,
+  const read = snapshotsIn(folder).flatMap(({ tag, snapshot }) =>
+    typeof snapshot === "string" ? [] : [{ tag, snapshot, content: contentOf(snapshot) }],
   );
-  const contents = new Map<string, string>(
-    snapshots.flatMap(([, snapshot]) =>
-      typeof snapshot === "object" ? [[snapshot.id, snapshot.content] as const] : [],
-    ),
+  const contents = new Map(read.map(({ snapshot, content }) => [snapshot.id, content]));
+  const generated = new Set(
+    read
+      .filter(({ snapshot: { prevId }, content }) => (contents.get(prevId) ?? "{}") !== content)
+      .map(({ tag }) => tag),
   );
-  return new Set(
-    snapshots.flatMap(([tag, snapshot]) =>
-      // Without one there is nothing that drizzle-kit could have written it from.
-      typeof snapshot !== "object" ||
-      contents.get(snapshot.prevId) === snapshot.content ||
-      (!contents.has(snapshot.prevId) && isOfNothing(snapshot.content))
-        ? [tag]
-        : [],
-    ),
-  );
+  const tags = (entriesOf(folder) ?? []).map(({ tag }) => tag);
+  // Without a snapshot there is nothing that drizzle-kit could have written it from.
+  return new Set(tags.filter((tag) => !generated.has(tag)));
 }
 
-const OBJECTS = ["tables", "enums", "schemas", "sequences", "roles", "policies", "views"];
+/** Equal where two describe the same schema. What follows nothing follows an empty one. */
+function contentOf({ schema }: Snapshot): string {
+  const { version: _version, dialect: _dialect, ...objects } = schema;
+  return JSON.stringify(plain(objects) ?? {});
+}
 
-/** A first migration that is written by hand follows nothing, and its schema is empty. */
-function isOfNothing(content: string): boolean {
-  const snapshot = JSON.parse(content) as Readonly<Record<string, unknown>>;
-  return OBJECTS.every((kind) => {
-    const found = snapshot[kind] ?? {};
-    return typeof found === "object" && Object.keys(found).length === 0;
-  });
+/** The order of keys tells nothing, and an older drizzle-kit leaves out what is empty or off. */
+function plain(value: unknown): unknown {
+  if (value === false) return undefined;
+  if (Array.isArray(value)) return value.length === 0 ? undefined : value.map(plain);
+  if (typeof value !== "object" || value === null) return value;
+  const entries = Object.entries(value)
+    .map(([key, item]) => [key, plain(item)] as const)
+    .filter(([, item]) => item !== undefined);
+  if (entries.length === 0) return undefined;
+  return Object.fromEntries(entries.toSorted(([a], [b]) => (a < b ? -1 : 1)));
 }

@@ -13,3 +13,9 @@ export function placeOf({ recorded, fact }: MigrateError): Pick<Finding, "line" 
     ...(place.column !== null && { column: place.column }),
   };
 }
+
+/** The line that holds a text, from 1. */
+export function lineOf(text: string | undefined, part: string): number | undefined {
+  const place = text?.indexOf(part) ?? -1;
+  return place === -1 ? undefined : (text?.slice(0, place).split("\n").length ?? undefined);
+}

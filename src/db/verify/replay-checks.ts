@@ -13,6 +13,7 @@ import {
   type Migration,
   type Tag,
 } from "../migrate/index.ts";
+import { failureText } from "../scratch/failure-text.ts";
 import type { Replay } from "../scratch/replay.ts";
 import { placeOf } from "./place.ts";
 import type { Finding, Outcome } from "./types.ts";
@@ -176,12 +177,9 @@ async function undeclared(file: string, sql: string): Promise<Finding | undefine
 }
 
 function failedRun(error: MigrateError, migration: Migration | undefined): Finding {
-  const { recorded } = error;
-  const text = recorded?.text ?? error.fact;
   return {
     level: "error",
-    // What the scratch database's state is helps nobody.
-    fact: text.replace(/\nstate: .*$/s, ""),
+    fact: failureText(error),
     remedy:
       "Correct the file if it was never applied; else a new migration cannot help, and the file must run on an empty database again. An extension that the embedded server lacks needs a server that has it: --scratch-url.",
     ...(migration && { file: migration.file }),

@@ -1,13 +1,17 @@
 import type { History, Migration, Tag } from "../migrate/index.ts";
 import type { Replay } from "../scratch/replay.ts";
 import { newTags } from "./base-checks.ts";
+import { againstBase, type BaseLook, withoutOld } from "./base-look.ts";
 import { checkDrizzle } from "./drizzle-check.ts";
 import type { Base, FolderState } from "./folder.ts";
 import { handWritten } from "./journal.ts";
 import { checkDowns, checkReplay, checkRerun } from "./replay-checks.ts";
 import type { Runner } from "./runner.ts";
+import type { Pending } from "./schema-check.ts";
+import type { Outcome } from "./types.ts";
 
 type WithReplay = <T>(use: (replay: Replay) => Promise<T>) => Promise<T>;
+type ReplaysOf = (migrations: readonly Migration[]) => WithReplay;
 
 export interface ScratchChecks {
   readonly runner: Runner;
@@ -18,12 +22,14 @@ export interface ScratchChecks {
   readonly downs: ReadonlyMap<Tag, string>;
   /** What makes the Drizzle schema, once drizzle-kit has said it. */
   readonly statements: Promise<readonly string[]>;
+  /** What of it no migration has. */
+  readonly pending: Promise<Pending>;
+  /** The project as the base has it, where that is known. */
+  readonly look: BaseLook | undefined;
   readonly ledgerSchema: string;
-  /** Starts the server, and gives replays of the history on it. */
-  readonly withReplays: <T>(
-    migrations: readonly Migration[],
-    use: (withReplay: WithReplay) => Promise<T>,
-  ) => Promise<T>;
+  readonly signal: AbortSignal | undefined;
+  /** Starts the server, and gives replays of histories on it. */
+  readonly withReplays: <T>(use: (replaysOf: ReplaysOf) => Promise<T>) => Promise<T>;
 }
 
 /** The checks that need a database: one server for all of them. */
@@ -39,8 +45,9 @@ export async function checkOnScratch(checks: ScratchChecks): Promise<void> {
     }
     return;
   }
-  await checks.withReplays(history.migrations, async (withReplay) => {
-    const count = await withReplay((replay) => checkWhole(replay, checks, withReplay));
+  await checks.withReplays(async (replaysOf) => {
+    const withReplay = replaysOf(history.migrations);
+    const count = await withReplay((replay) => checkWhole(replay, checks, replaysOf));
     await withReplay((replay) => checkBack(replay, checks, history, count));
   });
 }
@@ -56,9 +63,10 @@ function orUndefined<T>(get: () => T): T | undefined {
 /** @returns how many migrations run */
 async function checkWhole(
   replay: Replay,
-  { runner, folder, statements, ledgerSchema }: ScratchChecks,
-  withReplay: WithReplay,
+  checks: ScratchChecks,
+  replaysOf: ReplaysOf,
 ): Promise<number> {
+  const { runner, look, signal } = checks;
   let count = 0;
   await runner.run("replay", async () => {
     const outcome = await checkReplay(replay);
@@ -74,16 +82,51 @@ async function checkWhole(
   });
   await runner.run("drizzle", async () => {
     needed();
+    const outcome = await drizzleHere(replay, checks, replaysOf);
+    const again = async (there: BaseLook) => {
+      runner.progress("drizzle", `the same on ${there.ref}`);
+      return withoutOld(outcome, await drizzleAtBase(there, checks, replaysOf), there.ref);
+    };
+    return againstBase(outcome, look, again, signal);
+  });
+  return count;
+}
+
+async function drizzleHere(
+  replay: Replay,
+  { runner, folder, statements, pending, ledgerSchema }: ScratchChecks,
+  replaysOf: ReplaysOf,
+): Promise<Outcome> {
+  return checkDrizzle(replay, {
+    statements: await statements.catch(() => {
+      throw runner.blocked("drizzle-kit cannot say what the schema is");
+    }),
+    // Why it is not known is told where it was looked for.
+    pending: await pending.then(({ statements }) => statements).catch(() => []),
+    ledgerSchema,
+    handWritten: handWritten(folder),
+    again: replaysOf(replay.migrations),
+  });
+}
+
+/** @throws MigrateError where the base's history or schema cannot be had */
+async function drizzleAtBase(
+  { folder, history, statements, pending }: BaseLook,
+  { ledgerSchema }: ScratchChecks,
+  replaysOf: ReplaysOf,
+): Promise<Outcome> {
+  const { migrations } = await history();
+  const withReplay = replaysOf(migrations);
+  return withReplay(async (replay) => {
+    await replay.advance(migrations.length);
     return checkDrizzle(replay, {
-      statements: await statements.catch(() => {
-        throw runner.blocked("drizzle-kit cannot say what the schema is");
-      }),
+      statements: await statements(),
+      pending: (await pending()).statements,
       ledgerSchema,
       handWritten: handWritten(folder),
       again: withReplay,
     });
   });
-  return count;
 }
 
 async function checkBack(

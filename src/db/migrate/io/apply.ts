@@ -55,7 +55,7 @@ export async function applyPending(
   if (outcome.kind === "done") {
     return { outcome: "current", version: history.migrations.at(-1)?.tag };
   }
-  const { lease, rows, at } = outcome;
+  const { lease, rows, at, askedAtMs } = outcome;
   let behind: string | null = null;
   const onCopied = (reason: string | null) => {
     behind = reason;
@@ -65,7 +65,8 @@ export async function applyPending(
     const plan = planRun(history, { runner, rows }, request.plan);
     const nothingLeft = nothingToDo(plan);
     if (nothingLeft === undefined) {
-      const runningForMs = Date.now() - since;
+      // Rather too short: what failed before this run began is tried again.
+      const runningForMs = askedAtMs - since;
       refuseFailedMeanwhile(plan.steps, rows, new Date(at.getTime() - runningForMs));
       const steps = await parse(plan.steps);
       onProgress({ kind: "planned", tags: steps.map(({ migration }) => migration.tag) });

@@ -32,8 +32,9 @@ export type LeaseOutcome =
       readonly kind: "taken";
       readonly lease: LeaseToken;
       readonly rows: readonly LedgerRow[];
-      /** Database clock. */
+      /** When it was taken, by the database's clock, and asked for, as `Date.now()`. */
       readonly at: Date;
+      readonly askedAtMs: number;
     }
   /** Whoever held it did what we came for. */
   | { readonly kind: "done" };
@@ -181,6 +182,7 @@ async function take(
     handshakePid: session.handshakePid(),
     serverVersion: session.serverVersion,
   });
+  const askedAtMs = Date.now();
   try {
     const { reply } = await session.send("take", text);
     const answer = await reply;
@@ -192,6 +194,7 @@ async function take(
       lease: { runId: identity.runId, token, direct },
       rows: rowsOf(answer),
       at: new Date(now),
+      askedAtMs,
     };
   } catch (error) {
     if (!isServerError(error)) throw error;

@@ -1,0 +1,103 @@
+import type { Snapshot } from "./snapshots.ts";
+
+type Link = Pick<Snapshot, "path" | "id" | "prevId">;
+
+/** Snapshots that follow the same one, as two branches make them: drizzle-kit refuses to go on. */
+export interface Fork {
+  /** In the order of their names. */
+  readonly snapshots: readonly string[];
+  /** What they follow; undefined where that is nothing, or not in the folder. */
+  readonly parent: string | undefined;
+  /** They follow nothing: each begins anew. */
+  readonly isOfRoots: boolean;
+  /** What would put them into one line. */
+  readonly mend: readonly Relink[];
+}
+
+export interface Relink {
+  readonly path: string;
+  /** What its `prevId` should be: the id of the snapshot `of`. */
+  readonly prevId: string;
+  readonly of: string;
+}
+
+/** What is odd in the order of snapshots, and no obstacle to drizzle-kit, which reads the newest. */
+export interface Oddities {
+  /** They follow nothing, and are not the first. */
+  readonly roots: readonly string[];
+  /** They follow one that is not in the folder. */
+  readonly detached: readonly string[];
+  /** They follow another than the one before them in the journal. */
+  readonly reordered: readonly string[];
+}
+
+const NOTHING: ReadonlySet<string> = new Set(["", "00000000-0000-0000-0000-000000000000"]);
+
+/** @param snapshots in the order of the journal */
+export function odditiesOf(snapshots: readonly Link[]): Oddities {
+  const ids = new Set(snapshots.map(({ id }) => id));
+  const odd = (isOdd: (link: Link, before: Link | undefined) => boolean) =>
+    snapshots.filter((link, place) => isOdd(link, snapshots[place - 1])).map(({ path }) => path);
+  return {
+    roots: odd(({ prevId }, before) => NOTHING.has(prevId) && before !== undefined),
+    detached: odd(({ prevId }) => !NOTHING.has(prevId) && !ids.has(prevId)),
+    reordered: odd(({ prevId }, before) => ids.has(prevId) && before?.id !== prevId),
+  };
+}
+
+/** All forks among the snapshots of a folder, whatever their order. */
+export function forksOf(snapshots: readonly Link[]): readonly Fork[] {
+  const sorted = snapshots.toSorted((a, b) => (a.path < b.path ? -1 : 1));
+  const children = new Map<string, Link[]>();
+  for (const link of sorted) {
+    const siblings = children.get(link.prevId) ?? [];
+    children.set(link.prevId, siblings);
+    siblings.push(link);
+  }
+  const newest = newestLine(sorted);
+  return [...children].flatMap(([prevId, siblings]) =>
+    siblings.length < 2
+      ? []
+      : {
+          snapshots: siblings.map(({ path }) => path),
+          parent: sorted.find(({ id }) => id === prevId)?.path,
+          isOfRoots: NOTHING.has(prevId),
+          mend: mendOf(siblings, children, newest),
+        },
+  );
+}
+
+/** The newest by name, with which drizzle-kit compares the schema, and all that it follows. */
+function newestLine(sorted: readonly Link[]): ReadonlySet<Link> {
+  const byId = new Map(sorted.map((link) => [link.id, link]));
+  const line = new Set<Link>();
+  for (let link = sorted.at(-1); link !== undefined && !line.has(link); ) {
+    line.add(link);
+    link = byId.get(link.prevId);
+  }
+  return line;
+}
+
+/** The one that leads to the newest is to follow the others, each the end of the one before it. */
+function mendOf(
+  siblings: readonly Link[],
+  children: ReadonlyMap<string, readonly Link[]>,
+  newest: ReadonlySet<Link>,
+): readonly Relink[] {
+  const last = siblings.find((link) => newest.has(link)) ?? siblings.at(-1);
+  const line = [...siblings.filter((link) => link !== last), ...(last ? [last] : [])];
+  return line.slice(1).map((link, place) => {
+    const { id, path } = endOf(line[place] ?? link, children);
+    return { path: link.path, prevId: id, of: path };
+  });
+}
+
+function endOf(start: Link, children: ReadonlyMap<string, readonly Link[]>): Link {
+  const seen = new Set<Link>();
+  let link = start;
+  while (!seen.has(link)) {
+    seen.add(link);
+    link = children.get(link.id)?.findLast((child) => !seen.has(child)) ?? link;
+  }
+  return link;
+}

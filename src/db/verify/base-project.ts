@@ -1,0 +1,73 @@
+import { mkdir, mkdtemp, realpath, rm, symlink } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, isAbsolute, join, relative } from "node:path";
+import type { Base } from "./folder.ts";
+import { git } from "./git.ts";
+
+/** A project, as its commands find it. */
+export interface Project {
+  /** Its folder: its drizzle-kit is run there. */
+  readonly cwd: string;
+  /** The drizzle configuration; drizzle-kit's default where it is left out. */
+  readonly config?: string;
+  /** Migrations folder; relative to `cwd` or absolute. */
+  readonly dir: string;
+}
+
+/** The same project as the base has it, in a temporary folder. */
+export interface BaseProject extends Project {
+  readonly remove: () => Promise<void>;
+}
+
+/**
+ * Makes the project as it was where this branch left the base: what is committed there, and beside it
+ * what git ignores here (dependencies, `.env`, generated files). The repository is left alone.
+ *
+ * @throws Error where git cannot, or the project lies outside of the repository
+ */
+export async function checkOutBase(project: Project, base: Base): Promise<BaseProject> {
+  const cwd = await realpath(project.cwd);
+  const top = await realpath((await git(cwd, ["rev-parse", "--show-toplevel"])).trim());
+  const made = await mkdtemp(join(tmpdir(), "tidemark-base-"));
+  const remove = () => rm(made, { recursive: true, force: true });
+  try {
+    const tree = join(made, "tree");
+    const index = { GIT_INDEX_FILE: join(made, "index"), GIT_LFS_SKIP_SMUDGE: "1" };
+    await git(top, ["read-tree", base.forkCommit], index);
+    await git(top, ["checkout-index", "--all", "--quiet", `--prefix=${tree}/`], index);
+    await linkIgnored(top, tree);
+    const within = (path: string) => join(tree, insideOf(top, path));
+    const { config, dir } = project;
+    return {
+      cwd: within(cwd),
+      dir: isAbsolute(dir) ? relative(cwd, await realpath(dir)) : dir,
+      ...(config !== undefined && { config: isAbsolute(config) ? within(config) : config }),
+      remove,
+    };
+  } catch (error) {
+    await remove();
+    throw error;
+  }
+}
+
+async function linkIgnored(top: string, tree: string): Promise<void> {
+  const list = ["ls-files", "--others", "--ignored", "--exclude-standard", "--directory", "-z"];
+  const paths = (await git(top, list)).split("\0").filter((path) => path !== "");
+  for (const path of paths.map((found) => found.replace(/\/$/, ""))) {
+    const link = join(tree, path);
+    await mkdir(dirname(link), { recursive: true });
+    try {
+      await symlink(join(top, path), link);
+    } catch (error) {
+      // The base has a file there.
+      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+    }
+  }
+}
+
+function insideOf(top: string, path: string): string {
+  const inside = relative(top, path);
+  if (inside.startsWith("..") || isAbsolute(inside))
+    throw new Error(`${path} is not in the repository ${top}`);
+  return inside;
+}
