@@ -1,10 +1,11 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { cp, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import postgres from "postgres";
 import { beforeAll, describe, expect, type TestContext, test } from "vitest";
 import { acquireEmbeddedServer, destroyEmbeddedServer } from "../../src/db/embedded.ts";
 import { urlOf } from "../../src/db/testing/url.ts";
+import { startApp } from "../helpers/app-process.ts";
 import { type RunningCli, startTidemark } from "../helpers/cli.ts";
 import { historyFolder } from "../helpers/history.ts";
 import { tcpProxy } from "../helpers/network.ts";
@@ -140,6 +141,30 @@ describe.concurrent("a run that is told to stop ends in time, whatever the serve
     const running = start(context, proxy.url, "--connect-timeout", "600");
     await isAsked;
     await expectToEnd(running, "SIGINT");
+  });
+});
+
+describe.concurrent("an application that is told to stop ends in time", () => {
+  test("while it migrates, its readers asked, and nothing of what the server says arrives", async (context) => {
+    const { expect, onTestFinished } = context;
+    const { url, name } = await createDatabase();
+    const proxy = await tcpProxy(url);
+    onTestFinished(proxy.close);
+    const home = await mkdtemp(join(tmpdir(), "tidemark-app-"));
+    onTestFinished(() => rm(home, { recursive: true, force: true }));
+    await cp(dir, join(home, "drizzle"), { recursive: true });
+    const app = startApp(home, { DATABASE_URL: proxy.url, SHUTDOWN_SECONDS: "1" });
+    onTestFinished(() => {
+      app.child.kill("SIGKILL");
+    });
+    await expect.poll(() => backends(name, "wait_event = 'PgSleep'"), SOON).toHaveLength(1);
+    proxy.mute();
+    const asked = fetch(await app.url).catch(() => undefined);
+    const at = performance.now();
+    app.child.kill("SIGTERM");
+    expect((await app.end).code).toBe(143);
+    expect(performance.now() - at).toBeLessThan(GRACE_MS);
+    await asked;
   });
 });
 
