@@ -2,12 +2,14 @@
 import { type Command, CommanderError } from "commander";
 import { EXIT_CODES, errorJson, MigrateError } from "../db/migrate/index.ts";
 import { COMPLETION, createProgram } from "./program.ts";
+import { commandFirst } from "./support/argv.ts";
 
-async function main(argv: readonly string[]): Promise<number> {
+async function main(given: readonly string[]): Promise<number> {
   let exitCode = 0;
   const program = createProgram((code) => {
     exitCode = code;
   });
+  const argv = commandFirst(program, given);
   if (needsCompletion(argv)) await addCompletion(program);
   for (const command of [program, ...program.commands]) command.exitOverride();
   try {
@@ -38,7 +40,15 @@ async function addCompletion(program: Command): Promise<void> {
     commands.findIndex((command) => command.name() === COMPLETION),
     1,
   );
-  addTo(program, { completionCommandName: COMPLETION });
+  const library = addTo(program, { completionCommandName: COMPLETION });
+  const { BASH_COMPLETION } = await import("./support/bash-completion.ts");
+  const name = program.name();
+  commands
+    .find((command) => command.name() === COMPLETION)
+    ?.action((shell: string) => {
+      if (shell === "bash") process.stdout.write(BASH_COMPLETION);
+      else library.setup(name, name, shell);
+    });
 }
 
 // A reader that has seen enough (`tidemark status | head`) is no error.

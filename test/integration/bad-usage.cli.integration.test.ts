@@ -206,6 +206,16 @@ test("a URL that is none is not shown: it holds a password", async () => {
   expect(await tidemark("status", "--url", url, "--json")).not.toContain("hunter2");
 });
 
+test("a count that is none is shown as it was typed", async () => {
+  expect(await tidemark("migrate", "--lock-tries", "x")).toMatchInlineSnapshot(`
+    "exit code 2
+    --- stderr
+    error (config) The settings cannot be used: --lock-tries is "x", where a whole number from 1 is expected.
+    Nothing was run. Correct this and run again.
+    "
+  `);
+});
+
 test("a schema for the ledger that PostgreSQL reserves", async () => {
   expect(await tidemark("migrate", "--ledger-schema", "pg_ledger")).toMatchInlineSnapshot(`
     "exit code 2
