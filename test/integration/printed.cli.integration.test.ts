@@ -46,7 +46,6 @@ describe("what is printed where a migration fails", () => {
     expect(await tidemark("migrate")).toMatchInlineSnapshot(`
       "exit code 2
       --- stderr
-      created the ledger in schema tidemark
       error (history_invalid) drizzle/0002_first_note.sql:2:24: syntax error at or near "notes"
 
       1 | select 1;
@@ -329,11 +328,6 @@ call refill();`);
     expect(await tidemark("migrate")).toMatchInlineSnapshot(`
       "exit code 0
       --- stdout
-
-      migration  state  when  took  by
-      0000_create_notes  DONE  <time>  <duration>  postgres@<host>
-      0001_add_author  DONE  <time>  <duration>  postgres@<host>
-      0002_first_note  DONE  <time>  <duration>  postgres@<host>
       Applied 1 migration in <duration>. The database is at 0002_first_note.
       --- stderr
       1 pending
