@@ -44,8 +44,10 @@ async function list(
 /** With `--json` a line an event: a stream has no end to close an array at. */
 async function follow(context: CommandContext, flags: EventsFlags, dir: string): Promise<number> {
   const { output, migrator, signal, interrupted } = context;
-  const { length } = await migrator.events({ signal, newest: 1, ...tagOf(flags) });
-  if (length === 0) await refuseUnknownTag(flags.tag, dir);
+  if (flags.tag !== undefined) {
+    const { length } = await migrator.events({ signal, newest: 1, ...tagOf(flags) });
+    if (length === 0) await refuseUnknownTag(flags.tag, dir);
+  }
   const onProgress = ({ kind }: { readonly kind: string }) => {
     if (kind === "reconnecting") output.note("the connection was lost; connecting again");
   };

@@ -61,7 +61,7 @@ function planOptions({ to, allowOutOfOrder, allowExisting }: MigrateFlags) {
   };
 }
 
-function summary(report: MigrateReport, pending: readonly string[], to = ""): string {
+function summary(report: MigrateReport, pending: readonly string[], to?: string): string {
   const version = report.version ?? "empty";
   const left = pending.length === 0 ? "" : `\nStill pending: ${listed(pending)}.`;
   switch (report.outcome) {
@@ -72,7 +72,7 @@ function summary(report: MigrateReport, pending: readonly string[], to = ""): st
     case "current":
       return pending.length === 0
         ? `Nothing is pending. The database is at ${version}.`
-        : `Nothing to apply up to ${to}. The database is at ${version}.${left}`;
+        : `Nothing to apply${to === undefined ? "" : ` up to ${to}`}. The database is at ${version}.${left}`;
     case "newer":
       return `Nothing is pending: the database is at ${version}, ahead of this history.`;
   }
