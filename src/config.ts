@@ -1,4 +1,4 @@
-import { settingsError } from "./db/migrate/index.ts";
+import { settingsError, urlProblem } from "./db/migrate/index.ts";
 
 /** What the environment says. */
 export interface Config {
@@ -58,17 +58,9 @@ export function testDatabaseUrl(env: Environment = process.env): string | undefi
 export function parseUrl(env: Environment, name: string, problems: string[]): string | undefined {
   const value = env[name]?.trim();
   if (!value) return undefined;
-  let protocol: string;
-  try {
-    protocol = new URL(value).protocol;
-  } catch {
-    // Not shown: it holds a password.
-    problems.push(
-      `${name} is not a URL like postgres://user:password@host:5432/database (special characters encoded, @ as %40)`,
-    );
-    return undefined;
-  }
-  if (protocol === "postgres:" || protocol === "postgresql:") return value;
-  problems.push(`${name} starts with ${protocol}// where postgres:// is expected`);
+  const problem = urlProblem(value);
+  if (problem === undefined) return value;
+  // The value is not shown: it holds a password.
+  problems.push(`${name} ${problem}`);
   return undefined;
 }

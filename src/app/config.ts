@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { MigrateError } from "../db/migrate/index.ts";
+import { MigrateError, urlProblem } from "../db/migrate/index.ts";
 import { isLoopback } from "./hosts.ts";
 
 const url = z
@@ -173,11 +173,7 @@ function defaultManagementPort(port: number): number {
 }
 
 function isPostgresUrl(text: string): boolean {
-  try {
-    return ["postgres:", "postgresql:"].includes(new URL(text).protocol);
-  } catch {
-    return false;
-  }
+  return urlProblem(text) === undefined;
 }
 
 function configError(problems: readonly string[]): MigrateError {

@@ -1,5 +1,12 @@
-import { eventCells, eventJson, type LedgerEvent } from "../db/migrate/index.ts";
-import { type CommandContext, withMigrator } from "./support/command.ts";
+import {
+  DatabaseMigrator,
+  eventCells,
+  eventJson,
+  type LedgerEvent,
+  loadHistory,
+  MigrateError,
+} from "../db/migrate/index.ts";
+import { type CommandContext, withDatabase } from "./support/command.ts";
 import type { Output } from "./support/output.ts";
 import type { CommonFlags } from "./support/settings.ts";
 
@@ -10,13 +17,20 @@ export interface EventsFlags extends CommonFlags {
 
 /** `tidemark events`: the log; with `--follow` also what is added to it. */
 export function runEvents(flags: EventsFlags): Promise<number> {
-  return withMigrator(flags, (context) =>
-    flags.follow ? follow(context, flags) : list(context, flags),
-  );
+  return withDatabase(flags, ({ url, migrator: options, ...rest }) => {
+    const context = { ...rest, migrator: new DatabaseMigrator({ ...options, url }) };
+    const dir = options.dir ?? "./drizzle";
+    return flags.follow ? follow(context, flags, dir) : list(context, flags, dir);
+  });
 }
 
-async function list({ output, migrator, signal }: CommandContext, flags: EventsFlags) {
+async function list(
+  { output, migrator, signal }: CommandContext,
+  flags: EventsFlags,
+  dir: string,
+): Promise<number> {
   const events = await migrator.events({ signal, ...tagOf(flags) });
+  if (events.length === 0) await refuseUnknownTag(flags.tag, dir);
   output.json({ events: events.map(eventJson) });
   for (const event of events) printEvent(event, output);
   if (events.length === 0) {
@@ -28,8 +42,12 @@ async function list({ output, migrator, signal }: CommandContext, flags: EventsF
 }
 
 /** With `--json` a line an event: a stream has no end to close an array at. */
-async function follow(context: CommandContext, flags: EventsFlags): Promise<number> {
+async function follow(context: CommandContext, flags: EventsFlags, dir: string): Promise<number> {
   const { output, migrator, signal, interrupted } = context;
+  if (flags.tag !== undefined) {
+    const { length } = await migrator.events({ signal, newest: 1, ...tagOf(flags) });
+    if (length === 0) await refuseUnknownTag(flags.tag, dir);
+  }
   const onProgress = ({ kind }: { readonly kind: string }) => {
     if (kind === "reconnecting") output.note("the connection was lost; connecting again");
   };
@@ -47,6 +65,26 @@ async function follow(context: CommandContext, flags: EventsFlags): Promise<numb
     if (!end.aborted) throw error;
   }
   return interrupted() ?? 0;
+}
+
+/** @throws MigrateError `usage` where the folder does not have it either */
+async function refuseUnknownTag(tag: string | undefined, dir: string): Promise<void> {
+  if (tag === undefined || (await tagsOf(dir)).includes(tag)) return;
+  throw new MigrateError({
+    code: "usage",
+    fact: `There is no migration ${tag}: neither the ledger nor the folder ${dir} has it.`,
+    remedy: "`tidemark status` shows the tags.",
+  });
+}
+
+/** None where the folder cannot be read, which is for others to report. */
+async function tagsOf(dir: string): Promise<readonly string[]> {
+  try {
+    return (await loadHistory(dir)).migrations.map(({ tag }) => tag);
+  } catch (error) {
+    if (error instanceof MigrateError) return [];
+    throw error;
+  }
 }
 
 function tagOf({ tag }: EventsFlags) {

@@ -2,14 +2,16 @@
 import { type Command, CommanderError } from "commander";
 import { EXIT_CODES, errorJson, MigrateError } from "../db/migrate/index.ts";
 import { COMPLETION, createProgram } from "./program.ts";
+import { commandFirst } from "./support/argv.ts";
 import { survivePipeErrors } from "./support/streams.ts";
 import { UNEXPECTED_EXIT_CODE, unexpectedJson, unexpectedText } from "./support/unexpected.ts";
 
-async function main(argv: readonly string[]): Promise<number> {
+async function main(given: readonly string[]): Promise<number> {
   let exitCode = 0;
   const program = createProgram((code) => {
     exitCode = code;
   });
+  const argv = commandFirst(program, given);
   if (needsCompletion(argv)) await addCompletion(program);
   for (const command of [program, ...program.commands]) command.exitOverride();
   try {
@@ -49,7 +51,15 @@ async function addCompletion(program: Command): Promise<void> {
     commands.findIndex((command) => command.name() === COMPLETION),
     1,
   );
-  addTo(program, { completionCommandName: COMPLETION });
+  const library = addTo(program, { completionCommandName: COMPLETION });
+  const { BASH_COMPLETION } = await import("./support/bash-completion.ts");
+  const name = program.name();
+  commands
+    .find((command) => command.name() === COMPLETION)
+    ?.action((shell: string) => {
+      if (shell === "bash") process.stdout.write(BASH_COMPLETION);
+      else library.setup(name, name, shell);
+    });
 }
 
 const argv = process.argv.slice(2);

@@ -30,14 +30,16 @@ async function apply(context: CommandContext, flags: MigrateFlags): Promise<numb
   } finally {
     progress.stop();
   }
-  const { migrations, ...figures } = report;
-  output.json(figures);
+  const { migrations = [], ...figures } = report;
+  const pending = migrations.filter(({ state }) => state.kind !== "DONE").map(({ tag }) => tag);
+  output.json({ ...figures, stillPending: pending });
   for (const warning of report.warnings) output.note(`warning: ${warning}`);
-  if (report.outcome === "applied" && migrations !== undefined && output.mode === "text") {
-    const { statusTable } = await import("./support/table.ts");
-    output.print(`${output.quiet ? "" : "\n"}${statusTable(migrations, output.colors)}\n`);
+  // Else the progress has shown them.
+  if (output.quiet) {
+    for (const { tag, durationMs } of report.applied)
+      output.print(`${tag}  ${duration(durationMs)}`);
   }
-  output.print(summary(report));
+  output.print(summary(report, pending, flags.to));
   next("`tidemark status` shows them all; `tidemark verify` proves them before they are pushed.");
   return 0;
 }
@@ -59,18 +61,29 @@ function planOptions({ to, allowOutOfOrder, allowExisting }: MigrateFlags) {
   };
 }
 
-function summary(report: MigrateReport): string {
+function summary(report: MigrateReport, pending: readonly string[], to?: string): string {
   const version = report.version ?? "empty";
+  const left = pending.length === 0 ? "" : `\nStill pending: ${listed(pending)}.`;
   switch (report.outcome) {
     case "applied": {
       const { length } = report.applied;
-      return `Applied ${length} migration${length === 1 ? "" : "s"} in ${duration(report.durationMs)}. The database is at ${version}.`;
+      return `Applied ${length} migration${length === 1 ? "" : "s"} in ${duration(report.durationMs)}. The database is at ${version}.${left}`;
     }
     case "current":
-      return `Nothing is pending. The database is at ${version}.`;
+      return pending.length === 0
+        ? `Nothing is pending. The database is at ${version}.`
+        : `Nothing to apply${to === undefined ? "" : ` up to ${to}`}. The database is at ${version}.${left}`;
     case "newer":
       return `Nothing is pending: the database is at ${version}, ahead of this history.`;
   }
+}
+
+const MOST_LISTED = 5;
+
+function listed(tags: readonly string[]): string {
+  const shown = tags.slice(0, MOST_LISTED).join(", ");
+  const more = tags.length - MOST_LISTED;
+  return more > 0 ? `${shown} and ${more} more` : shown;
 }
 
 function planText(plan: PlanReport): string {

@@ -29,7 +29,7 @@ async function printStatus(report: StatusReport, output: Output): Promise<void> 
   const { statusTable } = await import("./support/table.ts");
   for (const warning of report.warnings) output.note(`warning: ${warning}`);
   if (report.migrations.length > 0) {
-    output.print(`${statusTable(report.migrations, output.colors)}\n`);
+    output.print(`${statusTable(report.migrations, output.colors, terminalWidth())}\n`);
   }
   for (const { tag, state } of report.migrations) {
     if (state.kind === "FAILED") output.print(`${output.colors.red(tag)} ${state.error.text}\n`);
@@ -46,6 +46,12 @@ async function printStatus(report: StatusReport, output: Output): Promise<void> 
   output.print(
     `${report.pending} pending. The database is at ${report.version ?? "no version"}${ahead}.`,
   );
+}
+
+/** Undefined in a pipe, where nothing is cut off. */
+function terminalWidth(): number | undefined {
+  const { isTTY, columns } = process.stdout;
+  return isTTY && columns > 0 ? columns : undefined;
 }
 
 function capitalized(sentence: string): string {

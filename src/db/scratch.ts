@@ -1,4 +1,5 @@
-import { replaceDatabase, replaceUser } from "./scratch/address.ts";
+import { replaceDatabase } from "./migrate/index.ts";
+import { replaceUser } from "./scratch/address.ts";
 import { withEmbedded } from "./scratch/embedded.ts";
 import { type ServerConnection, withServerConnection } from "./scratch/server.ts";
 

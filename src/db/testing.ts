@@ -1,5 +1,5 @@
 import postgres from "postgres";
-import { DatabaseMigrator, type Tag } from "./migrate/index.ts";
+import { DatabaseMigrator, driverUrl, replaceDatabase, type Tag } from "./migrate/index.ts";
 import { type Admin, withAdmin } from "./testing/admin.ts";
 import { dropDatabase, markDatabase } from "./testing/databases.ts";
 import { messageOf, serverError, TestDatabaseError, throwAfter } from "./testing/errors.ts";
@@ -7,7 +7,6 @@ import { newTestName } from "./testing/marks.ts";
 import { findServer, type Server } from "./testing/server.ts";
 import { dropAllTemplates } from "./testing/sweep.ts";
 import { createMigrated, type TemplateRequest } from "./testing/template.ts";
-import { urlOf } from "./testing/url.ts";
 
 export { TestDatabaseError, type TestDatabaseErrorCode } from "./testing/errors.ts";
 
@@ -64,7 +63,7 @@ export async function createTestDatabase(options: TestDatabaseOptions = {}): Pro
     dropped ??= dropFrom(server, name);
     return dropped;
   };
-  return { url: urlOf(server.url, name), name, drop, [Symbol.asyncDispose]: drop };
+  return { url: replaceDatabase(server.url, name), name, drop, [Symbol.asyncDispose]: drop };
 }
 
 /**
@@ -108,7 +107,7 @@ async function create(
   });
   if (seed === undefined) return;
   try {
-    await runSeed(urlOf(admin.url, name), seed);
+    await runSeed(replaceDatabase(admin.url, name), seed);
   } catch (error) {
     await throwAfter(error, () => dropDatabase(admin, name));
   }
@@ -125,7 +124,13 @@ async function dropFrom(server: Server, name: string): Promise<void> {
 }
 
 async function runSeed(url: string, seed: string): Promise<void> {
-  const sql = postgres(url, { max: 1, fetch_types: false, onnotice: () => undefined });
+  const target = driverUrl(url);
+  const sql = postgres(target.url, {
+    ...target.options,
+    max: 1,
+    fetch_types: false,
+    onnotice: () => undefined,
+  });
   try {
     // Without parameters: the simple protocol, all statements in one transaction.
     await sql.unsafe(seed);

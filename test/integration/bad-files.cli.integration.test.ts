@@ -295,10 +295,9 @@ test("a file without a journal entry is a warning, and is not run", async () => 
   expect(await tidemark("migrate", "--quiet")).toMatchInlineSnapshot(`
     "exit code 0
     --- stdout
-    migration  state  when  took  by
-    0000_create_notes  DONE  <time>  <duration>  postgres@<host>
-    0001_add_author  DONE  <time>  <duration>  postgres@<host>
-    0002_first_note  DONE  <time>  <duration>  postgres@<host>
+    0000_create_notes  <duration>
+    0001_add_author  <duration>
+    0002_first_note  <duration>
     Applied 3 migrations in <duration>. The database is at 0002_first_note.
     "
   `);
@@ -323,11 +322,6 @@ test("an empty file, and one of comments alone, are migrations that do nothing",
   expect(await tidemark("migrate")).toMatchInlineSnapshot(`
     "exit code 0
     --- stdout
-
-    migration  state  when  took  by
-    0000_create_notes  DONE  <time>  <duration>  postgres@<host>
-    0001_add_author  DONE  <time>  <duration>  postgres@<host>
-    0002_first_note  DONE  <time>  <duration>  postgres@<host>
     Applied 3 migrations in <duration>. The database is at 0002_first_note.
     --- stderr
     created the ledger in schema tidemark

@@ -199,11 +199,21 @@ test("a URL that is none is not shown: it holds a password", async () => {
   expect(await tidemark("migrate", "--url", url)).toMatchInlineSnapshot(`
     "exit code 2
     --- stderr
-    error (config) The settings cannot be used: --url is not a URL like postgres://user:password@host:5432/database (special characters encoded, @ as %40).
+    error (config) The settings cannot be used: --url is not a URL like postgres://user:password@host:5432/database (special characters encoded: @ as %40, # as %23).
     Nothing was run. Correct this and run again.
     "
   `);
   expect(await tidemark("status", "--url", url, "--json")).not.toContain("hunter2");
+});
+
+test("a count that is none is shown as it was typed", async () => {
+  expect(await tidemark("migrate", "--lock-tries", "x")).toMatchInlineSnapshot(`
+    "exit code 2
+    --- stderr
+    error (config) The settings cannot be used: --lock-tries is "x", where a whole number from 1 is expected.
+    Nothing was run. Correct this and run again.
+    "
+  `);
 });
 
 test("a schema for the ledger that PostgreSQL reserves", async () => {
@@ -234,7 +244,7 @@ test("mistakes in the environment and in the options are one message", async () 
     --- stderr
     error (config) The settings cannot be used:
       DATABASE_URL starts with mysql:// where postgres:// is expected
-      MIGRATION_DATABASE_URL is not a URL like postgres://user:password@host:5432/database (special characters encoded, @ as %40)
+      MIGRATION_DATABASE_URL is not a URL like postgres://user:password@host:5432/database (special characters encoded: @ as %40, # as %23)
       --connect-timeout is "soon", where a number of seconds from 0 is expected
       --wait-timeout is "-5", where a number of seconds from 0 is expected
       the ledger's schema pg_ledger starts with pg_, which PostgreSQL reserves

@@ -60,8 +60,36 @@ describe("the log", () => {
     await tryToMigrate();
     const { stdout } = await tidemark(args("--tag", "0001_add_author"), { cwd: folder.dir });
     expect(stdout.match(/00\d\d_\w+/g)).toEqual(["0001_add_author", "0001_add_author"]);
-    const none = await tidemark(args("--tag", "0009_none"), { cwd: folder.dir });
-    expect(none).toEqual({ code: 0, stdout: "", stderr: "There are no events of 0009_none.\n" });
+  });
+
+  test("of a migration that has none says so; one that nobody knows is a mistake", async () => {
+    const none = await tidemark(args("--dir", ".", "--tag", "0001_add_author"), {
+      cwd: folder.dir,
+    });
+    expect(none).toEqual({
+      code: 0,
+      stdout: "",
+      stderr: "There are no events of 0001_add_author.\n",
+    });
+    const unknown = {
+      code: 2,
+      stdout: "",
+      stderr:
+        "error (usage) There is no migration 0009_none: neither the ledger nor the folder . has it.\n" +
+        "`tidemark status` shows the tags.\n",
+    };
+    expect(await tidemark(args("--dir", ".", "--tag", "0009_none"), { cwd: folder.dir })).toEqual(
+      unknown,
+    );
+    const followed = args("--dir", ".", "--tag", "0009_none", "--follow");
+    expect(await tidemark(followed, { cwd: folder.dir })).toEqual(unknown);
+    // The ledger knows it, though the folder is gone.
+    await tryToMigrate();
+    await folder.list([]);
+    const { stdout } = await tidemark(args("--dir", ".", "--tag", "0001_add_author"), {
+      cwd: folder.dir,
+    });
+    expect(stdout).toContain("0001_add_author");
   });
 
   test("of a database without a ledger is empty, and nothing is created", async () => {

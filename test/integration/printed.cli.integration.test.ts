@@ -328,11 +328,6 @@ call refill();`);
     expect(await tidemark("migrate")).toMatchInlineSnapshot(`
       "exit code 0
       --- stdout
-
-      migration  state  when  took  by
-      0000_create_notes  DONE  <time>  <duration>  postgres@<host>
-      0001_add_author  DONE  <time>  <duration>  postgres@<host>
-      0002_first_note  DONE  <time>  <duration>  postgres@<host>
       Applied 1 migration in <duration>. The database is at 0002_first_note.
       --- stderr
       1 pending

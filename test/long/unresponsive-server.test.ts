@@ -4,7 +4,7 @@ import { join } from "node:path";
 import postgres from "postgres";
 import { beforeAll, describe, expect, type TestContext, test } from "vitest";
 import { acquireEmbeddedServer, destroyEmbeddedServer } from "../../src/db/embedded.ts";
-import { urlOf } from "../../src/db/testing/url.ts";
+import { replaceDatabase } from "../../src/db/migrate/index.ts";
 import { startApp } from "../helpers/app-process.ts";
 import { type RunningCli, startTidemark } from "../helpers/cli.ts";
 import { historyFolder } from "../helpers/history.ts";
@@ -49,7 +49,7 @@ async function createDatabase(): Promise<{ readonly url: string; readonly name: 
   count += 1;
   const name = `shop_${count}`;
   await admin.unsafe(`create database ${name}`);
-  return { url: urlOf(serverUrl, name), name };
+  return { url: replaceDatabase(serverUrl, name), name };
 }
 
 /** Of one test: tests that run side by side have hooks of their own. */

@@ -64,7 +64,7 @@ describe("the migrator's options", () => {
 
   test.each([
     [{ url: "" }, "there is no database URL"],
-    [{ url: "db" }, "cannot be read"],
+    [{ url: "db" }, "the database URL is not a URL like postgres:"],
     [{ url: "http://db" }, "starts with http://"],
     [{ url: URL_A, dir: "" }, "folder has no name"],
     [{ url: URL_A, ledgerSchema: "" }, "has no name"],

@@ -70,6 +70,35 @@ test("the status table lines up, in plain text", () => {
   `);
 });
 
+test.each([
+  [73, "migration  state                 when                  took   by"],
+  [72, "migration  state                 when                  took"],
+  [53, "migration  state                 when"],
+  [52, "migration  state"],
+  [20, "migration  state"],
+])("the status table in %i columns keeps whole ones", (columns, head) => {
+  const lines = statusTable(MIGRATIONS, colorsFor({}, true, {}), columns).split("\n");
+  expect(lines[0]).toBe(head);
+  expect(lines).toHaveLength(MIGRATIONS.length + 1);
+});
+
+test("the status table on a narrow terminal shortens long tags, and no state", () => {
+  const [first, ...others] = MIGRATIONS;
+  const long = [
+    { ...first, tag: "0000_add_the_address_of_customers" } as MigrationStatus,
+    ...others,
+  ];
+  const table = statusTable(long, colorsFor({}, true, {}), 44);
+  expect(table).toMatchInlineSnapshot(`
+    "migration               state
+    0000_add_th…_customers  DONE
+    0001_漢字               FAILED
+    0002_c                  STUCK
+    0003_d                  PENDING OUT_OF_ORDER"
+  `);
+  for (const line of table.split("\n")) expect(line.length).toBeLessThanOrEqual(44);
+});
+
 test("the JSON of each state has the same shape", () => {
   const rows = MIGRATIONS.map(migrationJson);
   for (const row of rows) {

@@ -26,6 +26,7 @@ export async function showProgress(output: Output): Promise<ProgressView> {
   const spinner = output.live ? await createSpinner() : undefined;
   let doing: { readonly text: string; readonly since: number; saidAt: number } | undefined;
   let blockedBy: string | undefined;
+  const isNew = newTexts();
   const tick = () => {
     if (doing === undefined) return;
     const took = Date.now() - doing.since;
@@ -42,6 +43,7 @@ export async function showProgress(output: Output): Promise<ProgressView> {
   return {
     onProgress: (progress) => {
       const { done, next } = describe(progress);
+      if (progress.kind === "notice" && !isNew(`${done}`)) return;
       if (progress.kind === "blocked" && next !== undefined) {
         const who = progress.blockers.map(({ pid }) => pid).join();
         if (spinner) spinner.text = next;
@@ -65,6 +67,22 @@ export async function showProgress(output: Output): Promise<ProgressView> {
       clearInterval(timer);
       spinner?.stop();
     },
+  };
+}
+
+const REMEMBERED_TEXTS = 1_000;
+
+/**
+ * Whether a text is said for the first time. The server says the same several times: at each
+ * parse of a body in which a name is too long, at each try of a migration that gets no lock.
+ */
+function newTexts(): (text: string) => boolean {
+  const said = new Set<string>();
+  return (text) => {
+    if (said.has(text)) return false;
+    if (said.size >= REMEMBERED_TEXTS) said.clear();
+    said.add(text);
+    return true;
   };
 }
 

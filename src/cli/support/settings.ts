@@ -104,11 +104,24 @@ function parsePatience(flags: CommonFlags, problems: string[]): Partial<Migrator
     waitTimeoutMs:
       seconds("--wait-timeout", flags.waitTimeout) ?? seconds("--timeout", flags.timeout),
     lockTimeoutMs: seconds("--lock-timeout", flags.lockTimeout),
-    lockTries: flags.lockTries === undefined ? undefined : Number(flags.lockTries || Number.NaN),
+    lockTries: parseCount("--lock-tries", flags.lockTries, problems),
     lockBudgetMs: seconds("--lock-budget", flags.lockBudget),
     deadlineMs: seconds("--deadline", flags.deadline),
   };
   return Object.fromEntries(Object.entries(found).filter(([, value]) => value !== undefined));
+}
+
+/** From 1; undefined where none is given, or it is none and that was added to the problems. */
+function parseCount(
+  name: string,
+  text: string | undefined,
+  problems: string[],
+): number | undefined {
+  if (text === undefined) return undefined;
+  const value = Number(text);
+  if (Number.isSafeInteger(value) && value >= 1) return value;
+  problems.push(`${name} is ${JSON.stringify(text)}, where a whole number from 1 is expected`);
+  return undefined;
 }
 
 function keepIn(errors: MigrateError[]): (error: unknown) => undefined {

@@ -3,27 +3,71 @@ import { type MigrationStatus, STATUS_COLUMNS, statusCells } from "../../db/migr
 import type { Colors } from "./colors.ts";
 
 const GAP = "  ";
+const SHORTEST_TAG = 12;
 const STATE_COLUMN = STATUS_COLUMNS.indexOf("state");
 
-/** The status table: the same columns on a terminal, with colour, and in a pipe, without. */
-export function statusTable(migrations: readonly MigrationStatus[], colors: Colors): string {
-  const rows = migrations.map(statusCells);
-  const widths = STATUS_COLUMNS.map((name, i) =>
-    Math.max(...[name, ...rows.map((row) => row[i] ?? "")].map((cell) => stringWidth(cell))),
-  );
+/**
+ * The status table.
+ *
+ * @param most characters a line; where it does not fit, columns are left out from the right, and
+ * then tags are shortened. Default: no bound
+ */
+export function statusTable(
+  migrations: readonly MigrationStatus[],
+  colors: Colors,
+  most = Number.POSITIVE_INFINITY,
+): string {
+  const { rows, widths } = fitted([STATUS_COLUMNS, ...migrations.map(statusCells)], most);
   const lineOf = (cells: readonly string[], paint: (cell: string, column: number) => string) =>
     cells
       .map((cell, i) => paint(cell, i) + " ".repeat((widths[i] ?? 0) - stringWidth(cell)))
       .join(GAP)
       .trimEnd();
+  const [head = [], ...body] = rows;
   return [
-    lineOf(STATUS_COLUMNS, (cell) => colors.dim(cell)),
+    lineOf(head, (cell) => colors.dim(cell)),
     ...migrations.map((migration, i) =>
-      lineOf(rows[i] ?? [], (cell, column) =>
+      lineOf(body[i] ?? [], (cell, column) =>
         column === STATE_COLUMN ? paintState(migration, cell, colors) : cell,
       ),
     ),
   ].join("\n");
+}
+
+type Rows = readonly (readonly string[])[];
+
+interface Fitted {
+  readonly rows: Rows;
+  readonly widths: readonly number[];
+}
+
+/** State is the last column to stay; it is never shortened. */
+function fitted(rows: Rows, most: number): Fitted {
+  const widths = (rows[0] ?? []).map((_, i) =>
+    Math.max(...rows.map((row) => stringWidth(row[i] ?? ""))),
+  );
+  const tooMuch = widths.reduce((sum, width) => sum + width + GAP.length, -GAP.length) - most;
+  if (tooMuch <= 0) return { rows, widths };
+  if (widths.length > STATE_COLUMN + 1)
+    return fitted(
+      rows.map((row) => row.slice(0, -1)),
+      most,
+    );
+  const [tags = 0] = widths;
+  const room = Math.max(tags - tooMuch, SHORTEST_TAG);
+  if (room >= tags) return { rows, widths };
+  return fitted(
+    rows.map(([tag = "", ...rest]) => [shortened(tag, room), ...rest]),
+    Number.POSITIVE_INFINITY,
+  );
+}
+
+/** The number at its start stays, and most of what tells it from others at its end. */
+function shortened(text: string, room: number): string {
+  if (stringWidth(text) <= room) return text;
+  const start = Math.ceil((room - 1) / 2);
+  const characters = [...text];
+  return `${characters.slice(0, start).join("")}…${characters.slice(start + 1 - room).join("")}`;
 }
 
 function paintState({ state, flags }: MigrationStatus, text: string, colors: Colors): string {

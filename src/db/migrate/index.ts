@@ -19,6 +19,7 @@ export {
   statusJson,
 } from "./pure/report.ts";
 export { downFileOf } from "./pure/sum-file.ts";
+export { describeTarget, driverUrl, replaceDatabase, urlProblem } from "./pure/url.ts";
 export type {
   Blocker,
   CallOptions,

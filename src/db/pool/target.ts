@@ -1,4 +1,5 @@
 import postgres from "postgres";
+import { describeTarget, driverUrl, urlProblem } from "../migrate/index.ts";
 import { DatabaseError } from "./error.ts";
 
 export interface PoolOptions {
@@ -35,6 +36,7 @@ export interface Target {
 
 /** The servers that `options` name, in order. Connects to none. Throws `config`. */
 export function resolveTargets(options: PoolOptions): readonly Target[] {
+  const { url, options: own } = readUrl(options.url);
   const driver: postgres.Options<Record<string, never>> = {
     max: 1,
     fetch_types: false,
@@ -44,29 +46,41 @@ export function resolveTargets(options: PoolOptions): readonly Target[] {
     connection: { application_name: options.applicationName ?? "tidemark" },
     onnotice: options.onNotice ?? (() => undefined),
     ...(options.ssl === undefined ? {} : { ssl: options.ssl }),
+    ...own,
   };
-  const parsed = parse(options.url, driver);
+  const parsed = parse(url, driver);
   return parsed.host.map((host, index) => {
     const port = parsed.port[index] ?? 5432;
     return {
-      url: options.url,
+      url,
       driver,
       host,
       port,
       socketPath: parsed.path || undefined,
       connectTimeoutMs: options.connectTimeoutMs ?? 10_000,
-      label: `postgres://${parsed.user}@${host}:${port}/${parsed.database}`,
+      label: parsed.path
+        ? describeTarget(options.url)
+        : `postgres://${parsed.user}@${host}:${port}/${parsed.database}`,
     };
   });
 }
 
+function readUrl(url: string) {
+  if (url === "") {
+    const remedy = "Give it as postgres://user:password@host:port/database.";
+    throw new DatabaseError("config", `The database URL is empty. ${remedy}`);
+  }
+  const problem = urlProblem(url);
+  if (problem === undefined) return driverUrl(url);
+  throw new DatabaseError("config", `The database URL ${problem}. Correct it.`);
+}
+
 function parse(url: string, driver: postgres.Options<Record<string, never>>) {
-  const remedy = "Give it as postgres://user:password@host:port/database.";
-  if (url === "") throw new DatabaseError("config", `The database URL is empty. ${remedy}`);
   try {
     return postgres(url, driver).options;
-  } catch {
-    // Not kept as the cause: Node's error carries the whole URL, and with it the password.
-    throw new DatabaseError("config", `The database URL cannot be parsed. ${remedy}`);
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    const message = `The database URL cannot be used: ${reason}. Correct it.`;
+    throw new DatabaseError("config", message, { cause });
   }
 }

@@ -1,11 +1,10 @@
 import { randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import postgres from "postgres";
-import { MigrateError } from "../migrate/index.ts";
+import { describeTarget, MigrateError } from "../migrate/index.ts";
 import { DatabaseError } from "../pool/error.ts";
 import { openSession } from "../pool/open-session.ts";
 import type { Session } from "../pool/session.ts";
-import { describeServer } from "./address.ts";
 
 /** One connection to a scratch server, outside the scratch databases. */
 export interface ServerConnection {
@@ -169,7 +168,7 @@ function serverRefused(url: string, cause: unknown): unknown {
   if (!(cause instanceof postgres.PostgresError || cause instanceof DatabaseError)) return cause;
   return new MigrateError({
     code: "connect",
-    fact: `The scratch server ${describeServer(url)} refused: ${cause.message}.`,
+    fact: `The scratch server ${describeTarget(url)} refused: ${cause.message}.`,
     remedy: denied
       ? "Name a role in --scratch-url that may create databases (`alter role … createdb`)."
       : "Look at the server's log, or leave --scratch-url away: an embedded PostgreSQL is used then.",

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import postgres from "postgres";
-import { describeServer, messageOf, sqlStateOf, TestDatabaseError } from "./errors.ts";
+import { describeTarget, driverUrl, MigrateError } from "../migrate/index.ts";
+import { messageOf, sqlStateOf, TestDatabaseError } from "./errors.ts";
 
 /** One connection to the server, outside the test databases. */
 export interface Admin {
@@ -69,7 +70,9 @@ type Greeting = Pick<Admin, "role" | "serverVersion" | "database" | "nowS">;
 
 async function tryConnect(url: string): Promise<Connected> {
   const loss = lossOfConnection(url);
-  const sql = postgres(url, {
+  const target = driverUrl(url);
+  const sql = postgres(target.url, {
+    ...target.options,
     max: 1,
     prepare: false,
     fetch_types: false,
@@ -110,11 +113,12 @@ function lossOfConnection(url: string) {
   return { promise, report: () => setImmediate(refuse) };
 }
 
-function connectError(url: string, cause: unknown): TestDatabaseError {
-  if (cause instanceof TestDatabaseError) return cause;
+function connectError(url: string, cause: unknown): Error {
+  // One of these is about the URL itself.
+  if (cause instanceof TestDatabaseError || cause instanceof MigrateError) return cause;
   return new TestDatabaseError({
     code: "connect",
-    fact: `Cannot work on the test server at ${describeServer(url)}: ${messageOf(cause)}.`,
+    fact: `Cannot work on the test server at ${describeTarget(url)}: ${messageOf(cause)}.`,
     remedy:
       "Start it, or correct `url` or TEST_DATABASE_URL; without both an embedded PostgreSQL is used.",
     cause,

@@ -1,4 +1,5 @@
 import postgres from "postgres";
+import { describeTarget } from "../migrate/index.ts";
 
 export type TestDatabaseErrorCode =
   /** The server cannot be reached, refuses the user, or went away. */
@@ -52,7 +53,7 @@ export function serverError(
   const denied = state === INSUFFICIENT_PRIVILEGE;
   return new TestDatabaseError({
     code: denied ? "no_rights" : "server",
-    fact: `${what} on ${describeServer(url)}: ${messageOf(cause)} (SQLSTATE ${state}).`,
+    fact: `${what} on ${describeTarget(url)}: ${messageOf(cause)} (SQLSTATE ${state}).`,
     remedy: denied
       ? `Let the role (\`alter role "${role}" createdb\`), or name another in \`url\` or TEST_DATABASE_URL.`
       : "Look at the server's log, then run it again.",
@@ -68,13 +69,6 @@ export async function throwAfter(error: unknown, cleanUp: () => Promise<unknown>
     if (error instanceof Error) Object.assign(error, { cleanUpError });
   }
   throw error;
-}
-
-/** Where a URL leads, without its password. */
-export function describeServer(url: string): string {
-  const { username, host } = new URL(url);
-  const user = username === "" ? "" : ` as ${decodeURIComponent(username)}`;
-  return `${host || "the local socket"}${user}`;
 }
 
 /** The message of whatever was thrown. */

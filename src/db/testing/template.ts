@@ -1,5 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { DatabaseMigrator, type MigratorOptions, type Tag } from "../migrate/index.ts";
+import {
+  DatabaseMigrator,
+  type MigratorOptions,
+  replaceDatabase,
+  type Tag,
+} from "../migrate/index.ts";
 import type { Admin } from "./admin.ts";
 import {
   createFrom,
@@ -21,7 +26,6 @@ import {
   templateName,
 } from "./marks.ts";
 import { dropLeftBehind } from "./sweep.ts";
-import { urlOf } from "./url.ts";
 
 export interface TemplateRequest {
   readonly migrator: Omit<MigratorOptions, "url">;
@@ -120,7 +124,7 @@ async function migrateDraft(
   draft: string,
   { migrator, to }: TemplateRequest,
 ): Promise<void> {
-  const url = urlOf(admin.url, draft);
+  const url = replaceDatabase(admin.url, draft);
   await new DatabaseMigrator({ ...migrator, url }).migrate({
     // What the server's own template brings along is in every database of that server.
     allowExisting: true,

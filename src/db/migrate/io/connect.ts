@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { MigrateError, messageOf } from "../errors.ts";
+import { describeTarget } from "../pure/url.ts";
 import type { Progress } from "../reports.ts";
 import { NoAnswer, SessionLost, TlsRefused } from "./loss.ts";
 import {
@@ -124,20 +125,11 @@ function isBusy(error: unknown): boolean {
 }
 
 function connectError(url: string, cause: unknown, waitedMs: number): MigrateError {
-  const target = describeTarget(url);
-  if (target === undefined) {
-    return new MigrateError({
-      code: "config",
-      fact: "The database URL is not one that can be read.",
-      remedy:
-        "Write it as postgres://user:password@host:5432/database, special characters encoded (@ as %40).",
-      cause,
-    });
-  }
+  if (cause instanceof MigrateError) return cause;
   const waited = waitedMs < 1_000 ? "" : ` after ${(waitedMs / 1000).toFixed(1)} s`;
   return new MigrateError({
     code: "connect",
-    fact: `Cannot connect to ${target}${waited}: ${reasonOf(cause)}.`,
+    fact: `Cannot connect to ${describeTarget(url)}${waited}: ${reasonOf(cause)}.`,
     remedy: remedyOf(cause),
     cause,
   });
@@ -161,17 +153,6 @@ function remedyOf(error: unknown): string {
   }
   if (state === "42704") return "Nothing was run. Take the unknown parameter out of the URL.";
   return "Nothing was run. Is the server up, and are host and port right? --connect-timeout sets how long to wait.";
-}
-
-/** Where a URL leads, without its password; undefined where it is none. */
-export function describeTarget(url: string): string | undefined {
-  try {
-    const { username, host, pathname } = new URL(url);
-    const user = username === "" ? "" : ` as ${decodeURIComponent(username)}`;
-    return `${host || "the local socket"}${pathname === "/" ? "" : pathname}${user}`;
-  } catch {
-    return undefined;
-  }
 }
 
 function reasonOf(error: unknown): string {

@@ -1,4 +1,5 @@
 import postgres from "postgres";
+import { driverUrl } from "../pure/url.ts";
 import { cancelOnAbort } from "./cancel.ts";
 import { closeClient, type FirstBounds, Link } from "./link.ts";
 import {
@@ -42,21 +43,23 @@ const NO_ACTIVE_TRANSACTION = "25P01";
  * Connects, and runs the first query, which must change nothing.
  *
  * @throws ServerError where the server refuses (password, database, no slots left),
- * the driver's error where there is no server, TypeError where the URL is none.
+ * the driver's error where there is no server, MigrateError `config` where the URL is none.
  */
 export async function openSession(
   options: SessionOptions,
   firstQuery: string,
 ): Promise<{ readonly session: Session; readonly first: Reply | ServerError }> {
+  const target = driverUrl(options.url);
   const lost = lossOfConnection();
   // Who waits for nothing still has a server that answers.
   const connectTimeoutMs = Math.max(options.connectTimeoutMs, SHORTEST_CONNECT_MS);
   const sockets = createSockets(connectTimeoutMs);
   const dialed = lossOfConnection<Error>();
-  const client = postgres(options.url, {
+  const client = postgres(target.url, {
+    ...target.options,
     // The driver ends a connection only together with the server, which may never answer.
-    socket: (target: DriverTarget) =>
-      sockets.open(target).catch((error: Error) => {
+    socket: (server: DriverTarget) =>
+      sockets.open(server).catch((error: Error) => {
         // With several hosts the driver keeps it to itself.
         dialed.reject(error);
         throw error;

@@ -41,7 +41,7 @@ export function createSockets(timeoutMs: number): Sockets {
       // For TLS, which the driver starts on this socket, to know the name on the certificate.
       Object.assign(socket, { host, port });
       const timer = setTimeout(
-        () => fail(timedOut(host, port)),
+        () => fail(timedOut(target.path || `${host}:${port}`)),
         Math.min(Math.max(timeoutMs, 1), LONGEST_TIMER_MS),
       );
       const fail = (error: Error) => {
@@ -95,6 +95,6 @@ export function createSockets(timeoutMs: number): Sockets {
   };
 }
 
-function timedOut(host: string, port: number): Error {
-  return Object.assign(new Error(`no answer from ${host}:${port}`), { code: "CONNECT_TIMEOUT" });
+function timedOut(place: string): Error {
+  return Object.assign(new Error(`no answer from ${place}`), { code: "CONNECT_TIMEOUT" });
 }

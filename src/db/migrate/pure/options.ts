@@ -4,6 +4,7 @@ import { DRIZZLE_TABLE, type DrizzleTableName } from "./existing-sql.ts";
 import type { RowValues } from "./failure.ts";
 import { LOCK_TIMEOUT_MS } from "./lease-sql.ts";
 import type { LockPatience } from "./lock-patience.ts";
+import { urlProblem } from "./url.ts";
 
 export interface MigratorOptions {
   /** `postgres://user:password@host:5432/database`. */
@@ -124,21 +125,12 @@ function withDefaults<T extends Omit<MigratorOptions, "url">>(options: T) {
   };
 }
 
-/** Never shows the URL itself: it holds a password. */
 function urlProblems(url: unknown): readonly string[] {
-  const expected = "postgres://user:password@host:5432/database";
-  if (typeof url !== "string" || url === "") return [`there is no database URL (${expected})`];
-  let protocol: string;
-  try {
-    protocol = new URL(url).protocol;
-  } catch {
-    return [
-      `the database URL cannot be read: it must look like ${expected}, special characters encoded (@ as %40)`,
-    ];
+  if (typeof url !== "string" || url === "") {
+    return ["there is no database URL (postgres://user:password@host:5432/database)"];
   }
-  return protocol === "postgres:" || protocol === "postgresql:"
-    ? []
-    : [`the database URL starts with ${protocol}// where postgres:// is expected`];
+  const problem = urlProblem(url);
+  return problem === undefined ? [] : [`the database URL ${problem}`];
 }
 
 function schemaProblems(name: string): readonly string[] {

@@ -1,0 +1,136 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { connect, createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, test } from "vitest";
+import { withReaderPool } from "../../src/db/catalog/connection.ts";
+import { DatabaseMigrator } from "../../src/db/migrate/index.ts";
+import { DatabasePool } from "../../src/db/pool.ts";
+import { withScratchServer } from "../../src/db/scratch.ts";
+import { createTestDatabase } from "../../src/db/testing.ts";
+import { createDatabase, type TestDatabase } from "../helpers/database.ts";
+import { type HistoryFolder, historyFolder, THREE } from "../helpers/history.ts";
+
+let database: TestDatabase;
+let folder: HistoryFolder;
+/** Where the server's Unix socket is. */
+let directory: string;
+let closeSocket: () => Promise<void>;
+
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), "tidemark-socket-"));
+  const { hostname, port } = new URL(inject("serverUrl"));
+  // The embedded server has no Unix socket: this is one that leads to it.
+  const server = createServer((client) => {
+    const upstream = connect(Number(port), hostname);
+    client.pipe(upstream).pipe(client);
+    client.on("error", () => upstream.destroy());
+    upstream.on("error", () => client.destroy());
+  });
+  await new Promise<void>((resolve) =>
+    server.listen(join(directory, ".s.PGSQL.5432"), () => resolve()),
+  );
+  closeSocket = () => new Promise((resolve) => server.close(() => resolve()));
+});
+
+afterAll(async () => {
+  await closeSocket?.();
+  await rm(directory, { recursive: true, force: true });
+});
+
+beforeEach(async () => {
+  database = await createDatabase();
+  folder = await historyFolder({
+    ...THREE,
+    "0003_index": "create index concurrently notes_body_idx on notes (body);",
+  });
+});
+
+afterEach(async () => {
+  await folder.remove();
+  await database.drop();
+});
+
+function migrate(url: string, signal?: AbortSignal) {
+  return new DatabaseMigrator({ url, dir: folder.dir, connectTimeoutMs: 600_000 }).migrate({
+    ...(signal && { signal }),
+  });
+}
+
+/** The test's database, through the Unix socket. */
+function socketUrl(): string {
+  const { username, password, pathname } = new URL(database.url);
+  return `postgres://${username}:${password}@${pathname}?host=${directory}`;
+}
+
+const OF_OTHER_TOOLS =
+  "schema=public&pgbouncer=true&connection_limit=1&pool_timeout=20&channel_binding=prefer&uselibpqcompat=true";
+
+describe("a URL that other tools take as well", () => {
+  test("is taken by all that connect: what the server does not know is left out", async () => {
+    const url = `${database.url}?${OF_OTHER_TOOLS}&application_name=shown`;
+    expect(await migrate(url)).toMatchObject({ outcome: "applied", version: "0003_index" });
+    expect(await whatConnects(url)).toEqual(["shown", "shown"]);
+  });
+
+  test("leads to a Unix socket where its host is a directory", async () => {
+    const url = `${socketUrl()}&application_name=shown&sslmode=require`;
+    expect(await migrate(url)).toMatchObject({ outcome: "applied", version: "0003_index" });
+    expect(await whatConnects(url)).toEqual(["shown", "shown"]);
+  });
+
+  test("cancels through the Unix socket too", { timeout: 20_000 }, async () => {
+    await folder.write("0000_create_notes", "select pg_sleep(600)");
+    const controller = new AbortController();
+    const run = migrate(socketUrl(), controller.signal).catch((error: unknown) => error);
+    const isSleeping = async () => {
+      const [row] = await database.sql`select count(*)::int as n from pg_stat_activity
+        where datname = current_database() and wait_event = 'PgSleep'`;
+      return row?.n === 1;
+    };
+    await expect.poll(isSleeping, { timeout: 10_000 }).toBe(true);
+    controller.abort();
+    expect(await run).toMatchObject({ code: "canceled", tag: "0000_create_notes" });
+  });
+});
+
+/** Names that the pool and the reader of catalogs have; scratch and test databases are made and dropped. */
+async function whatConnects(url: string): Promise<readonly unknown[]> {
+  const ask = "select current_setting('application_name') as name";
+  const pool = new DatabasePool({ url });
+  const [own] = await pool.query<{ name: string }>(ask).finally(() => pool.close());
+  const [read] = await withReaderPool(url, async (reader) => {
+    const client = await reader.connect();
+    return (await client.query(ask)).rows;
+  });
+  await withScratchServer({ url, dir: folder.dir }, async ({ createDatabase: create }) => {
+    const scratch = new DatabasePool({ url: (await create()).url });
+    await scratch.query("select 1").finally(() => scratch.close());
+  });
+  const made = await createTestDatabase({ url, dir: folder.dir, seed: "select 1" });
+  await made.drop();
+  return [own?.name, read?.name];
+}
+
+describe("a server that there cannot be is not waited for", () => {
+  const SOON = { timeout: 10_000 };
+
+  test("where nobody knows the host", SOON, async () => {
+    // Longer than a name may be: no name service is asked.
+    await expect(migrate(`postgres://u:geheim@${"h".repeat(64)}/db`)).rejects.toMatchObject({
+      code: "connect",
+      message: expect.stringMatching(
+        /^Cannot connect to h{64}\/db as u: .*ENOTFOUND.*\nNothing was run\. Check the host/,
+      ),
+    });
+  });
+
+  test("where it speaks no TLS, and the URL asks for it", SOON, async () => {
+    await expect(migrate(`${database.url}?sslmode=require`)).rejects.toMatchObject({
+      code: "connect",
+      message: expect.stringMatching(
+        /: the server does not speak TLS, and the URL asks for it\.\nNothing was run\. Turn TLS on/,
+      ),
+    });
+  });
+});
