@@ -175,6 +175,33 @@ describe("a database that is not empty", () => {
   });
 });
 
+describe("a ledger that knows only a first migration that failed", () => {
+  beforeEach(async () => {
+    const broken = await historyFolder({ ...CREDITS, "0000_credits": "select broken;" });
+    onTestFinished(broken.remove);
+    await expect(migrator({ dir: broken.dir }).migrate()).rejects.toMatchObject({
+      code: "migration_failed",
+    });
+  });
+
+  test("does not account for what drizzle's migrator did afterwards", async () => {
+    await migrateByDrizzle({ schema: "drizzle", table: "__drizzle_migrations" });
+    await expect(migrator().migrate()).rejects.toMatchObject({ code: "adopt_required" });
+    expect((await migrator().status()).problems).toMatchObject([{ code: "adopt_required" }]);
+    expect(await database.sql`select sum(amount)::int as sum from credits`).toEqual([{ sum: 100 }]);
+  });
+
+  test("does not account for what somebody made by hand", async () => {
+    await database.sql.unsafe(`${CREDITS["0000_credits"]} ${CREDITS["0001_first"]}`);
+    await expect(migrator().migrate()).rejects.toMatchObject({ code: "not_clean" });
+    expect(await database.sql`select sum(amount)::int as sum from credits`).toEqual([{ sum: 100 }]);
+  });
+
+  test("is no reason to refuse a database that is still empty", async () => {
+    expect(await migrator().migrate()).toMatchObject({ outcome: "applied" });
+  });
+});
+
 test("an empty database is one with extensions, empty schemas, an empty table of drizzle's, and what its platform made", async () => {
   const platform = "supabase_admin";
   await onServer((admin) => admin.unsafe(`create role ${platform}`));
@@ -183,6 +210,8 @@ test("an empty database is one with extensions, empty schemas, an empty table of
   });
   await database.sql.unsafe(`
     create extension citext;
+    create extension dblink;
+    create extension tablefunc;
     create extension hstore schema public;
     create schema billing;
     create schema drizzle;
@@ -200,8 +229,24 @@ test("two projects share a database where the second is told so", async () => {
   const others = await historyFolder({ "0000_others": "create table others (id integer);" });
   onTestFinished(others.remove);
   const second = migrator({ dir: others.dir, ledgerSchema: "others_ledger" });
-  const { code, fact } = await refused(second.migrate());
+  const { code, fact, remedy } = await refused(second.migrate());
   expect(code).toBe("not_clean");
   expect(fact).toContain("table tidemark.runner");
+  expect(remedy).toContain(
+    "There is a ledger in schema tidemark: name it with --ledger-schema tidemark",
+  );
   expect(await second.migrate({ allowExisting: true })).toMatchObject({ outcome: "applied" });
+});
+
+test("a table that looks like drizzle's, and that somebody has locked, is named", {
+  timeout: 20_000,
+}, async () => {
+  await database.sql`create table blobs (id integer, hash text, created_at bigint)`;
+  const holder = await database.sql.reserve();
+  await holder.unsafe("begin; lock table blobs");
+  const error = await refused(migrator().migrate());
+  await holder.unsafe("rollback");
+  holder.release();
+  expect(error.code).toBe("lock_timeout");
+  expect(error.fact).toContain('Somebody holds a lock on "public"."blobs"');
 });

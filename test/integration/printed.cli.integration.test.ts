@@ -104,7 +104,7 @@ insert into notes (id, body) values (3, 'never');`);
         | ^
 
       statement 3 of 4, SQLSTATE 23505
-      detail: notes_pkey of table public.notes; the row's values are left out (--record-row-values shows and records them)
+      detail: notes_pkey of table public.notes; values of rows are left out (--record-row-values shows and records them)
       state: 0002_first_note was rolled back. 2 migrations before it applied.
       Next: correct drizzle/0002_first_note.sql (or the data it met), then run \`tidemark migrate\` again.
       "
@@ -124,7 +124,7 @@ insert into notes (id, body) values (3, 'never');`);
         | ^
 
       statement 3 of 4, SQLSTATE 23505
-      detail: notes_pkey of table public.notes; the row's values are left out (--record-row-values shows and records them)
+      detail: notes_pkey of table public.notes; values of rows are left out (--record-row-values shows and records them)
       state: 0002_first_note was rolled back. 2 migrations before it applied.
       1 pending. The database is at 0001_add_author.
       "
@@ -182,7 +182,7 @@ select outer_one();`);
         | ^
 
       statement 3 of 3, SQLSTATE 23502
-      detail: column body of table public.notes; the row's values are left out (--record-row-values shows and records them)
+      detail: column body of table public.notes; values of rows are left out (--record-row-values shows and records them)
       context: SQL statement "insert into notes (body) values (null)"
                PL/pgSQL function inner_one() line 3 at SQL statement
                SQL statement "SELECT inner_one()"
@@ -235,7 +235,7 @@ create unique index concurrently notes_body_key on notes (body);`);
         | ^
 
       statement 2 of 2, SQLSTATE 23505
-      detail: notes_body_key of table public.notes; the row's values are left out (--record-row-values shows and records them)
+      detail: notes_body_key of table public.notes; values of rows are left out (--record-row-values shows and records them)
       state: Statement 1 of 0002_first_note is committed. CREATE INDEX CONCURRENTLY notes_body_key has left an INVALID index public.notes_body_key: the next run drops it first. The next run goes on at statement 2. 2 migrations before it applied.
       Next: correct drizzle/0002_first_note.sql (or the data it met), then run \`tidemark migrate\` again.
       "

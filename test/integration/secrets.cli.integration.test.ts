@@ -1,4 +1,6 @@
+import { inspect } from "node:util";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { DatabaseMigrator } from "../../src/db/migrate/index.ts";
 import { tidemark } from "../helpers/cli.ts";
 import { createDatabase, type TestDatabase } from "../helpers/database.ts";
 import { type HistoryFolder, historyFolder } from "../helpers/history.ts";
@@ -70,11 +72,39 @@ test("values of rows are left out of a violated constraint's error and record, u
   });
   const text = await printed("migrate");
   expect(text).toContain(
-    "detail: users_email_key of table public.users; the row's values are left out (--record-row-values shows and records them)",
+    "detail: users_email_key of table public.users; values of rows are left out (--record-row-values shows and records them)",
   );
   expect(text + (await recorded())).not.toContain("ada@");
   expect(await printed("migrate", "--record-row-values")).toContain(
     "detail: Key (email)=(ada@example.com) is duplicated.",
   );
   expect(await recorded()).toContain("ada@example.com");
+});
+
+test.each([
+  ["a view's check option", "insert into adults select age - 20 from people"],
+  ["text that is no JSON", "create table parsed as select name::jsonb from people"],
+])("so are those in the detail and context of %s", async (_name, sql) => {
+  folder = await historyFolder({
+    "0000_people": `create table people as select 'hunter2'::text as name, 30 as age;
+      create view adults as select age from people where age > 18 with check option;`,
+    "0001_broken": sql,
+  });
+  const text = await printed("migrate");
+  expect(text).toContain("values of rows are left out");
+  expect(await recorded()).not.toMatch(/detail: (Failing|Token)|JSON data, line/);
+});
+
+test("a notice shows no password, and the error's cause no more than the error", async () => {
+  folder = await historyFolder({
+    "0000_notice": `do $$ begin raise notice 'url %', 'postgres://ada:' || 'hunter2' || '@db'; end $$;`,
+    "0001_twice":
+      "create table t as select 'ada' as name from generate_series(1, 2); create unique index on t (name);",
+  });
+  expect(await printed("migrate")).toContain("postgres://ada:***@db");
+  const error = await new DatabaseMigrator({ url: database.url, dir: folder.dir })
+    .migrate()
+    .catch((thrown: unknown) => thrown);
+  expect(inspect(error)).toContain("23505");
+  expect(inspect(error)).not.toContain("(ada)");
 });

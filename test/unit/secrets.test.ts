@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { beforeAll, describe, expect, test } from "vitest";
 import { loadParser } from "../../src/db/migrate/pure/grammar.ts";
 import { snippet } from "../../src/db/migrate/pure/position.ts";
@@ -54,6 +55,41 @@ describe("what must not be shown is masked:", () => {
       "select set_config('app.url', 'postgres://ada:hunter2@db/x', false)",
       "select set_config('app.url', 'postgres://ada:***@db/x', false)",
     ],
+    [
+      "in another kind of literal",
+      "create role a password U&'hunter2'",
+      "create role a password '***'",
+    ],
+    [
+      "in a quoted part of a connection string",
+      "select dblink('password=''hunter2 and more''')",
+      "select dblink('password=***')",
+    ],
+    [
+      "in a literal with backslashes",
+      "do E'begin create role x password \\'hunter2\\'; end'",
+      "do E'begin create role x password ''***''; end'",
+    ],
+    [
+      "that format puts in",
+      "do $$ begin execute format('create role x password %L', 'hunter2'); end $$",
+      "do $$ begin execute format('create role x password %L', '***'); end $$",
+    ],
+    [
+      "of a setting",
+      "set app.jwt_secret = 'hunter2'; select set_config('app.password', 'hunter2', false)",
+      "set app.jwt_secret = '***'; select set_config('app.password', '***', false)",
+    ],
+    [
+      "in a comment",
+      "-- create role a password 'hunter2'\nselect 1",
+      "-- create role a password '***'\nselect 1",
+    ],
+    [
+      "behind dollars, cut off",
+      "create role a password $$ hunter2",
+      "create role a password '***'",
+    ],
     ["of a text that is cut off", "alter role a password 'hunt", "alter role a password '***'"],
   ])("%s", (_name, sql, expected) => {
     expect(maskSecrets(sql).text).toBe(expected);
@@ -85,5 +121,33 @@ test("a message that repeats a secret of the file does not show it", () => {
   const { secrets } = maskSecrets("create role ada pasword 'hunter2'");
   expect(maskText('syntax error at or near "hunter2"', secrets)).toBe(
     'syntax error at or near "***"',
+  );
+});
+
+test.each([
+  ["hexadecimal digits before a URL's", `${"ab12".repeat(80_000)}://`],
+  ["what nearly is a connection string", "password = ".repeat(30_000)],
+  ["quotes that are not closed", "password '".repeat(30_000)],
+  ["spaces", `password${" ".repeat(300_000)}=`],
+])("300 kB of %s is looked through within a second", (_name, text) => {
+  const start = performance.now();
+  maskText(text, []);
+  maskSecrets(`select '${text.replaceAll("'", "''")}'`);
+  expect(performance.now() - start).toBeLessThan(1_000);
+});
+
+test("whatever the text, nothing is thrown, and places stay within it", () => {
+  const part = fc.constantFrom(
+    ...["password ", "'", "''", "$$", "create role x ", ";", "\n", "--", "/*", "U&'", "E'\\'"],
+    ...["://a:b@", "é", "= ", "%L", "🌊"],
+  );
+  fc.assert(
+    fc.property(fc.array(part, { maxLength: 30 }), fc.nat(), (parts, seed) => {
+      const sql = parts.join("");
+      const { text, offsetOf } = maskSecrets(sql);
+      const offset = seed % (sql.length + 1);
+      expect(offsetOf(offset)).toBeGreaterThanOrEqual(0);
+      expect(offsetOf(offset)).toBeLessThanOrEqual(text.length);
+    }),
   );
 });

@@ -70,8 +70,9 @@ const PLAIN_MIGRATIONS =
  */
 export function plainConfig(text: string): DrizzleConfig | undefined {
   if (text.includes("/*") || (text.match(/\bout\b/g) ?? []).length !== 1) return undefined;
-  // Where something is spread into it, that may set anything.
+  // What is spread into it, or a function of the project's own, may set anything.
   if (text.includes("...")) return undefined;
+  if (/\bexport\s+default\s+(?!defineConfig\b)\w+\s*\(/.test(text)) return undefined;
   const out = PLAIN_OUT.exec(text)?.[2];
   if (out === undefined) return undefined;
   const named = text.match(MIGRATIONS) ?? [];

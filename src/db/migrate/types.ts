@@ -212,6 +212,8 @@ export interface ExistingObjects {
   readonly count: number;
   readonly schemas: readonly string[];
   readonly owners: readonly string[];
+  /** Other schemas that hold a ledger. */
+  readonly ledgers: readonly string[];
   /** The first ten, as `table public.users`. */
   readonly first: readonly string[];
 }

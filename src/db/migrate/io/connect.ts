@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { MigrateError, messageOf } from "../errors.ts";
+import { maskText } from "../pure/secrets.ts";
 import { describeTarget } from "../pure/url.ts";
 import type { Progress } from "../reports.ts";
 import { NoAnswer, SessionLost, TlsRefused } from "./loss.ts";
@@ -78,7 +79,7 @@ export async function connect(
           connectTimeoutMs: connectTimeoutMs - (now - (absentSince ?? now)),
           ...(busyTimeoutMs !== undefined && { answerTimeoutMs: busyTimeoutMs - (now - start) }),
           onNotice: (severity, message) =>
-            options.onProgress({ kind: "notice", severity, message }),
+            options.onProgress({ kind: "notice", severity, message: maskText(message, []) }),
           onFailpoint: options.onFailpoint,
           signal: options.signal,
         },

@@ -1,4 +1,5 @@
 import {
+  causeOf,
   culpritOf,
   recordCanceled,
   recordError,
@@ -141,7 +142,7 @@ async function failureOf(
     recorded,
     code: locks === undefined ? "migration_failed" : "lock_timeout",
     remedy: locks?.remedy ?? remedyOf(step.migration.file, error),
-    cause: error,
+    cause: causeOf(recorded),
     ended: hasEnded(failure),
   });
 }

@@ -1,4 +1,5 @@
 import { MigrateError } from "../errors.ts";
+import { accountsForNothing } from "../pure/existing.ts";
 import {
   countDrizzleRows,
   DRIZZLE_TABLE,
@@ -18,8 +19,8 @@ import type {
   Migration,
   RunnerRow,
 } from "../types.ts";
-import { rowsOf, runnerOf } from "./ledger.ts";
-import { isServerError, type Session } from "./session.ts";
+import { LOCK_NOT_AVAILABLE, rowsOf, runnerOf } from "./ledger.ts";
+import { isServerError, type ServerError, type Session } from "./session.ts";
 
 /** What to look for in a database whose ledger has no migration. */
 export interface ExistingLook {
@@ -56,8 +57,8 @@ export async function readLedgerAfter(
 ): Promise<Ledger> {
   if (runner !== undefined) {
     const { reply } = await session.send("read", readRows(look.schema));
-    const rows = rowsOf(await reply);
-    if (rows.length > 0) return { runner, rows };
+    const ledger = { runner, rows: rowsOf(await reply) };
+    return accountsForNothing(ledger) ? withExisting(session, look, ledger) : ledger;
   }
   return withExisting(session, look, { runner, rows: [] });
 }
@@ -78,7 +79,7 @@ export async function withExisting(
     throw error;
   });
   const now = { runner: runnerOf(answer, look.schema), rows: rowsOf(answer) };
-  return now.rows.length > 0 ? now : { ...ledger, existing };
+  return accountsForNothing(now) ? { ...now, existing } : now;
 }
 
 /**
@@ -117,9 +118,11 @@ async function countRows(
     const known = Number(row?.tidemark_known ?? 0);
     return { schema, table, rows: Number(row?.tidemark_count ?? 0), isOurs: isNamed || known > 0 };
   } catch (error) {
-    if (!isServerError(error) || error.code !== DENIED) throw error;
-    if (allowExisting && !isNamed && !isSame({ schema, table }, DRIZZLE_TABLE)) return undefined;
+    if (!isServerError(error)) throw error;
     const name = `${identifier(schema)}.${identifier(table)}`;
+    if (error.code === LOCK_NOT_AVAILABLE) throw lockedTable(name, error);
+    if (error.code !== DENIED) throw error;
+    if (allowExisting && !isNamed && !isSame({ schema, table }, DRIZZLE_TABLE)) return undefined;
     throw new MigrateError({
       code: "config",
       fact: `Whether drizzle's own migrator was here cannot be seen: ${error.message} (SQLSTATE ${error.code}).`,
@@ -127,6 +130,16 @@ async function countRows(
       cause: error,
     });
   }
+}
+
+function lockedTable(name: string, cause: ServerError): MigrateError {
+  return new MigrateError({
+    code: "lock_timeout",
+    fact: `Somebody holds a lock on ${name}, which looks like the table of drizzle's own migrator (SQLSTATE ${cause.code}).`,
+    remedy:
+      "Nothing was run. pg_locks and pg_stat_activity show who does; end that session and run again.",
+    cause,
+  });
 }
 
 function isSame(a: DrizzleTableName, b: DrizzleTableName): boolean {

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterApplying, MigrateError } from "../errors.ts";
+import { accountsForNothing } from "../pure/existing.ts";
 import { look, readAll } from "../pure/lease-sql.ts";
 import { refuseUnknownTarget } from "../pure/plan-problems.ts";
 import { readRows } from "../pure/read-sql.ts";
@@ -147,7 +148,7 @@ export async function readLedger(request: RunRequest): Promise<Ledger> {
   const { session, first } = await connect(request, readAll(schema));
   try {
     const ledger = ledgerOf(first, schema);
-    if (ledger.rows.length === 0) {
+    if (accountsForNothing(ledger)) {
       return await withExisting(session, existingLook(request, await request.history), ledger);
     }
     const looksStuck = ledger.rows.some((row) => stateOf(row, ledger.runner).kind === "STUCK");

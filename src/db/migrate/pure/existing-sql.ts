@@ -130,6 +130,7 @@ function objects(ledgerSchema: string, besides: string): string {
     and not exists (select from pg_depend d where d.classid = 'pg_class'::regclass and d.objid = c.oid
       and d.refclassid = 'pg_class'::regclass and d.deptype in ('a', 'i') and c.relkind = 'S')
     and not ${isMember("pg_class", "c.oid")}
+    and not (c.relkind = 'c' and ${isMember("pg_type", "c.reltype")})
   union all
   select n.nspname, t.typname, t.typowner, case t.typtype when 'e' then 'enum' when 'd' then 'domain' else 'type' end
   from pg_type t join schemas n on n.oid = t.typnamespace
@@ -149,6 +150,9 @@ select jsonb_build_object(
   'database', current_database(), 'ledgerSchema', ${literal(ledgerSchema)}::text,
   'count', (select count(*) from counted),
   'schemas', (select coalesce(jsonb_agg(distinct c.nspname), '[]') from counted c),
+  'ledgers', (select coalesce(jsonb_agg(l.nspname), '[]') from (
+    select n.nspname from schemas n where n.nspname <> ${literal(ledgerSchema)} and ${LEDGER_RELATIONS.length} = (
+      select count(*) from pg_class c where c.relnamespace = n.oid and c.relname in (${list(LEDGER_RELATIONS)}))) l),
   'owners', (select coalesce(jsonb_agg(distinct c.owner), '[]') from counted c),
   'first', (select coalesce(jsonb_agg(f.label), '[]') from (
     select c.kind || ' ' || quote_ident(c.nspname) || '.' || quote_ident(c.name) as label

@@ -1,8 +1,23 @@
 import { MigrateError } from "../errors.ts";
-import type { Existing, ExistingObjects } from "../types.ts";
+import type { Existing, ExistingObjects, Ledger } from "../types.ts";
 import { plural } from "./text.ts";
 
 const ALLOW = "--allow-existing (at boot: MIGRATE_ALLOW_EXISTING=true)";
+
+/**
+ * Whether a ledger says nothing about what the database holds: no migration is applied, no part of one
+ * is committed, and nobody is at work. A first migration that failed has left nothing behind.
+ */
+export function accountsForNothing({ runner, rows }: Pick<Ledger, "runner" | "rows">): boolean {
+  const isGone = runner === undefined || ["free", "dead", "expired"].includes(runner.liveness);
+  return rows.every(
+    (row) =>
+      row.state !== "DONE" &&
+      row.statementsDone === 0 &&
+      row.underWay === null &&
+      (isGone || row.runId !== runner.runId),
+  );
+}
 
 /**
  * Why a history must not start on a database that is already in use: drizzle's migrator has run
@@ -35,7 +50,8 @@ function adoptRequired(tables: Existing["drizzleTables"]): MigrateError {
 }
 
 function notClean(objects: ExistingObjects): MigrateError {
-  const { database, ledgerSchema, count, schemas, owners, first } = objects;
+  const { database, ledgerSchema, count, schemas, owners, ledgers, first } = objects;
+  const [ledger] = ledgers;
   const more = count > first.length ? `, and ${count - first.length} more` : "";
   return new MigrateError({
     code: "not_clean",
@@ -44,7 +60,11 @@ function notClean(objects: ExistingObjects): MigrateError {
       `It holds ${plural(count, "object")} in ${schemas.length === 1 ? "schema" : "schemas"} ${schemas.join(", ")}, owned by ${owners.join(", ")}: ` +
       `${first.join(", ")}${more}.`,
     remedy:
-      "Nothing was run. Check that the URL leads to the right database. Where `drizzle-kit push`, a dump or another tool " +
+      "Nothing was run. Check that the URL leads to the right database. " +
+      (ledger === undefined
+        ? ""
+        : `There is a ledger in schema ${ledger}: name it with --ledger-schema ${ledger} if it is this history's. `) +
+      "Where `drizzle-kit push`, a dump or another tool " +
       "made these objects, Tidemark cannot take the database over yet: migrate an empty one. " +
       `Where the migrations are meant to run beside them, run again with ${ALLOW}.`,
   });

@@ -1,8 +1,8 @@
 import type { Migration, RecordedError } from "../types.ts";
 import type { Message, Stage } from "./message.ts";
 import type { ParsedStep } from "./parts.ts";
-import { offsetOfCodePoint, placeOf, snippet } from "./position.ts";
-import { maskSecrets, maskText } from "./secrets.ts";
+import { maskAround, offsetOfCodePoint, placeOf, snippet } from "./position.ts";
+import { maskText } from "./secrets.ts";
 import type { Placed } from "./segments.ts";
 import { plural } from "./text.ts";
 
@@ -84,7 +84,8 @@ export function recordError(
   more: readonly string[] = [],
 ): RecordedError {
   const { culprit, stage } = at;
-  const error = shownError(raw, migration.sql, at.rowValues);
+  const { secrets } = maskAround(migration.sql, culprit?.offset ?? 0);
+  const error = withoutSecrets(raw, secrets, at.rowValues);
   const total = statements.length;
   const place = culprit && placeOf(migration.sql, culprit.offset);
   const statement = culprit === undefined ? null : culprit.index + 1;
@@ -117,31 +118,41 @@ export function recordError(
   };
 }
 
-// Integrity constraints: DETAIL holds the key, or the whole row.
-const CONSTRAINT_CLASS = "23";
+// Data exceptions, integrity constraints, a view's check option, what functions raise: DETAIL holds the
+// key, the whole row, or a part of a value.
+const WITH_ROW_VALUES = /^(?:22|23|44|P0)/;
+// Of the context, what names code; the rest names data.
+const CODE_CONTEXT = /^(?:PL\/\w+|SQL) (?:function|statement|expression|assignment)/;
 
-function shownError(
+function withoutSecrets(
   error: ServerErrorFields,
-  sql: string,
+  secrets: readonly string[],
   rowValues: RowValues,
 ): ServerErrorFields {
-  const { secrets } = maskSecrets(sql);
   const shown = (text: string | undefined) => text && maskText(text, secrets);
-  const hasRowValues = error.code.startsWith(CONSTRAINT_CLASS) && rowValues === "left-out";
+  const hasRowValues = WITH_ROW_VALUES.test(error.code) && rowValues === "left-out";
+  const where = hasRowValues
+    ? error.where
+        ?.split("\n")
+        .filter((line) => CODE_CONTEXT.test(line))
+        .join("\n")
+    : error.where;
   return {
     code: error.code,
     message: maskText(error.message, secrets),
     detail: hasRowValues && error.detail ? withoutRowValues(error) : shown(error.detail),
     hint: shown(error.hint),
-    where: shown(error.where),
+    where: shown(where),
   };
 }
 
 function withoutRowValues(error: ServerErrorFields): string {
   const { schema_name, table_name, constraint_name, column_name } = error;
   const table = table_name === undefined ? "" : ` of table ${schema_name}.${table_name}`;
-  const column = column_name === undefined ? "a constraint" : `column ${column_name}`;
-  return `${constraint_name ?? column}${table}; the row's values are left out (--record-row-values shows and records them)`;
+  const column = column_name === undefined ? undefined : `column ${column_name}`;
+  const what = constraint_name ?? column;
+  const subject = what === undefined ? "" : `${what}${table}; `;
+  return `${subject}values of rows are left out (--record-row-values shows and records them)`;
 }
 
 /** The record of a run that was told to stop. */
@@ -165,6 +176,13 @@ export function recordCanceled(
     statements: null,
     text: [`${message}.`, ...more, stateText(migration.tag, aftermath)].join("\n"),
   };
+}
+
+/** The server's error as a `cause` that loggers may print: as it is recorded, without the SQL that was sent. */
+export function causeOf({ sqlState, message, detail, hint, where }: RecordedError): Error {
+  const error = new Error(message);
+  error.name = "PostgresError";
+  return Object.assign(error, { code: sqlState, detail, hint, where });
 }
 
 /** What to do about a server error. */

@@ -11,7 +11,7 @@ import type {
   Tag,
 } from "../types.ts";
 import { headOf, linkAfter } from "./checksum.ts";
-import { existingProblems } from "./existing.ts";
+import { accountsForNothing, existingProblems } from "./existing.ts";
 import { findProblems } from "./plan-problems.ts";
 import { stateOf } from "./state.ts";
 
@@ -92,7 +92,7 @@ export function planRun(history: History, ledger: Ledger, options: PlanOptions =
       pending,
       newestApplied,
       existing:
-        rows.size > 0 || ledger.existing === undefined
+        ledger.existing === undefined || !accountsForNothing(ledger)
           ? []
           : existingProblems(ledger.existing, options),
       allowOutOfOrder: options.allowOutOfOrder ?? false,

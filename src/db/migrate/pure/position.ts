@@ -1,4 +1,4 @@
-import { maskSecrets } from "./secrets.ts";
+import { type Masked, maskSecrets } from "./secrets.ts";
 
 /** A place in a file, as editors count: both from 1, the column in code points. */
 export interface Place {
@@ -39,6 +39,30 @@ export function placeOf(text: string, offset: number): Place {
   };
 }
 
+/** How much of a large file is looked at, on each side of the place that is shown. */
+const WINDOW = 32_768;
+
+/**
+ * Takes the secrets out of the part of a file around a place, which may be shown: a file may hold megabytes of rows. The part starts
+ * behind a statement, as far as that can be told without reading the file.
+ */
+export function maskAround(sql: string, offset: number): Masked {
+  if (sql.length <= 2 * WINDOW) return maskSecrets(sql);
+  const from = offset <= WINDOW ? 0 : sql.lastIndexOf(";\n", offset - WINDOW) + 1;
+  const start = offset - from > 2 * WINDOW ? offset - WINDOW : from;
+  const part = maskSecrets(sql.slice(start, offset + WINDOW));
+  const end = Math.min(sql.length, offset + WINDOW);
+  const moved = part.text.length - (end - start);
+  return {
+    text: sql.slice(0, start) + part.text + sql.slice(end),
+    offsetOf: (at) => {
+      if (at <= start) return at;
+      return at >= end ? at + moved : start + part.offsetOf(at - start);
+    },
+    secrets: part.secrets,
+  };
+}
+
 const WIDEST = 120;
 
 /**
@@ -51,7 +75,7 @@ const WIDEST = 120;
  * ```
  */
 export function snippet(text: string, offset: number): string {
-  const masked = maskSecrets(text);
+  const masked = maskAround(text, offset);
   return snippetOf(masked.text, masked.offsetOf(offset));
 }
 

@@ -13,23 +13,32 @@ interface Span {
   readonly start: number;
   readonly end: number;
   readonly text: string;
+  readonly secrets: readonly string[];
 }
 
 const MASK = "***";
 
 /** Only what may hold a secret is looked at word by word. */
-const MAY_HOLD_SECRETS = /password|connection|mapping|\brole\b|\buser\b|:\/\//i;
+const MAY_HOLD_SECRETS =
+  /password|secret|token|api_?key|connection|mapping|\brole\b|\buser\b|:\/\//i;
+const SECRET_NAME = /password|secret|token|api_?key/i;
 
-// In a URL and in a connection string, wherever they stand.
-const IN_URL = /([a-z][a-z0-9+.-]*:\/\/[^\s:/@'"]*:)([^\s@'"]+)(?=@)/gi;
-const IN_CONNECTION_STRING = /(\bpassword\s*=\s*)('[^']*'|[^\s'"&;]+)/gi;
-// Of a text that the grammar cannot cut.
-const AFTER_PASSWORD = /(\bpassword\s+)(e?'(?:[^']|'')*'?)/gi;
+// In a URL and in a connection string, wherever they stand. All repetitions are bounded: a text of
+// megabytes that nearly matches is read once.
+const IN_URL =
+  /(?<![a-z0-9+.-])([a-z][a-z0-9+.-]{1,20}:\/\/[^\s:/@'"]{0,100}:)([^\s@'"]{1,200})(?=@)/gi;
+const IN_CONNECTION_STRING = /(\bpassword\s{0,9}=\s{0,9})('[^']{0,200}'|[^\s'"&;]{1,200})/gi;
+// Of a text that the grammar cannot cut, and in comments.
+const AFTER_PASSWORD =
+  /(\bpassword\s{1,9})((?:e|u&)?'(?:[^']|''){0,500}'?|\$(\w{0,60})\$[\s\S]{0,500}?(?:\$\3\$|$))/gi;
+/** SQL that is put together from literals, and goes on with a password. */
+const GOES_ON_WITH_PASSWORD = /\bpassword\s{0,9}(?:%[ls]|'?\s{0,9}$)/i;
 
 /**
  * Takes out of SQL what must not be shown or recorded: passwords of roles, connection strings of
- * subscriptions, the options of user mappings, and passwords in connection strings and URLs that stand in
- * literals; also within the bodies of functions and DO blocks.
+ * subscriptions, the options of user mappings, what is assigned to a name like `password`, `secret` or
+ * `token`, and passwords in connection strings and URLs that stand in literals; also within the bodies of
+ * functions and DO blocks. What a body puts together from variables it does not see.
  */
 export function maskSecrets(sql: string): Masked {
   if (!MAY_HOLD_SECRETS.test(sql)) return { text: sql, offsetOf: (offset) => offset, secrets: [] };
@@ -50,7 +59,7 @@ export function maskSecrets(sql: string): Masked {
       }
       return moved;
     },
-    secrets: spans.flatMap(({ start, end }) => secretsOf(sql.slice(start, end))),
+    secrets: spans.flatMap(({ secrets }) => secrets),
   };
 }
 
@@ -58,86 +67,103 @@ export function maskSecrets(sql: string): Masked {
 export function maskText(text: string, secrets: readonly string[]): string {
   // What is quoted in a message the grammar takes for a name.
   let masked = bare(maskSecrets(text).text.replace(AFTER_PASSWORD, `$1'${MASK}'`));
-  for (const secret of secrets) masked = masked.replaceAll(secret, MASK);
+  for (const secret of secrets) {
+    if (secret.length >= SHORTEST_SECRET) masked = masked.replaceAll(secret, MASK);
+  }
   return masked;
 }
 
 // A shorter one would be found in half of the words of a message.
 const SHORTEST_SECRET = 4;
 
-function secretsOf(literal: string): readonly string[] {
-  const inner = /^[a-z]?'(.*)'$/is.exec(literal)?.[1] ?? literal;
-  // A body is not one: what was masked in it is found where it is quoted.
-  return inner.length >= SHORTEST_SECRET && !literal.startsWith("$") ? [inner] : [];
-}
-
 interface Word {
   readonly start: number;
   readonly end: number;
   readonly text: string;
-  readonly isLiteral: boolean;
+  readonly kind: "literal" | "comment" | "word";
 }
 
 /** The words of a statement so far. */
 interface Before {
   readonly first: string | undefined;
   readonly second: string | undefined;
+  /** The last two; literals are not among them. */
   readonly last: string | undefined;
+  readonly lastButOne: string | undefined;
+  readonly literal: string | undefined;
+  readonly goesOn: boolean;
   readonly all: ReadonlySet<string>;
 }
 
+const NOTHING: Omit<Before, "all"> = {
+  first: undefined,
+  second: undefined,
+  last: undefined,
+  lastButOne: undefined,
+  literal: undefined,
+  goesOn: false,
+};
+
 function spansOf(sql: string): readonly Span[] {
   const words = wordsOf(sql);
-  if (words === undefined) return [...regexSpans(sql, AFTER_PASSWORD, "quoted"), ...bareSpans(sql)];
+  if (words === undefined) return looseSpans(sql, 0);
   const spans: Span[] = [];
   let all = new Set<string>();
-  let first: string | undefined;
-  let second: string | undefined;
-  let last: string | undefined;
+  let before = NOTHING;
   for (const word of words) {
-    if (word.text === ";") {
+    const text = word.text.toLowerCase();
+    if (word.kind === "comment") {
+      spans.push(...looseSpans(word.text, word.start));
+    } else if (text === ";") {
       all = new Set();
-      first = undefined;
-      second = undefined;
-      last = undefined;
-      continue;
+      before = NOTHING;
+    } else if (word.kind === "literal") {
+      spans.push(...literalSpans(word, { ...before, all }));
+      const goesOn = before.goesOn || GOES_ON_WITH_PASSWORD.test(word.text.slice(1, -1));
+      before = { ...before, lastButOne: before.last, last: undefined, literal: text, goesOn };
+    } else {
+      before = {
+        ...before,
+        ...(before.first === undefined ? { first: text } : { second: before.second ?? text }),
+        lastButOne: before.last,
+        last: text,
+        ...(text !== "," && { literal: undefined }),
+      };
+      all.add(text);
     }
-    if (word.isLiteral) {
-      spans.push(...literalSpans(word, { first, second, last, all }));
-      last = undefined;
-      continue;
-    }
-    last = word.text.toLowerCase();
-    if (first === undefined) first = last;
-    else second ??= last;
-    all.add(last);
   }
   return spans;
 }
 
 function literalSpans({ start, end, text }: Word, before: Before): readonly Span[] {
-  if (isSecret(before)) {
-    // Lines keep their numbers.
-    const lines = "\n".repeat(text.split("\n").length - 1);
-    return [{ start, end, text: `'${MASK}${lines}'` }];
-  }
   const dollar = /^\$[^$]*\$/.exec(text)?.[0];
   const open = dollar ?? /^[a-z&]*'/i.exec(text)?.[0] ?? "";
   const inner = text.slice(open.length, dollar === undefined ? -1 : -dollar.length);
+  if (isSecret(before)) {
+    return [{ start, end, text: `'${MASK}${linesOf(text)}'`, secrets: [inner] }];
+  }
   if (!MAY_HOLD_SECRETS.test(inner)) return [];
   // SQL within SQL: a body, or a text that is executed.
-  const source = dollar === undefined ? inner.replaceAll("''", "'") : inner;
-  const { text: masked } = maskSecrets(source);
-  const shown = bare(dollar === undefined ? masked.replaceAll("'", "''") : masked);
-  if (shown === inner) return [];
-  return [{ start, end, text: open + shown + (dollar ?? "'") }];
+  const quotes = /^e/i.test(open) ? /''|\\'/g : /''/g;
+  const source = dollar === undefined ? inner.replace(quotes, "'") : inner;
+  const masked = maskSecrets(source);
+  const bared = bare(masked.text);
+  if (bared === source) return [];
+  const shown = dollar === undefined ? bared.replaceAll("'", "''") : bared;
+  return [{ start, end, text: open + shown + (dollar ?? "'"), secrets: masked.secrets }];
 }
 
 /** Whether the literal after these words is one. */
-function isSecret({ first, second, last, all }: Before): boolean {
-  if (last === "password") return true;
+function isSecret({ first, second, last, lastButOne, literal, goesOn, all }: Before): boolean {
+  if (last === "password" || goesOn) return true;
   if (last === "connection" && all.has("subscription")) return true;
   if (all.has("mapping")) return all.has("options");
+  const isAssigned = last === "=" || last === ":=" || last === "to";
+  if (isAssigned && lastButOne !== undefined && SECRET_NAME.test(lastButOne)) return true;
+  // set_config('app.password', …)
+  if (last === "," && literal !== undefined && /(?:password|secret|token|key)'$/.test(literal)) {
+    return true;
+  }
   // Also where the word before it is misspelled.
   return (first === "create" || first === "alter") && ROLE_WORDS.has(second ?? "");
 }
@@ -163,7 +189,7 @@ function wordsOf(sql: string): readonly Word[] | undefined {
       start: at(start),
       end: at(end),
       text,
-      isLiteral: tokenName === "SCONST",
+      kind: kindOf(tokenName, text),
     }));
   } catch {
     // It does not lex, as a text cut in the middle of a literal: what looks like one is taken out.
@@ -171,16 +197,34 @@ function wordsOf(sql: string): readonly Word[] | undefined {
   }
 }
 
-function bareSpans(text: string): readonly Span[] {
-  return [...regexSpans(text, IN_URL, "bare"), ...regexSpans(text, IN_CONNECTION_STRING, "bare")];
+function kindOf(tokenName: string, text: string): Word["kind"] {
+  if (tokenName === "SCONST" || /^(?:u&)?'/i.test(text)) return "literal";
+  return text.startsWith("--") || text.startsWith("/*") ? "comment" : "word";
 }
 
-function regexSpans(text: string, pattern: RegExp, how: "quoted" | "bare"): readonly Span[] {
+function looseSpans(text: string, at: number): readonly Span[] {
+  const spans = [
+    ...regexSpans(text, AFTER_PASSWORD, `'${MASK}'`),
+    ...regexSpans(text, IN_URL, MASK),
+    ...regexSpans(text, IN_CONNECTION_STRING, MASK),
+  ].toSorted((a, b) => a.start - b.start);
+  return spans
+    .filter(({ start }, i) => i === 0 || start >= (spans[i - 1]?.end ?? 0))
+    .map((span) => ({ ...span, start: span.start + at, end: span.end + at }));
+}
+
+function regexSpans(text: string, pattern: RegExp, shown: string): readonly Span[] {
   return [...text.matchAll(pattern)].map(({ index, 1: head = "", 2: secret = "" }) => ({
     start: index + head.length,
     end: index + head.length + secret.length,
-    text: how === "quoted" ? `'${MASK}'` : MASK,
+    text: shown + linesOf(secret),
+    secrets: [secret],
   }));
+}
+
+/** Lines keep their numbers. */
+function linesOf(text: string): string {
+  return "\n".repeat(text.split("\n").length - 1);
 }
 
 function bare(text: string): string {
