@@ -36,6 +36,7 @@ type Command = (url: string, dir: string) => readonly string[];
 const tidemark: Command = (url, dir) => ["dist/cli/main.js", "migrate", "--url", url, "--dir", dir];
 const drizzle: Command = (url, dir) => ["bench/drizzle-migrator.mjs", url, dir];
 
+const PREFIX = `tidemark_bench_${process.pid}_`;
 let databases = 0;
 const server = await openServer(values.url);
 const admin = postgres(server.url, { max: 1, onnotice: () => undefined });
@@ -50,6 +51,10 @@ try {
 } finally {
   await proxy.close();
   await history.remove();
+  // On a server that is not thrown away.
+  for (let n = 1; n <= databases; n += 1) {
+    await admin.unsafe(`drop database if exists ${PREFIX}${n} with (force)`);
+  }
   await admin.end();
   await server.close();
 }
@@ -150,7 +155,7 @@ function run(args: readonly string[]): Promise<number> {
 
 async function freshDatabase(base: string): Promise<string> {
   databases += 1;
-  const name = `bench_${databases}`;
+  const name = `${PREFIX}${databases}`;
   await admin.unsafe(`create database ${name} template template0`);
   const url = new URL(base);
   url.pathname = `/${name}`;
