@@ -213,7 +213,7 @@ describe("a history that does not run on the scratch server", () => {
       "select 1;\nalter table legacy add column author text;",
     );
     await shop.project.list(["0000_create_notes", "0001_add_author"]);
-    await shop.tidemark("migrate");
+    await shop.tidemark("migrate", "--allow-existing");
     expect(await drift()).toMatchInlineSnapshot(`
       "exit code 1
       --- stderr
@@ -234,7 +234,7 @@ describe("a history that does not run on the scratch server", () => {
       end $$`,
     );
     await shop.project.list(["0000_create_notes"]);
-    await shop.tidemark("migrate");
+    await shop.tidemark("migrate", "--allow-existing");
     expect(await drift()).toMatch(
       /extension "vector" is not available \(SQLSTATE 0A000\).*name a server that has it with --scratch-url/s,
     );

@@ -41,7 +41,9 @@ async function migrateAs(role: string, migrations: Readonly<Record<string, strin
   }
   await project.list(Object.keys(migrations));
   const url = urlOfDatabase(database.name, { user: role, password: "pw" });
-  const { code, stderr } = await project.run(["migrate"], { DATABASE_URL: url });
+  const { code, stderr } = await project.run(["migrate", "--allow-existing"], {
+    DATABASE_URL: url,
+  });
   expect({ code, stderr }).toMatchObject({ code: 0 });
 }
 
