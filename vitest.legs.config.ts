@@ -6,6 +6,8 @@ import { defineConfig } from "vitest/config";
  */
 export default defineConfig({
   test: {
+    // Vitest leaves one core to itself; most of these wait.
+    maxWorkers: 2,
     globalSetup: ["test/helpers/global-setup.ts"],
     projects: [
       { extends: true, test: { name: "browser", include: ["test/legs/*.browser.test.ts"] } },
