@@ -1,4 +1,5 @@
 import { MigrateError } from "../errors.ts";
+import type { DrizzleTable, Existing, ExistingObjects } from "../existing-types.ts";
 import { accountsForNothing } from "../pure/existing.ts";
 import {
   countDrizzleRows,
@@ -10,15 +11,7 @@ import { readAll } from "../pure/lease-sql.ts";
 import type { PlanOptions } from "../pure/plan.ts";
 import { identifier } from "../pure/quote.ts";
 import { readRows } from "../pure/read-sql.ts";
-import type {
-  DrizzleTable,
-  Existing,
-  ExistingObjects,
-  History,
-  Ledger,
-  Migration,
-  RunnerRow,
-} from "../types.ts";
+import type { History, Ledger, Migration, RunnerRow } from "../types.ts";
 import { LOCK_NOT_AVAILABLE, rowsOf, runnerOf } from "./ledger.ts";
 import { isServerError, type ServerError, type Session } from "./session.ts";
 

@@ -1,5 +1,6 @@
 import { MigrateError } from "../errors.ts";
-import type { Existing, ExistingObjects, Ledger } from "../types.ts";
+import type { Existing, ExistingObjects } from "../existing-types.ts";
+import type { Ledger } from "../types.ts";
 import { plural } from "./text.ts";
 
 const ALLOW = "--allow-existing (at boot: MIGRATE_ALLOW_EXISTING=true)";
