@@ -35,10 +35,13 @@ afterEach(async () => {
 });
 
 /** After whatever happened: the lease is free, the ledger consistent, and the next run completes it. */
-async function expectToConverge({ url, sql }: Pick<TestDatabase, "url" | "sql">): Promise<void> {
+async function expectToConverge(
+  { url, sql }: Pick<TestDatabase, "url" | "sql">,
+  at?: string,
+): Promise<void> {
   const [ledger] = await sql`select to_regclass('tidemark.runner') is not null as there`;
   if (ledger?.there === true) {
-    expect(await sql`select run_id from tidemark.runner`).toEqual([{ run_id: null }]);
+    expect(await sql`select run_id from tidemark.runner`, at).toEqual([{ run_id: null }]);
     await expectFoldToMatch(url);
   }
   const start = Date.now();
@@ -91,7 +94,7 @@ describe("a run that is told to stop", () => {
       expect(Date.now() - start, at).toBeLessThan(10_000);
       // What comes too late for the last migration finds the run over.
       if (error !== undefined) expect(error, at).toMatchObject({ code: "canceled" });
-      await expectToConverge(victim);
+      await expectToConverge(victim, at);
       await victim.drop();
     };
     const left = [...places];
@@ -101,6 +104,26 @@ describe("a run that is told to stop", () => {
     await Promise.all([work(), work(), work(), work()]);
     // The first look goes out while the driver connects: it has no moment of its own.
     expect(reached.size).toBe(places.length);
+  });
+
+  test("gives the lease back even where the cancel hits the message that does it", async () => {
+    const held = await database.sql.reserve();
+    const controller = new AbortController();
+    const onFailpoint = async ({ phase, message }: Failpoint) => {
+      const at = `${phase} ${message}`;
+      if (at === "before release" && !controller.signal.aborted) {
+        await held.unsafe("begin; select from tidemark.runner for update");
+      }
+      if (at === "sent release") controller.abort();
+      if (at === "before rollback") await held.unsafe("rollback");
+    };
+    const { url } = database;
+    await new DatabaseMigrator({ url, dir: folder.dir }, { onFailpoint }).migrate({
+      signal: controller.signal,
+    });
+    held.release();
+    expect(controller.signal.aborted).toBe(true);
+    await expectToConverge(database);
   });
 
   test("by SIGINT or SIGTERM at any moment ends in time with the signal's exit code", {

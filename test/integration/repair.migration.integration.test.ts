@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { DatabaseMigrator } from "../../src/db/migrate/index.ts";
 import { tidemark } from "../helpers/cli.ts";
 import { createDatabase, type TestDatabase } from "../helpers/database.ts";
+import { eventually } from "../helpers/embedded-folder.ts";
 import { expectSameStory, projectFolder } from "../helpers/event-copy.ts";
 import { type HistoryFolder, historyFolder, THREE } from "../helpers/history.ts";
 import { readLedgerContent, storyOf } from "../helpers/ledger.ts";
@@ -30,6 +31,8 @@ async function killHalfWay() {
   const failpoint = { phase: "before", message: "migration:0001_add_author" } as const;
   const end = await runInProcess({ options: { url: database.url, dir: folder.dir }, failpoint });
   expect(end.signal).toBe("SIGKILL");
+  // The server notices a moment later.
+  await eventually("the runner is seen as gone", async () => (await states()).includes("STUCK 1"));
 }
 
 describe("repair", () => {

@@ -12,7 +12,14 @@ import {
 import { LONGEST_TIMER_MS } from "../pure/options.ts";
 import type { LeaseHolder, Progress } from "../reports.ts";
 import type { Ledger, LedgerRow, RunnerRow } from "../types.ts";
-import { describeOwner, ledgerError, rollBack, rowsOf, runnerOf } from "./ledger.ts";
+import {
+  describeOwner,
+  despiteLateCancel,
+  ledgerError,
+  rollBack,
+  rowsOf,
+  runnerOf,
+} from "./ledger.ts";
 import type { Waiting } from "./request.ts";
 import { isServerError, type Session } from "./session.ts";
 
@@ -151,10 +158,12 @@ export async function release(
     "commit",
     readAll(schema),
   ].join(";\n");
-  const { reply } = await session.send("release", text);
-  const answer = await reply.catch(async (error: unknown) => {
-    if (isServerError(error)) await rollBack(session);
-    throw error;
+  const answer = await despiteLateCancel(async () => {
+    const { reply } = await session.send("release", text);
+    return reply.catch(async (error: unknown) => {
+      if (isServerError(error)) await rollBack(session);
+      throw error;
+    });
   });
   return { runner: runnerOf(answer, schema), rows: rowsOf(answer) };
 }

@@ -142,12 +142,12 @@ export async function rollBack(session: Session): Promise<void> {
 }
 
 /** A cancel that was asked for may hit the message after the one that it was meant for. */
-export async function despiteLateCancel(work: () => Promise<void>): Promise<void> {
+export async function despiteLateCancel<T>(work: () => Promise<T>): Promise<T> {
   try {
-    await work();
+    return await work();
   } catch (error) {
     if (!isServerError(error) || error.code !== QUERY_CANCELED) throw error;
-    await work();
+    return work();
   }
 }
 
