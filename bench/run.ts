@@ -14,7 +14,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import postgres from "postgres";
-import { acquireEmbeddedServer, destroyEmbeddedServer } from "../src/db/embedded.ts";
+import { acquireEmbeddedServer, destroyEmbeddedServer } from "../src/db/embedded/index.ts";
 import { historyFolder } from "../test/helpers/history.ts";
 import { tcpProxy } from "../test/helpers/network.ts";
 import { startPgBouncer } from "../test/helpers/pgbouncer.ts";

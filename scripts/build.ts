@@ -10,7 +10,7 @@ import { promisify } from "node:util";
 import { build } from "esbuild";
 
 /** What `bin` and `exports` of package.json point at. */
-const ENTRIES = ["src/cli/main.ts", "src/db/migrate/index.ts", "src/db/testing.ts"];
+const ENTRIES = ["src/cli/main.ts", "src/db/migrate/index.ts", "src/db/testing/index.ts"];
 
 /** MIT: its licence goes where its code goes. */
 const COMPARER = "node_modules/@supabase/pg-delta";

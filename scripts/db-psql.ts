@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { acquireEmbeddedServer } from "../src/db/embedded.ts";
+import { acquireEmbeddedServer } from "../src/db/embedded/index.ts";
 import { configuredUrl, DEV_DIR, script } from "./dev-server.ts";
 
 await script(async () => {

@@ -1,5 +1,5 @@
 import { createInterface } from "node:readline/promises";
-import { destroyEmbeddedServer } from "../src/db/embedded.ts";
+import { destroyEmbeddedServer } from "../src/db/embedded/index.ts";
 import { configuredUrl, DEV_DIR, script } from "./dev-server.ts";
 
 await script(async () => {

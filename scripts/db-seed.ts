@@ -1,7 +1,7 @@
 import { sql } from "drizzle-orm";
-import { acquireEmbeddedServer } from "../src/db/embedded.ts";
+import { acquireEmbeddedServer } from "../src/db/embedded/index.ts";
 import { DatabaseMigrator } from "../src/db/migrate/index.ts";
-import { DatabasePool } from "../src/db/pool.ts";
+import { DatabasePool } from "../src/db/pool/index.ts";
 import {
   events,
   orgs,

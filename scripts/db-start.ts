@@ -1,4 +1,4 @@
-import { keepEmbeddedServer } from "../src/db/embedded.ts";
+import { keepEmbeddedServer } from "../src/db/embedded/index.ts";
 import { configuredUrl, DEV_DIR, script } from "./dev-server.ts";
 
 await script(async () => {

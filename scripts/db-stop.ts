@@ -1,4 +1,4 @@
-import { stopEmbeddedServer } from "../src/db/embedded.ts";
+import { stopEmbeddedServer } from "../src/db/embedded/index.ts";
 import { DEV_DIR, script } from "./dev-server.ts";
 
 await script(async () => {

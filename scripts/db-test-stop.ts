@@ -1,4 +1,4 @@
-import { destroyEmbeddedServer, findEmbeddedServer } from "../src/db/embedded.ts";
+import { destroyEmbeddedServer, findEmbeddedServer } from "../src/db/embedded/index.ts";
 import { PROJECT, script, TEST_DIR } from "./dev-server.ts";
 import { removeContainer } from "./test-container.ts";
 

@@ -19,7 +19,7 @@ async function main(): Promise<number> {
         const release = async () => undefined;
         return { url: databaseUrl, migrationUrl: migrationDatabaseUrl ?? databaseUrl, release };
       }
-      const { acquireEmbeddedServer } = await import("./db/embedded.ts");
+      const { acquireEmbeddedServer } = await import("./db/embedded/index.ts");
       const server = await acquireEmbeddedServer({
         dir: resolve(".tidemark"),
         onProgress: (line) => log.info(line),

@@ -19,7 +19,7 @@ export const PROTECTIONS: readonly Protection[] = [
   {
     name: "fence",
     without: "the fence lets every run through",
-    file: "pure/ledger-functions.ts",
+    file: "db/migrate/ledger/functions.ts",
     from: "where id = 1 and run_id = p_run and token = p_token and (p_step is null or step = p_step);",
     to: "where id = 1;",
     test: "herd.migration",
@@ -28,7 +28,7 @@ export const PROTECTIONS: readonly Protection[] = [
   {
     name: "fence, step",
     without: "a message does not prove that the one before it was committed",
-    file: "pure/ledger-functions.ts",
+    file: "db/migrate/ledger/functions.ts",
     from: " and (p_step is null or step = p_step);",
     to: ";",
     test: "errors.migration",
@@ -37,7 +37,7 @@ export const PROTECTIONS: readonly Protection[] = [
   {
     name: "two-step judging",
     without: "the lease is judged by the statement that was planned before the lock",
-    file: "pure/lease-sql.ts",
+    file: "db/migrate/lease/sql.ts",
     from: "    and current_setting('tidemark.locked') = '1'\n    and (r.run_id is null",
     to: "    and (true or r.run_id is null",
     test: "herd.migration",
@@ -46,7 +46,7 @@ export const PROTECTIONS: readonly Protection[] = [
   {
     name: "direct",
     without: "a backend that is not seen is dead, also behind a pooler",
-    file: "pure/lease-sql.ts",
+    file: "db/migrate/lease/sql.ts",
     from: 'return "r.direct and (a.pid is null',
     to: 'return "(a.pid is null',
     test: "lease.migration",
@@ -55,7 +55,7 @@ export const PROTECTIONS: readonly Protection[] = [
   {
     name: "unknown is not dead",
     without: "a backend whose start is hidden is another one",
-    file: "pure/lease-sql.ts",
+    file: "db/migrate/lease/sql.ts",
     from: "or a.backend_start <> r.backend_start)",
     to: "or a.backend_start is distinct from r.backend_start)",
     test: "herd.migration",
@@ -64,7 +64,7 @@ export const PROTECTIONS: readonly Protection[] = [
   {
     name: "silence before an expired lease is taken",
     without: "an expired lease is taken at once",
-    file: "io/lease.ts",
+    file: "db/migrate/lease/wait.ts",
     from: "const SILENCE_MS = 2_000;",
     to: "const SILENCE_MS = 0;",
     test: "lease.migration",
@@ -73,7 +73,7 @@ export const PROTECTIONS: readonly Protection[] = [
   {
     name: "waiters do not retry what failed",
     without: "whoever waited tries the broken migration again",
-    file: "io/apply.ts",
+    file: "db/migrate/calls/apply.ts",
     from: 'if (step === undefined || row?.state !== "FAILED" || row.error === null) return;',
     to: "if (Date.now() > 0) return;",
     test: "herd.migration",
@@ -82,7 +82,7 @@ export const PROTECTIONS: readonly Protection[] = [
   {
     name: "bootstrap looks again under its lock",
     without: "each that found no ledger creates one",
-    file: "pure/ledger-sql.ts",
+    file: "db/migrate/ledger/schema.ts",
     from: "  if pg_catalog.to_regclass(",
     to: "  if true or null = pg_catalog.to_regclass(",
     test: "herd.migration",
@@ -91,7 +91,7 @@ export const PROTECTIONS: readonly Protection[] = [
   {
     name: "session dead for good",
     without: "a lost session goes on with the driver's next connection",
-    file: "io/link.ts",
+    file: "db/connection/link.ts",
     from: "if (dead !== undefined) throw dead;",
     to: "",
     test: "crash.migration",
@@ -100,7 +100,7 @@ export const PROTECTIONS: readonly Protection[] = [
   {
     name: "every reply races the loss",
     without: "a reply that never comes is waited for",
-    file: "io/link.ts",
+    file: "db/connection/link.ts",
     from: "const reply = this.#lost.race(running).then(",
     to: "const reply = running.then(",
     test: "abort.migration",
@@ -109,7 +109,7 @@ export const PROTECTIONS: readonly Protection[] = [
   {
     name: "checksum of applied files",
     without: "an applied file that was edited goes unnoticed",
-    file: "pure/plan-problems.ts",
+    file: "db/migrate/plan/problems.ts",
     from: 'if (row?.state !== "DONE" || row.checksum === checksum) return [];',
     to: "if (row !== undefined || row === undefined) return [];",
     test: "errors.migration",
@@ -118,7 +118,7 @@ export const PROTECTIONS: readonly Protection[] = [
   {
     name: "prefix hash",
     without: "the committed part of an unfinished file may be edited",
-    file: "pure/refusals.ts",
+    file: "db/migrate/sql/refuse.ts",
     from: "if (statements.length >= resumeAt && now === prefix) return;",
     to: "if (now !== prefix || now === prefix) return;",
     test: "segments.migration",
@@ -127,7 +127,7 @@ export const PROTECTIONS: readonly Protection[] = [
   {
     name: "state before: DROP INDEX",
     without: "whatever index has the name now is dropped",
-    file: "pure/outside-judge.ts",
+    file: "db/migrate/execute/outside/judge.ts",
     from: "if (before.found === null || before.found.oid === now.found.oid) return RUN;",
     to: "if (before !== undefined) return RUN;",
     test: "interrupted.migration",
@@ -136,7 +136,7 @@ export const PROTECTIONS: readonly Protection[] = [
   {
     name: "state before: REINDEX",
     without: "an INVALID index that was there before is dropped too",
-    file: "pure/outside-judge.ts",
+    file: "db/migrate/execute/outside/judge.ts",
     from: ".filter(({ oid }) => !known.has(oid))",
     to: ".filter(({ oid }) => oid > 0 || known.has(oid))",
     test: "interrupted.migration",
@@ -145,7 +145,7 @@ export const PROTECTIONS: readonly Protection[] = [
   {
     name: "state before: CREATE INDEX",
     without: "a build that was interrupted is run without a look",
-    file: "pure/outside-judge.ts",
+    file: "db/migrate/execute/outside/judge.ts",
     from: 'if (!found.valid) return { kind: "run", clear: [dropOf(found.name)] };',
     to: "if (!found.valid) return RUN;",
     test: "interrupted.migration",
@@ -154,7 +154,7 @@ export const PROTECTIONS: readonly Protection[] = [
   {
     name: "INVALID is a failure",
     without: "the server is believed",
-    file: "pure/outside-judge.ts",
+    file: "db/migrate/execute/outside/judge.ts",
     from: "  if (!found.valid) {\n    const since",
     to: "  if (found.valid && !found.valid) {\n    const since",
     test: "outside-failures.migration",
@@ -163,7 +163,7 @@ export const PROTECTIONS: readonly Protection[] = [
   {
     name: "another definition is a failure",
     without: "IF NOT EXISTS over another index is fine",
-    file: "pure/outside-judge.ts",
+    file: "db/migrate/execute/outside/judge.ts",
     from: "if (found.definition === wanted) return undefined;",
     to: "if (found.oid > 0) return undefined;",
     test: "outside-failures.migration",
@@ -172,7 +172,7 @@ export const PROTECTIONS: readonly Protection[] = [
   {
     name: "in doubt is asked",
     without: "what nobody can judge is run again",
-    file: "pure/outside-judge.ts",
+    file: "db/migrate/execute/outside/judge.ts",
     from: 'if (action.kind === "opaque") {\n    return {\n      kind: "unknown",',
     to: 'if (action.kind === "opaque") {\n    if (before.kind !== now.kind || before) return RUN;\n    return {\n      kind: "unknown",',
     test: "outside-failures.migration",
@@ -181,7 +181,7 @@ export const PROTECTIONS: readonly Protection[] = [
   {
     name: "zombies",
     without: "a statement that still runs does not keep the lease",
-    file: "pure/lease-sql.ts",
+    file: "db/migrate/lease/sql.ts",
     from: "(q.state = 'active' and q.query like '/* tidemark ' || r.run_id || ' %')",
     to: "false",
     test: "interrupted.migration",
@@ -190,7 +190,7 @@ export const PROTECTIONS: readonly Protection[] = [
   {
     name: "heartbeat",
     without: "nothing renews the lease beside a long build",
-    file: "io/heartbeat.ts",
+    file: "db/migrate/lease/heartbeat.ts",
     from: "    timer = setTimeout(() => void beat(), LEASE_RENEW_MS);",
     to: "    timer = setTimeout(() => undefined, LEASE_RENEW_MS); void beat;",
     test: "frozen.migration",
@@ -199,7 +199,7 @@ export const PROTECTIONS: readonly Protection[] = [
   {
     name: "idle session ended",
     without: "a frozen runner's session waits for its statement",
-    file: "pure/outside-message.ts",
+    file: "db/migrate/execute/outside/message.ts",
     from: "export const MOST_IDLE_MS = 2 * LEASE_RENEW_MS;",
     to: "export const MOST_IDLE_MS = 0 * LEASE_RENEW_MS;",
     test: "frozen.migration",
@@ -208,7 +208,7 @@ export const PROTECTIONS: readonly Protection[] = [
   {
     name: "lock_timeout",
     without: "a migration waits for its locks for ever",
-    file: "pure/lease-sql.ts",
+    file: "db/connection/begin.ts",
     from: "set local lock_timeout to $",
     to: "set local lock_timeout to 0; select $",
     test: "locks.migration",
@@ -217,7 +217,7 @@ export const PROTECTIONS: readonly Protection[] = [
   {
     name: "no lock_timeout for concurrent builds",
     without: "they have the others'",
-    file: "pure/outside-message.ts",
+    file: "db/migrate/execute/outside/message.ts",
     from: "return concurrent ? 0 : lockTimeoutMs;",
     to: "return concurrent ? 50 : lockTimeoutMs;",
     test: "outside-failures.migration",
@@ -226,7 +226,7 @@ export const PROTECTIONS: readonly Protection[] = [
   {
     name: "border behind an enum value",
     without: "ALTER TYPE … ADD VALUE shares its transaction",
-    file: "pure/segments.ts",
+    file: "db/migrate/sql/segments.ts",
     from: 'return "AlterEnumStmt" in tree && tree.AlterEnumStmt.oldVal === undefined;',
     to: 'return "AlterEnumStmt" in tree && tree.AlterEnumStmt.oldVal === "";',
     test: "segments.migration",
@@ -235,7 +235,7 @@ export const PROTECTIONS: readonly Protection[] = [
   {
     name: "settings in later segments",
     without: "what a file has set ends with its segment",
-    file: "pure/segments.ts",
+    file: "db/migrate/sql/segments.ts",
     from: "    if (isNone) return tracker.now;",
     to: "    if (isNone || !isNone) return tracker.now;",
     test: "segments.migration",
@@ -244,7 +244,7 @@ export const PROTECTIONS: readonly Protection[] = [
   {
     name: "hygiene: role",
     without: "SET ROLE is left to the record and to the next file",
-    file: "pure/message.ts",
+    file: "db/migrate/execute/transaction.ts",
     from: '  "reset session authorization",\n  "reset role",\n',
     to: "",
     test: "migration.integration",
@@ -253,7 +253,7 @@ export const PROTECTIONS: readonly Protection[] = [
   {
     name: "hygiene: settings",
     without: "SET is left to the record and to the next file",
-    file: "pure/message.ts",
+    file: "db/migrate/execute/transaction.ts",
     from: '  "reset all",\n',
     to: "",
     test: "hostile.migration",
@@ -262,7 +262,7 @@ export const PROTECTIONS: readonly Protection[] = [
   {
     name: "hygiene: temporary objects",
     without: "temporary tables are left to the next file",
-    file: "pure/message.ts",
+    file: "db/migrate/execute/transaction.ts",
     from: '  "discard temp",\n',
     to: "",
     test: "migration.integration",
@@ -271,7 +271,7 @@ export const PROTECTIONS: readonly Protection[] = [
   {
     name: "hygiene: pinned search_path",
     without: "the ledger's functions look where the role looks",
-    file: "pure/ledger-functions.ts",
+    file: "db/migrate/ledger/functions.ts",
     from: 'const SAFE = "set search_path = pg_catalog, pg_temp";',
     to: 'const SAFE = "";',
     test: "hostile.migration",
@@ -280,7 +280,7 @@ export const PROTECTIONS: readonly Protection[] = [
   {
     name: "deferred constraints",
     without: "they are checked at COMMIT, behind the record",
-    file: "pure/message.ts",
+    file: "db/migrate/execute/transaction.ts",
     from: '    "set constraints all immediate",\n    ...leaveNothingBehind',
     to: "    ...leaveNothingBehind",
     test: "errors.migration",
@@ -289,7 +289,7 @@ export const PROTECTIONS: readonly Protection[] = [
   {
     name: "explicit modes",
     without: "transactions have the role's default modes",
-    file: "pure/message.ts",
+    file: "db/migrate/execute/transaction.ts",
     from: 'const BEGIN = "begin isolation level read committed read write";',
     to: 'const BEGIN = "begin";',
     test: "attacked-lease.migration",
@@ -298,7 +298,7 @@ export const PROTECTIONS: readonly Protection[] = [
   {
     name: "statement_timeout",
     without: "transactions have the role's",
-    file: "pure/lease-sql.ts",
+    file: "db/connection/begin.ts",
     from: '    "set local statement_timeout to 0",\n',
     to: "",
     test: "attacked-lease.migration",
@@ -307,7 +307,7 @@ export const PROTECTIONS: readonly Protection[] = [
   {
     name: "all is parsed before anything runs",
     without: "a file that is refused is met in its turn",
-    file: "pure/parse-steps.ts",
+    file: "db/migrate/sql/parse-steps.ts",
     from: "      refuseUnsupported(migration, statements);\n",
     to: "",
     test: "errors.migration",
@@ -316,7 +316,7 @@ export const PROTECTIONS: readonly Protection[] = [
   {
     name: "out of order is refused",
     without: "a late-merged older file is applied in silence",
-    file: "pure/plan-problems.ts",
+    file: "db/migrate/plan/problems.ts",
     from: "...(found.allowOutOfOrder ? [] : outOfOrder(",
     to: "...(found.allowOutOfOrder || found ? [] : outOfOrder(",
     test: "errors.migration",
@@ -325,7 +325,7 @@ export const PROTECTIONS: readonly Protection[] = [
   {
     name: "cancel until it is drained",
     without: "a cancel that comes between two messages is lost",
-    file: "io/cancel.ts",
+    file: "db/connection/cancel.ts",
     from: "    timer = setTimeout(() => watched.size > 0 && ask(), CANCEL_AGAIN_MS);\n",
     to: "",
     test: "abort.migration",

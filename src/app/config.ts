@@ -180,6 +180,7 @@ function configError(problems: readonly string[]): MigrateError {
   return new MigrateError({
     code: "config",
     fact: `The environment cannot be used:${problems.map((problem) => `\n  ${problem}`).join("")}`,
-    remedy: "Nothing was started. Correct these variables (or the file .env) and start again.",
+    outcome: "nothing-started",
+    remedy: "Correct these variables (or the file .env) and start again.",
   });
 }

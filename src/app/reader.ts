@@ -6,7 +6,7 @@ import {
   MigrateError,
   type StatusReport,
 } from "../db/migrate/index.ts";
-import type { DatabasePool } from "../db/pool.ts";
+import type { DatabasePool } from "../db/pool/index.ts";
 import type { BootState } from "./boot.ts";
 import { shared } from "./shared.ts";
 

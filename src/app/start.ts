@@ -5,7 +5,7 @@ import {
   EXIT_PENDING,
   type Progress,
 } from "../db/migrate/index.ts";
-import { DatabasePool } from "../db/pool.ts";
+import { DatabasePool } from "../db/pool/index.ts";
 import { type BootState, bringUpToDate } from "./boot.ts";
 import type { AppConfig } from "./config.ts";
 import { openListeners } from "./listeners.ts";

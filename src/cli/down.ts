@@ -1,4 +1,4 @@
-import { writeDownFiles } from "../db/down.ts";
+import { writeDownFiles } from "../db/down/index.ts";
 import { MigrateError } from "../db/migrate/index.ts";
 import { reporting } from "./support/command.ts";
 import { downLine } from "./support/down-line.ts";
@@ -37,7 +37,8 @@ function refuseNoChoice(tags: readonly string[], { missing }: DownFlags): void {
     fact: missing
       ? `Both tags (${tags.join(", ")}) and --missing are given.`
       : "No migration is named.",
+    outcome: "nothing-written",
     remedy:
-      "Nothing was written. Name migrations (`tidemark down 0003_add_orgs`), or give --missing for all that have no down file.",
+      "Name migrations (`tidemark down 0003_add_orgs`), or give --missing for all that have no down file.",
   });
 }

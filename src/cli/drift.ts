@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import type { DriftReport } from "../db/drift.ts";
+import type { DriftReport } from "../db/drift/index.ts";
 import { EXIT_CODES } from "../db/migrate/index.ts";
 import { withDatabase } from "./support/command.ts";
 import type { Output } from "./support/output.ts";
@@ -14,7 +14,7 @@ export interface DriftFlags extends CommonFlags {
 /** `tidemark drift`: the database against what its applied migrations make; exits 4 where it differs. */
 export function runDrift(flags: DriftFlags): Promise<number> {
   return withDatabase(flags, async ({ output, url, migrator, signal, next }) => {
-    const { findDrift } = await import("../db/drift.ts");
+    const { findDrift } = await import("../db/drift/index.ts");
     const steps = await showSteps(output);
     let report: DriftReport;
     try {
@@ -74,7 +74,7 @@ async function reportText(report: DriftReport, { colors }: Output): Promise<stri
   if (length === 0) {
     return `No drift${leftOut}: the database is ${applied === 0 ? "empty" : made}.`;
   }
-  const { expectedAndFound } = await import("../db/catalog.ts");
+  const { expectedAndFound } = await import("../db/catalog/index.ts");
   const blocks = differences.map((difference) => {
     const { kind, name } = difference;
     const { expected = "nothing", found = "nothing" } = expectedAndFound(difference);

@@ -1,4 +1,4 @@
-import { type DerivedDown, deriveDraftDown, type Untried } from "../db/down.ts";
+import { type DerivedDown, deriveDraftDown, type Untried } from "../db/down/index.ts";
 import {
   type Assumption,
   assumptionText,
@@ -13,7 +13,7 @@ import {
   renamesFor,
   renameText,
   unansweredError,
-} from "../db/kit.ts";
+} from "../db/kit/index.ts";
 import { downFileOf, errorJson, MigrateError } from "../db/migrate/index.ts";
 import { errorText, reporting } from "./support/command.ts";
 import { downLine } from "./support/down-line.ts";
@@ -138,7 +138,8 @@ function readRenames(flags: GenerateFlags) {
   throw new MigrateError({
     code: "usage",
     fact: `${problems.join(";\n")}.`,
-    remedy: "Nothing was run. A name with dots or signs is quoted as in SQL: '\"odd.table\".x=y'.",
+    outcome: "nothing-run",
+    remedy: "A name with dots or signs is quoted as in SQL: '\"odd.table\".x=y'.",
   });
 }
 

@@ -36,6 +36,7 @@ function oneAnswer(): MigrateError {
   return new MigrateError({
     code: "usage",
     fact: "Whether the statement was done is for you to say: either --done or --retry.",
-    remedy: "Nothing was written. `tidemark status` names the statement.",
+    outcome: "nothing-written",
+    remedy: "`tidemark status` names the statement.",
   });
 }

@@ -1,5 +1,10 @@
 import { EXIT_CODES, MigrateError } from "../db/migrate/index.ts";
-import { type CheckResult, type Finding, type VerifyReport, verifyProject } from "../db/verify.ts";
+import {
+  type CheckResult,
+  type Finding,
+  type VerifyReport,
+  verifyProject,
+} from "../db/verify/index.ts";
 import { annotation } from "./support/annotation.ts";
 import { reporting } from "./support/command.ts";
 import type { Output } from "./support/output.ts";
@@ -58,7 +63,7 @@ function refuseUnknownFormat(format = "text"): void {
   throw new MigrateError({
     code: "usage",
     fact: `--format is ${JSON.stringify(format)}, where ${FORMATS.join(" or ")} is expected.`,
-    remedy: "Nothing was looked at. --json prints one JSON object.",
+    remedy: "--json prints one JSON object.",
   });
 }
 

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import postgres from "postgres";
 import { inject } from "vitest";
-import { createTestDatabase } from "../../src/db/testing.ts";
+import { createTestDatabase } from "../../src/db/testing/index.ts";
 import { expectFoldToMatch } from "./ledger.ts";
 
 export interface TestDatabase {

@@ -9,7 +9,7 @@ import {
   acquireEmbeddedServer,
   type EmbeddedServer,
   EmbeddedServerError,
-} from "../../src/db/embedded.ts";
+} from "../../src/db/embedded/index.ts";
 
 const options = JSON.parse(process.argv[2] ?? "{}");
 let server: EmbeddedServer | undefined;

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import type { EmbeddedOptions } from "../../src/db/embedded.ts";
+import type { EmbeddedOptions } from "../../src/db/embedded/index.ts";
 
 /** A separate OS process that uses an embedded server. */
 export interface EmbeddedUser {

@@ -4,7 +4,7 @@ import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { promisify } from "node:util";
 import type { TestProject } from "vitest/node";
-import { createTestDatabase, dropTestTemplates } from "../../src/db/testing.ts";
+import { createTestDatabase, dropTestTemplates } from "../../src/db/testing/index.ts";
 import { startTestServer } from "./test-server.ts";
 
 declare module "vitest" {

@@ -1,10 +1,10 @@
 import type { Sql } from "postgres";
 import { expect } from "vitest";
-import { eventRowsOf, rowsOf } from "../../src/db/migrate/io/ledger.ts";
-import { openSession } from "../../src/db/migrate/io/session.ts";
-import { foldEvents } from "../../src/db/migrate/pure/fold.ts";
-import { bootstrapLedger } from "../../src/db/migrate/pure/ledger-sql.ts";
-import { readEvents, readRows } from "../../src/db/migrate/pure/read-sql.ts";
+import { openSession } from "../../src/db/connection/session.ts";
+import { foldEvents } from "../../src/db/migrate/ledger/fold.ts";
+import { readEvents, readRows } from "../../src/db/migrate/ledger/read.ts";
+import { eventRowsOf, rowsOf } from "../../src/db/migrate/ledger/replies.ts";
+import { bootstrapLedger } from "../../src/db/migrate/ledger/schema.ts";
 import type { LedgerEvent, LedgerRow } from "../../src/db/migrate/types.ts";
 
 export interface LedgerContent {

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, expect, vi } from "vitest";
-import { DatabasePool, type PoolOptions, type Transaction } from "../../src/db/pool.ts";
+import { DatabasePool, type PoolOptions, type Transaction } from "../../src/db/pool/index.ts";
 import { createDatabase } from "./database.ts";
 
 export interface PoolFixture {

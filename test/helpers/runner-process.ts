@@ -1,13 +1,13 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { inject, onTestFinished } from "vitest";
+import type { Failpoint } from "../../src/db/connection/session.ts";
 import type {
   MigrateOptions,
   MigrateReport,
   MigratorOptions,
   Progress,
 } from "../../src/db/migrate/index.ts";
-import type { Failpoint } from "../../src/db/migrate/io/session.ts";
 
 export interface RunnerTask {
   readonly options: MigratorOptions;

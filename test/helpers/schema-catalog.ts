@@ -1,4 +1,4 @@
-import type { DatabasePool } from "../../src/db/pool.ts";
+import type { DatabasePool } from "../../src/db/pool/index.ts";
 
 // The two schemas of the app, as the catalog has them. Not the ledger's, which is the engine's.
 const APP_SCHEMAS = ["eventstore", "projections"];

@@ -1,4 +1,4 @@
-import type { DatabasePool } from "../../src/db/pool.ts";
+import type { DatabasePool } from "../../src/db/pool/index.ts";
 
 /**
  * What a projection asks: the next page of an instance, up to the barrier. The page is cut before

@@ -1,4 +1,4 @@
-import type { DatabasePool, Transaction } from "../../src/db/pool.ts";
+import type { DatabasePool, Transaction } from "../../src/db/pool/index.ts";
 
 /** Values by the names of the columns. */
 export type Row = Readonly<Record<string, unknown>>;

@@ -7,7 +7,7 @@ import {
   destroyEmbeddedServer,
   keepEmbeddedServer,
   stopEmbeddedServer,
-} from "../../src/db/embedded.ts";
+} from "../../src/db/embedded/index.ts";
 
 const run = promisify(execFile);
 

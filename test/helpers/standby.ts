@@ -6,7 +6,7 @@ import {
   acquireEmbeddedServer,
   destroyEmbeddedServer,
   type EmbeddedServer,
-} from "../../src/db/embedded.ts";
+} from "../../src/db/embedded/index.ts";
 import { eventually } from "./embedded-folder.ts";
 
 export interface Replication {

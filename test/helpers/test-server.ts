@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { acquireEmbeddedServer, destroyEmbeddedServer } from "../../src/db/embedded.ts";
+import { acquireEmbeddedServer, destroyEmbeddedServer } from "../../src/db/embedded/index.ts";
 import { EMBEDDED_TEST_SERVER } from "../../src/db/testing/server.ts";
 
 export interface TestServer {

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { inject } from "vitest";
-import type { TestDatabaseOptions } from "../../src/db/testing.ts";
+import type { TestDatabaseOptions } from "../../src/db/testing/index.ts";
 
 export interface Created {
   readonly url: string;
@@ -22,7 +22,7 @@ export async function startTestProcess(
   options: { readonly cwd?: string; readonly env?: Readonly<Record<string, string>> } = {},
 ): Promise<TestProcess> {
   const script = fileURLToPath(new URL("testing-child.mjs", import.meta.url));
-  const module = pathToFileURL(join(inject("build"), "db/testing.js")).href;
+  const module = pathToFileURL(join(inject("build"), "db/testing/index.js")).href;
   const { PATH = "", HOME = "" } = process.env;
   const child = fork(script, [module], {
     env: { PATH, HOME, ...options.env },

@@ -1,7 +1,7 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { inject } from "vitest";
-import type { CheckResult, VerifyReport } from "../../src/db/verify.ts";
+import type { CheckResult, VerifyReport } from "../../src/db/verify/index.ts";
 import type { CliResult } from "./cli.ts";
 import { createKitProject, type KitProject } from "./kit-project.ts";
 

@@ -8,7 +8,7 @@ import {
   describeDifference,
   planCatalog,
   readCatalog,
-} from "../../src/db/catalog.ts";
+} from "../../src/db/catalog/index.ts";
 import { PLANTS } from "../helpers/catalog-plants.ts";
 import { TWINS } from "../helpers/catalog-twins.ts";
 import { createDatabase, onServer, type TestDatabase, urlOfDatabase } from "../helpers/database.ts";

@@ -5,9 +5,9 @@ import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, test } from "vitest";
 import { withReaderPool } from "../../src/db/catalog/connection.ts";
 import { DatabaseMigrator } from "../../src/db/migrate/index.ts";
-import { DatabasePool } from "../../src/db/pool.ts";
-import { withScratchServer } from "../../src/db/scratch.ts";
-import { createTestDatabase } from "../../src/db/testing.ts";
+import { DatabasePool } from "../../src/db/pool/index.ts";
+import { withScratchServer } from "../../src/db/scratch/index.ts";
+import { createTestDatabase } from "../../src/db/testing/index.ts";
 import { createDatabase, type TestDatabase } from "../helpers/database.ts";
 import { type HistoryFolder, historyFolder, THREE } from "../helpers/history.ts";
 

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { SessionLost } from "../../src/db/connection/loss.ts";
+import { type Failpoint, openSession } from "../../src/db/connection/session.ts";
 import { DatabaseMigrator } from "../../src/db/migrate/index.ts";
-import { SessionLost } from "../../src/db/migrate/io/loss.ts";
-import { type Failpoint, openSession } from "../../src/db/migrate/io/session.ts";
 import { createDatabase, onServer, type TestDatabase } from "../helpers/database.ts";
 import { countingHistory, type HistoryFolder, historyFolder, THREE } from "../helpers/history.ts";
 import { expectFoldToMatch } from "../helpers/ledger.ts";

@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
-import { type Difference, describeDifference } from "../../src/db/catalog.ts";
+import { type Difference, describeDifference } from "../../src/db/catalog/index.ts";
 import { PLANTS } from "../helpers/catalog-plants.ts";
 import { createDatabase, onServer, type TestDatabase } from "../helpers/database.ts";
 import { countingHistory } from "../helpers/history.ts";

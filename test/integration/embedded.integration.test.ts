@@ -19,7 +19,6 @@ import postgres from "postgres";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Binaries, binariesAt, locateBinaries } from "../../src/db/embedded/binaries.ts";
 import { copyTree } from "../../src/db/embedded/copy-tree.ts";
-import { makeReachable } from "../../src/db/embedded/reachable.ts";
 import {
   acquireEmbeddedServer,
   destroyEmbeddedServer,
@@ -28,7 +27,8 @@ import {
   findEmbeddedServer,
   keepEmbeddedServer,
   stopEmbeddedServer,
-} from "../../src/db/embedded.ts";
+} from "../../src/db/embedded/index.ts";
+import { makeReachable } from "../../src/db/embedded/reachable.ts";
 import {
   copyCheckout,
   deadPid,

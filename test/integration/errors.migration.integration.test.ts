@@ -1,10 +1,10 @@
 import { appendFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { SessionLost } from "../../src/db/connection/loss.ts";
+import type { Failpoint } from "../../src/db/connection/session.ts";
 import { DatabaseMigrator, MigrateError } from "../../src/db/migrate/index.ts";
-import { runnerOf } from "../../src/db/migrate/io/ledger.ts";
-import { SessionLost } from "../../src/db/migrate/io/loss.ts";
-import type { Failpoint } from "../../src/db/migrate/io/session.ts";
+import { runnerOf } from "../../src/db/migrate/ledger/replies.ts";
 import { createDatabase, type TestDatabase, urlOfDatabase } from "../helpers/database.ts";
 import { type HistoryFolder, historyFolder, THREE } from "../helpers/history.ts";
 import { createEmptyLedger, expectFoldToMatch } from "../helpers/ledger.ts";

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { DatabasePool } from "../../src/db/pool.ts";
+import { DatabasePool } from "../../src/db/pool/index.ts";
 import { events } from "../../src/db/schema/index.ts";
 import { createDatabase } from "../helpers/database.ts";
 import { explain, POLL_QUERY, seedEvents } from "../helpers/schema-plans.ts";

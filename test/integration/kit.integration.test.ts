@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
-import { draftMigration, exportSchema } from "../../src/db/kit.ts";
+import { draftMigration, exportSchema } from "../../src/db/kit/index.ts";
 import { createKitProject } from "../helpers/kit-project.ts";
 
 const ONE = `export const users = pgTable("users", { id: serial().primaryKey(), fullName: text() });`;

@@ -1,7 +1,7 @@
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { expect, onTestFinished, test } from "vitest";
-import { openSession } from "../../src/db/migrate/io/session.ts";
+import { openSession } from "../../src/db/connection/session.ts";
 import { createDatabase } from "../helpers/database.ts";
 
 const MOST_MB = 5;

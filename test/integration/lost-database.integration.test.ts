@@ -1,7 +1,7 @@
 import { describe, expect, onTestFinished, test, vi } from "vitest";
+import type { DatabasePool } from "../../src/db/pool/index.ts";
 import { createSession, type Session } from "../../src/db/pool/session.ts";
 import { resolveTargets } from "../../src/db/pool/target.ts";
-import type { DatabasePool } from "../../src/db/pool.ts";
 import { tcpProxy } from "../helpers/network.ts";
 import { ownPid, TESTED, usePools, write } from "../helpers/pool-fixture.ts";
 import { started, startProxy } from "../helpers/pool-network.ts";

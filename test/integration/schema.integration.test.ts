@@ -1,6 +1,6 @@
 import { is, SQL } from "drizzle-orm";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { DatabasePool, type Transaction } from "../../src/db/pool.ts";
+import { DatabasePool, type Transaction } from "../../src/db/pool/index.ts";
 import { createDatabase } from "../helpers/database.ts";
 import { breakingRows } from "../helpers/schema-breaking-rows.ts";
 import {

@@ -3,7 +3,7 @@ import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { applyFile, withScratchServer } from "../../src/db/scratch.ts";
+import { applyFile, withScratchServer } from "../../src/db/scratch/index.ts";
 import { createDatabase, onServer, type TestDatabase } from "../helpers/database.ts";
 
 let dir: string;

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, inject, onTestFinished, test, vi } from "vitest";
 import { removeContainer, startContainer } from "../../scripts/test-container.ts";
-import { acquireEmbeddedServer } from "../../src/db/embedded.ts";
+import { acquireEmbeddedServer } from "../../src/db/embedded/index.ts";
 import { engineOf, fakeDocker, PULL_FAILS } from "../helpers/fake-docker.ts";
 
 let project: string;

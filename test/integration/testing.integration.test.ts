@@ -6,6 +6,7 @@ import { join } from "node:path";
 import postgres from "postgres";
 import { describe, expect, inject, onTestFinished, test } from "vitest";
 import { DatabaseMigrator } from "../../src/db/migrate/index.ts";
+import { createTestDatabase, type TestDatabaseOptions } from "../../src/db/testing/index.ts";
 import {
   formatMark,
   newDraftName,
@@ -14,7 +15,6 @@ import {
   templateKey,
   templateName,
 } from "../../src/db/testing/marks.ts";
-import { createTestDatabase, type TestDatabaseOptions } from "../../src/db/testing.ts";
 import { onServer, urlOfDatabase } from "../helpers/database.ts";
 import { eventually, queryOne } from "../helpers/embedded-folder.ts";
 import { type HistoryFolder, historyFolder } from "../helpers/history.ts";

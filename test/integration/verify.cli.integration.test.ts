@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, inject, onTestFinished, test } from "vitest";
 import { loadHistory } from "../../src/db/migrate/index.ts";
+import { withScratchServer } from "../../src/db/scratch/index.ts";
 import { withReplay } from "../../src/db/scratch/replay.ts";
-import { withScratchServer } from "../../src/db/scratch.ts";
+import type { CheckResult } from "../../src/db/verify/index.ts";
 import { checkReplay, checkRerun } from "../../src/db/verify/replay-checks.ts";
-import type { CheckResult } from "../../src/db/verify.ts";
 import { historyFolder } from "../helpers/history.ts";
 import { screen } from "../helpers/screen.ts";
 import {

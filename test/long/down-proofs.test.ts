@@ -1,9 +1,9 @@
 import { randomBytes } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
-import { type DerivedDown, deriveDown } from "../../src/db/down.ts";
+import { type DerivedDown, deriveDown } from "../../src/db/down/index.ts";
 import { loadHistory } from "../../src/db/migrate/index.ts";
+import { withScratchServer } from "../../src/db/scratch/index.ts";
 import { withReplay } from "../../src/db/scratch/replay.ts";
-import { withScratchServer } from "../../src/db/scratch.ts";
 import { onServer } from "../helpers/database.ts";
 import { type HistoryFolder, historyFolder } from "../helpers/history.ts";
 

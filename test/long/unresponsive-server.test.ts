@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import postgres from "postgres";
 import { beforeAll, describe, expect, type TestContext, test } from "vitest";
-import { acquireEmbeddedServer, destroyEmbeddedServer } from "../../src/db/embedded.ts";
+import { acquireEmbeddedServer, destroyEmbeddedServer } from "../../src/db/embedded/index.ts";
 import { replaceDatabase } from "../../src/db/migrate/index.ts";
 import { startApp } from "../helpers/app-process.ts";
 import { type RunningCli, startTidemark } from "../helpers/cli.ts";

@@ -1,7 +1,7 @@
 import { buildFactBase } from "@supabase/pg-delta/core";
 import { expect, test } from "vitest";
+import { type Difference, describeDifference } from "../../src/db/catalog/index.ts";
 import { readWarnings } from "../../src/db/catalog/warnings.ts";
-import { type Difference, describeDifference } from "../../src/db/catalog.ts";
 
 const view = { kind: "view", name: "shop.adults", within: ["shop"] };
 

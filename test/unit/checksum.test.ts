@@ -6,7 +6,7 @@ import {
   isChecksum,
   linkAfter,
   prefixOf,
-} from "../../src/db/migrate/pure/checksum.ts";
+} from "../../src/db/migrate/history/checksum.ts";
 
 describe("the checksum of a file", () => {
   const text = "create table t (\n  id integer\n);\n";

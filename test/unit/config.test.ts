@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { colorsFor } from "../../src/cli/support/colors.ts";
 import { plainConfig } from "../../src/cli/support/drizzle-config.ts";
 import { parseConfig } from "../../src/config.ts";
-import { resolveOptions } from "../../src/db/migrate/pure/options.ts";
+import { resolveOptions } from "../../src/db/migrate/calls/options.ts";
 
 const URL_A = "postgres://ada:pw@db:5432/shop";
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { Difference } from "../../src/db/catalog.ts";
+import type { Difference } from "../../src/db/catalog/index.ts";
 import { appliedSet } from "../../src/db/drift/applied.ts";
 import { ignoreDifferences, parseIgnorePatterns } from "../../src/db/drift/ignore.ts";
 import {
@@ -10,7 +10,7 @@ import {
   type MigrationState,
   type StatusReport,
 } from "../../src/db/migrate/index.ts";
-import { serverWideIn } from "../../src/db/scratch.ts";
+import { serverWideIn } from "../../src/db/scratch/index.ts";
 
 const DIFFERENCES: readonly Difference[] = [
   object("schema", "audit", []),
@@ -211,7 +211,7 @@ describe("what is applied", () => {
       "drizzle's migrator has filled the database",
       statusOf({ kind: "PENDING", statementsDone: 0 }, { problems: [problem("adopt_required")] }),
       "adopt_required",
-      /Nothing was compared: which of the files were applied, no ledger says/,
+      /Nothing was compared\. No ledger says which of the files were applied/,
     ],
     [
       "an applied file was edited",
@@ -232,7 +232,12 @@ describe("what is applied", () => {
   });
 
   function problem(code: MigrateErrorCode): MigrateError {
-    return new MigrateError({ code, fact: "It is so.", remedy: "Nothing was run. Do this." });
+    return new MigrateError({
+      code,
+      fact: "It is so.",
+      outcome: "nothing-run",
+      remedy: "Do this.",
+    });
   }
 });
 

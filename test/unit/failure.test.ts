@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
-import { culpritOf } from "../../src/db/migrate/pure/failure.ts";
-import { type Message, type Stage, stageOf } from "../../src/db/migrate/pure/message.ts";
-import { codePoints } from "../../src/db/migrate/pure/position.ts";
-import { parseStatements } from "../../src/db/migrate/pure/statements.ts";
+import { codePoints } from "../../src/db/base/place.ts";
+import { culpritOf } from "../../src/db/migrate/execute/failure.ts";
+import { type Message, type Stage, stageOf } from "../../src/db/migrate/execute/transaction.ts";
+import { parseStatements } from "../../src/db/migrate/sql/statements.ts";
 
 const FILE = "-- 🌊\nselect '🌊';\nselect nope;\n";
 

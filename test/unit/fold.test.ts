@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { checksumOf } from "../../src/db/migrate/pure/checksum.ts";
-import { foldEvents } from "../../src/db/migrate/pure/fold.ts";
+import { checksumOf } from "../../src/db/migrate/history/checksum.ts";
+import { foldEvents } from "../../src/db/migrate/ledger/fold.ts";
 import type { EventPayload, EventType, LedgerEvent } from "../../src/db/migrate/types.ts";
 
 let id = 0;

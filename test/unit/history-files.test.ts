@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
-import { checksumOf, EMPTY_HEAD, linkAfter } from "../../src/db/migrate/pure/checksum.ts";
-import { parseJournal } from "../../src/db/migrate/pure/journal.ts";
-import { checkSumFile, formatSumFile } from "../../src/db/migrate/pure/sum-file.ts";
+import { checksumOf, EMPTY_HEAD, linkAfter } from "../../src/db/migrate/history/checksum.ts";
+import { parseJournal } from "../../src/db/migrate/history/journal.ts";
+import { checkSumFile, formatSumFile } from "../../src/db/migrate/history/sum-file.ts";
 import type { History } from "../../src/db/migrate/types.ts";
 
 const journal = (...entries: readonly unknown[]) => JSON.stringify({ version: "7", entries });

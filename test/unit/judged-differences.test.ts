@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { Difference } from "../../src/db/catalog.ts";
+import type { Difference } from "../../src/db/catalog/index.ts";
 import { withoutVersions } from "../../src/db/drift/versions.ts";
 import { judge } from "../../src/db/verify/expressible.ts";
 

@@ -1,7 +1,12 @@
 import { describe, expect, test } from "vitest";
-import { checksumOf, EMPTY_HEAD, headOf, linkAfter } from "../../src/db/migrate/pure/checksum.ts";
-import { planRun, versionOf } from "../../src/db/migrate/pure/plan.ts";
-import { refuseUnknownTarget } from "../../src/db/migrate/pure/plan-problems.ts";
+import {
+  checksumOf,
+  EMPTY_HEAD,
+  headOf,
+  linkAfter,
+} from "../../src/db/migrate/history/checksum.ts";
+import { planRun, versionOf } from "../../src/db/migrate/plan/plan.ts";
+import { refuseUnknownTarget } from "../../src/db/migrate/plan/problems.ts";
 import type {
   History,
   Ledger,

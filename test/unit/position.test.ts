@@ -1,10 +1,6 @@
 import { describe, expect, test } from "vitest";
-import {
-  codePoints,
-  offsetOfCodePoint,
-  placeOf,
-  snippet,
-} from "../../src/db/migrate/pure/position.ts";
+import { codePoints, offsetOfCodePoint, placeOf } from "../../src/db/base/place.ts";
+import { snippet } from "../../src/db/migrate/sql/snippet.ts";
 
 describe("places in a text", () => {
   test.each([

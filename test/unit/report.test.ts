@@ -3,8 +3,9 @@ import { describe, expect, test } from "vitest";
 import { colorsFor } from "../../src/cli/support/colors.ts";
 import { describe as describeProgress } from "../../src/cli/support/progress.ts";
 import { statusTable } from "../../src/cli/support/table.ts";
+import { duration } from "../../src/db/base/text.ts";
+import { errorJson, migrationJson } from "../../src/db/migrate/calls/report.ts";
 import { EXIT_CODES, MigrateError } from "../../src/db/migrate/errors.ts";
-import { duration, errorJson, migrationJson } from "../../src/db/migrate/pure/report.ts";
 import type { MigrationStatus, Owner, RecordedError } from "../../src/db/migrate/types.ts";
 import { TOOL_VERSION } from "../../src/db/migrate/version.ts";
 
@@ -149,6 +150,7 @@ test("an error's JSON carries code, exit code, remedy and what was applied", () 
       code: "migration_failed",
       exitCode: 1,
       fact: "It broke.",
+      outcome: null,
       remedy: "Mend it.",
       tag: "b",
       applied: ["a"],

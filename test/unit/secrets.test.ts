@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { beforeAll, describe, expect, test } from "vitest";
-import { loadParser } from "../../src/db/migrate/pure/grammar.ts";
-import { snippet } from "../../src/db/migrate/pure/position.ts";
-import { maskSecrets, maskText } from "../../src/db/migrate/pure/secrets.ts";
+import { loadParser } from "../../src/db/migrate/sql/grammar.ts";
+import { maskSecrets, maskText } from "../../src/db/migrate/sql/secrets.ts";
+import { snippet } from "../../src/db/migrate/sql/snippet.ts";
 
 beforeAll(async () => {
   await loadParser();

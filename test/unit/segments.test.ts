@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { asksForNoTransaction, segmentsOf } from "../../src/db/migrate/pure/segments.ts";
-import { parseStatements } from "../../src/db/migrate/pure/statements.ts";
+import { asksForNoTransaction, segmentsOf } from "../../src/db/migrate/sql/segments.ts";
+import { parseStatements } from "../../src/db/migrate/sql/statements.ts";
 
 async function cut(sql: string, resumeAt = 0) {
   const statements = await parseStatements(sql, "f.sql");

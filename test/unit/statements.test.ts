@@ -1,8 +1,7 @@
 import fc from "fast-check";
 import { parse } from "libpg-query";
 import { describe, expect, test } from "vitest";
-import { parseTogether } from "../../src/db/migrate/pure/parse-together.ts";
-import { parseStatements } from "../../src/db/migrate/pure/statements.ts";
+import { parseStatements } from "../../src/db/migrate/sql/statements.ts";
 
 const textsOf = async (sql: string) =>
   (await parseStatements(sql, "f.sql")).map(({ text }) => text);
@@ -130,42 +129,6 @@ describe("whatever way statements are joined", () => {
       ),
       { numRuns: 300 },
     );
-  });
-});
-
-describe("many files parsed by one call", () => {
-  const file = fc.constantFrom(
-    "",
-    "-- nothing",
-    "select 1",
-    "select 1;\n",
-    "  select '🌊'; -- ö\nselect 'ß' -- end",
-    "select 1 /* closed */;select 2\n\n",
-    "do $$ begin; end $$;",
-    "select E'\\'';\r\nselect 2;",
-  );
-
-  test("are cut as each is alone", async () => {
-    await fc.assert(
-      fc.asyncProperty(fc.array(file, { maxLength: 8 }), async (files) => {
-        const alone = await Promise.all(files.map((sql) => parseStatements(sql, "f.sql")));
-        const shape = (list: readonly { text: string; offset: number }[]) =>
-          list.map(({ text, offset }) => ({ text, offset }));
-        expect((await parseTogether(files))?.map(shape)).toEqual(alone.map(shape));
-      }),
-      { numRuns: 200 },
-    );
-  });
-
-  test.each([
-    ["a comment left open and closed by the next", ["select 1; /* open", "closed */ select 2"]],
-    ["a literal left open and closed by the next", ["select 'open", "closed'; select 2"]],
-    ["a dollar quote left open and closed by the next", ["select $$open", "closed$$"]],
-    ["a statement that goes on in the next", ["create table t (id integer", "); select 1"]],
-    ["what does not parse", ["select 1", "selct 2"]],
-    ["a NUL byte", ["select 1", "select 2\0"]],
-  ])("are left to be parsed alone where there is %s", async (_name, files) => {
-    expect(await parseTogether(files)).toBeUndefined();
   });
 });
 

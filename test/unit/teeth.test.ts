@@ -10,7 +10,7 @@ const TESTS = readdirSync(join(ROOT, "test"), { recursive: true, encoding: "utf8
 
 describe("each protection that `npm run teeth` takes away", () => {
   test.each(PROTECTIONS)("is there once: $name", ({ file, from, to }) => {
-    const whole = readFileSync(join(ROOT, "src/db/migrate", file), "utf8");
+    const whole = readFileSync(join(ROOT, "src", file), "utf8");
     expect(whole.split(from)).toHaveLength(2);
     expect(whole.replace(from, () => to)).not.toBe(whole);
   });

@@ -6,8 +6,8 @@ import {
   driverUrl,
   replaceDatabase,
   urlProblem,
-} from "../../src/db/migrate/pure/url.ts";
-import { DatabasePool } from "../../src/db/pool.ts";
+} from "../../src/db/base/address.ts";
+import { DatabasePool } from "../../src/db/pool/index.ts";
 
 describe("a database URL", () => {
   test.each([

@@ -1,5 +1,5 @@
 import { relative, resolve } from "node:path";
-import type { Finding } from "../../db/verify.ts";
+import type { Finding } from "../../db/verify/index.ts";
 
 /**
  * A finding as a workflow command of GitHub Actions, which shows it at its line of the pull request.

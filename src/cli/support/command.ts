@@ -1,4 +1,5 @@
 import { existsSync } from "node:fs";
+import { adviceOf } from "../../db/base/problem.ts";
 import { DatabaseMigrator, errorJson, MigrateError } from "../../db/migrate/index.ts";
 import { createOutput, type Output } from "./output.ts";
 import {
@@ -94,7 +95,7 @@ export async function reporting(
 }
 
 export function errorText(error: MigrateError, { errorColors }: Output): string {
-  return `${errorColors.red(`error (${error.code})`)} ${error.fact}\n${errorColors.bold(error.remedy)}`;
+  return `${errorColors.red(`error (${error.code})`)} ${error.fact}\n${errorColors.bold(adviceOf(error))}`;
 }
 
 async function withServer(
@@ -104,7 +105,7 @@ async function withServer(
 ): Promise<number> {
   if (target.kind === "url") return work(target.url);
   // Loaded by those who use it alone.
-  const { acquireEmbeddedServer } = await import("../../db/embedded.ts");
+  const { acquireEmbeddedServer } = await import("../../db/embedded/index.ts");
   const server = await acquireEmbeddedServer({
     dir: target.dir,
     onProgress: (line) => output.note(output.errorColors.dim(line)),

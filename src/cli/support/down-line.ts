@@ -1,4 +1,4 @@
-import type { WrittenDown } from "../../db/down.ts";
+import type { WrittenDown } from "../../db/down/index.ts";
 import type { Output } from "./output.ts";
 
 /** What was written, and what is known of it, as a line for people. */

@@ -26,8 +26,9 @@ export function requireDrizzleConfig(cwd: string, named: string | undefined): st
       file === undefined
         ? `There is no drizzle configuration in ${cwd}.`
         : `There is no drizzle configuration ${file}.`,
+    outcome: "nothing-run",
     remedy:
-      "Nothing was run. Write drizzle.config.ts, with `dialect`, `schema` and `out`, or name another with --config.",
+      "Write drizzle.config.ts, with `dialect`, `schema` and `out`, or name another with --config.",
   });
 }
 
@@ -52,7 +53,8 @@ export async function readDrizzleConfig(file: string): Promise<DrizzleConfig> {
     throw new MigrateError({
       code: "config",
       fact: `${file} cannot be read: ${firstLine(cause)}`,
-      remedy: "Nothing was run. Correct it, or name the migrations folder with --dir.",
+      outcome: "nothing-run",
+      remedy: "Correct it, or name the migrations folder with --dir.",
       cause,
     });
   }

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import type { ScratchOptions } from "../../db/scratch.ts";
+import type { ScratchOptions } from "../../db/scratch/index.ts";
 import type { Output } from "./output.ts";
 import type { CommonFlags } from "./settings.ts";
 

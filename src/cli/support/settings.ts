@@ -173,8 +173,9 @@ function embeddedTarget(flags: CommonFlags, { production }: Config): Target | Mi
     fact: flags.embedded
       ? "No database URL is set, and no embedded server is started where NODE_ENV is production."
       : "No database URL is set (--url, MIGRATION_DATABASE_URL or DATABASE_URL).",
+    outcome: "nothing-run",
     remedy:
-      "Nothing was run. Set DATABASE_URL (or MIGRATION_DATABASE_URL), or give --url postgres://user:password@host:5432/database; " +
+      "Set DATABASE_URL (or MIGRATION_DATABASE_URL), or give --url postgres://user:password@host:5432/database; " +
       "--embedded uses a development server of this folder's own.",
   });
 }

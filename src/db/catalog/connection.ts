@@ -50,8 +50,9 @@ async function connect(url: string): Promise<Session> {
     if (!(cause instanceof DatabaseError)) throw cause;
     throw new CatalogError({
       code: cause.code === "config" ? "config" : "connect",
-      fact: cause.message,
-      remedy: "Nothing was read.",
+      fact: cause.fact,
+      outcome: "nothing-read",
+      remedy: cause.remedy,
       cause,
     });
   }
@@ -62,7 +63,8 @@ function readError(cause: unknown): unknown {
     return new CatalogError({
       code: "unreadable",
       fact: `The catalog could not be read to its end: ${cause.message}`,
-      remedy: "Nothing was compared. Try again.",
+      outcome: "nothing-compared",
+      remedy: "Try again.",
       cause,
     });
   }
@@ -70,7 +72,8 @@ function readError(cause: unknown): unknown {
   return new CatalogError({
     code: "unreadable",
     fact: `The server refused to show its catalog: ${cause.message} (SQLSTATE ${cause.code}).`,
-    remedy: "Nothing was compared. PostgreSQL 14 to 18 can be read, by any role that may connect.",
+    outcome: "nothing-compared",
+    remedy: "PostgreSQL 14 to 18 can be read, by any role that may connect.",
     cause,
   });
 }

@@ -1,3 +1,5 @@
+import { Problem } from "../base/problem.ts";
+
 export type CatalogErrorCode =
   /** The URL cannot be parsed. */
   | "config"
@@ -8,26 +10,7 @@ export type CatalogErrorCode =
   /** No statements lead from one catalog to the other. */
   | "not_plannable";
 
-export interface CatalogErrorParts {
-  readonly code: CatalogErrorCode;
-  /** What is so, with the values. */
-  readonly fact: string;
-  /** What to do about it. */
-  readonly remedy: string;
-  readonly cause?: unknown;
-}
-
-/** Two catalogs cannot be compared. The message is the fact, the values, the remedy; match on `code`. */
-export class CatalogError extends Error {
+/** Two catalogs cannot be compared. Match on `code`. */
+export class CatalogError extends Problem<CatalogErrorCode> {
   override readonly name = "CatalogError";
-  readonly code: CatalogErrorCode;
-  readonly fact: string;
-  readonly remedy: string;
-
-  constructor(parts: CatalogErrorParts) {
-    super(`${parts.fact}\n${parts.remedy}`, { cause: parts.cause });
-    this.code = parts.code;
-    this.fact = parts.fact;
-    this.remedy = parts.remedy;
-  }
 }

@@ -4,7 +4,7 @@ import {
   type Difference,
   describeDifference,
   planCatalog,
-} from "../catalog.ts";
+} from "../catalog/index.ts";
 import type { Replay } from "../scratch/replay.ts";
 import { dropsOfOld, emptyReturns, lossesOf } from "./loss.ts";
 import { portable } from "./portable.ts";

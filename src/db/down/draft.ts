@@ -1,8 +1,8 @@
-import { CatalogError } from "../catalog.ts";
+import { CatalogError } from "../catalog/index.ts";
 import { checksumOf, loadHistory, MigrateError, type Migration } from "../migrate/index.ts";
 import { failureText } from "../scratch/failure-text.ts";
+import { type ScratchOptions, withScratchServer } from "../scratch/index.ts";
 import { withReplay } from "../scratch/replay.ts";
-import { type ScratchOptions, withScratchServer } from "../scratch.ts";
 import { type DerivedDown, deriveDown } from "./derive.ts";
 import { type Drafted, isOwnError, refusedDraft } from "./refused.ts";
 

@@ -1,4 +1,4 @@
-import { type Catalog, compareCatalogs, type Difference } from "../catalog.ts";
+import { type Catalog, compareCatalogs, type Difference } from "../catalog/index.ts";
 import { MigrateError } from "../migrate/index.ts";
 import type { AppliedFile } from "../scratch/apply-file.ts";
 import type { Replay } from "../scratch/replay.ts";

@@ -11,8 +11,8 @@ import {
   type WrittenSum,
   writeSumFile,
 } from "../migrate/index.ts";
+import { type ScratchOptions, withScratchServer } from "../scratch/index.ts";
 import { withReplay } from "../scratch/replay.ts";
-import { type ScratchOptions, withScratchServer } from "../scratch.ts";
 import { type DerivedDown, deriveDown } from "./derive.ts";
 import { isAsWritten } from "./text.ts";
 
@@ -102,7 +102,8 @@ function chosen(
     throw new MigrateError({
       code: "usage",
       fact: `There is no migration ${unknown.join(", ")} in ${dir}.`,
-      remedy: `Nothing was written. The newest is ${migrations.at(-1)?.tag ?? "none"}; \`tidemark status\` lists the tags.`,
+      outcome: "nothing-written",
+      remedy: `The newest is ${migrations.at(-1)?.tag ?? "none"}; \`tidemark status\` lists the tags.`,
     });
   }
   const isChosen = (tag: Tag) => (tags === "missing" ? !there.has(tag) : tags.includes(tag));
@@ -122,7 +123,7 @@ function refusePersons(
   throw new MigrateError({
     code: "usage",
     fact: `${files.join(", ")} in ${basename(history.dir)} ${files.length === 1 ? "was" : "were"} written or edited by hand.`,
-    remedy:
-      "Nothing was written. `tidemark verify` proves them as they are; --force replaces them.",
+    outcome: "nothing-written",
+    remedy: "`tidemark verify` proves them as they are; --force replaces them.",
   });
 }

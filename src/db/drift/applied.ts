@@ -3,6 +3,7 @@ import {
   type MigrationStatus,
   type StatusReport,
   type Tag,
+  withParts,
 } from "../migrate/index.ts";
 
 /** What a database is to be compared with. */
@@ -44,23 +45,15 @@ export function appliedSet(status: StatusReport): AppliedSet {
 function refuse(problem: MigrateError): void {
   switch (problem.code) {
     case "adopt_required":
-      throw new MigrateError({
-        code: problem.code,
-        fact: problem.fact,
+      throw withParts(problem, {
+        outcome: "nothing-compared",
         remedy:
-          "Nothing was compared: which of the files were applied, no ledger says. " +
-          "Tidemark cannot take such a database over yet.",
-        cause: problem,
+          "No ledger says which of the files were applied. " +
+          "Tidemark cannot take over such a database yet.",
       });
     case "checksum_mismatch":
     case "missing_file":
-      throw new MigrateError({
-        code: problem.code,
-        fact: problem.fact,
-        remedy: problem.remedy.replace(/^Nothing was run\b/, "Nothing was compared"),
-        cause: problem,
-        ...(problem.tag !== undefined && { tag: problem.tag }),
-      });
+      throw withParts(problem, { outcome: "nothing-compared" });
     default:
     // Forbids a run, and no comparison.
   }
@@ -71,8 +64,9 @@ function aheadOf({ migrations, version }: StatusReport): MigrateError {
   return new MigrateError({
     code: "missing_file",
     fact: `The database is at ${version}, ahead of this checkout, which lacks ${names.join(", ")}.`,
+    outcome: "nothing-compared",
     remedy:
-      "Nothing was compared: what these make is not known here. Compare with the release that was deployed last " +
+      "What these make is not known here. Compare with the release that was deployed last " +
       "(`git fetch`, and check it out).",
   });
 }
@@ -87,7 +81,8 @@ function refuseHalfDone({ tag, state }: MigrationStatus): void {
         code: "lock_timeout",
         tag,
         fact: `${tag} is being applied by ${state.owner.user}@${state.owner.host} (process ${state.owner.processId}).`,
-        remedy: "Nothing was compared. Wait for its end: tidemark wait && tidemark drift",
+        outcome: "nothing-compared",
+        remedy: "Wait for its end: tidemark wait && tidemark drift",
       });
     case "PENDING":
       if (state.statementsDone > 0) throw halfDone(tag, state.statementsDone, "was not finished");
@@ -102,9 +97,10 @@ function refuseHalfDone({ tag, state }: MigrationStatus): void {
           code: doubt.needsAnswer ? "in_doubt" : "migration_failed",
           tag,
           fact: `${tag} ${what}: statement ${doubt.statement} was begun, and its end is not recorded.`,
+          outcome: "nothing-compared",
           remedy: doubt.needsAnswer
-            ? `Nothing was compared. See for yourself, then tidemark resolve ${tag} --done or --retry, then tidemark migrate.`
-            : "Nothing was compared. The next run looks what became of it: tidemark migrate",
+            ? `See for yourself, then tidemark resolve ${tag} --done or --retry, then tidemark migrate.`
+            : "The next run looks what became of it: tidemark migrate",
         });
       }
       if (statementsDone > 0) throw halfDone(tag, statementsDone, what);
@@ -118,6 +114,7 @@ function halfDone(tag: Tag, statementsDone: number, what: string): MigrateError 
     code: "migration_failed",
     tag,
     fact: `${tag} ${what}, and ${committed} committed: the database stands in the middle of it.`,
-    remedy: "Nothing was compared. Bring it to its end first: tidemark migrate",
+    outcome: "nothing-compared",
+    remedy: "Bring it to its end first: tidemark migrate",
   });
 }

@@ -1,5 +1,5 @@
 /** Loaded by those who compare: it is most of the code. */
-export const loadCatalogs = () => import("../catalog.ts");
+export const loadCatalogs = () => import("../catalog/index.ts");
 
 type Catalogs = Awaited<ReturnType<typeof loadCatalogs>>;
 export type Catalog = Awaited<ReturnType<Catalogs["readCatalog"]>>;

@@ -1,3 +1,4 @@
+import { Problem } from "../base/problem.ts";
 import { MigrateError } from "../migrate/index.ts";
 
 /** What is thrown for an error of a comparison. */
@@ -6,43 +7,23 @@ export function toMigrateError(error: unknown, signal: AbortSignal | undefined):
     return new MigrateError({
       code: "canceled",
       fact: "Canceled.",
-      remedy: "Nothing was compared, and the database is as it was.",
+      outcome: "nothing-compared",
+      remedy: "The database is as it was.",
       cause: error,
     });
   }
   if (error instanceof MigrateError || !(error instanceof Error)) return error;
-  // By their names: their modules are loaded by those alone who need them.
-  if (error.name === "CatalogError") return fromCatalog(error as Error & Partial<KnownParts>);
-  if (error.name === "DatabaseError") {
-    return new MigrateError({
-      code: "connect",
-      fact: error.message,
-      remedy: "Nothing was compared. Try again.",
-      cause: error,
-    });
-  }
-  if (error.name === "EmbeddedServerError") {
-    return new MigrateError({
-      code: "connect",
-      fact: `The embedded PostgreSQL for the replay cannot be used: ${error.message}`,
-      remedy: "Nothing was compared. Name another server for scratch databases with --scratch-url.",
-      cause: error,
-    });
-  }
-  return error;
-}
-
-interface KnownParts {
-  readonly code: string;
-  readonly fact: string;
-  readonly remedy: string;
-}
-
-function fromCatalog(error: Error & Partial<KnownParts>): MigrateError {
+  if (!(error instanceof Problem)) return error;
+  const { code, fact, remedy } = error;
   return new MigrateError({
-    code: error.code === "config" ? "config" : "connect",
-    fact: error.fact ?? error.message,
-    remedy: error.remedy ?? "Nothing was compared.",
+    code: code === "config" ? "config" : "connect",
+    ...(error.name === "EmbeddedServerError"
+      ? {
+          fact: `The embedded PostgreSQL for the replay cannot be used: ${fact}`,
+          remedy: "Name another server for scratch databases with --scratch-url.",
+        }
+      : { fact, remedy: remedy || "Try again." }),
+    outcome: "nothing-compared",
     cause: error,
   });
 }

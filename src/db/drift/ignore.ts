@@ -82,8 +82,9 @@ export function parseIgnorePatterns(texts: readonly string[]): readonly IgnorePa
   throw new MigrateError({
     code: "usage",
     fact: problems.join("\n"),
+    outcome: "nothing-compared",
     remedy:
-      "Nothing was compared. A pattern is a name as the list shows it, with * for any characters, and perhaps a kind before it: " +
+      "A pattern is a name as the list shows it, with * for any characters, and perhaps a kind before it: " +
       "--ignore 'audit.*', --ignore public.spatial_ref_sys, --ignore 'index:public.*_tmp'",
   });
 }

@@ -1,6 +1,6 @@
 import { DatabaseMigrator, MigrateError, type Progress } from "../migrate/index.ts";
 import { openSession } from "../pool/open-session.ts";
-import type { ActingRole } from "../scratch.ts";
+import type { ActingRole } from "../scratch/index.ts";
 import { type AppliedSet, appliedSet } from "./applied.ts";
 import type { Catalog } from "./catalogs.ts";
 
@@ -53,7 +53,8 @@ export async function readLive(
   throw new MigrateError({
     code: "lock_timeout",
     fact: `While the database was read, migrations were applied, ${TRIES} times over.`,
-    remedy: "Nothing was compared. Wait for their end: tidemark wait && tidemark drift",
+    outcome: "nothing-compared",
+    remedy: "Wait for their end: tidemark wait && tidemark drift",
   });
 }
 

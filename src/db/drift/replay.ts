@@ -1,8 +1,8 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { DatabaseMigrator, MigrateError, type Tag } from "../migrate/index.ts";
+import type { ScratchDatabase } from "../scratch/index.ts";
 import { stageHistory } from "../scratch/staged.ts";
-import type { ScratchDatabase } from "../scratch.ts";
 import type { AppliedSet } from "./applied.ts";
 
 /** A file of an applied migration. */
@@ -92,7 +92,8 @@ function replayError(error: unknown, files: readonly AppliedFile[]): unknown {
   return new MigrateError({
     code: recorded ? "migration_failed" : error.code,
     fact,
-    remedy: `Nothing was compared, and the live database is as it was. ${lacks}`,
+    outcome: "nothing-compared",
+    remedy: lacks,
     ...(tag !== undefined && { tag }),
     ...(recorded && { recorded: { ...recorded, file, text: fact } }),
     cause: error,

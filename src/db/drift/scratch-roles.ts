@@ -5,7 +5,7 @@ import {
   refuseServerWide,
   type ScratchDatabase,
   type ScratchServer,
-} from "../scratch.ts";
+} from "../scratch/index.ts";
 import type { Catalog, Difference } from "./catalogs.ts";
 import type { LiveDatabase } from "./live.ts";
 import type { AppliedFile } from "./replay.ts";
@@ -113,8 +113,9 @@ async function refuseMissingRoles(server: ScratchServer, named: readonly string[
   throw new MigrateError({
     code: "config",
     fact: `The migrations name roles that the scratch server does not have: ${missing.join(", ")}.`,
+    outcome: "nothing-compared",
     remedy:
-      "Nothing was compared. Create them there (`create role …`), or leave --scratch-url away: " +
+      "Create them there (`create role …`), or leave --scratch-url away: " +
       "an embedded PostgreSQL gets them by itself.",
   });
 }

@@ -1,8 +1,9 @@
 import { lstat, readFile, symlink } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { basename, dirname, join, resolve } from "node:path";
-import { EmbeddedServerError, errorCode } from "./errors.ts";
-import { exists } from "./layout.ts";
+import { exists, ifThere } from "../base/files.ts";
+import { errorCode } from "../base/problem.ts";
+import { EmbeddedServerError } from "./errors.ts";
 
 /** An unpacked PostgreSQL. */
 export interface Binaries {
@@ -116,15 +117,7 @@ async function readLinks(
 }
 
 async function isThere(link: string): Promise<boolean> {
-  try {
-    await lstat(link);
-    return true;
-  } catch (error) {
-    if (errorCode(error) === "ENOENT") {
-      return false;
-    }
-    throw error;
-  }
+  return (await ifThere(lstat(link))) !== undefined;
 }
 
 async function makeLink(source: string, link: string): Promise<void> {

@@ -1,7 +1,7 @@
 import type { Stats } from "node:fs";
 import { chmod, copyFile, link, lstat, mkdir, readdir, readlink, symlink } from "node:fs/promises";
 import { join } from "node:path";
-import { errorCode } from "./errors.ts";
+import { errorCode } from "../base/problem.ts";
 
 /** Copies a folder's content so that everybody can read it, by hard links where that is as good. */
 export async function copyTree(from: string, to: string): Promise<void> {

@@ -1,11 +1,13 @@
 import { randomBytes } from "node:crypto";
 import { chown, mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { exists, ifThere } from "../base/files.ts";
+import { errorCode } from "../base/problem.ts";
 import type { Binaries } from "./binaries.ts";
 import { type Deadline, pollUntil } from "./deadline.ts";
-import { EmbeddedServerError, errorCode } from "./errors.ts";
+import { EmbeddedServerError } from "./errors.ts";
 import { runInitdb } from "./initdb.ts";
-import { exists, type Layout, PASSWORD_FILE } from "./layout.ts";
+import { type Layout, PASSWORD_FILE } from "./layout.ts";
 import { processExists } from "./os-process.ts";
 import type { ServerUser } from "./server-user.ts";
 
@@ -182,12 +184,6 @@ async function isLive(draft: string, pid: number): Promise<boolean> {
     return processExists(pid);
   }
   // In containers the same few numbers come again and again: ours if it is younger than we are.
-  try {
-    return (await stat(draft)).mtimeMs >= Date.now() - process.uptime() * 1000;
-  } catch (error) {
-    if (errorCode(error) === "ENOENT") {
-      return false;
-    }
-    throw error;
-  }
+  const file = await ifThere(stat(draft));
+  return file !== undefined && file.mtimeMs >= Date.now() - process.uptime() * 1000;
 }

@@ -1,3 +1,5 @@
+import { Problem } from "../base/problem.ts";
+
 export type EmbeddedErrorCode =
   /** No binaries are published for this operating system and processor. */
   | "unsupported_platform"
@@ -41,44 +43,19 @@ export interface EmbeddedErrorParts {
 const WAY_OUT =
   "Or use a server of your own: DATABASE_URL=postgres://user:password@host:5432/database";
 
-/** The embedded server cannot be used. The message is the fact, the program's own words, the remedy. */
-export class EmbeddedServerError extends Error {
-  readonly code: EmbeddedErrorCode;
+/** The embedded server cannot be used. The fact is followed by the program's own words. */
+export class EmbeddedServerError extends Problem<EmbeddedErrorCode> {
+  override readonly name = "EmbeddedServerError";
   /** What went wrong after it, while cleaning up. */
   cleanUpError?: unknown;
 
-  constructor(code: EmbeddedErrorCode, parts: EmbeddedErrorParts) {
-    super(messageOf(parts), parts.cause === undefined ? undefined : { cause: parts.cause });
-    this.name = "EmbeddedServerError";
-    this.code = code;
+  constructor(code: EmbeddedErrorCode, { fact, output, remedy, cause }: EmbeddedErrorParts) {
+    const quoted = output?.trim() ? `\n${output.trim().replace(/^/gm, "  | ")}` : "";
+    super({
+      code,
+      fact: `${fact}${quoted}`,
+      remedy: remedy === undefined ? WAY_OUT : `${remedy}\n${WAY_OUT}`,
+      cause,
+    });
   }
-}
-
-function messageOf({ fact, output, remedy }: EmbeddedErrorParts): string {
-  const quoted = output?.trim() ? indent(output.trim()) : undefined;
-  return [fact, quoted, remedy, WAY_OUT].filter((part) => part !== undefined).join("\n");
-}
-
-function indent(text: string): string {
-  return text.replace(/^/gm, "  | ");
-}
-
-/** Cleans up after `error` and throws it, whatever happens then. */
-export async function throwAfter(error: unknown, cleanUp: () => Promise<unknown>): Promise<never> {
-  try {
-    await cleanUp();
-  } catch (second) {
-    if (error instanceof EmbeddedServerError) {
-      error.cleanUpError = second;
-    }
-  }
-  throw error;
-}
-
-/** The `code` of a system or PostgreSQL error (`ENOENT`, `57P03`), undefined for anything else. */
-export function errorCode(error: unknown): string | undefined {
-  if (typeof error !== "object" || error === null || !("code" in error)) {
-    return undefined;
-  }
-  return typeof error.code === "string" ? error.code : undefined;
 }

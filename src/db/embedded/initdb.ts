@@ -1,8 +1,9 @@
 import { spawn } from "node:child_process";
 import { open } from "node:fs/promises";
+import { errorCode } from "../base/problem.ts";
 import type { Binaries } from "./binaries.ts";
 import type { Deadline } from "./deadline.ts";
-import { EmbeddedServerError, errorCode } from "./errors.ts";
+import { EmbeddedServerError } from "./errors.ts";
 import { launchIn } from "./launch.ts";
 import type { ServerUser } from "./server-user.ts";
 

@@ -1,5 +1,5 @@
-import { readFile, rm } from "node:fs/promises";
-import { errorCode } from "./errors.ts";
+import { rm } from "node:fs/promises";
+import { readIfThere } from "../base/files.ts";
 import { type Layout, writeLayoutFile } from "./layout.ts";
 import { type RunningServer, readServerState } from "./pid-file.ts";
 
@@ -21,14 +21,7 @@ export async function isKept(layout: Layout): Promise<boolean> {
   if (state.kind !== "ready") {
     return false;
   }
-  try {
-    return (await readFile(layout.keepFile, "utf8")) === nameOf(state);
-  } catch (error) {
-    if (errorCode(error) === "ENOENT") {
-      return false;
-    }
-    throw error;
-  }
+  return (await readIfThere(layout.keepFile)) === nameOf(state);
 }
 
 function nameOf({ pid, startedAt }: RunningServer): string {

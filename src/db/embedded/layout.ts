@@ -1,6 +1,6 @@
 import { chown, mkdir, rename, stat, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import { EmbeddedServerError, errorCode } from "./errors.ts";
+import { EmbeddedServerError } from "./errors.ts";
 
 /** Where the things of one embedded server are. */
 export interface Layout {
@@ -76,17 +76,4 @@ export async function giveToFolderOwner(layout: Layout, file: string): Promise<v
   }
   const owner = await stat(layout.dir);
   await chown(file, owner.uid, owner.gid);
-}
-
-/** Whether something is at `path`; throws for anything else than its absence. */
-export async function exists(path: string): Promise<boolean> {
-  try {
-    await stat(path);
-    return true;
-  } catch (error) {
-    if (errorCode(error) === "ENOENT") {
-      return false;
-    }
-    throw error;
-  }
 }

@@ -2,7 +2,7 @@ import { execFile } from "node:child_process";
 import { readFile, stat } from "node:fs/promises";
 import { basename } from "node:path";
 import { promisify } from "node:util";
-import { errorCode } from "./errors.ts";
+import { errorCode } from "../base/problem.ts";
 
 const run = promisify(execFile);
 

@@ -1,6 +1,7 @@
 import { link, readFile, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { errorCode } from "./errors.ts";
+import { readIfThere } from "../base/files.ts";
+import { errorCode } from "../base/problem.ts";
 import { identifyProcess } from "./os-process.ts";
 
 export interface RunningServer {
@@ -114,15 +115,4 @@ export async function discardPidFile(dataDir: string, text: string): Promise<voi
 
 function pidFile(dataDir: string): string {
   return join(dataDir, "postmaster.pid");
-}
-
-async function readIfThere(file: string): Promise<string | undefined> {
-  try {
-    return await readFile(file, "utf8");
-  } catch (error) {
-    if (errorCode(error) === "ENOENT") {
-      return undefined;
-    }
-    throw error;
-  }
 }

@@ -1,6 +1,7 @@
-import { readFile } from "node:fs/promises";
 import { connect, createServer } from "node:net";
-import { EmbeddedServerError, errorCode } from "./errors.ts";
+import { readIfThere } from "../base/files.ts";
+import { errorCode } from "../base/problem.ts";
+import { EmbeddedServerError } from "./errors.ts";
 import { type Layout, writeLayoutFile } from "./layout.ts";
 
 export const HOST = "127.0.0.1";
@@ -41,15 +42,8 @@ export async function rememberPort(layout: Layout, port: number): Promise<void> 
 }
 
 async function readPort(file: string): Promise<number | undefined> {
-  try {
-    const port = Number(await readFile(file, "utf8"));
-    return Number.isInteger(port) && port > 0 && port < 65_536 ? port : undefined;
-  } catch (error) {
-    if (errorCode(error) === "ENOENT") {
-      return undefined;
-    }
-    throw error;
-  }
+  const port = Number(await readIfThere(file));
+  return Number.isInteger(port) && port > 0 && port < 65_536 ? port : undefined;
 }
 
 function isListening(port: number): Promise<boolean> {

@@ -4,10 +4,11 @@ import { chmod, lstat, mkdir, readdir, realpath, rename, rm, stat } from "node:f
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
+import { exists } from "../base/files.ts";
+import { errorCode } from "../base/problem.ts";
 import { type Binaries, binariesAt } from "./binaries.ts";
 import { copyTree } from "./copy-tree.ts";
-import { EmbeddedServerError, errorCode } from "./errors.ts";
-import { exists } from "./layout.ts";
+import { EmbeddedServerError } from "./errors.ts";
 import { processExists } from "./os-process.ts";
 import type { ServerUser } from "./server-user.ts";
 

@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { exists } from "../base/files.ts";
 import { type Binaries, locateBinaries } from "./binaries.ts";
 import { checkDataFolder, createDataFolder, removeLeftOvers } from "./data-folder.ts";
 import type { Deadline } from "./deadline.ts";
 import { EmbeddedServerError } from "./errors.ts";
-import { createLayout, exists, type Layout } from "./layout.ts";
+import { createLayout, type Layout } from "./layout.ts";
 import { discardPidFile, type RunningServer, readServerState } from "./pid-file.ts";
 import { freePort, rememberedPort, rememberPort } from "./port.ts";
 import { makeReachable } from "./reachable.ts";

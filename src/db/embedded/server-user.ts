@@ -1,5 +1,6 @@
 import { readFile, stat } from "node:fs/promises";
-import { EmbeddedServerError, errorCode } from "./errors.ts";
+import { errorCode } from "../base/problem.ts";
+import { EmbeddedServerError } from "./errors.ts";
 import type { Layout } from "./layout.ts";
 
 /** The user that the server runs as when the command runs as root. */

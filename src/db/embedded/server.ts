@@ -1,9 +1,10 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { open, rename, stat } from "node:fs/promises";
+import { ifThere } from "../base/files.ts";
 import type { Binaries } from "./binaries.ts";
 import type { Deadline } from "./deadline.ts";
 import { pollUntil } from "./deadline.ts";
-import { EmbeddedServerError, errorCode } from "./errors.ts";
+import { EmbeddedServerError } from "./errors.ts";
 import { lastLines, notExecuted } from "./initdb.ts";
 import { launchIn } from "./launch.ts";
 import { giveToFolderOwner, type Layout } from "./layout.ts";
@@ -132,16 +133,10 @@ async function openLog(layout: Layout) {
 }
 
 async function shelveLongLog(file: string): Promise<void> {
-  try {
-    if ((await stat(file)).size > LOG_LIMIT_BYTES) {
-      await rename(file, `${file}.1`);
-    }
-  } catch (error) {
-    // Not there yet, or another starter shelved it.
-    if (errorCode(error) !== "ENOENT") {
-      throw error;
-    }
-  }
+  const log = await ifThere(stat(file));
+  if (log === undefined || log.size <= LOG_LIMIT_BYTES) return;
+  // Another starter may have shelved it.
+  await ifThere(rename(file, `${file}.1`));
 }
 
 /** The end of the server's log, from a byte on. */

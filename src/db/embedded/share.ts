@@ -1,4 +1,5 @@
-import { EmbeddedServerError, errorCode } from "./errors.ts";
+import { errorCode } from "../base/problem.ts";
+import { EmbeddedServerError } from "./errors.ts";
 import {
   CONNECTION_LOST,
   type LockConnection,

@@ -1,9 +1,10 @@
 import { execFile } from "node:child_process";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
+import { errorCode } from "../base/problem.ts";
 import { locateBinaries } from "./binaries.ts";
 import { deadlineIn, pollUntil } from "./deadline.ts";
-import { EmbeddedServerError, errorCode } from "./errors.ts";
+import { EmbeddedServerError } from "./errors.ts";
 import type { Layout } from "./layout.ts";
 import { readServerState, type ServerState } from "./pid-file.ts";
 

@@ -1,8 +1,9 @@
 import { existsSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { withoutBom } from "../base/files.ts";
 import { MigrateError, type Tag } from "../migrate/index.ts";
-import { JOURNAL, type JournalEntry, type KitFolder, readStamps, withoutBom } from "./folder.ts";
+import { JOURNAL, type JournalEntry, type KitFolder, readStamps } from "./folder.ts";
 
 const NO_SNAPSHOT_ID = "00000000-0000-0000-0000-000000000000";
 
@@ -88,6 +89,7 @@ function unsound(dir: string, problems: readonly string[]): MigrateError {
   return new MigrateError({
     code: "history_invalid",
     fact: `drizzle-kit has written what cannot be kept: ${problems.join("; ")}.`,
-    remedy: `Nothing was written to ${dir}: it is as it was.`,
+    outcome: "nothing-written",
+    remedy: `${dir} is as it was.`,
   });
 }

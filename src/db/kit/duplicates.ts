@@ -36,7 +36,7 @@ export function refuseDuplicates(files: readonly SchemaFile[], cwd: string): voi
   throw new MigrateError({
     code: "config",
     fact: `The schema defines a name more than once:\n${problems.join("\n")}`,
-    remedy:
-      "Nothing was written: drizzle-kit would take one of them, in silence. Keep one, and import it elsewhere.",
+    outcome: "nothing-written",
+    remedy: "drizzle-kit would silently take one of them. Keep one, and import it elsewhere.",
   });
 }

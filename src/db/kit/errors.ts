@@ -1,4 +1,4 @@
-import { MigrateError } from "../migrate/index.ts";
+import { MigrateError, withParts } from "../migrate/index.ts";
 import type { Answering } from "./answers.ts";
 import type { Fork } from "./chain.ts";
 import { nameText } from "./names.ts";
@@ -14,7 +14,8 @@ export function checkName(name: string | undefined): void {
   throw new MigrateError({
     code: "usage",
     fact: `${JSON.stringify(name)} cannot be a migration's name: it becomes a part of its file's name.`,
-    remedy: "Nothing was run. Use letters, digits, _ and -, as in add_orgs.",
+    outcome: "nothing-run",
+    remedy: "Use letters, digits, _ and -, as in add_orgs.",
   });
 }
 
@@ -26,27 +27,25 @@ export function refuseUnusedRenames({ unused, asked }: Answering): void {
   throw new MigrateError({
     code: "usage",
     fact: `${left.map(renameText).join(" and ")}: ${left.length === 1 ? "it answers" : "they answer"} no question of drizzle-kit, which asks where something is gone and another of its kind is new.`,
+    outcome: "nothing-written",
     remedy:
       possible.length === 0
-        ? "Nothing was written. There was nothing that could have been renamed."
-        : `Nothing was written. There was to rename:\n${possible.map((text) => `  ${text}`).join("\n")}`,
+        ? "There was nothing that could have been renamed."
+        : `There was to rename:\n${possible.map((text) => `  ${text}`).join("\n")}`,
   });
 }
 
 /** drizzle-kit has not done what it was asked to. */
 export function kitFailed(how: string, error?: unknown): MigrateError {
   if (error instanceof MigrateError) {
-    return new MigrateError({
-      code: error.code,
-      fact: `drizzle-kit ${how}: ${error.fact}`,
-      remedy: error.remedy.replace("Nothing was run.", "Nothing was written."),
-      cause: error,
-    });
+    const fact = `drizzle-kit ${how}: ${error.fact}`;
+    return withParts(error, { fact, outcome: "nothing-written" });
   }
   return new MigrateError({
     code: "config",
     fact: `drizzle-kit generate ${how}`,
-    remedy: "Nothing was written: the migrations folder is as it was.",
+    outcome: "nothing-written",
+    remedy: "The migrations folder is as it was.",
     cause: error,
   });
 }
@@ -55,7 +54,8 @@ export function canceled(): MigrateError {
   return new MigrateError({
     code: "canceled",
     fact: "Canceled.",
-    remedy: "Nothing was written: the migrations folder is as it was.",
+    outcome: "nothing-written",
+    remedy: "The migrations folder is as it was.",
   });
 }
 
@@ -64,7 +64,8 @@ export function brokenSnapshot(dir: string, file: string, reason: string): Migra
   return new MigrateError({
     code: "history_invalid",
     fact: `${dir}/${file} is no snapshot: ${reason}.`,
-    remedy: `Nothing was written. Restore it (\`git log -p -- ${dir}/${file}\` shows what it was).`,
+    outcome: "nothing-written",
+    remedy: `Restore it (\`git log -p -- ${dir}/${file}\` shows what it was).`,
   });
 }
 
@@ -73,7 +74,8 @@ export function forked(dir: string, forks: readonly Fork[]): MigrateError {
   return new MigrateError({
     code: "history_invalid",
     fact: forks.map((fork) => forkFact(dir, fork)).join("\n"),
-    remedy: `Nothing was written. ${forkRemedy(dir, forks)}`,
+    outcome: "nothing-written",
+    remedy: `${forkRemedy(dir, forks)}`,
   });
 }
 
@@ -115,8 +117,9 @@ export function unansweredError(questions: readonly Question[]): MigrateError {
   return new MigrateError({
     code: "usage",
     fact: `Renamed, or dropped and added? drizzle-kit has to be told:\n${lines.join("\n")}`,
+    outcome: "nothing-written",
     remedy:
-      "Nothing was written. Generate again with the options that are meant; with --no-renames " +
+      "Generate again with the options that are meant; with --no-renames " +
       `what they do not name is dropped, with what it holds, and added empty.${follows}`,
   });
 }

@@ -160,8 +160,9 @@ function refuseHalfMade(dir: string, path: string): void {
   throw new MigrateError({
     code: "history_invalid",
     fact: `${dir}/meta is there, and no ${dir}/${JOURNAL}.`,
+    outcome: "nothing-written",
     remedy:
-      `Nothing was written. Bring the journal back (\`git log --stat -- ${dir}/meta\` shows what became of it). ` +
+      `Bring the journal back (\`git log --stat -- ${dir}/meta\` shows what became of it). ` +
       `If a first generate was killed, delete ${dir}/meta and the .sql file that it has left.`,
   });
 }
@@ -186,8 +187,9 @@ function refuseOrphans(
   throw new MigrateError({
     code: "history_invalid",
     fact: `${dir} has snapshots that belong to no migration: ${orphans.join(", ")}.`,
+    outcome: "nothing-written",
     remedy:
-      `Nothing was written. drizzle-kit would compare the schema with the last of them. \`git log -p -- ${dir}/${JOURNAL}\` shows whether the journal had an entry for it: ` +
+      `drizzle-kit would compare the schema with the last of them. \`git log -p -- ${dir}/${JOURNAL}\` shows whether the journal had an entry for it: ` +
       "bring that back, since its migration may be applied. If it never had, a generate that was killed has left the snapshot: delete it, and the .sql file of its number.",
   });
 }
@@ -198,7 +200,8 @@ function refuseBadIndex(dir: string, entries: readonly JournalEntry[]): void {
   throw new MigrateError({
     code: "history_invalid",
     fact: `The last entry of ${dir}/${JOURNAL} (${last.tag}) has no number \`idx\`, from which drizzle-kit counts on.`,
-    remedy: "Nothing was written. Number the entries from 0.",
+    outcome: "nothing-written",
+    remedy: "Number the entries from 0.",
   });
 }
 
@@ -206,6 +209,7 @@ function noSnapshots(dir: string, tag: Tag): MigrateError {
   return new MigrateError({
     code: "missing_file",
     fact: `${dir}/meta has no snapshot at all, though the journal ends with ${tag}: drizzle-kit would take the database for empty.`,
-    remedy: `Nothing was written. Bring the snapshots back (\`git log --stat -- ${dir}/meta\` shows what became of them).`,
+    outcome: "nothing-written",
+    remedy: `Bring the snapshots back (\`git log --stat -- ${dir}/meta\` shows what became of them).`,
   });
 }

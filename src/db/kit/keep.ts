@@ -74,7 +74,8 @@ async function refuseChanged({ dir, path, journal, sum }: KitFolder): Promise<vo
     throw new MigrateError({
       code: "history_invalid",
       fact: `${dir}/${file} was changed while drizzle-kit was at work.`,
-      remedy: "Nothing was written. Generate again.",
+      outcome: "nothing-written",
+      remedy: "Generate again.",
     });
   }
 }
@@ -86,7 +87,8 @@ async function refuseOccupied({ dir, path }: KitFolder, file: FolderFile): Promi
   throw new MigrateError({
     code: "history_invalid",
     fact: `${dir}/${file.path} is there already, with another text, and belongs to no migration of ${dir}/${JOURNAL}.`,
-    remedy: "Nothing was written. Delete it, or generate under another name.",
+    outcome: "nothing-written",
+    remedy: "Delete it, or generate under another name.",
   });
 }
 
@@ -95,9 +97,10 @@ function cannotWrite(dir: string, cause: unknown): MigrateError {
   return new MigrateError({
     code: "config",
     fact: `${dir} cannot be written: ${cause instanceof Error ? cause.message : String(cause)}.`,
+    outcome: "nothing-written",
     remedy: isLeft
       ? `What was written could not all be taken back: look at it with \`git status ${dir}\`, and generate again.`
-      : "Nothing was written. Make room, or give this user the right to, and generate again.",
+      : "Make room, or give this user the right to, and generate again.",
     cause,
   });
 }

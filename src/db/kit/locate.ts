@@ -15,7 +15,8 @@ export async function locateKit(cwd: string): Promise<string> {
     throw new MigrateError({
       code: "config",
       fact: `drizzle-kit ${version} is installed in ${cwd}; Tidemark drives 0.31.`,
-      remedy: "Nothing was written. Install it with npm install --save-dev drizzle-kit@0.31.",
+      outcome: "nothing-written",
+      remedy: "Install it with npm install --save-dev drizzle-kit@0.31.",
     });
   }
   return join(folder, "bin.cjs");
@@ -29,7 +30,8 @@ async function kitFolder(cwd: string): Promise<string> {
     throw new MigrateError({
       code: "config",
       fact: `drizzle-kit is not installed in ${cwd}.`,
-      remedy: "Nothing was written. Install it with npm install --save-dev drizzle-kit.",
+      outcome: "nothing-written",
+      remedy: "Install it with npm install --save-dev drizzle-kit.",
       cause,
     });
   }
@@ -40,7 +42,7 @@ export function unknownBundle(bin: string, missing: readonly string[]): MigrateE
   return new MigrateError({
     code: "config",
     fact: `${bin} is not as Tidemark knows drizzle-kit 0.31: ${missing.join(", ")} cannot be found in it.`,
-    remedy:
-      "Nothing was run or written. Install drizzle-kit 0.31.11, or a newer Tidemark, and tell its maintainers.",
+    outcome: "nothing-written",
+    remedy: "Install drizzle-kit 0.31.11, or a newer Tidemark, and tell its maintainers.",
   });
 }

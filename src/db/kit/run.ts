@@ -86,7 +86,7 @@ function refuseConfiguration({
   readonly prefix: string;
 }): void {
   const refuse = (fact: string, remedy: string) =>
-    new MigrateError({ code: "config", fact, remedy: `Nothing was written. ${remedy}` });
+    new MigrateError({ code: "config", fact, outcome: "nothing-written", remedy: `${remedy}` });
   if (dialect !== "postgresql") {
     throw refuse(
       `The drizzle configuration has the dialect ${dialect}.`,

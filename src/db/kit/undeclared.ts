@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { withoutBom } from "../base/files.ts";
 import { MigrateError, parseMigration } from "../migrate/index.ts";
-import { withoutBom } from "./folder.ts";
 import { nameText } from "./names.ts";
 import type { FullName } from "./types.ts";
 

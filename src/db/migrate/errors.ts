@@ -1,3 +1,4 @@
+import { Problem, type ProblemParts } from "../base/problem.ts";
 import type { RecordedError, Tag } from "./types.ts";
 
 /** Exit code of each error code. The CLI ends with it; an application may. */
@@ -29,12 +30,7 @@ export type MigrateErrorCode = keyof typeof EXIT_CODES;
 /** Exit code of `status --check` when something is pending. */
 export const EXIT_PENDING = 3;
 
-export interface MigrateErrorParts {
-  readonly code: MigrateErrorCode;
-  /** What is so, with the values. */
-  readonly fact: string;
-  /** What to do about it. */
-  readonly remedy: string;
+export interface MigrateErrorParts extends ProblemParts<MigrateErrorCode> {
   readonly tag?: Tag;
   /** The server's error, as the ledger keeps it. */
   readonly recorded?: RecordedError;
@@ -42,28 +38,21 @@ export interface MigrateErrorParts {
   readonly applied?: readonly Tag[];
   /** Migrations that were to run and did not. */
   readonly notRun?: readonly Tag[];
-  readonly cause?: unknown;
 }
 
 /**
- * The one error of the engine. `message` is the fact, the values and the remedy;
+ * The one error of the engine. `message` is the fact, the values, the outcome and the remedy;
  * match on `code`, never on the text.
  */
-export class MigrateError extends Error {
+export class MigrateError extends Problem<MigrateErrorCode> {
   override readonly name = "MigrateError";
-  readonly code: MigrateErrorCode;
-  readonly fact: string;
-  readonly remedy: string;
   readonly tag: Tag | undefined;
   readonly recorded: RecordedError | undefined;
   readonly applied: readonly Tag[];
   readonly notRun: readonly Tag[];
 
   constructor(parts: MigrateErrorParts) {
-    super(`${parts.fact}\n${parts.remedy}`, { cause: parts.cause });
-    this.code = parts.code;
-    this.fact = parts.fact;
-    this.remedy = parts.remedy;
+    super(parts);
     this.tag = parts.tag;
     this.recorded = parts.recorded;
     this.applied = parts.applied ?? [];
@@ -76,20 +65,31 @@ export class MigrateError extends Error {
   }
 }
 
-const NOTHING_WAS_RUN = /^Nothing was run(?: by this one)?[.:] */;
+/** The same error with some of its parts replaced; the first one is its cause. */
+export function withParts(error: MigrateError, parts: Partial<MigrateErrorParts>): MigrateError {
+  const { code, fact, outcome, remedy, place, tag, recorded, applied, notRun } = error;
+  return new MigrateError({
+    code,
+    fact,
+    outcome,
+    remedy,
+    place,
+    applied,
+    notRun,
+    cause: error,
+    ...(tag !== undefined && { tag }),
+    ...(recorded !== undefined && { recorded }),
+    ...parts,
+  });
+}
 
 /** The same error, of a run that had applied something before it. */
 export function afterApplying(error: MigrateError, applied: readonly Tag[]): MigrateError {
   if (applied.length === 0 || error.applied.length > 0) return error;
-  return new MigrateError({
-    code: error.code,
+  return withParts(error, {
     fact: `${error.fact}\nBefore that, this run applied ${applied.join(", ")}: committed and recorded.`,
-    remedy: error.remedy.replace(NOTHING_WAS_RUN, ""),
+    outcome: undefined,
     applied,
-    notRun: error.notRun,
-    cause: error,
-    ...(error.tag !== undefined && { tag: error.tag }),
-    ...(error.recorded !== undefined && { recorded: error.recorded }),
   });
 }
 
@@ -102,9 +102,10 @@ export function canceledError(cause: unknown, noAnswer?: string): MigrateError {
   return new MigrateError({
     code: "canceled",
     fact: noAnswer === undefined ? "Canceled." : `Canceled: ${noAnswer}.`,
+    outcome: noAnswer === undefined ? "nothing-run" : undefined,
     remedy:
       noAnswer === undefined
-        ? "Nothing was run. Run it again; it goes on from what is recorded."
+        ? "Run it again; it goes on from what is recorded."
         : "Whether what was on its way took effect is not known: `tidemark status` shows it once the server answers. " +
           "Run it again; it goes on from what is recorded.",
     cause,
@@ -114,12 +115,4 @@ export function canceledError(cause: unknown, noAnswer?: string): MigrateError {
 /** For the `default` of a switch over a closed union. */
 export function assertNever(value: never): never {
   throw new TypeError(`unexpected value: ${JSON.stringify(value)}`);
-}
-
-/** The message of whatever was thrown. */
-export function messageOf(error: unknown): string {
-  if (error instanceof AggregateError && error.message === "") {
-    return error.errors.map(messageOf).join("; ");
-  }
-  return error instanceof Error ? error.message : String(error);
 }

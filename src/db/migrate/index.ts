@@ -1,14 +1,7 @@
-export { EXIT_CODES, EXIT_PENDING, MigrateError, type MigrateErrorCode } from "./errors.ts";
-export { loadHistory } from "./io/folder.ts";
-export { describeHolder } from "./io/lease.ts";
-export { checkFolderSum, readDownFiles, type WrittenSum, writeSumFile } from "./io/sum.ts";
-export { DatabaseMigrator } from "./migrator.ts";
-export { describeBlocker } from "./pure/blockers.ts";
-export { checksumOf } from "./pure/checksum.ts";
-export { type MigratorOptions, optionProblems, settingsError } from "./pure/options.ts";
-export { parseMigration } from "./pure/parse-file.ts";
+export { describeTarget, driverUrl, replaceDatabase, urlProblem } from "../base/address.ts";
+export { duration } from "../base/text.ts";
+export { type MigratorOptions, optionProblems, settingsError } from "./calls/options.ts";
 export {
-  duration,
   errorJson,
   eventCells,
   eventJson,
@@ -17,9 +10,26 @@ export {
   STATUS_COLUMNS,
   statusCells,
   statusJson,
-} from "./pure/report.ts";
-export { downFileOf } from "./pure/sum-file.ts";
-export { describeTarget, driverUrl, replaceDatabase, urlProblem } from "./pure/url.ts";
+} from "./calls/report.ts";
+export {
+  EXIT_CODES,
+  EXIT_PENDING,
+  MigrateError,
+  type MigrateErrorCode,
+  withParts,
+} from "./errors.ts";
+export { describeBlocker } from "./execute/blockers.ts";
+export { checksumOf } from "./history/checksum.ts";
+export { loadHistory } from "./history/load.ts";
+export { downFileOf } from "./history/sum-file.ts";
+export {
+  checkFolderSum,
+  readDownFiles,
+  type WrittenSum,
+  writeSumFile,
+} from "./history/sum-folder.ts";
+export { describeHolder } from "./lease/wait.ts";
+export { DatabaseMigrator } from "./migrator.ts";
 export type {
   Blocker,
   CallOptions,
@@ -39,6 +49,7 @@ export type {
   WaitOptions,
   WaitReport,
 } from "./reports.ts";
+export { parseMigration } from "./sql/parse.ts";
 export type {
   Checksum,
   Doubt,

@@ -1,20 +1,18 @@
-import { Calls } from "./calls.ts";
-import { loadHistory } from "./io/folder.ts";
-import type { RunRequest } from "./io/request.ts";
-import { readLedger, runMigrations } from "./io/run.ts";
-import type { OnFailpoint } from "./io/session.ts";
-import { fingerprintOf } from "./pure/fingerprint.ts";
+import type { OnFailpoint } from "../connection/session.ts";
+import { Calls } from "./calls/call.ts";
+import { fingerprintOf } from "./calls/fingerprint.ts";
+import { readLedger, runMigrations } from "./calls/migrate.ts";
 import {
   type MigratorOptions,
   type ResolvedOptions,
   refuseBadCounts,
   refuseBadNumbers,
   resolveOptions,
-} from "./pure/options.ts";
-import { nothingToDo, stepParser } from "./pure/parse-steps.ts";
-import { planRun, versionOf } from "./pure/plan.ts";
-import { refuseUnknownTarget } from "./pure/plan-problems.ts";
-import { maskSecrets } from "./pure/secrets.ts";
+} from "./calls/options.ts";
+import type { RunRequest } from "./calls/request.ts";
+import { loadHistory } from "./history/load.ts";
+import { planRun, versionOf } from "./plan/plan.ts";
+import { refuseUnknownTarget } from "./plan/problems.ts";
 import type {
   CallOptions,
   EventsOptions,
@@ -29,6 +27,8 @@ import type {
   WaitOptions,
   WaitReport,
 } from "./reports.ts";
+import { nothingToDo, stepParser } from "./sql/parse-steps.ts";
+import { maskSecrets } from "./sql/secrets.ts";
 import type { Checksum, History, Ledger, LedgerEvent, Tag } from "./types.ts";
 import { TOOL_VERSION } from "./version.ts";
 
@@ -130,7 +130,7 @@ export class DatabaseMigrator {
   async waitUntilCurrent(options: WaitOptions = {}): Promise<WaitReport> {
     const { timeoutMs = this.#options.waitTimeoutMs, ...call } = options;
     refuseBadNumbers({ timeoutMs });
-    const { waitUntilApplied } = await import("./io/wait.ts");
+    const { waitUntilApplied } = await import("./calls/wait-until-applied.ts");
     return this.#calls.run(call, (request) => waitUntilApplied(request, timeoutMs));
   }
 
@@ -139,7 +139,7 @@ export class DatabaseMigrator {
    * What another run is at work on is waited for. Needs no migrations folder.
    */
   async repair(options: CallOptions = {}): Promise<RepairReport> {
-    const { repairLedger } = await import("./io/repair.ts");
+    const { repairLedger } = await import("./calls/repair.ts");
     return this.#calls.run(options, repairLedger, { folder: "optional" });
   }
 
@@ -152,7 +152,7 @@ export class DatabaseMigrator {
    */
   async resolve(options: ResolveOptions): Promise<ResolveReport> {
     const { tag, answer, ...call } = options;
-    const { resolveDoubt } = await import("./io/resolve.ts");
+    const { resolveDoubt } = await import("./calls/resolve.ts");
     return this.#calls.run(call, (request) => resolveDoubt(request, tag, answer));
   }
 
@@ -161,7 +161,7 @@ export class DatabaseMigrator {
     const { tag, after = 0, newest, ...call } = options;
     refuseBadNumbers({ after });
     refuseBadCounts({ newest });
-    const { readEventsOnce } = await import("./io/events.ts");
+    const { readEventsOnce } = await import("./calls/events.ts");
     return this.#calls.run(call, (request) => readEventsOnce({ ...request, tag, after, newest }), {
       folder: "optional",
     });
@@ -175,7 +175,7 @@ export class DatabaseMigrator {
     const { tag, after = 0, newest, everyMs = 500, ...call } = options;
     refuseBadNumbers({ after, everyMs });
     refuseBadCounts({ newest });
-    const { followLog } = await import("./io/events.ts");
+    const { followLog } = await import("./calls/events.ts");
     const noHistory = new Promise<never>(() => undefined);
     const request = this.#calls.request(call, call.signal, noHistory);
     try {

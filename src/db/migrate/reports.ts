@@ -1,3 +1,4 @@
+import type { ConnectProgress } from "../connection/connect.ts";
 import type { MigrateError } from "./errors.ts";
 import type { Checksum, MigrationState, MigrationStatus, Tag } from "./types.ts";
 
@@ -155,7 +156,7 @@ export interface Blocker {
 
 /** What happens while a run goes on, in order. */
 export type Progress =
-  | { readonly kind: "server-unavailable"; readonly reason: string; readonly waitedMs: number }
+  | ConnectProgress
   | { readonly kind: "ledger-created"; readonly schema: string }
   | { readonly kind: "waiting"; readonly holder: LeaseHolder; readonly waitedMs: number }
   | { readonly kind: "took-over"; readonly holder: LeaseHolder }
@@ -201,7 +202,6 @@ export type Progress =
   | { readonly kind: "migration-done"; readonly tag: Tag; readonly durationMs: number }
   /** A wait for somebody else's run: what is still missing. */
   | { readonly kind: "behind"; readonly pending: number; readonly holder: LeaseHolder | undefined }
-  | { readonly kind: "notice"; readonly severity: string; readonly message: string }
   | { readonly kind: "reconnecting"; readonly reason: string; readonly attempt: number }
   | { readonly kind: "lease-lost" }
   | { readonly kind: "warning"; readonly message: string };

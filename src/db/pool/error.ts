@@ -1,3 +1,5 @@
+import { Problem } from "../base/problem.ts";
+
 /** What went wrong with the database as such. What SQL does wrong stays a `PostgresError`. */
 export type DatabaseErrorCode =
   /** The options make no sense. */
@@ -25,13 +27,11 @@ export type DatabaseErrorCode =
   /** More rows than one. */
   | "too_many_rows";
 
-/** Message: the fact, the values (never a password), the remedy. */
-export class DatabaseError extends Error {
+/** Its fact has the remedy in it, as one line for a log. */
+export class DatabaseError extends Problem<DatabaseErrorCode> {
   override readonly name = "DatabaseError";
-  readonly code: DatabaseErrorCode;
 
   constructor(code: DatabaseErrorCode, message: string, options?: { readonly cause: unknown }) {
-    super(message, options);
-    this.code = code;
+    super({ code, fact: message, remedy: "", cause: options?.cause });
   }
 }

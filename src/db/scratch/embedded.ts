@@ -19,7 +19,7 @@ export async function withEmbedded<T>(
   use: (url: string) => Promise<T>,
 ): Promise<T> {
   // Loaded by those who need it: it is most of the code.
-  const { acquireEmbeddedServer, destroyEmbeddedServer } = await import("../embedded.ts");
+  const { acquireEmbeddedServer, destroyEmbeddedServer } = await import("../embedded/index.ts");
   const all = join(dir, "scratch");
   await clearLeftBehind(all, async (left) => {
     await destroyEmbeddedServer({ dir: left });

@@ -88,8 +88,9 @@ export async function refuseServerWide(files: Parameters<typeof serverWideIn>[0]
   throw new MigrateError({
     code: "config",
     fact: `The migrations change what all databases of a server share:${list}`,
+    outcome: "nothing-compared",
     remedy:
-      "Nothing was compared: on the server of --scratch-url others would see it. " +
-      "Leave --scratch-url away: an embedded PostgreSQL, thrown away, is used then.",
+      "Others on the server of --scratch-url would see it. " +
+      "Leave --scratch-url out: a throw-away embedded PostgreSQL is used then.",
   });
 }

@@ -51,7 +51,7 @@ async function connect(url: string): Promise<Session> {
     throw new MigrateError({
       code: cause.code === "config" ? "config" : "connect",
       fact: `The scratch server cannot be used: ${cause.message}`,
-      remedy: "Nothing was done. Without --scratch-url an embedded PostgreSQL is used.",
+      remedy: "Without --scratch-url an embedded PostgreSQL is used.",
       cause,
     });
   }

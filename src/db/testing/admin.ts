@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import postgres from "postgres";
+import { messageOf } from "../base/problem.ts";
 import { describeTarget, driverUrl, MigrateError } from "../migrate/index.ts";
-import { messageOf, sqlStateOf, TestDatabaseError } from "./errors.ts";
+import { sqlStateOf, TestDatabaseError } from "./errors.ts";
 
 /** One connection to the server, outside the test databases. */
 export interface Admin {

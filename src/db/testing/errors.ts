@@ -1,4 +1,5 @@
 import postgres from "postgres";
+import { messageOf, Problem } from "../base/problem.ts";
 import { describeTarget } from "../migrate/index.ts";
 
 export type TestDatabaseErrorCode =
@@ -11,28 +12,9 @@ export type TestDatabaseErrorCode =
   /** The seed failed; its database was dropped. */
   | "seed_failed";
 
-export interface TestDatabaseErrorParts {
-  readonly code: TestDatabaseErrorCode;
-  /** What is so, with the values. */
-  readonly fact: string;
-  /** What to do about it. */
-  readonly remedy: string;
-  readonly cause?: unknown;
-}
-
-/** There is no test database. The message is the fact, the values, the remedy; match on `code`. */
-export class TestDatabaseError extends Error {
+/** There is no test database. Match on `code`. */
+export class TestDatabaseError extends Problem<TestDatabaseErrorCode> {
   override readonly name = "TestDatabaseError";
-  readonly code: TestDatabaseErrorCode;
-  readonly fact: string;
-  readonly remedy: string;
-
-  constructor(parts: TestDatabaseErrorParts) {
-    super(`${parts.fact}\n${parts.remedy}`, { cause: parts.cause });
-    this.code = parts.code;
-    this.fact = parts.fact;
-    this.remedy = parts.remedy;
-  }
 }
 
 /** The SQLSTATE of the server's error; undefined for anything else. */
@@ -59,22 +41,4 @@ export function serverError(
       : "Look at the server's log, then run it again.",
     cause,
   });
-}
-
-/** Cleans up after `error` and throws it, whatever happens then. */
-export async function throwAfter(error: unknown, cleanUp: () => Promise<unknown>): Promise<never> {
-  try {
-    await cleanUp();
-  } catch (cleanUpError) {
-    if (error instanceof Error) Object.assign(error, { cleanUpError });
-  }
-  throw error;
-}
-
-/** The message of whatever was thrown. */
-export function messageOf(error: unknown): string {
-  if (error instanceof AggregateError && error.message === "") {
-    return error.errors.map(messageOf).join("; ");
-  }
-  return error instanceof Error ? error.message : String(error);
 }

@@ -19,7 +19,7 @@ export async function findServer(url: string | undefined): Promise<Server> {
   const given = url ?? testDatabaseUrl();
   if (given !== undefined) return { url: given, release: async () => undefined };
   // Loaded by those who need it: it is most of the code.
-  const { acquireEmbeddedServer } = await import("../embedded.ts");
+  const { acquireEmbeddedServer } = await import("../embedded/index.ts");
   const server = await acquireEmbeddedServer(EMBEDDED_TEST_SERVER);
   return { url: server.url, release: () => server.release() };
 }

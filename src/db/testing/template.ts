@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { throwAfter } from "../base/problem.ts";
 import {
   DatabaseMigrator,
   type MigratorOptions,
@@ -15,7 +16,7 @@ import {
   literal,
   markDatabase,
 } from "./databases.ts";
-import { sqlStateOf, throwAfter } from "./errors.ts";
+import { sqlStateOf } from "./errors.ts";
 import {
   draftPrefix,
   isUseOutdated,

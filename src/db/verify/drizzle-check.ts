@@ -4,11 +4,11 @@ import {
   type Difference,
   describeDifference,
   readCatalog,
-} from "../catalog.ts";
+} from "../catalog/index.ts";
 import { MigrateError } from "../migrate/index.ts";
 import { APPLY_LEDGER, applyFile } from "../scratch/apply-file.ts";
+import { serverWideIn } from "../scratch/index.ts";
 import type { Replay } from "../scratch/replay.ts";
-import { serverWideIn } from "../scratch.ts";
 import { clearDrizzleObjects } from "./clear.ts";
 import { judge } from "./expressible.ts";
 import type { Finding, Outcome } from "./types.ts";

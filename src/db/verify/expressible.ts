@@ -1,4 +1,4 @@
-import type { Difference } from "../catalog.ts";
+import type { Difference } from "../catalog/index.ts";
 
 export interface Judged {
   readonly difference: Difference;

@@ -1,5 +1,6 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { ifThere } from "../base/files.ts";
 import { MigrateError } from "../migrate/index.ts";
 import { git } from "./git.ts";
 
@@ -26,13 +27,8 @@ export async function readFolder(dir: string): Promise<FolderState> {
 }
 
 async function listed(dir: string): Promise<readonly string[]> {
-  try {
-    const entries = await readdir(dir, { withFileTypes: true });
-    return entries.filter((entry) => entry.isFile()).map(({ name }) => name);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
-    throw error;
-  }
+  const entries = (await ifThere(readdir(dir, { withFileTypes: true }))) ?? [];
+  return entries.filter((entry) => entry.isFile()).map(({ name }) => name);
 }
 
 /** What the base has: at its newest commit, and where this branch left it. */

@@ -5,7 +5,7 @@ import {
   readState,
   reasonOf,
   rowWritesIn,
-} from "../down.ts";
+} from "../down/index.ts";
 import {
   downFileOf,
   type History,

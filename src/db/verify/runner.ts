@@ -67,8 +67,7 @@ async function endOf(
       return { status: "blocked", detail: error.message, findings: [] };
     }
     if (!(error instanceof MigrateError) || signal?.aborted) throw error;
-    const { fact } = error;
-    const remedy = error.remedy.replace(/^Nothing was (run|written)\. /, "");
+    const { fact, remedy } = error;
     return { status: "failed", detail: undefined, findings: [{ level: "error", fact, remedy }] };
   }
 }

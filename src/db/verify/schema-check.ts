@@ -8,7 +8,7 @@ import {
   reorderedEnums,
   unansweredError,
   withOrderOf,
-} from "../kit.ts";
+} from "../kit/index.ts";
 import { MigrateError } from "../migrate/index.ts";
 import type { Project } from "./base-project.ts";
 import type { Finding, Outcome } from "./types.ts";
@@ -112,7 +112,7 @@ function refused({ fact, remedy }: MigrateError, base: BasePending | undefined):
   return {
     level: isKnown ? "warning" : "error",
     fact,
-    remedy: remedy.replace(/^Nothing was (run|written)\. /, ""),
+    remedy,
   };
 }
 

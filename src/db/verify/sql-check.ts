@@ -34,7 +34,7 @@ function refused({ file }: Migration, error: MigrateError): Finding {
   return {
     level: "error",
     fact: fact.trimEnd(),
-    remedy: remedy.replace(/^Nothing was run\. /, ""),
+    remedy,
     file,
     ...placeOf(error),
   };

@@ -1,0 +1,107 @@
+import postgres from "postgres";
+import { driverUrl } from "../base/address.ts";
+import { cancelOnAbort } from "./cancel.ts";
+import { closeClient, type FirstBounds, Link } from "./link.ts";
+import {
+  ANSWER_AFTER_ABORT_MS,
+  giveUpAfterAbort,
+  lossOfConnection,
+  SessionLost,
+  TlsRefused,
+} from "./loss.ts";
+import type { OnFailpoint, Reply, ServerError, Session } from "./session-types.ts";
+import { createSockets, type DriverTarget } from "./sockets.ts";
+
+export {
+  type Failpoint,
+  isServerError,
+  type OnFailpoint,
+  type Reply,
+  type Row,
+  type Sent,
+  type ServerError,
+  type Session,
+} from "./session-types.ts";
+
+export interface SessionOptions extends FirstBounds {
+  readonly url: string;
+  readonly onNotice: (severity: string, message: string) => void;
+  readonly onFailpoint: OnFailpoint | undefined;
+  /** Name of the first message at the failpoints. Default `look`. */
+  readonly firstName?: string;
+  /** Once it comes, the server has `graceMs` to answer; then the session is given up. */
+  readonly signal?: AbortSignal | undefined;
+  /** Default 5,000. */
+  readonly graceMs?: number;
+}
+
+const SHORTEST_CONNECT_MS = 1_000;
+
+const NO_ACTIVE_TRANSACTION = "25P01";
+
+/**
+ * Connects, and runs the first query, which must change nothing.
+ *
+ * @throws ServerError where the server refuses (password, database, no slots left),
+ * the driver's error where there is no server, MigrateError `config` where the URL is none.
+ */
+export async function openSession(
+  options: SessionOptions,
+  firstQuery: string,
+): Promise<{ readonly session: Session; readonly first: Reply | ServerError }> {
+  const target = driverUrl(options.url);
+  const lost = lossOfConnection();
+  // Who waits for nothing still has a server that answers.
+  const connectTimeoutMs = Math.max(options.connectTimeoutMs, SHORTEST_CONNECT_MS);
+  const sockets = createSockets(connectTimeoutMs);
+  const dialed = lossOfConnection<Error>();
+  const client = postgres(target.url, {
+    ...target.options,
+    // The driver ends a connection only together with the server, which may never answer.
+    socket: (server: DriverTarget) =>
+      sockets.open(server).catch((error: Error) => {
+        // With several hosts the driver keeps it to itself.
+        dialed.reject(error);
+        throw error;
+      }),
+    max: 1,
+    prepare: false,
+    fetch_types: false,
+    max_lifetime: null,
+    idle_timeout: 0,
+    connect_timeout: Math.ceil(connectTimeoutMs / 1000),
+    connection: { application_name: "tidemark", standard_conforming_strings: "on" },
+    onnotice: ({ code, severity, message }) => {
+      // Our own rollback, to be on the safe side, where no transaction was open.
+      if (code !== NO_ACTIVE_TRANSACTION) options.onNotice(severity ?? "NOTICE", message ?? "");
+    },
+    onclose: () => lost.reject(new SessionLost("the connection to the server was lost")),
+  } as postgres.Options<Record<string, never>>);
+  const canceller = cancelOnAbort(options.signal, lost);
+  const link = new Link(client, lost, canceller, options);
+  const { graceMs = ANSWER_AFTER_ABORT_MS } = options;
+  // A connection that is not made yet owes no answer.
+  const stopWaiting = giveUpAfterAbort(options.signal, lost, () => (link.isSent() ? graceMs : 0));
+  const stopWatching = () => {
+    stopWaiting();
+    canceller.stop();
+  };
+  try {
+    const first = await dialed.race(
+      link.first(options.firstName ?? "look", firstQuery, { ...options, connectTimeoutMs }),
+    );
+    sockets.settle();
+    const session = await link.reserve();
+    const close = async () => {
+      await session.close();
+      stopWatching();
+      sockets.destroy();
+    };
+    return { session: { ...session, close }, first };
+  } catch (error) {
+    stopWatching();
+    await closeClient(client, 0);
+    sockets.destroy();
+    throw sockets.refusedTls() ? new TlsRefused(error) : error;
+  }
+}

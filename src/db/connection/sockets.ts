@@ -1,0 +1,100 @@
+import { Socket } from "node:net";
+import { LONGEST_TIMER_MS } from "../base/backoff.ts";
+
+/** Where the driver would connect to, as it has read the URL. */
+export interface DriverTarget {
+  readonly host: readonly string[];
+  readonly port: readonly number[];
+  /** A Unix socket's; false or empty where there is none. */
+  readonly path?: string | false;
+}
+
+/** The sockets of one client of the driver, which itself has no way to take them down. */
+export interface Sockets {
+  /** For the driver: connects to the next host that accepts, after `settle` to the same one. */
+  readonly open: (target: DriverTarget) => Promise<Socket>;
+  /** The session is on the host that was connected last: a cancel has to go there. */
+  readonly settle: () => void;
+  /** Takes them all down at once, whatever the server does. */
+  readonly destroy: () => void;
+  /** The server said no when it was asked for TLS. */
+  readonly refusedTls: () => boolean;
+}
+
+// The answer to a request for TLS: one byte.
+const NO_TLS = "N".charCodeAt(0);
+
+/** @param timeoutMs bound on the way to each host */
+export function createSockets(timeoutMs: number): Sockets {
+  const sockets = new Set<Socket>();
+  let refusedTls = false;
+  let destroyed = false;
+  let next = 0;
+  let isSettled = false;
+
+  const dial = (target: DriverTarget, index: number) =>
+    new Promise<Socket>((resolve, reject) => {
+      const host = target.host[index] ?? "localhost";
+      const port = target.port[index] ?? 5432;
+      const socket = new Socket();
+      sockets.add(socket);
+      // For TLS, which the driver starts on this socket, to know the name on the certificate.
+      Object.assign(socket, { host, port });
+      const timer = setTimeout(
+        () => fail(timedOut(target.path || `${host}:${port}`)),
+        Math.min(Math.max(timeoutMs, 1), LONGEST_TIMER_MS),
+      );
+      const fail = (error: Error) => {
+        clearTimeout(timer);
+        socket.destroy();
+        reject(error);
+      };
+      // For good: no error of a socket may be without a listener, whoever else listens.
+      socket.on("error", fail);
+      socket.once("close", () => {
+        clearTimeout(timer);
+        sockets.delete(socket);
+        reject(
+          Object.assign(new Error("the connection was closed"), { code: "CONNECTION_CLOSED" }),
+        );
+      });
+      socket.once("connect", () => {
+        clearTimeout(timer);
+        resolve(socket);
+      });
+      socket.once("data", (bytes: Buffer) => {
+        if (bytes.length === 1 && bytes[0] === NO_TLS) refusedTls = true;
+      });
+      if (target.path) socket.connect(target.path);
+      else socket.connect(port, host);
+    });
+
+  return {
+    open: async (target) => {
+      const hosts = target.host.length;
+      let last: unknown = new Error("the session was closed");
+      for (let n = 0; n < hosts && !destroyed; n += 1) {
+        const index = (isSettled ? next + hosts - 1 : next) % hosts;
+        if (!isSettled) next = index + 1;
+        try {
+          return await dial(target, index);
+        } catch (error) {
+          last = error;
+        }
+      }
+      throw last;
+    },
+    settle: () => {
+      isSettled = true;
+    },
+    destroy: () => {
+      destroyed = true;
+      for (const socket of sockets) socket.destroy();
+    },
+    refusedTls: () => refusedTls,
+  };
+}
+
+function timedOut(place: string): Error {
+  return Object.assign(new Error(`no answer from ${place}`), { code: "CONNECT_TIMEOUT" });
+}

@@ -1,0 +1,155 @@
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { checksumOf, parseMigration, writeSumFile } from "../migrate/index.ts";
+import { createAnswering } from "./answers.ts";
+import { checkWritten } from "./check.ts";
+import { canceled, checkName, kitFailed, refuseUnusedRenames } from "./errors.ts";
+import { copyKitFolder, JOURNAL, type KitFolder, readKitFolder, SUM } from "./folder.ts";
+import { keepFiles } from "./keep.ts";
+import { runGenerate } from "./run.ts";
+import type {
+  Draft,
+  DraftedMigration,
+  DraftOptions,
+  FolderFile,
+  KeptMigration,
+  KitProject,
+} from "./types.ts";
+import { undeclaredWarnings } from "./undeclared.ts";
+
+export { type ReorderedEnum, reorderedEnums, withOrderOf } from "./enum-order.ts";
+export { assumptionText, unansweredError } from "./errors.ts";
+export { nameText } from "./names.ts";
+export { parseRenames, type RenameFlags, renamesFor, renameText } from "./renames.ts";
+export type {
+  Answers,
+  Assumption,
+  Draft,
+  DraftedMigration,
+  DraftOptions,
+  FolderFile,
+  FullName,
+  KeptMigration,
+  KitProject,
+  Question,
+  Rename,
+  RenameKind,
+} from "./types.ts";
+
+/**
+ * Lets the project's drizzle-kit write its next migration into a copy of the folder, and looks at
+ * what it did. The folder itself is not touched before `keep()`.
+ *
+ * @throws MigrateError `config` (the configuration, the schema files, drizzle-kit's version, what
+ *   drizzle-kit says), `usage` (the name, a rename that answers nothing), `history_invalid`,
+ *   `missing_file` (the folder), `unsupported_statement`, `canceled`
+ */
+export async function draftMigration(options: DraftOptions): Promise<Draft> {
+  const { cwd, dir, name, custom = false, answers, sumFile, terminal, signal, newestAs } = options;
+  checkName(name);
+  const folder = await readKitFolder(cwd, dir, sumFile);
+  return withScratch(async (scratch) => {
+    const copy = join(scratch, "out");
+    const stamps = await copyKitFolder(folder, copy, newestAs);
+    const answering = createAnswering(answers, { canPrompt: terminal !== undefined });
+    const run = await runGenerate({
+      project: options,
+      out: { copy, dir },
+      args: [...(name === undefined ? [] : [`--name=${name}`]), ...(custom ? ["--custom"] : [])],
+      scratch,
+      terminal,
+      answering,
+    });
+    refuseUnusedRenames(answering);
+    const questions = answering.open();
+    if (questions.length > 0) return { kind: "unanswered", questions, statements: run.statements };
+    if (signal?.aborted) throw canceled();
+    if (!custom && run.statements.length === 0)
+      return { kind: "nothing", newest: folder.entries.at(-1)?.tag };
+    const written = await checkWritten(folder, copy, { stamps, custom });
+    await writeFile(join(copy, JOURNAL), written.journal);
+    const { tag, sql, snapshot } = written;
+    const file = join(dir, `${tag}.sql`);
+    const statements = await parseMigration({ tag, file, sql }).catch((error: unknown) => {
+      throw kitFailed("has written SQL that cannot be run", error);
+    });
+    const { newestSnapshot } = folder;
+    const before =
+      newestSnapshot === undefined
+        ? undefined
+        : await readFile(join(folder.path, newestSnapshot), "utf8");
+    const undeclared = await undeclaredWarnings({
+      before,
+      after: snapshot,
+      trees: statements.map(({ tree }) => tree),
+      path: folder.path,
+      tags: folder.entries.map((entry) => entry.tag),
+    });
+    const sum = await writeSumFile(copy);
+    const draft = { ...sum, text: await readFile(join(copy, SUM), "utf8") };
+    return {
+      kind: "drafted",
+      tag,
+      file,
+      sql,
+      statements: statements.map(({ text }) => text),
+      renamed: answering.used(),
+      assumed: answering.assumed(),
+      warnings: [...folder.warnings, ...written.warnings, ...undeclared],
+      snapshots: { before, after: snapshot },
+      comparedWith: newestSnapshot,
+      withoutSnapshot: folder.withoutSnapshot,
+      keep: keeper(folder, { ...written, sum: draft }),
+    };
+  });
+}
+
+/**
+ * The statements that make the project's schema in an empty database, as drizzle-kit has them.
+ *
+ * @throws MigrateError as `draftMigration`
+ */
+export async function exportSchema(project: KitProject): Promise<readonly string[]> {
+  return withScratch(async (scratch) => {
+    const out = { copy: join(scratch, "out"), dir: "drizzle" };
+    // Nothing is there that anything could be a rename of.
+    const answering = createAnswering({ renames: [], others: "ask" }, { canPrompt: false });
+    const run = await runGenerate({ project, out, args: [], scratch, answering });
+    return run.statements;
+  });
+}
+
+function keeper(
+  folder: KitFolder,
+  written: {
+    readonly tag: string;
+    readonly sql: string;
+    readonly snapshotFile: string;
+    readonly snapshot: string;
+    readonly journal: string;
+    readonly sum: KeptMigration & { readonly text: string };
+  },
+): DraftedMigration["keep"] {
+  const { tag, sql, snapshotFile, snapshot, journal, sum } = written;
+  return async (also: readonly FolderFile[] = []) => {
+    const added = [
+      { path: `${tag}.sql`, text: sql },
+      ...also,
+      { path: snapshotFile, text: snapshot },
+    ];
+    // It is the last of the history, and so are its lines.
+    const lines = also.map((file) => `${file.path} ${checksumOf(file.text)}\n`);
+    await keepFiles(folder, { added, journal, sum: `${sum.text}${lines.join("")}` });
+    return { file: join(folder.dir, SUM), head: sum.head, migrations: sum.migrations };
+  };
+}
+
+async function withScratch<T>(work: (scratch: string) => Promise<T>): Promise<T> {
+  const scratch = await mkdtemp(join(tmpdir(), "tidemark-kit-"));
+  try {
+    return await work(scratch);
+  } finally {
+    await rm(scratch, { recursive: true, force: true });
+  }
+}

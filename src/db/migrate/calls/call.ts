@@ -1,0 +1,94 @@
+import { randomUUID } from "node:crypto";
+import { hostname } from "node:os";
+import { pid } from "node:process";
+import type { OnFailpoint } from "../../connection/session.ts";
+import { loadHistory } from "../history/load.ts";
+import { RunnerRowMissing } from "../ledger/replies.ts";
+import type { CallOptions, Progress } from "../reports.ts";
+import { maskText } from "../sql/secrets.ts";
+import type { History } from "../types.ts";
+import { TOOL_VERSION } from "../version.ts";
+import type { ResolvedOptions } from "./options.ts";
+import type { RunRequest } from "./request.ts";
+import { asMigrateError, stoppedError } from "./thrown.ts";
+
+/** What every call of a migrator has in common: a request of its own, and what is thrown for it. */
+export class Calls {
+  readonly #options: ResolvedOptions;
+  readonly #onFailpoint: OnFailpoint | undefined;
+
+  constructor(options: ResolvedOptions, onFailpoint: OnFailpoint | undefined) {
+    this.#options = options;
+    this.#onFailpoint = onFailpoint;
+  }
+
+  /** Reads the folder while the work connects; where it is needed, a bad one ends the work at once. */
+  async run<T>(
+    call: CallOptions,
+    work: (request: RunRequest) => Promise<T>,
+    { folder }: { readonly folder: "needed" | "optional" } = { folder: "needed" },
+  ): Promise<T> {
+    const badFolder = new AbortController();
+    const history = loadHistory(this.#options.dir);
+    history.catch(() => {
+      if (folder === "needed") badFolder.abort();
+    });
+    const signals = call.signal ? [call.signal, badFolder.signal] : [badFolder.signal];
+    const attempt = () => work(this.request(call, AbortSignal.any(signals), history));
+    try {
+      return await attempt().catch((error: unknown) => {
+        // The advice for it is too dangerous to be given for one odd answer.
+        if (error instanceof RunnerRowMissing) return attempt();
+        throw error;
+      });
+    } catch (error) {
+      if (folder === "needed") await history;
+      throw this.errorOf(call, error);
+    }
+  }
+
+  /** What is thrown for an error of a call. */
+  errorOf(call: CallOptions, error: unknown): unknown {
+    return stoppedError(call.signal, error) ?? asMigrateError(error, this.#options.ledgerSchema);
+  }
+
+  /** All that the engine is given for one call. */
+  request(
+    call: CallOptions,
+    signal: AbortSignal | undefined,
+    history: Promise<History>,
+  ): RunRequest {
+    const { ledgerSchema, appVersion, dir: _dir, ...settings } = this.#options;
+    return {
+      ...settings,
+      schema: ledgerSchema,
+      history,
+      plan: {},
+      identity: {
+        runId: randomUUID(),
+        host: hostname(),
+        processId: pid,
+        toolVersion: TOOL_VERSION,
+        appVersion,
+      },
+      signal,
+      onProgress: shielded(call.onProgress),
+      onFailpoint: this.#onFailpoint,
+    };
+  }
+}
+
+/** Progress callbacks are the caller's: what they throw must not end a run half-way. */
+function shielded(onProgress: ((progress: Progress) => void) | undefined) {
+  return (progress: Progress): void => {
+    try {
+      onProgress?.(
+        progress.kind === "notice"
+          ? { ...progress, message: maskText(progress.message, []) }
+          : progress,
+      );
+    } catch {
+      // Documented: an error thrown by onProgress is ignored.
+    }
+  };
+}

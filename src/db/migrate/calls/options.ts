@@ -1,0 +1,191 @@
+import { urlProblem } from "../../base/address.ts";
+import { LONGEST_TIMER_MS } from "../../base/backoff.ts";
+import { LOCK_TIMEOUT_MS } from "../../connection/begin.ts";
+import { DRIZZLE_TABLE, type DrizzleTableName } from "../adopt/find-sql.ts";
+import { MigrateError } from "../errors.ts";
+import type { RowValues } from "../execute/failure.ts";
+import type { LockPatience } from "../execute/lock-patience.ts";
+import type { EventSink } from "../types.ts";
+
+export interface MigratorOptions {
+  /** `postgres://user:password@host:5432/database`. */
+  readonly url: string;
+  /** drizzle-kit's output folder. Default `./drizzle`. */
+  readonly dir?: string;
+  /** Schema of the ledger. Default `tidemark`. */
+  readonly ledgerSchema?: string;
+  /** Bound on waiting for a server that is not up yet, in milliseconds. Default 10,000. */
+  readonly connectTimeoutMs?: number;
+  /** Bound on waiting for another runner, in milliseconds. Default 600,000. */
+  readonly waitTimeoutMs?: number;
+  /** `lock_timeout` of a migration's statements, in milliseconds. Default 5,000. */
+  readonly lockTimeoutMs?: number;
+  /** How often a migration that gets no lock is tried, with growing pauses. Default 10. */
+  readonly lockTries?: number;
+  /** Bound on all these tries and pauses, in milliseconds. Default: none but the tries. */
+  readonly lockBudgetMs?: number;
+  /**
+   * Bound on a whole run of `migrate()`, waiting and working, in milliseconds: what runs then is
+   * canceled and rolled back. Default: none.
+   */
+  readonly deadlineMs?: number;
+  /** The app's copy of the migration events. Default: `event-sink.sql` in the folder, where it is there. */
+  readonly eventSink?: EventSink;
+  /** Stands in each event, so that a migration can be traced to a release. */
+  readonly appVersion?: string;
+  /**
+   * Table of drizzle's own migrator, where `migrations` of drizzle.config.ts sets it. Default
+   * `drizzle.__drizzle_migrations`; one by its columns is found in every schema.
+   */
+  readonly drizzleTable?: Partial<DrizzleTableName>;
+  /**
+   * Keep the server's DETAIL of a violated constraint, which holds values of rows, in the error and in
+   * the ledger, whose log is never deleted. Default false: the constraint and the table alone.
+   */
+  readonly recordRowValues?: boolean;
+}
+
+export interface ResolvedOptions {
+  readonly url: string;
+  readonly dir: string;
+  readonly ledgerSchema: string;
+  readonly connectTimeoutMs: number;
+  readonly waitTimeoutMs: number;
+  readonly lockPatience: LockPatience;
+  readonly deadlineMs: number | undefined;
+  readonly eventSink: EventSink | undefined;
+  readonly appVersion: string | null;
+  readonly drizzleTable: DrizzleTableName;
+  readonly rowValues: RowValues;
+}
+
+// PostgreSQL cuts longer names short without an error (NAMEDATALEN - 1).
+const LONGEST_NAME_BYTES = 63;
+
+/**
+ * Fills in defaults.
+ *
+ * @throws MigrateError `config`, with every mistake in one message
+ */
+export function resolveOptions(options: MigratorOptions): ResolvedOptions {
+  const problems = [...urlProblems(options.url), ...optionProblems(options)];
+  if (problems.length > 0) throw settingsError(problems);
+  return withDefaults(options);
+}
+
+/** What is wrong with the options beside the URL, a text each. */
+export function optionProblems(options: Omit<MigratorOptions, "url">): readonly string[] {
+  const { dir, ledgerSchema, connectTimeoutMs, waitTimeoutMs, lockPatience, deadlineMs } =
+    withDefaults(options);
+  return [
+    ...(dir === "" ? ["the migrations folder has no name"] : []),
+    ...schemaProblems(ledgerSchema),
+    ...timeoutProblems("the connect time-out", connectTimeoutMs, LONGEST_TIMER_MS),
+    ...timeoutProblems("the wait time-out", waitTimeoutMs, Number.MAX_VALUE),
+    ...lockProblems(lockPatience),
+    ...(deadlineMs === undefined
+      ? []
+      : timeoutProblems("the deadline", deadlineMs, LONGEST_TIMER_MS)),
+  ];
+}
+
+/** The error that names every mistake in the settings at once. */
+export function settingsError(problems: readonly string[]): MigrateError {
+  const [first, ...more] = problems;
+  const list = problems.map((problem) => `\n  ${problem}`).join("");
+  return new MigrateError({
+    code: "config",
+    fact: `The settings cannot be used:${more.length === 0 ? ` ${first}.` : list}`,
+    outcome: "nothing-run",
+    remedy: `Correct ${more.length === 0 ? "this" : "these"} and run again.`,
+  });
+}
+
+function withDefaults<T extends Omit<MigratorOptions, "url">>(options: T) {
+  return {
+    ...options,
+    dir: options.dir ?? "./drizzle",
+    ledgerSchema: options.ledgerSchema ?? "tidemark",
+    connectTimeoutMs: options.connectTimeoutMs ?? 10_000,
+    waitTimeoutMs: options.waitTimeoutMs ?? 600_000,
+    lockPatience: {
+      lockTimeoutMs: Math.round(options.lockTimeoutMs ?? LOCK_TIMEOUT_MS),
+      lockTries: options.lockTries ?? 10,
+      lockBudgetMs: options.lockBudgetMs,
+    },
+    deadlineMs: options.deadlineMs,
+    eventSink: options.eventSink,
+    appVersion: options.appVersion ?? null,
+    rowValues: options.recordRowValues ? ("recorded" as const) : ("left-out" as const),
+    drizzleTable: {
+      schema: options.drizzleTable?.schema ?? DRIZZLE_TABLE.schema,
+      table: options.drizzleTable?.table ?? DRIZZLE_TABLE.table,
+    },
+  };
+}
+
+function urlProblems(url: unknown): readonly string[] {
+  if (typeof url !== "string" || url === "") {
+    return ["there is no database URL (postgres://user:password@host:5432/database)"];
+  }
+  const problem = urlProblem(url);
+  return problem === undefined ? [] : [`the database URL ${problem}`];
+}
+
+function schemaProblems(name: string): readonly string[] {
+  if (name === "") return ["the ledger's schema has no name"];
+  if (name.includes("\0")) return ["the ledger's schema has a NUL byte in its name"];
+  if (Buffer.byteLength(name) > LONGEST_NAME_BYTES) {
+    return [`the ledger's schema ${name} is longer than PostgreSQL's ${LONGEST_NAME_BYTES} bytes`];
+  }
+  if (name.startsWith("pg_"))
+    return [`the ledger's schema ${name} starts with pg_, which PostgreSQL reserves`];
+  return [];
+}
+
+/**
+ * Numbers that a call is given.
+ *
+ * @throws MigrateError `config`, with every mistake in one message
+ */
+export function refuseBadNumbers(numbers: Readonly<Record<string, number>>): void {
+  const problems = Object.entries(numbers)
+    .filter(([, value]) => !Number.isFinite(value) || value < 0)
+    .map(([name, value]) => `${name} is ${value}, where a number from 0 is expected`);
+  if (problems.length > 0) throw settingsError(problems);
+}
+
+/**
+ * Numbers of things that a call is given; those that are undefined are not given.
+ *
+ * @throws MigrateError `config`, with every mistake in one message
+ */
+export function refuseBadCounts(counts: Readonly<Record<string, number | undefined>>): void {
+  const problems = Object.entries(counts)
+    .filter(([, value]) => value !== undefined && !(Number.isSafeInteger(value) && value >= 1))
+    .map(([name, value]) => `${name} is ${value}, where a whole number from 1 is expected`);
+  if (problems.length > 0) throw settingsError(problems);
+}
+
+function lockProblems({ lockTimeoutMs, lockTries, lockBudgetMs }: LockPatience) {
+  // 0 would wait for ever, and everybody behind it with it; PostgreSQL counts to 2^31 - 1.
+  const timeout = lockTimeoutMs >= 1 && lockTimeoutMs <= LONGEST_TIMER_MS;
+  const range = `from 1 to ${LONGEST_TIMER_MS}`;
+  return [
+    ...(timeout
+      ? []
+      : [`the lock time-out is ${lockTimeoutMs}, where milliseconds ${range} are expected`]),
+    ...(Number.isInteger(lockTries) && lockTries >= 1
+      ? []
+      : [`the number of lock tries is ${lockTries}, where a whole number from 1 is expected`]),
+    ...(lockBudgetMs === undefined
+      ? []
+      : timeoutProblems("the lock budget", lockBudgetMs, Number.MAX_VALUE)),
+  ];
+}
+
+function timeoutProblems(name: string, value: number, most: number): readonly string[] {
+  if (Number.isFinite(value) && value >= 0 && value <= most) return [];
+  const range = most === LONGEST_TIMER_MS ? `from 0 to ${most}` : "from 0";
+  return [`${name} is ${value}, where a number of milliseconds ${range} is expected`];
+}

@@ -1,0 +1,122 @@
+import { duration } from "../../base/text.ts";
+import type { MigrateError } from "../errors.ts";
+import type { StatusReport } from "../reports.ts";
+import type { Doubt, LedgerEvent, MigrationStatus, Owner, RecordedError } from "../types.ts";
+
+/** A row of `status --json`. */
+export interface MigrationJson {
+  readonly tag: string;
+  readonly state: MigrationStatus["state"]["kind"];
+  readonly flags: readonly string[];
+  /** Of its end, or of its start while it has none. ISO 8601, null when pending. */
+  readonly at: string | null;
+  readonly durationMs: number | null;
+  readonly checksum: string;
+  readonly attempt: number;
+  readonly by: Owner | null;
+  readonly error: RecordedError | null;
+  /** Of a STUCK one: the statement of which nobody has recorded whether it was done. */
+  readonly doubt: Doubt | null;
+}
+
+export function migrationJson(migration: MigrationStatus): MigrationJson {
+  const { tag, state, flags, checksum, attempt } = migration;
+  return {
+    tag,
+    state: state.kind,
+    flags,
+    at: state.kind === "PENDING" ? null : state.at.toISOString(),
+    durationMs: state.kind === "DONE" || state.kind === "FAILED" ? state.durationMs : null,
+    checksum,
+    attempt,
+    by: state.kind === "PENDING" ? null : state.owner,
+    error: state.kind === "FAILED" ? state.error : null,
+    doubt: (state.kind === "STUCK" && state.doubt) || null,
+  };
+}
+
+/** What `status --json` prints. */
+export function statusJson(report: StatusReport) {
+  return {
+    version: report.version ?? null,
+    head: report.head,
+    newer: report.newer,
+    pending: report.pending,
+    migrations: report.migrations.map(migrationJson),
+    problems: report.problems.map(({ code, message }) => ({ code, message })),
+    warnings: report.warnings,
+  };
+}
+
+/** An event of `events --json`. */
+export function eventJson({ at, ...event }: LedgerEvent) {
+  return { ...event, at: at.toISOString() };
+}
+
+/** An event as a line: when, what, which migration, then what is known of it. */
+export function eventCells(event: LedgerEvent): readonly [string, string, string, ...string[]] {
+  const { type, tag, at, attempt, payload, owner } = event;
+  const { durationMs, error, before, answer, underWay } = payload;
+  return [
+    shortTime(at),
+    type.replace("migration.", ""),
+    tag,
+    attempt > 1 ? `attempt ${attempt}` : "",
+    durationMs === undefined ? "" : duration(durationMs),
+    statementText(event),
+    underWay?.label ?? "",
+    before === undefined ? "" : `was ${before}`,
+    answer === undefined ? "" : `answer: ${answer}`,
+    `${owner.user}@${owner.host}`,
+    error === undefined ? "" : `${error.sqlState ?? "canceled"}: ${error.message}`,
+  ];
+}
+
+/** Which statement an event is about, as `3 of 9`. */
+function statementText({ type, payload }: LedgerEvent): string {
+  const { statement, statements, underWay } = payload;
+  if (!type.startsWith("statement.")) return "";
+  return `${underWay?.statement ?? statement} of ${statements}`;
+}
+
+/** What any command prints with `--json` when it fails. */
+export function errorJson(error: MigrateError) {
+  return {
+    error: {
+      code: error.code,
+      exitCode: error.exitCode,
+      fact: error.fact,
+      outcome: error.outcome ?? null,
+      remedy: error.remedy,
+      tag: error.tag ?? null,
+      applied: error.applied,
+      notRun: error.notRun,
+      details: error.recorded ?? null,
+    },
+  };
+}
+
+export const STATUS_COLUMNS = ["migration", "state", "when", "took", "by"] as const;
+
+/** A row of the status table, a text for each of the columns. */
+export function statusCells(migration: MigrationStatus): readonly string[] {
+  const { state } = migration;
+  const name = [state.kind, ...migration.flags].join(" ");
+  if (state.kind === "PENDING") return [migration.tag, name, "", "", ""];
+  const { durationMs } = migrationJson(migration);
+  return [
+    migration.tag,
+    name,
+    shortTime(state.at),
+    durationMs === null ? "" : duration(durationMs),
+    `${state.owner.user}@${state.owner.host}`,
+  ];
+}
+
+/** To the second, in UTC: what stands in logs beside it. */
+function shortTime(at: Date): string {
+  return at
+    .toISOString()
+    .replace("T", " ")
+    .replace(/\.\d+Z$/, "Z");
+}

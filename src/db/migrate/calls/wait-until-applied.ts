@@ -1,0 +1,120 @@
+import { jittered, LONGEST_TIMER_MS, pause } from "../../base/backoff.ts";
+import { SessionLost } from "../../connection/loss.ts";
+import { isServerError, type Session } from "../../connection/session.ts";
+import { existingLook, readLedgerAfter } from "../adopt/look.ts";
+import { MigrateError } from "../errors.ts";
+import { look } from "../lease/sql.ts";
+import { describeHolder, holderOf } from "../lease/wait.ts";
+import { runnerOf } from "../ledger/replies.ts";
+import { type Plan, planRun, versionOf } from "../plan/plan.ts";
+import type { WaitReport } from "../reports.ts";
+import type { History, RunnerRow } from "../types.ts";
+import { openLedger } from "./open-ledger.ts";
+import type { RunRequest } from "./request.ts";
+
+const FIRST_PAUSE_MS = 50;
+const LONGEST_PAUSE_MS = 1_000;
+const REPORT_EVERY_MS = 2_000;
+
+// What no run of another can make good: this build and that database do not fit.
+const HOPELESS = new Set(["checksum_mismatch", "missing_file", "adopt_required"]);
+
+/**
+ * Waits until the database has all of this history, applied by somebody else. Writes
+ * nothing and locks nothing; a server that is not there yet is waited for too.
+ *
+ * @throws MigrateError `lock_timeout` when it took too long, with what is missing;
+ * `checksum_mismatch`, `missing_file`, `adopt_required` at once; `connect`
+ */
+export async function waitUntilApplied(
+  request: RunRequest,
+  timeoutMs: number,
+): Promise<WaitReport> {
+  const start = Date.now();
+  const leftMs = () => timeoutMs - (Date.now() - start);
+  for (;;) {
+    const connectTimeoutMs = Math.min(Math.max(leftMs(), 0), LONGEST_TIMER_MS);
+    const { session, first } = await openLedger(
+      { ...request, connectTimeoutMs },
+      look(request.schema),
+    );
+    try {
+      const end = await pollUntilApplied(session, request, runnerOf(first, request.schema), leftMs);
+      return { ...end, waitedMs: Date.now() - start };
+    } catch (error) {
+      if (!(error instanceof SessionLost) || leftMs() <= 0) throw error;
+      request.onProgress({ kind: "reconnecting", reason: error.message, attempt: 1 });
+    } finally {
+      await session.close();
+    }
+  }
+}
+
+async function pollUntilApplied(
+  session: Session,
+  request: RunRequest,
+  first: RunnerRow | undefined,
+  leftMs: () => number,
+): Promise<Omit<WaitReport, "waitedMs">> {
+  const { schema, onProgress, signal } = request;
+  const history = await request.history;
+  const { head } = history;
+  let runner = first;
+  let plan: Plan | undefined;
+  let pauseMs = FIRST_PAUSE_MS;
+  let reportedAt = 0;
+  for (let seen: string | undefined; ; ) {
+    if (runner?.head === head) {
+      return { outcome: "current", version: history.migrations.at(-1)?.tag, head };
+    }
+    // The rows change with the head, or with a failure, which is told at the end.
+    const now = runner?.head ?? "no ledger";
+    if (plan === undefined || seen !== now || leftMs() <= 0) {
+      seen = now;
+      const ledger = await readLedgerAfter(session, existingLook(request, history), runner);
+      plan = planRun(history, ledger);
+      if (plan.newer) return { outcome: "newer", version: versionOf(ledger), head };
+      const hopeless = plan.problems.find(({ code }) => HOPELESS.has(code));
+      if (hopeless !== undefined) throw hopeless;
+      if (plan.steps.length === 0 && plan.problems.length === 0) {
+        return { outcome: "current", version: versionOf(ledger), head };
+      }
+    }
+    if (leftMs() <= 0) throw plan.problems[0] ?? timedOut(history, plan, runner);
+    if (Date.now() - reportedAt > REPORT_EVERY_MS) {
+      reportedAt = Date.now();
+      const holder = runner && holderOf(runner);
+      onProgress({ kind: "behind", pending: plan.steps.length, holder });
+    }
+    await pause(Math.max(Math.min(jittered(pauseMs), leftMs()), 0), signal);
+    pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS);
+    runner = await lookForRunner(session, schema);
+  }
+}
+
+/** The ledger need not be there yet. */
+async function lookForRunner(session: Session, schema: string): Promise<RunnerRow | undefined> {
+  const { reply } = await session.send("look", look(schema));
+  const answer = await reply.catch((error: unknown) => {
+    if (isServerError(error)) return error;
+    throw error;
+  });
+  return runnerOf(answer, schema);
+}
+
+function timedOut(history: History, plan: Plan, runner: RunnerRow | undefined): MigrateError {
+  const pending = plan.steps.map(({ migration }) => migration.tag);
+  const failed = plan.migrations.find(({ state }) => state.kind === "FAILED");
+  const holder = runner && holderOf(runner);
+  const working =
+    holder === undefined ? "Nobody is at work on it." : `At work: ${describeHolder(holder)}.`;
+  const broken =
+    failed?.state.kind === "FAILED" ? `\n${failed.tag} has failed: ${failed.state.error.text}` : "";
+  return new MigrateError({
+    code: "lock_timeout",
+    fact: `${pending.length} of ${history.migrations.length} migrations are still pending: ${pending.join(", ")}. ${working}${broken}`,
+    outcome: "nothing-run",
+    remedy: "Run `tidemark migrate`, or wait longer with --timeout.",
+    notRun: pending,
+  });
+}

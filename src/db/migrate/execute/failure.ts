@@ -1,0 +1,218 @@
+import { offsetOfCodePoint, placeOf } from "../../base/place.ts";
+import { plural } from "../../base/text.ts";
+import { maskText } from "../sql/secrets.ts";
+import type { ParsedStep, Placed } from "../sql/segments.ts";
+import { maskAround, snippet } from "../sql/snippet.ts";
+import type { Migration, RecordedError } from "../types.ts";
+import type { Message, Stage } from "./transaction.ts";
+
+/** The fields of a server error that matter here. */
+export interface ServerErrorFields {
+  readonly code: string;
+  readonly message: string;
+  readonly detail?: string | undefined;
+  readonly hint?: string | undefined;
+  readonly where?: string | undefined;
+  /** Code points from 1, counted from the start of the message sent. */
+  readonly position?: string | undefined;
+  readonly schema_name?: string | undefined;
+  readonly table_name?: string | undefined;
+  readonly constraint_name?: string | undefined;
+  readonly column_name?: string | undefined;
+}
+
+/** Whether DETAIL may be recorded where it holds values of the database's rows. */
+export type RowValues = "recorded" | "left-out";
+
+/** What a run leaves behind when it fails. */
+export interface Aftermath {
+  /** Migrations before the one that failed. */
+  readonly applied: number;
+  /** Migrations after it. */
+  readonly notRun: number;
+  /** Statements of its file that are committed. */
+  readonly committed: number;
+  /** What the failed statement, which no transaction held, has left: a sentence. */
+  readonly left?: string | undefined;
+}
+
+/** The statement that failed and the place to point at, in the file. */
+interface Culprit {
+  /** From 0. */
+  readonly index: number;
+  readonly offset: number;
+}
+
+/**
+ * The statement an error belongs to: the one its position lies in, else the one
+ * after the last marker that came back. A syntax error that only the server's
+ * version knows has a position and no marker, because nothing of the message ran.
+ */
+export function culpritOf(
+  message: Message,
+  stage: Stage,
+  error: ServerErrorFields,
+): Culprit | undefined {
+  if (error.position !== undefined && /^\d+$/.test(error.position)) {
+    const at = offsetOfCodePoint(message.text, Number(error.position) - 1);
+    const number = message.starts.findLastIndex((start) => start <= at);
+    const placed = message.statements[number];
+    const within = at - (message.starts[number] ?? 0);
+    if (placed !== undefined && within <= placed.statement.text.length) {
+      return culpritAt(placed, within);
+    }
+  }
+  if (stage.kind !== "statement") return undefined;
+  const placed = message.statements[stage.index];
+  return placed && culpritAt(placed, 0);
+}
+
+function culpritAt({ statement, index }: Placed, within: number): Culprit {
+  return { index, offset: statement.offset + within };
+}
+
+/** A server error as the ledger keeps it and as it is printed: without secrets, and without row values. */
+export function recordError(
+  { migration, statements }: ParsedStep,
+  raw: ServerErrorFields,
+  at: {
+    readonly culprit: Culprit | undefined;
+    readonly stage: Stage;
+    readonly rowValues: RowValues;
+  },
+  aftermath: Aftermath,
+  more: readonly string[] = [],
+): RecordedError {
+  const { culprit, stage } = at;
+  const { secrets } = maskAround(migration.sql, culprit?.offset ?? 0);
+  const error = withoutSecrets(raw, secrets, at.rowValues);
+  const total = statements.length;
+  const place = culprit && placeOf(migration.sql, culprit.offset);
+  const statement = culprit === undefined ? null : culprit.index + 1;
+  const where = place === undefined ? "" : `:${place.line}:${place.column}`;
+  const lines = [
+    `${migration.file}${where}: ${error.message}`,
+    ...(culprit === undefined ? [] : ["", snippet(migration.sql, culprit.offset), ""]),
+    [
+      ...(statement === null ? [stageText(stage)] : [`statement ${statement} of ${total}`]),
+      `SQLSTATE ${error.code}`,
+    ].join(", "),
+    ...(error.detail ? [`detail: ${error.detail}`] : []),
+    ...(error.hint ? [`hint: ${error.hint}`] : []),
+    ...(error.where ? [`context: ${error.where.replaceAll("\n", "\n         ")}`] : []),
+    ...more,
+    stateText(migration.tag, aftermath),
+  ];
+  return {
+    sqlState: error.code,
+    message: error.message,
+    detail: error.detail ?? null,
+    hint: error.hint ?? null,
+    where: error.where ?? null,
+    file: migration.file,
+    line: place?.line ?? null,
+    column: place?.column ?? null,
+    statement,
+    statements: total,
+    text: lines.join("\n"),
+  };
+}
+
+// Data exceptions, integrity constraints, a view's check option, what functions raise: DETAIL holds the
+// key, the whole row, or a part of a value.
+const WITH_ROW_VALUES = /^(?:22|23|44|P0)/;
+// Of the context, what names code; the rest names data.
+const CODE_CONTEXT = /^(?:PL\/\w+|SQL) (?:function|statement|expression|assignment)/;
+
+function withoutSecrets(
+  error: ServerErrorFields,
+  secrets: readonly string[],
+  rowValues: RowValues,
+): ServerErrorFields {
+  const shown = (text: string | undefined) => text && maskText(text, secrets);
+  const hasRowValues = WITH_ROW_VALUES.test(error.code) && rowValues === "left-out";
+  const where = hasRowValues
+    ? error.where
+        ?.split("\n")
+        .filter((line) => CODE_CONTEXT.test(line))
+        .join("\n")
+    : error.where;
+  return {
+    code: error.code,
+    message: maskText(error.message, secrets),
+    detail: hasRowValues && error.detail ? withoutRowValues(error) : shown(error.detail),
+    hint: shown(error.hint),
+    where: shown(where),
+  };
+}
+
+function withoutRowValues(error: ServerErrorFields): string {
+  const { schema_name, table_name, constraint_name, column_name } = error;
+  const table = table_name === undefined ? "" : ` of table ${schema_name}.${table_name}`;
+  const column = column_name === undefined ? undefined : `column ${column_name}`;
+  const what = constraint_name ?? column;
+  const subject = what === undefined ? "" : `${what}${table}; `;
+  return `${subject}values of rows are left out (--record-row-values shows and records them)`;
+}
+
+/** The record of a run that was told to stop. */
+export function recordCanceled(
+  migration: Migration,
+  aftermath: Aftermath,
+  why: string,
+  more: readonly string[],
+): RecordedError {
+  const message = `${migration.tag} ${why}`;
+  return {
+    sqlState: null,
+    message,
+    detail: null,
+    hint: null,
+    where: null,
+    file: migration.file,
+    line: null,
+    column: null,
+    statement: null,
+    statements: null,
+    text: [`${message}.`, ...more, stateText(migration.tag, aftermath)].join("\n"),
+  };
+}
+
+/** The server's error as a `cause` that loggers may print: as it is recorded, without the SQL that was sent. */
+export function causeOf({ sqlState, message, detail, hint, where }: RecordedError): Error {
+  const error = new Error(message);
+  error.name = "PostgresError";
+  return Object.assign(error, { code: sqlState, detail, hint, where });
+}
+
+/** What to do about a server error. */
+export function remedyOf(file: string, { code }: ServerErrorFields): string {
+  // Class 53: no memory, no disk, no connections. Nothing is wrong with the file.
+  return code.startsWith("53")
+    ? "Next: make room on the server (its message says of what), then run `tidemark migrate` again."
+    : `Next: correct ${file} (or the data it met), then run \`tidemark migrate\` again.`;
+}
+
+function stageText({ kind }: Stage): string {
+  if (kind === "fence") return "before its first statement";
+  if (kind === "interrupted") return "settling a statement that an earlier run has begun";
+  return kind === "constraints"
+    ? "deferred constraints, checked after the last statement"
+    : "after the last statement, while recording";
+}
+
+function stateText(tag: string, { applied, notRun, committed, left }: Aftermath): string {
+  const own =
+    committed === 0
+      ? (left ?? `${tag} was rolled back.`)
+      : `${committedText(tag, committed)} ${left ?? "What came after was rolled back."} The next run goes on at statement ${committed + 1}.`;
+  const before = applied === 0 ? "" : ` ${plural(applied, "migration")} before it applied.`;
+  const after = notRun === 0 ? "" : ` ${plural(notRun, "migration")} after it not run.`;
+  return `state: ${own}${before}${after}`;
+}
+
+function committedText(tag: string, committed: number): string {
+  return committed === 1
+    ? `Statement 1 of ${tag} is committed.`
+    : `Statements 1 to ${committed} of ${tag} are committed.`;
+}

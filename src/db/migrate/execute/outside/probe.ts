@@ -1,0 +1,162 @@
+import { identifier, literal } from "../../../base/quote.ts";
+import { ownSettings } from "../../../connection/begin.ts";
+import type { OutsideAction, ReindexScope } from "../../outside-types.ts";
+import type { Settings } from "../../sql/made-settings.ts";
+
+/** Column of the state that a look at the catalog found, or of the definition tried out. */
+export const STATE = "tidemark_state";
+
+/** What a look needs to mean the same objects as the statement does. */
+export interface ProbeContext {
+  readonly serverVersion: number;
+  /** Made by the file before the statement; none behind a pooler. */
+  readonly settings: Settings;
+}
+
+/**
+ * Looks what the catalog says of a statement's object, by the names and settings of the
+ * file; changes nothing. Undefined where there is nothing to look at.
+ */
+export function lookAtObject(action: OutsideAction, context: ProbeContext): string | undefined {
+  const state = stateOf(action);
+  if (state === undefined) return undefined;
+  const [first = null, second = null] = namesOf(action);
+  return [
+    ...asTheFile(context),
+    // Names mean what they mean to the file; the catalog is read by names that nobody can plant.
+    `select ${resolved("first", first)}, ${resolved("second", second)}`,
+    "set local search_path to pg_catalog, pg_temp",
+    state,
+    "rollback",
+  ].join(";\n");
+}
+
+/**
+ * Tries a concurrent index out on an empty copy of its table, to learn how the catalog
+ * would write its definition; rolled back.
+ *
+ * @param definition `CREATE INDEX` without `CONCURRENTLY`, and the copy's name where the table's was
+ */
+export function tryDefinition(
+  action: Extract<OutsideAction, { kind: "create-index" }>,
+  definition: { readonly relation: string; readonly sql: string },
+  context: ProbeContext,
+): string {
+  return [
+    ...asTheFile(context),
+    `create temporary table ${definition.relation} (like ${action.table})`,
+    definition.sql,
+    "set local search_path to pg_catalog, pg_temp",
+    `select ${definitionOf("i.indexrelid")} as ${STATE}
+from pg_index i where i.indexrelid = to_regclass(${literal(`pg_temp.${identifier(action.name)}`)})`,
+    "rollback",
+  ].join(";\n");
+}
+
+function asTheFile({ serverVersion, settings }: ProbeContext): readonly string[] {
+  return [
+    "begin isolation level read committed read write",
+    ownSettings(serverVersion),
+    "set local search_path to default",
+    ...settings.session.map(({ text }) => `${text}\n`),
+  ];
+}
+
+function resolved(variable: string, name: string | null): string {
+  const value =
+    name === null
+      ? "''"
+      : `pg_catalog.to_regclass(${literal(name)})::pg_catalog.oid::pg_catalog.text`;
+  return `pg_catalog.set_config('tidemark.${variable}', ${value}, true)`;
+}
+
+function relation(variable: "first" | "second"): string {
+  return `nullif(current_setting('tidemark.${variable}'), '')::oid`;
+}
+
+function namesOf(action: OutsideAction): readonly (string | null)[] {
+  switch (action.kind) {
+    case "create-index":
+      return [action.table];
+    case "drop-index":
+      return [action.index];
+    case "reindex":
+      return action.scope === "index" || action.scope === "table" ? [action.name] : [];
+    case "detach":
+      return [action.partition, action.table];
+    case "repeatable":
+    case "opaque":
+      return [];
+  }
+}
+
+function stateOf(action: OutsideAction): string | undefined {
+  switch (action.kind) {
+    case "create-index":
+      return `select jsonb_build_object(
+  'kind', 'create-index', 'table', t.oid::bigint, 'partitioned', coalesce(t.relkind = 'p', false),
+  'wanted', null, 'found', (${foundIndex(`c.relname = ${literal(action.name)} and c.relnamespace = t.relnamespace`)})
+) as ${STATE}
+from (select ${relation("first")} as oid) given left join pg_class t on t.oid = given.oid`;
+    case "drop-index":
+      return `select jsonb_build_object(
+  'kind', 'drop-index', 'found', (${foundIndex(`c.oid = ${relation("first")}`)})
+) as ${STATE}`;
+    case "reindex":
+      return `select jsonb_build_object('kind', 'reindex', 'leftovers', coalesce(jsonb_agg(
+  jsonb_build_object('oid', c.oid::bigint, 'name', format('%I.%I', n.nspname, c.relname)) order by c.oid
+), '[]')) as ${STATE}
+from pg_index i
+join pg_class c on c.oid = i.indexrelid
+join pg_namespace n on n.oid = c.relnamespace
+where not i.indisvalid and c.relname ~ '_cc(new|old)[0-9]*$'${inScope(action.scope, action.name)}`;
+    case "detach":
+      return `select jsonb_build_object('kind', 'detach', 'attached', coalesce((
+  select case when h.inhdetachpending then 'pending' else 'yes' end
+  from pg_inherits h where h.inhrelid = ${relation("first")} and h.inhparent = ${relation("second")}
+), 'no')) as ${STATE}`;
+    case "repeatable":
+    case "opaque":
+      return undefined;
+  }
+}
+
+function foundIndex(condition: string): string {
+  return `select jsonb_build_object(
+    'oid', c.oid::bigint, 'name', format('%I.%I', n.nspname, c.relname), 'relkind', c.relkind, 'table', i.indrelid::bigint,
+    'valid', coalesce(i.indisvalid and i.indisready and i.indislive, false),
+    'definition', ${definitionOf("c.oid")})
+  from pg_class c join pg_namespace n on n.oid = c.relnamespace left join pg_index i on i.indexrelid = c.oid
+  where ${condition}`;
+}
+
+/** The table's schema is left out there, and nowhere else: the copy of a table has another one. */
+function definitionOf(index: string): string {
+  return `(select case when starts_with(g.sql, g.head || g.schema) then g.head || substr(g.sql, length(g.head || g.schema) + 1) else g.sql end
+    from pg_index d join pg_class x on x.oid = d.indexrelid
+    join pg_class t on t.oid = d.indrelid join pg_namespace n on n.oid = t.relnamespace,
+    lateral (select pg_get_indexdef(x.oid) as sql,
+      format('CREATE %sINDEX %I ON ', case when d.indisunique then 'UNIQUE ' end, x.relname) as head,
+      format('%I.', case when n.oid = pg_my_temp_schema() then 'pg_temp' else n.nspname end) as schema) g
+    where d.indexrelid = ${index})`;
+}
+
+/** Interrupted rebuilds of others are theirs. */
+function inScope(scope: ReindexScope, name: string | null): string {
+  const oid = relation("first");
+  const tree = `(select ${oid} union select p.relid::oid from pg_partition_tree(${oid}) p)`;
+  switch (scope) {
+    case "index":
+      return ` and i.indrelid in (select x.indrelid from pg_index x where x.indexrelid in ${tree})`;
+    case "table":
+      return ` and i.indrelid in (
+  select t.oid from pg_class t where t.oid in ${tree}
+  union select t.reltoastrelid from pg_class t where t.oid in ${tree})`;
+    case "schema":
+      return ` and i.indrelid in (
+  select t.oid from pg_class t join pg_namespace s on s.oid = t.relnamespace where s.nspname = ${literal(name)}
+  union select t.reltoastrelid from pg_class t join pg_namespace s on s.oid = t.relnamespace where s.nspname = ${literal(name)})`;
+    case "database":
+      return "";
+  }
+}

@@ -1,0 +1,84 @@
+import { MigrateError } from "../../errors.ts";
+import { statementDigest } from "../../history/checksum.ts";
+import type { UnderWay } from "../../outside-types.ts";
+import type { Execution } from "../execution.ts";
+import type { Part } from "../parts.ts";
+import { clearAway } from "./alone.ts";
+import { judgeInterrupted } from "./judge.ts";
+import { stateNow } from "./object-state.ts";
+
+/**
+ * Finds out what became of a statement outside transactions that was begun, and clears away what
+ * it left.
+ *
+ * @returns `done` where the part is that statement, and it was done; `open` where the part is to be run
+ * @throws MigrateError `in_doubt` where only a person can tell, `checksum_mismatch` where it was done
+ * and the file has another statement in its place by now
+ */
+export async function settleInterrupted(
+  execution: Execution,
+  part: Part,
+  begun: UnderWay,
+): Promise<"done" | "open"> {
+  const verdict = judgeInterrupted(begun, await stateNow(execution, part, begun.action));
+  const { tag } = part.step.migration;
+  const say = (message: string) =>
+    execution.onProgress({ kind: "statement-found", tag, message: `${begun.label} ${message}` });
+  switch (verdict.kind) {
+    case "unknown":
+      throw inDoubt(part, begun, verdict.reason);
+    case "run":
+      for (const { sql, what } of verdict.clear) {
+        say(`was interrupted: dropping the ${what}`);
+        await clearAway(execution, begun.statement, sql, { settings: [], lockTimeoutMs: 0 });
+      }
+      return "open";
+    case "finish":
+      say("was interrupted half-way: ending it");
+      await clearAway(execution, begun.statement, verdict.sql, {
+        // The names are the file's.
+        settings: part.segment.settings.session,
+        // It locks the partition while it waits for whoever may still see it as one.
+        lockTimeoutMs: execution.context.lockTimeoutMs,
+      });
+      break;
+    case "done":
+      say("was interrupted, and is done");
+  }
+  const { segment } = part;
+  if (
+    segment.kind === "outside" &&
+    begun.digest === statementDigest(segment.placed.statement.text)
+  ) {
+    return "done";
+  }
+  throw editedAfterwards(part, begun);
+}
+
+function inDoubt({ step }: Part, begun: UnderWay, reason: string): MigrateError {
+  const { tag, file } = step.migration;
+  return new MigrateError({
+    code: "in_doubt",
+    tag,
+    fact:
+      `${file}: statement ${begun.statement} of ${step.statements.length} (${begun.label}) was begun, ` +
+      `and nobody has recorded its end: ${reason}.`,
+    outcome: "nothing-run",
+    remedy:
+      "See in the database whether it was done, then say so: " +
+      `\`tidemark resolve ${tag} --done\` goes on behind it, \`tidemark resolve ${tag} --retry\` runs it again.`,
+  });
+}
+
+function editedAfterwards({ step }: Part, begun: UnderWay): MigrateError {
+  const { tag, file } = step.migration;
+  return new MigrateError({
+    code: "checksum_mismatch",
+    tag,
+    fact: `${file} was edited: its statement ${begun.statement} was ${begun.label}, which was done before it could be recorded.`,
+    outcome: "nothing-run",
+    remedy:
+      "Restore that statement (what comes after it may change), " +
+      `or undo it by hand and say so: \`tidemark resolve ${tag} --retry\`.`,
+  });
+}

@@ -1,0 +1,229 @@
+import { isServerError, type Row, type Sent, type ServerError } from "../../connection/session.ts";
+import { COPY } from "../ledger/event-copy.ts";
+import { DURATION } from "../ledger/record.ts";
+import { begunBefore, type Execution } from "./execution.ts";
+import type { ServerErrorFields } from "./failure.ts";
+import type { OutsidePart } from "./outside/message.ts";
+import { settleInterrupted } from "./outside/resume.ts";
+import { recordEnd, runOutside } from "./outside/run.ts";
+import type { Part } from "./parts.ts";
+import {
+  MARKER,
+  type Message,
+  type Stage,
+  stageOf,
+  type TransactionPart,
+  transactionMessage,
+} from "./transaction.ts";
+import type { BlockerWatch } from "./watch-blockers.ts";
+
+/** What has come back of a message. */
+interface Live {
+  /** The last marker. */
+  marker: number | undefined;
+  durationMs: number;
+  /** Why the copy of the events stays behind; undefined where none was asked for. */
+  copy: string | null | undefined;
+}
+
+/** A transaction's message on its way. */
+interface Flight extends Live {
+  readonly part: TransactionPart;
+  readonly index: number;
+  readonly message: Message;
+  readonly sent: Sent;
+}
+
+/** A part that failed. Of what was sent behind it, nothing has run. */
+export interface PartFailure {
+  readonly kind: "failed";
+  readonly part: Part;
+  /** Among the parts. */
+  readonly index: number;
+  readonly message: Message;
+  readonly stage: Stage;
+  readonly error: ServerErrorFields;
+  /** What a statement outside transactions has left behind, as a sentence. */
+  readonly left?: string;
+}
+
+export type PipelineEnd =
+  | { readonly kind: "done" }
+  | PartFailure
+  /** The signal came; parts from `next` on were not sent. */
+  | { readonly kind: "aborted"; readonly next: number };
+
+// The driver sends up to 100 messages ahead; beyond that it queues on its own. Behind a pooler
+// there is one: PgBouncer up to 1.20 hands the server's connection on at the end of the first
+// transaction, and when this client is gone the replies to the rest go to the next one.
+const WINDOW = { direct: 64, pooled: 1 } as const;
+const WINDOW_BYTES = 8 * 1024 * 1024;
+
+/**
+ * Runs the parts from `from` on. Transactions are sent ahead of the replies: the fence of each
+ * proves that the one before it was committed, so after a failure the rest does nothing. A statement
+ * outside transactions waits until nothing is on its way.
+ *
+ * @param started resolves when the first migration's `started` is committed
+ * @throws LeaseLost, SessionLost, MigrateError, and what `started` throws
+ */
+export async function runPipeline(
+  execution: Execution,
+  from: number,
+  started: Promise<unknown>,
+  watch: BlockerWatch,
+): Promise<PipelineEnd> {
+  const { parts, signal } = execution;
+  const flights: Flight[] = [];
+  let bytes = 0;
+  let next = from;
+  let begun = false;
+  const { direct } = execution.context.lease;
+  const window = direct ? WINDOW.direct : WINDOW.pooled;
+  if (!direct) await started;
+  const begin = async () => {
+    await started;
+    if (!begun) announce(execution, from, watch);
+    begun = true;
+  };
+  try {
+    while (next < parts.length || flights.length > 0) {
+      const part = signal?.aborted ? undefined : parts[next];
+      const oldest = flights[0];
+      if (part !== undefined && mustBeAlone(execution, part)) {
+        if (oldest === undefined) {
+          await begin();
+          const end = await runByItself(execution, part, next);
+          if (typeof end === "object") return end;
+          if (end === "done") next += 1;
+          if (end === "done") announce(execution, next, watch);
+          continue;
+        }
+      } else if (part !== undefined) {
+        const room = flights.length < window && (bytes < WINDOW_BYTES || oldest === undefined);
+        if (room) {
+          const number = execution.counter.committed + flights.length;
+          const flight = await launch(execution, part as TransactionPart, next, number);
+          flights.push(flight);
+          bytes += flight.message.text.length;
+          next += 1;
+          if (flight.index === from) await begin();
+          continue;
+        }
+      }
+      if (oldest === undefined) return { kind: "aborted", next };
+      const error = await settle(oldest);
+      flights.shift();
+      bytes -= oldest.message.text.length;
+      if (error !== undefined) return failureOf(oldest, error);
+      execution.counter.committed += 1;
+      if (oldest.copy !== undefined) execution.onCopied(oldest.copy);
+      finish(execution, oldest.part, oldest.durationMs);
+      announce(execution, oldest.index + 1, watch);
+    }
+    return { kind: "done" };
+  } finally {
+    // Nothing is sent behind a failure before the rest is drained.
+    await Promise.allSettled(flights.map(({ sent }) => sent.reply));
+  }
+}
+
+/** No fence can stand before it, or something is to be looked at first. */
+function mustBeAlone(execution: Execution, part: Part): boolean {
+  return part.segment.kind === "outside" || begunBefore(execution, part) !== null;
+}
+
+/** @returns `open` where the part is to be run as a transaction now */
+async function runByItself(
+  execution: Execution,
+  part: Part,
+  index: number,
+): Promise<"done" | "open" | PartFailure> {
+  let begun = begunBefore(execution, part);
+  try {
+    if (begun !== null) {
+      const found = await settleInterrupted(execution, part, begun);
+      begun = null;
+      execution.begun.set(part, null);
+      if (found === "done") {
+        finish(execution, part, await recordEnd(execution, part));
+        return "done";
+      }
+    }
+    if (part.segment.kind === "transaction") return "open";
+    const end = await runOutside(execution, part as OutsidePart);
+    if (typeof end === "object") return { kind: "failed", part, index, ...end };
+    finish(execution, part, end);
+    return "done";
+  } catch (error) {
+    if (!isServerError(error)) throw error;
+    const message: Message = { text: "", statements: [], starts: [] };
+    const failed = { kind: "failed", part, index, message, error } as const;
+    if (begun === null) return { ...failed, stage: { kind: "record" } };
+    const left = `What ${begun.label} has left is not settled: the next run looks again.`;
+    return { ...failed, stage: { kind: "interrupted" }, left };
+  }
+}
+
+function finish({ onApplied, onProgress }: Execution, part: Part, durationMs: number): void {
+  if (!part.isLast) return;
+  const applied = { tag: part.step.migration.tag, durationMs };
+  onApplied(applied);
+  onProgress({ kind: "migration-done", ...applied });
+}
+
+/** The server begins with it now: it has the one before behind it. */
+function announce({ parts, steps, onProgress }: Execution, index: number, watch: BlockerWatch) {
+  const part = parts[index];
+  if (part === undefined) return;
+  const { step, stepIndex } = part;
+  const { tag } = step.migration;
+  watch.begin(tag);
+  if (!part.isFirst) return;
+  onProgress({
+    kind: "migration-started",
+    tag,
+    index: stepIndex,
+    total: steps.length,
+    statements: step.statements.length,
+    resumedAt: step.resumeAt,
+  });
+}
+
+async function launch(
+  execution: Execution,
+  part: TransactionPart,
+  index: number,
+  number: number,
+): Promise<Flight> {
+  const { session, context } = execution;
+  const message = transactionMessage(context, number, part, session.serverVersion);
+  const live: Live = { marker: undefined, durationMs: 0, copy: undefined };
+  const { tag } = part.step.migration;
+  const whole = part.isFirst && part.isLast && part.step.resumeAt === 0;
+  const name = whole ? `migration:${tag}` : `migration:${tag}#${part.segment.from + 1}`;
+  const onRow = (row: Row) => {
+    if (MARKER in row) live.marker = Number(row[MARKER]);
+    else if (DURATION in row) live.durationMs = Number(row[DURATION]);
+    else if (COPY in row) live.copy = row[COPY] as string | null;
+  };
+  const sent = await session.send(name, message.text, { onRow });
+  return Object.assign(live, { part, index, message, sent });
+}
+
+/** Waits for a message's reply; a server error is returned, a loss is thrown. */
+async function settle({ part, sent }: Flight): Promise<ServerError | undefined> {
+  try {
+    const { command } = await sent.reply;
+    if (command === "COMMIT") return undefined;
+    const { tag } = part.step.migration;
+    throw new TypeError(`${tag} ended with ${command} instead of COMMIT`);
+  } catch (error) {
+    if (isServerError(error)) return error;
+    throw error;
+  }
+}
+
+function failureOf({ part, index, message, marker }: Flight, error: ServerError): PartFailure {
+  return { kind: "failed", part, index, message, stage: stageOf(message, marker), error };
+}

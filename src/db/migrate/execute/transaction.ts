@@ -1,0 +1,189 @@
+import { limits, ownLimits, ownSettings } from "../../connection/begin.ts";
+import { prefixOf } from "../history/checksum.ts";
+import { fence } from "../lease/sql.ts";
+import { type NewEvent, type RecordContext, record, type Subject } from "../ledger/record.ts";
+import type { Step } from "../plan/plan.ts";
+import { resetsAll } from "../sql/made-settings.ts";
+import type { ParsedStep, Placed, TransactionSegment } from "../sql/segments.ts";
+import type { Part } from "./parts.ts";
+
+/** Where a message was when an error came. */
+export type Stage =
+  /** What an earlier run has begun outside transactions is looked for. */
+  | { readonly kind: "interrupted" }
+  | { readonly kind: "fence" }
+  | { readonly kind: "statement"; readonly index: number }
+  | { readonly kind: "constraints" }
+  | { readonly kind: "record" };
+
+/** One simple-protocol message: a transaction from BEGIN to COMMIT, or one statement. */
+export interface Message {
+  readonly text: string;
+  readonly statements: readonly Placed[];
+  /** UTF-16 offset of each statement in `text`. */
+  readonly starts: readonly number[];
+}
+
+/** Column of the marker rows; their number is the stage that begins. */
+export const MARKER = "tidemark_at";
+
+/** What a file may leave in its session ends with it: the next one starts as in a session of its own. */
+const LEAVE_NOTHING_BEHIND: readonly string[] = [
+  "reset session authorization",
+  "reset role",
+  "reset all",
+  "close all",
+  "unlisten *",
+  "discard temp",
+];
+
+// Behind a pooler these may be another client's.
+const LEAVE_NOTHING_OF_OUR_OWN_SESSION: readonly string[] = [
+  "deallocate all",
+  "select pg_catalog.pg_advisory_unlock_all()",
+  "discard sequences",
+];
+
+const BEGIN = "begin isolation level read committed read write";
+
+/** The message that records the first `started` of a run. */
+export function startMessage(
+  context: RecordContext,
+  step: number,
+  first: ParsedStep,
+  serverVersion: number,
+): string {
+  return [
+    BEGIN,
+    ownSettings(serverVersion),
+    fence(context.schema, context.lease, { step, activity: first.migration.tag }),
+    ...record(context, [startOf(first)], { head: null, activity: first.migration.tag }),
+    "set local synchronous_commit to off",
+    "commit",
+  ].join(";\n");
+}
+
+/** A part that is a transaction. */
+export type TransactionPart = Part & { readonly segment: TransactionSegment };
+
+/**
+ * The message that runs statements which share a transaction: they and their record are
+ * committed together; with a migration's last ones its `done` and the next one's `started`.
+ *
+ * Commits before the last are asynchronous: a later one flushes them, and nobody is
+ * told that the run succeeded before the last is on disk. A server crash in between
+ * takes back a migration together with its record.
+ */
+export function transactionMessage(
+  context: RecordContext,
+  step: number,
+  part: TransactionPart,
+  serverVersion: number,
+): Message {
+  const { statements, settings } = part.segment;
+  const { tag } = part.step.migration;
+  const starts: number[] = [];
+  let text = [
+    BEGIN,
+    limits(serverVersion, context.lockTimeoutMs),
+    fence(context.schema, context.lease, { step, activity: tag }),
+    // The role's own, whatever a pooler's other client has left in the session.
+    "set local search_path to default",
+    ...[...settings.session, ...settings.local].map((setting) => `${setting.text}\n`),
+    "",
+  ].join(";\n");
+  for (const [i, { statement }] of statements.entries()) {
+    text += `select ${i} as ${MARKER};\n`;
+    starts.push(text.length);
+    // The line end closes a comment behind the statement.
+    text += `${statement.text}\n;\n`;
+    if (resetsAll(statement.tree)) text += `${limits(serverVersion, context.lockTimeoutMs)};\n`;
+  }
+  text += [
+    `select ${statements.length} as ${MARKER}`,
+    "set constraints all immediate",
+    ...leaveNothingBehind(context.lease.direct),
+    ownLimits(serverVersion),
+    `select ${statements.length + 1} as ${MARKER}`,
+    ...recordEnd(context, part),
+    "commit",
+  ].join(";\n");
+  return { text, statements, starts };
+}
+
+/** Takes back what statements may have left in the session. */
+export function leaveNothingBehind(direct: boolean): readonly string[] {
+  return [...LEAVE_NOTHING_BEHIND, ...(direct ? LEAVE_NOTHING_OF_OUR_OWN_SESSION : [])];
+}
+
+/** The message that records the end of a part that ran outside transactions. */
+export function endMessage(
+  context: RecordContext,
+  step: number,
+  part: Part,
+  options: { readonly durationMs: number | undefined; readonly serverVersion: number },
+): string {
+  return [
+    BEGIN,
+    ownSettings(options.serverVersion),
+    fence(context.schema, context.lease, { step, activity: part.step.migration.tag }),
+    ...recordEnd(context, part, options.durationMs),
+    "commit",
+  ].join(";\n");
+}
+
+/** The record of what a part has done, and of what begins with its commit. */
+function recordEnd(context: RecordContext, part: Part, durationMs?: number): readonly string[] {
+  const { step, segment, isLast, following } = part;
+  const { tag } = step.migration;
+  if (!isLast) {
+    return [
+      ...record(context, [progressOf(step, segment.to, durationMs)], { head: null, activity: tag }),
+      "set local synchronous_commit to off",
+    ];
+  }
+  const events = [endOf(step), ...(following === undefined ? [] : [startOf(following)])];
+  return [
+    ...record(context, events, {
+      head: step.headAfter,
+      activity: following?.migration.tag ?? null,
+    }),
+    ...(following === undefined ? [] : ["set local synchronous_commit to off"]),
+  ];
+}
+
+/** The stage that the last marker seen stands for. */
+export function stageOf(message: Message, marker: number | undefined): Stage {
+  if (marker === undefined) return { kind: "fence" };
+  if (marker < message.statements.length) return { kind: "statement", index: marker };
+  return { kind: marker === message.statements.length ? "constraints" : "record" };
+}
+
+export function subjectOf({ migration, attempt }: Step): Subject {
+  return { tag: migration.tag, attempt, checksum: migration.checksum };
+}
+
+function progressOf(step: ParsedStep, done: number, durationMs: number | undefined): NewEvent {
+  const { statements } = step;
+  const prefix = prefixOf(statements, done);
+  const payload = {
+    statement: done,
+    statements: statements.length,
+    prefix,
+    ...(durationMs !== undefined && { durationMs }),
+  };
+  return { type: "statement.done", ...subjectOf(step), payload };
+}
+
+function startOf(step: ParsedStep): NewEvent {
+  const { statements, resumeAt, prefix } = step;
+  const payload = { statement: resumeAt, statements: statements.length, prefix };
+  return { type: "migration.started", ...subjectOf(step), payload };
+}
+
+function endOf(step: ParsedStep): NewEvent {
+  const { statements, rank } = step;
+  const { length } = statements;
+  const payload = { statement: length, statements: length, prefix: prefixOf(statements), rank };
+  return { type: "migration.done", ...subjectOf(step), payload };
+}

@@ -1,0 +1,151 @@
+import { isUtf8 } from "node:buffer";
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { withoutBom } from "../../base/files.ts";
+import { messageOf } from "../../base/problem.ts";
+import { MigrateError } from "../errors.ts";
+import type { History, Migration } from "../types.ts";
+import { checksumOf, EMPTY_HEAD, linkAfter } from "./checksum.ts";
+import { parseSinkFile, SINK_FILE } from "./event-sink-file.ts";
+import { parseJournal } from "./journal.ts";
+import { checkSumFile, SUM_FILE } from "./sum-file.ts";
+
+/**
+ * Loads the history of a drizzle-kit folder (0.x layout: `meta/_journal.json` and
+ * `<tag>.sql`), and checks it against `tidemark.sum` where that is there.
+ *
+ * @throws MigrateError `config` (no such folder), `history_invalid`, `missing_file`
+ */
+export async function loadHistory(
+  dir: string,
+  options: { readonly sumFile: "check" | "ignore" } = { sumFile: "check" },
+): Promise<History> {
+  const names = await listFolder(dir);
+  const journalFile = join(dir, "meta", "_journal.json");
+  const journal = await readIfThere(journalFile);
+  if (journal === undefined) throw noJournal(dir, journalFile, names);
+  const entries = parseJournal(withoutBom(journal), journalFile);
+
+  const texts = await Promise.all(
+    entries.map(async ({ tag }) => ({ tag, bytes: await readBytes(join(dir, `${tag}.sql`)) })),
+  );
+  const migrations: Migration[] = [];
+  const missing: string[] = [];
+  let link = EMPTY_HEAD;
+  for (const [index, { tag, bytes }] of texts.entries()) {
+    if (bytes === undefined) {
+      missing.push(`${tag}.sql`);
+      continue;
+    }
+    const sql = bytes.toString("utf8");
+    const checksum = checksumOf(sql);
+    link = linkAfter(link, tag, checksum);
+    const file = join(dir, `${tag}.sql`);
+    const damaged = isUtf8(bytes) ? {} : { isDamaged: true };
+    migrations.push({ tag, index, file, sql: withoutBom(sql), ...damaged, checksum, link });
+  }
+  if (missing.length > 0) throw missingFiles(dir, journalFile, missing);
+
+  const sinkFile = join(dir, SINK_FILE);
+  const sink = names.includes(SINK_FILE) ? await readFile(sinkFile, "utf8") : undefined;
+  const history = {
+    dir,
+    migrations,
+    head: link,
+    ...(sink !== undefined && { eventSink: parseSinkFile(withoutBom(sink), sinkFile) }),
+    warnings: strayFiles(names, migrations),
+  };
+  if (options.sumFile === "check" && names.includes(SUM_FILE)) {
+    const file = join(dir, SUM_FILE);
+    checkSumFile(history, (await readIfThere(file)) ?? "", file);
+  }
+  return history;
+}
+
+async function listFolder(dir: string): Promise<readonly string[]> {
+  try {
+    return await readdir(dir);
+  } catch (cause) {
+    const code = errorCode(cause);
+    const facts: Readonly<Record<string, string>> = {
+      ENOENT: `There is no migrations folder at ${dir}.`,
+      ENOTDIR: `${dir} is a file, where the migrations folder is expected.`,
+    };
+    throw new MigrateError({
+      code: "config",
+      fact: facts[code] ?? `The migrations folder ${dir} cannot be read (${code}).`,
+      outcome: "nothing-run",
+      remedy:
+        "Name the folder with --dir, or as `out` in drizzle.config.ts; " +
+        "`npx drizzle-kit generate` makes one with a first migration.",
+      cause,
+    });
+  }
+}
+
+function noJournal(dir: string, journalFile: string, names: readonly string[]): MigrateError {
+  const next = names.filter((name) => /^\d{14}_/.test(name)).length;
+  return new MigrateError({
+    code: "history_invalid",
+    fact:
+      next > 0
+        ? `${dir} is in the layout of drizzle-kit 1.x (${next} folder${next === 1 ? "" : "s"} such as 20251101120000_name, no meta/_journal.json).`
+        : `${dir} is not a migrations folder: ${journalFile} is not there.`,
+    outcome: "nothing-run",
+    remedy:
+      next > 0
+        ? "This version of Tidemark reads the layout of drizzle-kit 0.x alone."
+        : "Name another folder with --dir; `npx drizzle-kit generate` makes a journal with a first migration.",
+  });
+}
+
+function missingFiles(dir: string, journalFile: string, missing: readonly string[]): MigrateError {
+  return new MigrateError({
+    code: "missing_file",
+    fact: `${journalFile} names files that are not in ${dir}: ${missing.join(", ")}.`,
+    outcome: "nothing-run",
+    remedy:
+      `Restore them (\`git log --stat -- ${dir}\` shows what became of them), ` +
+      "or take their entries out if they were never applied anywhere.",
+  });
+}
+
+function strayFiles(names: readonly string[], migrations: readonly Migration[]): readonly string[] {
+  const known = new Set([SINK_FILE, ...migrations.map(({ tag }) => `${tag}.sql`)]);
+  return names
+    .filter((name) => name.endsWith(".sql") && !name.endsWith(".down.sql") && !known.has(name))
+    .toSorted()
+    .map((name) => `${name} has no entry in meta/_journal.json and is not run.`);
+}
+
+async function readIfThere(file: string): Promise<string | undefined> {
+  return (await readBytes(file))?.toString("utf8");
+}
+
+async function readBytes(file: string): Promise<Buffer | undefined> {
+  try {
+    return await readFile(file);
+  } catch (error) {
+    if (errorCode(error) === "ENOENT") return undefined;
+    throw unreadable(file, error);
+  }
+}
+
+function unreadable(file: string, cause: unknown): MigrateError {
+  const code = errorCode(cause);
+  const reasons: Readonly<Record<string, string>> = {
+    EISDIR: "it is a folder",
+    EACCES: "this user has no right to",
+  };
+  return new MigrateError({
+    code: "config",
+    fact: `${file} cannot be read: ${reasons[code] ?? messageOf(cause)}.`,
+    outcome: "nothing-run",
+    remedy: "Put the file back as it was, readable, and run again.",
+    cause,
+  });
+}
+
+function errorCode(error: unknown): string {
+  return (error as NodeJS.ErrnoException).code ?? String(error);
+}

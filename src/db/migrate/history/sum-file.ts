@@ -1,0 +1,110 @@
+import { MigrateError } from "../errors.ts";
+import type { Checksum, History, Tag } from "../types.ts";
+import { isChecksum } from "./checksum.ts";
+
+/** Name of the sum file in the migrations folder. */
+export const SUM_FILE = "tidemark.sum";
+
+/** Name of a migration's down file beside it. */
+export function downFileOf(tag: Tag): string {
+  return `${tag}${DOWN}`;
+}
+
+const DOWN = ".down.sql";
+
+/**
+ * The sum file's text: the chain's head, then a line a file, in the history's order, each down file
+ * behind its migration. The head is of the migrations alone.
+ */
+export function formatSumFile(
+  history: History,
+  downs: ReadonlyMap<Tag, Checksum> = new Map(),
+): string {
+  const lines = history.migrations.flatMap(({ tag, checksum }) => {
+    const down = downs.get(tag);
+    const line = `${tag}.sql ${checksum}`;
+    return down === undefined ? [line] : [line, `${downFileOf(tag)} ${down}`];
+  });
+  return `${[history.head, ...lines].join("\n")}\n`;
+}
+
+/**
+ * Holds a history against the sum file beside it. Down files are none of a run's business: they are
+ * held against it where their checksums are given.
+ *
+ * @throws MigrateError `history_invalid`, naming every file that differs.
+ */
+export function checkSumFile(
+  history: History,
+  text: string,
+  file: string,
+  options: SumOptions = {},
+): void {
+  const problems = sumProblems(history, text, options);
+  if (problems.length === 0) return;
+  throw new MigrateError({
+    code: "history_invalid",
+    fact: `${file} does not match the migrations beside it:${problems.map((problem) => `\n  ${problem}`).join("")}`,
+    outcome: "nothing-run",
+    remedy:
+      "If the change is meant, write the file anew with `tidemark sum` (npm run db:sum) and commit it; " +
+      "if it came from a merge, look at the order of the migrations first.",
+  });
+}
+
+export interface SumOptions {
+  /** Checksums of the down files that are there. */
+  readonly downs?: ReadonlyMap<Tag, Checksum>;
+  /** Migrations whose files may differ. */
+  readonly meant?: ReadonlySet<Tag>;
+}
+
+function sumProblems(
+  history: History,
+  text: string,
+  { downs, meant = new Set() }: SumOptions,
+): readonly string[] {
+  const { head, recorded, problems } = parseSumFile(text);
+  let isAsMeant = false;
+  const there = history.migrations.flatMap(({ tag, checksum }) => {
+    const down = downs?.get(tag);
+    const up = [`${tag}.sql`, checksum] as const;
+    return down === undefined ? [up] : [up, [downFileOf(tag), down] as const];
+  });
+  const differsByIntent = new Set([...meant].flatMap((tag) => [`${tag}.sql`, downFileOf(tag)]));
+  for (const [name, checksum] of there) {
+    const sum = recorded.get(name);
+    if (differsByIntent.has(name)) isAsMeant ||= sum !== checksum;
+    else if (sum === undefined) problems.push(`${name} is not listed`);
+    else if (sum !== checksum) problems.push(`${name} was ${sum} and is ${checksum}`);
+    recorded.delete(name);
+  }
+  for (const name of recorded.keys()) {
+    if (differsByIntent.has(name)) continue;
+    if (name.endsWith(DOWN)) {
+      if (downs !== undefined) problems.push(`${name} is listed and not there`);
+    } else problems.push(`${name} is listed and not in the history`);
+  }
+  if (problems.length === 0 && !isAsMeant && head !== history.head) {
+    problems.push(
+      `the files are the same but their order is not: the head was ${head ?? "empty"} and is ${history.head}`,
+    );
+  }
+  return problems;
+}
+
+function parseSumFile(text: string) {
+  const [head, ...lines] = text
+    .replaceAll("\r\n", "\n")
+    .split("\n")
+    .filter((line) => line !== "");
+  const recorded = new Map<string, Checksum>();
+  const problems: string[] = [];
+  for (const [i, line] of lines.entries()) {
+    const at = line.lastIndexOf(" ");
+    const checksum = line.slice(at + 1);
+    if (at < 1 || !isChecksum(checksum)) problems.push(`line ${i + 2} is not a file and its sum`);
+    else recorded.set(line.slice(0, at), checksum);
+  }
+  return { head, recorded, problems };
+}

@@ -1,0 +1,61 @@
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { readIfThere } from "../../base/files.ts";
+import type { Checksum, History, Tag } from "../types.ts";
+import { checksumOf } from "./checksum.ts";
+import { loadHistory } from "./load.ts";
+import { checkSumFile, downFileOf, formatSumFile, SUM_FILE } from "./sum-file.ts";
+
+export interface WrittenSum {
+  readonly file: string;
+  readonly head: Checksum;
+  readonly migrations: number;
+  readonly downFiles: number;
+}
+
+/**
+ * Writes `tidemark.sum` for a migrations folder as it is now.
+ *
+ * @throws MigrateError `config`, `history_invalid`, `missing_file`
+ */
+export async function writeSumFile(dir: string): Promise<WrittenSum> {
+  const history = await loadHistory(dir, { sumFile: "ignore" });
+  const downs = checksumsOf(await readDownFiles(history));
+  const file = join(dir, SUM_FILE);
+  await writeFile(file, formatSumFile(history, downs));
+  const { head, migrations } = history;
+  return { file, head, migrations: migrations.length, downFiles: downs.size };
+}
+
+/**
+ * Holds a folder against its `tidemark.sum`, down files too. Without one there is nothing to hold.
+ *
+ * @param meant migrations whose files may differ from it, or be new: somebody names them
+ * @returns whether there is one
+ * @throws MigrateError `history_invalid`, naming every file that differs
+ */
+export async function checkFolderSum(
+  history: History,
+  meant: ReadonlySet<Tag> = new Set(),
+): Promise<boolean> {
+  const file = join(history.dir, SUM_FILE);
+  const text = await readIfThere(file);
+  if (text === undefined) return false;
+  const downs = checksumsOf(await readDownFiles(history));
+  checkSumFile(history, text, file, { downs, meant });
+  return true;
+}
+
+/** The texts of the down files that are there, by the migrations' tags. */
+export async function readDownFiles({ dir, migrations }: History): Promise<Map<Tag, string>> {
+  const texts = await Promise.all(
+    migrations.map(
+      async ({ tag }) => [tag, await readIfThere(join(dir, downFileOf(tag)))] as const,
+    ),
+  );
+  return new Map(texts.flatMap(([tag, text]) => (text === undefined ? [] : [[tag, text]])));
+}
+
+function checksumsOf(texts: ReadonlyMap<Tag, string>): Map<Tag, Checksum> {
+  return new Map([...texts].map(([tag, text]) => [tag, checksumOf(text)]));
+}

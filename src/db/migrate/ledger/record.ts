@@ -1,0 +1,109 @@
+import { identifier, jsonLiteral, literal } from "../../base/quote.ts";
+import type { UnderWay } from "../outside-types.ts";
+import type { Checksum, EventSink, RecordedError, Tag } from "../types.ts";
+import { copyEvents } from "./event-copy.ts";
+
+/** Who a run is. */
+export interface RunIdentity {
+  readonly runId: string;
+  readonly host: string;
+  readonly processId: number;
+  readonly toolVersion: string;
+  readonly appVersion: string | null;
+}
+
+/** A lease that was taken: every write of the run proves it. */
+export interface LeaseToken {
+  readonly runId: string;
+  readonly token: string;
+  /** No pooler between: the server's session is the run's own. */
+  readonly direct: boolean;
+}
+
+/** What every record of a run needs. */
+export interface RecordContext {
+  readonly schema: string;
+  readonly identity: RunIdentity;
+  readonly lease: LeaseToken;
+  readonly sink: EventSink | undefined;
+  /** `lock_timeout` of a migration's statements. */
+  readonly lockTimeoutMs: number;
+}
+
+/** The migration that an event is about. */
+export interface Subject {
+  readonly tag: Tag;
+  readonly attempt: number;
+  readonly checksum: Checksum;
+}
+
+/** How far a migration is, in statements. */
+export interface Progressed {
+  readonly statement: number;
+  readonly statements: number;
+  readonly prefix: Checksum | null;
+}
+
+/** An event to be written; the database adds when, by whom, and how long it took. */
+export type NewEvent = Subject &
+  (
+    | { readonly type: "migration.started"; readonly payload: Progressed }
+    | {
+        readonly type: "migration.done";
+        /** `rank`: among the applied migrations. */
+        readonly payload: Progressed & { readonly rank: number };
+      }
+    | {
+        readonly type: "migration.resolved";
+        /** With an answer: how far the migration is by it. */
+        readonly payload: { readonly before: "FAILED" | "STUCK" } & (
+          | { readonly answer?: "retry" }
+          | (Progressed & { readonly answer: "done" })
+        );
+      }
+    | {
+        readonly type: "statement.started";
+        readonly payload: Omit<Progressed, "prefix"> & { readonly underWay: UnderWay };
+      }
+    | {
+        readonly type: "statement.done";
+        readonly payload: Progressed & { readonly durationMs?: number };
+      }
+    | {
+        readonly type: "migration.failed";
+        /** `ended`: the statement under way has ended, and nothing of it is to be looked for. */
+        readonly payload: { readonly error: RecordedError; readonly ended?: true };
+      }
+  );
+
+/** Column of the duration that `record` returns: of what ended, in milliseconds. */
+export const DURATION = "tidemark_duration";
+
+/**
+ * Writes events with their fold into the state table, renews the lease, and copies what
+ * is new to the app's event store: the statements for it, in order.
+ */
+export function record(
+  { schema, identity, lease, sink }: RecordContext,
+  events: readonly NewEvent[],
+  runner: {
+    /** The database's new head; null leaves it as it is. */
+    readonly head: Checksum | null;
+    /** What the run does next, for those who wait to read. */
+    readonly activity: string | null;
+  },
+): readonly string[] {
+  const { host, processId, toolVersion, appVersion } = identity;
+  const args = [
+    literal(lease.runId),
+    lease.token,
+    jsonLiteral({ host, processId, toolVersion, appVersion }),
+    jsonLiteral(events),
+    literal(runner.head),
+    literal(runner.activity),
+  ];
+  return [
+    `select ${identifier(schema)}.record(${args.join(", ")}) as ${DURATION}`,
+    ...copyEvents(schema, sink),
+  ];
+}

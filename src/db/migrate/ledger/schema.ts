@@ -1,0 +1,131 @@
+import { dollarQuote, identifier, literal } from "../../base/quote.ts";
+import { EMPTY_HEAD } from "../history/checksum.ts";
+import { ledgerFunctions } from "./functions.ts";
+
+/** Version of the ledger's own tables that this code writes. */
+export const LEDGER_VERSION = 1;
+
+const EVENT_TYPES = [
+  "migration.started",
+  "migration.done",
+  "migration.failed",
+  "migration.resolved",
+  "migration.reverted",
+  "migration.adopted",
+  "repeatable.done",
+  "statement.started",
+  "statement.done",
+];
+
+/** Creates the ledger in its schema, which must be there. Version 1. */
+function createLedger(schema: string): string {
+  const s = identifier(schema);
+  const quote = dollarQuote(s);
+  return `
+create table ${s}.migration_events (
+  id bigint generated always as identity constraint migration_events_pk primary key,
+  at timestamptz not null default pg_catalog.clock_timestamp(),
+  type text not null constraint migration_events_type_check
+    check (type in (${EVENT_TYPES.map(literal).join(", ")})),
+  run_id uuid not null,
+  tag text not null,
+  attempt integer not null constraint migration_events_attempt_check check (attempt > 0),
+  checksum text not null,
+  payload jsonb not null,
+  db_user text not null,
+  host text not null,
+  process_id integer not null,
+  backend_pid integer not null,
+  backend_start timestamptz,
+  tool_version text not null,
+  app_version text
+);
+create index migration_events_tag_idx on ${s}.migration_events (tag, id);
+
+create table ${s}.schema_migrations (
+  tag text constraint schema_migrations_pk primary key,
+  state text not null constraint schema_migrations_state_check
+    check (state in ('PENDING', 'STARTED', 'DONE', 'FAILED')),
+  rank integer,
+  attempt integer not null,
+  checksum text not null,
+  statements_done integer not null,
+  statements_total integer not null,
+  prefix text,
+  under_way jsonb,
+  started_at timestamptz not null,
+  finished_at timestamptz,
+  duration_ms bigint,
+  run_id uuid not null,
+  owner jsonb not null,
+  error jsonb,
+  event_id bigint not null
+);
+
+create table ${s}.runner (
+  id smallint constraint runner_pk primary key constraint runner_one_row_check check (id = 1),
+  ledger_version integer not null,
+  min_reader integer not null,
+  head text not null,
+  repeatables text,
+  token bigint not null default 0,
+  step bigint not null default 0,
+  run_id uuid,
+  backend_pid integer,
+  backend_start timestamptz,
+  direct boolean,
+  host text,
+  process_id integer,
+  db_user text,
+  activity text,
+  acquired_at timestamptz,
+  expires_at timestamptz,
+  sink_table oid,
+  sink_position bigint,
+  sink_given_up uuid
+);
+insert into ${s}.runner (id, ledger_version, min_reader, head)
+values (1, ${LEDGER_VERSION}, ${LEDGER_VERSION}, ${literal(EMPTY_HEAD)});
+
+create function ${s}.refuse_event_change() returns trigger
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as ${quote}
+begin
+  raise exception 'the migration log is append-only: % on %.% is refused', tg_op, tg_table_schema, tg_table_name
+    using errcode = 'restrict_violation';
+end
+${quote};
+create trigger migration_events_append_only
+before update or delete on ${s}.migration_events
+for each row execute function ${s}.refuse_event_change();
+create trigger migration_events_no_truncate
+before truncate on ${s}.migration_events
+for each statement execute function ${s}.refuse_event_change();
+alter table ${s}.migration_events enable always trigger migration_events_append_only;
+alter table ${s}.migration_events enable always trigger migration_events_no_truncate;
+${ledgerFunctions(schema)}`;
+}
+
+/**
+ * Creates schema and ledger where they are not there. One transaction under an
+ * advisory lock of the transaction's own: all look again once they hold it.
+ */
+export function bootstrapLedger(schema: string): string {
+  const s = identifier(schema);
+  return `begin isolation level read committed read write;
+set local search_path to pg_catalog, pg_temp;
+set local lock_timeout to '60s';
+set local statement_timeout to '60s';
+select pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended(${literal(`tidemark:${schema}`)}, 0));
+do ${literal(`begin
+  -- The role may lack the right to create a schema that is already there.
+  if not exists (select from pg_catalog.pg_namespace where nspname = ${literal(schema)}) then
+    create schema ${s};
+  end if;
+  if pg_catalog.to_regclass(${literal(`${s}.runner`)}) is null then
+    execute ${literal(createLedger(schema))};
+  end if;
+end`)};
+commit`;
+}

@@ -1,0 +1,97 @@
+import type { Node, ParseResult } from "libpg-query";
+import { offsetOfCodePoint, placeOf } from "../../base/place.ts";
+import { MigrateError } from "../errors.ts";
+import { loadParser, type Parser } from "./grammar.ts";
+import { snippet } from "./snippet.ts";
+
+/** A statement of a file, cut by PostgreSQL's own grammar. */
+export interface Statement {
+  /** As written, without the semicolon; comments within it stay. */
+  readonly text: string;
+  /** Where `text` starts in the file, in UTF-16 units. */
+  readonly offset: number;
+  /** The parsed tree. */
+  readonly tree: Node;
+}
+
+/**
+ * Cuts a file into its statements. drizzle-kit's `--> statement-breakpoint` is a
+ * comment here: it decides nothing.
+ *
+ * @throws MigrateError `history_invalid` where the text does not parse or holds a NUL byte.
+ */
+export async function parseStatements(sql: string, file: string): Promise<readonly Statement[]> {
+  const nul = sql.indexOf("\0");
+  if (nul >= 0) {
+    // The parser takes C strings: it would silently drop what follows.
+    throw syntaxError(sql, nul, file, "a NUL byte, which PostgreSQL cannot read");
+  }
+  if (sql.trim() === "") return [];
+  const parser = await loadParser();
+  const tree = parseFile(parser, sql, file);
+  const cut = byteCutter(sql);
+  return (tree.stmts ?? []).map(({ stmt, stmt_location, stmt_len }) => {
+    const start = stmt_location ?? 0;
+    return statementAt(cut(start, stmt_len ? start + stmt_len : undefined), stmt);
+  });
+}
+
+/** A statement without the white space before it. */
+export function statementAt(
+  { text, offset }: { readonly text: string; readonly offset: number },
+  tree: Node | undefined,
+): Statement {
+  const leading = text.length - text.trimStart().length;
+  return { text: text.slice(leading), offset: offset + leading, tree: tree ?? ({} as Node) };
+}
+
+function parseFile(parser: Parser, sql: string, file: string): ParseResult {
+  try {
+    return parser.parse(sql);
+  } catch (error) {
+    const at = parser.syntaxErrorAt(error);
+    if (at !== undefined) {
+      const reason = error instanceof Error ? error.message : String(error);
+      throw syntaxError(sql, offsetOfCodePoint(sql, at), file, reason, error);
+    }
+    // The binding fails on a text of comments alone. A statement behind it shows
+    // whether that is all there is; where it is not, the error is a real one.
+    const probe = parser.parse(`${sql}\n;select 1`);
+    if (probe.stmts?.length === 1) return { version: probe.version ?? 0, stmts: [] };
+    throw error;
+  }
+}
+
+function syntaxError(sql: string, offset: number, file: string, reason: string, cause?: unknown) {
+  const { line, column } = placeOf(sql, offset);
+  const hints: Readonly<Record<string, string>> = {
+    "\\": " Lines that start with a backslash are psql's own.",
+    "\0": " A NUL after each character is UTF-16, which some editors and shells write: save it as UTF-8.",
+  };
+  return new MigrateError({
+    code: "history_invalid",
+    fact: `${file}:${line}:${column}: ${reason}\n\n${snippet(sql, offset)}\n`,
+    outcome: "nothing-run",
+    remedy: `Correct the file and run again.${hints[sql[offset] ?? ""] ?? ""}`,
+    cause,
+  });
+}
+
+/** Cuts a text at UTF-8 byte offsets, which are the grammar's. */
+export function byteCutter(sql: string) {
+  const bytes = Buffer.from(sql);
+  if (bytes.length === sql.length) {
+    return (start: number, end: number | undefined) => ({
+      text: sql.slice(start, end),
+      offset: start,
+    });
+  }
+  // Statements come in order: count on from the one before.
+  let lastByte = 0;
+  let lastOffset = 0;
+  return (start: number, end: number | undefined) => {
+    lastOffset += bytes.toString("utf8", lastByte, start).length;
+    lastByte = start;
+    return { text: bytes.toString("utf8", start, end), offset: lastOffset };
+  };
+}
