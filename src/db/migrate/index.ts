@@ -20,6 +20,7 @@ export {
 } from "./errors.ts";
 export { describeBlocker } from "./execute/blockers.ts";
 export { checksumOf } from "./history/checksum.ts";
+export type { GivenHistory, GivenMigration } from "./history/given.ts";
 export { loadHistory } from "./history/load.ts";
 export { downFileOf } from "./history/sum-file.ts";
 export {

@@ -10,7 +10,6 @@ import {
   resolveOptions,
 } from "./calls/options.ts";
 import type { RunRequest } from "./calls/request.ts";
-import { loadHistory } from "./history/load.ts";
 import { planRun, versionOf } from "./plan/plan.ts";
 import { refuseUnknownTarget } from "./plan/problems.ts";
 import type {
@@ -190,8 +189,8 @@ export class DatabaseMigrator {
    * equal make the same one. Reads the folder alone, connects to nothing.
    */
   async fingerprint(options: Pick<MigrateOptions, "to"> = {}): Promise<Checksum> {
-    const { dir, ledgerSchema, eventSink } = this.#options;
-    const history = await loadHistory(dir);
+    const { ledgerSchema, eventSink } = this.#options;
+    const history = await this.#calls.history();
     const toolVersion = TOOL_VERSION;
     return fingerprintOf(history, { to: options.to, ledgerSchema, eventSink, toolVersion });
   }

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
 import { pid } from "node:process";
 import type { OnFailpoint } from "../../connection/session.ts";
+import { readGiven } from "../history/given.ts";
 import { loadHistory } from "../history/load.ts";
 import { RunnerRowMissing } from "../ledger/replies.ts";
 import type { CallOptions, Progress } from "../reports.ts";
@@ -29,7 +30,7 @@ export class Calls {
     { folder }: { readonly folder: "needed" | "optional" } = { folder: "needed" },
   ): Promise<T> {
     const badFolder = new AbortController();
-    const history = loadHistory(this.#options.dir);
+    const history = this.history();
     history.catch(() => {
       if (folder === "needed") badFolder.abort();
     });
@@ -47,6 +48,12 @@ export class Calls {
     }
   }
 
+  /** Reads the folder, or takes what was given in its place. */
+  history(): Promise<History> {
+    const { dir, history } = this.#options;
+    return history === undefined ? loadHistory(dir) : readGiven(history);
+  }
+
   /** What is thrown for an error of a call. */
   errorOf(call: CallOptions, error: unknown): unknown {
     return stoppedError(call.signal, error) ?? asMigrateError(error, this.#options.ledgerSchema);
@@ -58,7 +65,7 @@ export class Calls {
     signal: AbortSignal | undefined,
     history: Promise<History>,
   ): RunRequest {
-    const { ledgerSchema, appVersion, dir: _dir, ...settings } = this.#options;
+    const { ledgerSchema, appVersion, dir: _dir, history: _history, ...settings } = this.#options;
     return {
       ...settings,
       schema: ledgerSchema,

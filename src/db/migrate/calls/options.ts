@@ -5,6 +5,7 @@ import { DRIZZLE_TABLE, type DrizzleTableName } from "../adopt/find-sql.ts";
 import { MigrateError } from "../errors.ts";
 import type { RowValues } from "../execute/failure.ts";
 import type { LockPatience } from "../execute/lock-patience.ts";
+import type { GivenHistory } from "../history/given.ts";
 import type { EventSink } from "../types.ts";
 
 export interface MigratorOptions {
@@ -12,6 +13,8 @@ export interface MigratorOptions {
   readonly url: string;
   /** drizzle-kit's output folder. Default `./drizzle`. */
   readonly dir?: string;
+  /** The migrations themselves, in place of a folder. */
+  readonly history?: GivenHistory;
   /** Schema of the ledger. Default `tidemark`. */
   readonly ledgerSchema?: string;
   /** Bound on waiting for a server that is not up yet, in milliseconds. Default 10,000. */
@@ -48,6 +51,8 @@ export interface MigratorOptions {
 export interface ResolvedOptions {
   readonly url: string;
   readonly dir: string;
+  /** In place of the folder. */
+  readonly history: GivenHistory | undefined;
   readonly ledgerSchema: string;
   readonly connectTimeoutMs: number;
   readonly waitTimeoutMs: number;
@@ -79,6 +84,9 @@ export function optionProblems(options: Omit<MigratorOptions, "url">): readonly 
     withDefaults(options);
   return [
     ...(dir === "" ? ["the migrations folder has no name"] : []),
+    ...(options.dir !== undefined && options.history !== undefined
+      ? ["both a folder (dir) and the migrations themselves (history) are given"]
+      : []),
     ...schemaProblems(ledgerSchema),
     ...timeoutProblems("the connect time-out", connectTimeoutMs, LONGEST_TIMER_MS),
     ...timeoutProblems("the wait time-out", waitTimeoutMs, Number.MAX_VALUE),
@@ -105,6 +113,7 @@ function withDefaults<T extends Omit<MigratorOptions, "url">>(options: T) {
   return {
     ...options,
     dir: options.dir ?? "./drizzle",
+    history: options.history,
     ledgerSchema: options.ledgerSchema ?? "tidemark",
     connectTimeoutMs: options.connectTimeoutMs ?? 10_000,
     waitTimeoutMs: options.waitTimeoutMs ?? 600_000,

@@ -5,8 +5,8 @@ import { withoutBom } from "../../base/files.ts";
 import { messageOf } from "../../base/problem.ts";
 import { MigrateError } from "../errors.ts";
 import type { History, Migration } from "../types.ts";
-import { checksumOf, EMPTY_HEAD, linkAfter } from "./checksum.ts";
 import { parseSinkFile, SINK_FILE } from "./event-sink-file.ts";
+import { chained, headOfChain } from "./given.ts";
 import { parseJournal } from "./journal.ts";
 import { checkSumFile, SUM_FILE } from "./sum-file.ts";
 
@@ -29,29 +29,23 @@ export async function loadHistory(
   const texts = await Promise.all(
     entries.map(async ({ tag }) => ({ tag, bytes: await readBytes(join(dir, `${tag}.sql`)) })),
   );
-  const migrations: Migration[] = [];
-  const missing: string[] = [];
-  let link = EMPTY_HEAD;
-  for (const [index, { tag, bytes }] of texts.entries()) {
-    if (bytes === undefined) {
-      missing.push(`${tag}.sql`);
-      continue;
-    }
-    const sql = bytes.toString("utf8");
-    const checksum = checksumOf(sql);
-    link = linkAfter(link, tag, checksum);
-    const file = join(dir, `${tag}.sql`);
-    const damaged = isUtf8(bytes) ? {} : { isDamaged: true };
-    migrations.push({ tag, index, file, sql: withoutBom(sql), ...damaged, checksum, link });
-  }
+  const missing = texts.filter(({ bytes }) => bytes === undefined).map(({ tag }) => `${tag}.sql`);
   if (missing.length > 0) throw missingFiles(dir, journalFile, missing);
+  const migrations = chained(
+    texts.map(({ tag, bytes = Buffer.alloc(0) }) => ({
+      tag,
+      file: join(dir, `${tag}.sql`),
+      sql: bytes.toString("utf8"),
+      ...(isUtf8(bytes) ? {} : { isDamaged: true }),
+    })),
+  );
 
   const sinkFile = join(dir, SINK_FILE);
   const sink = names.includes(SINK_FILE) ? await readFile(sinkFile, "utf8") : undefined;
   const history = {
     dir,
     migrations,
-    head: link,
+    head: headOfChain(migrations),
     ...(sink !== undefined && { eventSink: parseSinkFile(withoutBom(sink), sinkFile) }),
     warnings: strayFiles(names, migrations),
   };
