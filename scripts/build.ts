@@ -9,7 +9,7 @@ import { join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { build } from "esbuild";
 
-/** What `bin` and `exports` of package.json point at. */
+/** What `bin` and `exports` in package.json point to. */
 const ENTRIES = ["src/cli/main.ts", "src/db/migrate/index.ts", "src/db/testing/index.ts"];
 
 /** MIT: its licence goes where its code goes. */
@@ -60,7 +60,7 @@ async function bundlePackage(): Promise<void> {
 }
 
 /**
- * The application, with what it alone needs inside: no user of the package installs that.
+ * The application, bundled with what only it needs: users of the package do not install that.
  * What reads files beside itself stays outside.
  */
 async function bundleApp(): Promise<void> {

@@ -16,7 +16,7 @@ await script(async () => {
   }
 });
 
-/** Hands the terminal to psql; without one, says where the database is and how to get one. */
+/** Hands the terminal to psql; without psql, says where the database is and how to get it. */
 function psql(url: string): Promise<number> {
   return new Promise((resolve, reject) => {
     // Ctrl-C in psql cancels its query: this process must outlive it.
@@ -27,7 +27,7 @@ function psql(url: string): Promise<number> {
       if (error.code !== "ENOENT") return reject(error);
       console.log(url);
       console.error(
-        "There is no psql on the PATH: any client can use the URL above while a server runs (npm run db:start).\n" +
+        "psql is not on the PATH. Any client can use the URL above while the server runs (npm run db:start).\n" +
           "psql comes with postgresql-client (Debian, Ubuntu), libpq (Homebrew) or the PostgreSQL installer (Windows).",
       );
       resolve(1);

@@ -5,7 +5,7 @@ import { configuredUrl, DEV_DIR, script } from "./dev-server.ts";
 await script(async () => {
   if (configuredUrl() !== undefined) {
     console.error(
-      "DATABASE_URL is set, and db:reset deletes the embedded development server's data alone. Nothing was deleted.",
+      "DATABASE_URL is set, and db:reset deletes only the embedded development server's data. Nothing was deleted.",
     );
     return 2;
   }
@@ -14,13 +14,15 @@ await script(async () => {
     return 1;
   }
   await destroyEmbeddedServer({ dir: DEV_DIR });
-  console.log("Deleted the development database. npm run db:migrate makes a new one.");
+  console.log("Deleted the development database. npm run db:migrate creates a new one.");
   return 0;
 });
 
 async function confirmed(): Promise<boolean> {
   if (!process.stdin.isTTY) {
-    console.error("Nobody is there to ask: npm run db:reset -- --yes deletes without asking.");
+    console.error(
+      "Not a terminal, so nobody can confirm: npm run db:reset -- --yes deletes without asking.",
+    );
     return false;
   }
   const terminal = createInterface({ input: process.stdin, output: process.stderr });

@@ -76,7 +76,7 @@ async function seed(url: string): Promise<number> {
     console.log(
       written
         ? `Wrote ${SEED_ORGS.length} organisations and ${SEED_USERS.length} users to the instance ${SEED_INSTANCE}.`
-        : `The instance ${SEED_INSTANCE} has data already: nothing was written.`,
+        : `The instance ${SEED_INSTANCE} already has data: nothing was written.`,
     );
     return 0;
   } finally {

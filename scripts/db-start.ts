@@ -10,7 +10,7 @@ await script(async () => {
     dir: DEV_DIR,
     onProgress: (line) => console.error(line),
   });
-  const how = server.started ? "started" : "is running already";
+  const how = server.started ? "started" : "is already running";
   console.log(
     `PostgreSQL ${server.version} ${how} on port ${server.port}. npm run db:stop stops it.`,
   );

@@ -15,7 +15,7 @@ const DEFAULT_IMAGE = "postgres:18-alpine";
 
 await script(async () => {
   const url = (await inDocker()) ?? (await embedded());
-  console.error("npm run db:test:stop stops it and deletes what is in it.");
+  console.error("npm run db:test:stop stops it and deletes its data.");
   console.log(`TEST_DATABASE_URL=${url}`);
   return 0;
 });
@@ -25,10 +25,10 @@ async function inDocker(): Promise<string | undefined> {
   const image = process.env.TEST_PG_IMAGE || DEFAULT_IMAGE;
   const outcome = await startContainer({ project: PROJECT, image, onProgress: say });
   if (outcome.kind === "unavailable") {
-    say(`Docker is not used: ${outcome.reason}. The embedded PostgreSQL is.`);
+    say(`Using the embedded PostgreSQL instead of Docker: ${outcome.reason}.`);
     return undefined;
   }
-  say(`PostgreSQL (${image}, in Docker) ${outcome.started ? "started" : "is running already"}.`);
+  say(`PostgreSQL (${image}, in Docker) ${outcome.started ? "started" : "is already running"}.`);
   return outcome.url;
 }
 
@@ -38,7 +38,7 @@ async function embedded(): Promise<string> {
     dir: TEST_DIR,
     onProgress: say,
   });
-  const how = server.started ? "started" : "is running already";
+  const how = server.started ? "started" : "is already running";
   say(`PostgreSQL ${server.version} (embedded) ${how} on port ${server.port}.`);
   return server.url;
 }

@@ -5,7 +5,7 @@ import { removeContainer } from "./test-container.ts";
 await script(async () => {
   const container = await removeContainer(PROJECT);
   const embedded = await findEmbeddedServer({ dir: TEST_DIR });
-  // Its data too where it does not run: nothing in it is worth keeping.
+  // Its data too, even if it is not running: none of it is worth keeping.
   await destroyEmbeddedServer({ dir: TEST_DIR });
   const stopped = [
     ...(container === "removed" ? ["the container"] : []),
@@ -13,7 +13,7 @@ await script(async () => {
   ];
   console.log(
     stopped.length === 0
-      ? "No server for tests is running."
+      ? "No test server is running."
       : `Stopped ${stopped.join(" and ")}, and deleted what was in it.`,
   );
   return 0;

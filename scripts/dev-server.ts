@@ -12,14 +12,14 @@ export const DEV_DIR = join(PROJECT, ".tidemark");
 /** Where the server for tests keeps its own. */
 export const TEST_DIR = join(PROJECT, EMBEDDED_TEST_SERVER.dir);
 
-/** The database that the environment names; undefined where the embedded server is meant. */
+/** The configured database; undefined for the embedded server. */
 export function configuredUrl(): string | undefined {
   loadDotEnv();
   const config = parseConfig(process.env);
   return config.migrationDatabaseUrl ?? config.databaseUrl;
 }
 
-/** Runs a script; what it throws is printed as a sentence, not as a stack. */
+/** Runs a script; errors are printed as sentences, not stacks. */
 export async function script(work: () => Promise<number>): Promise<void> {
   try {
     process.exitCode = await work();

@@ -1,6 +1,6 @@
 /**
  * `npm run docs:commands`: writes README's table of commands from the command line's own
- * help. With `--check` it writes nothing, and fails where the table is not that.
+ * help. With `--check` it writes nothing, and fails if the table is out of date.
  */
 import { readFile, writeFile } from "node:fs/promises";
 import type { Command } from "commander";

@@ -1,5 +1,5 @@
-// Shows that the protections have teeth: takes each away in turn, in a copy of the checkout, and runs
-// the test that must go red. Prints a table; fails where one stays green.
+// Shows that the protections have teeth: removes each in turn, in a copy of the checkout, and runs
+// the test that must go red. Prints a table; fails if one stays green.
 //
 //   npm run teeth [-- <words of a protection's name>]
 import { spawnSync } from "node:child_process";
@@ -44,7 +44,7 @@ function bite({ file, from, to, test, only }: Protection): "red" | "green" | "no
   const path = join(copy, "src", file);
   const whole = readFileSync(path, "utf8");
   if (whole.split(from).length !== 2) return "no such code";
-  // It need not make sense to the compiler: only to the test.
+  // Only the test must accept it, not the compiler.
   writeFileSync(path, `// @ts-nocheck\n${whole.replace(from, () => to)}`);
   try {
     return runTest(test, only) ? "green" : "red";
@@ -64,7 +64,7 @@ function runTest(file: string, only: string): boolean {
   });
   const report = stdout.slice(stdout.indexOf("{"));
   const { numPassedTests = 0, numFailedTests = 0 } = parse(report);
-  // Code that does not even load has no tests, and shows nothing.
+  // Code that does not load runs no tests, and shows nothing.
   if (numPassedTests + numFailedTests === 0) {
     process.stderr.write(`no test of ${file} ran (exit code ${status}): ${stderr.slice(-2000)}\n`);
     return true;

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import postgres from "postgres";
 
-/** What came of trying: a server, or a sentence on why there is none. */
+/** A server, or why there is none. */
 export type ContainerOutcome =
   | { readonly kind: "running"; readonly url: string; readonly started: boolean }
   | { readonly kind: "unavailable"; readonly reason: string };
@@ -21,11 +21,11 @@ const PULL_TIMEOUT_MS = 300_000;
 const READY_TIMEOUT_MS = 60_000;
 const PAUSE_MS = 100;
 
-/** Says which image a container was started from, as it was asked for. */
+/** Labels a container with the image that was asked for. */
 const IMAGE_LABEL = "tidemark.test-image";
 const SETTINGS = ["fsync=off", "full_page_writes=off", "max_connections=300"];
 
-/** One container a checkout: its folder's name is not enough. */
+/** One container per checkout: the folder's name is not enough. */
 export function containerName(project: string): string {
   const hash = createHash("sha256").update(project).digest("hex").slice(0, 8);
   return `tidemark-test-${hash}`;
@@ -50,7 +50,7 @@ export async function startContainer(options: ContainerOptions): Promise<Contain
     }
     return { kind: "running", url: await readyUrl(name), started: isOurs };
   } catch (error) {
-    // What another call started is not ours to remove.
+    // Another call started it: not ours to remove.
     if (isOurs) await docker(["rm", "--force", "--volumes", name]).catch(notThere);
     return { kind: "unavailable", reason: error instanceof Error ? error.message : String(error) };
   }
@@ -71,7 +71,7 @@ async function dockerAnswers(): Promise<boolean> {
     const format = ["--format", "{{.Server.Version}}"];
     return (await docker(["version", ...format], ANSWER_TIMEOUT_MS)) !== "";
   } catch {
-    // Not installed, no engine, no right to use it, or no answer in time: all one here.
+    // Not installed, no engine, no permission, or no answer in time: all the same here.
     return false;
   }
 }
@@ -98,7 +98,7 @@ async function run(name: string, image: string): Promise<void> {
   const settings = SETTINGS.flatMap((setting) => ["-c", setting]);
   await docker([
     ...["run", "--detach", "--name", name, "--label", `${IMAGE_LABEL}=${image}`],
-    // A port of the system's choice, on this machine alone.
+    // A port that the system chooses, on this machine only.
     ...["--env", `${PASSWORD}=${randomBytes(18).toString("base64url")}`],
     ...["--publish", "127.0.0.1::5432"],
     ...[image, "postgres", ...settings],
@@ -148,7 +148,7 @@ async function problemOf(url: string): Promise<string | undefined> {
 
 const COMMAND_TIMEOUT_MS = 60_000;
 
-/** Runs docker; the answer is what it printed. What it throws is docker's own last line. */
+/** Runs docker and returns its output. Throws docker's last line. */
 async function docker(args: readonly string[], timeout = COMMAND_TIMEOUT_MS): Promise<string> {
   try {
     const { stdout } = await promisify(execFile)("docker", args, {
@@ -171,7 +171,7 @@ function reasonOf(cause: unknown, timeoutMs: number): string {
   return stderr?.trim().split("\n").at(-1) || message;
 }
 
-/** What is not there needs neither looking at nor removing. */
+/** Nothing to inspect or remove if it is not there. */
 function notThere(): string {
   return "";
 }

@@ -1,10 +1,10 @@
 import { settingsError, urlProblem } from "./db/migrate/index.ts";
 
-/** What the environment says. */
+/** The configuration from the environment. */
 export interface Config {
   /** The application's database. */
   readonly databaseUrl: string | undefined;
-  /** A direct connection as the owner, where the application's goes through a pooler. */
+  /** A direct connection as the owner, if the application's goes through a pooler. */
   readonly migrationDatabaseUrl: string | undefined;
   /** `NODE_ENV` is `production`: no embedded server is started there. */
   readonly production: boolean;
@@ -26,7 +26,7 @@ export function parseConfig(env: Environment): Config {
   return config;
 }
 
-/** The same, for those who have more to complain about. */
+/** The same, adding to a list of problems. */
 export function readConfig(env: Environment): {
   readonly config: Config;
   readonly problems: readonly string[];
@@ -42,8 +42,8 @@ export function readConfig(env: Environment): {
 }
 
 /**
- * The server for tests that the environment names. Never the application's: whoever runs
- * tests must have said that databases may be made there.
+ * The configured server for tests. Never the application's: you must
+ * have said that tests may create databases there.
  *
  * @throws MigrateError `config`
  */
@@ -54,7 +54,7 @@ export function testDatabaseUrl(env: Environment = process.env): string | undefi
   return url;
 }
 
-/** A PostgreSQL URL; undefined where it is empty, or is none and that was added to the problems. */
+/** A PostgreSQL URL; undefined if empty, or if it is not one, which is added to the problems. */
 export function parseUrl(env: Environment, name: string, problems: string[]): string | undefined {
   const value = env[name]?.trim();
   if (!value) return undefined;

@@ -27,14 +27,14 @@ async function main(): Promise<number> {
       return { url: server.url, migrationUrl: server.url, release: () => server.release() };
     };
     const exitCode = await runApp({ config, log, signal, openDatabase });
-    // Told to stop while it served: that is how it ends.
+    // Stopping while it serves is its normal end.
     return exitCode === 0 ? 0 : (signaled() ?? exitCode);
   } catch (error) {
     if (error instanceof MigrateError) {
       console.error(`error (${error.code}) ${error.message}`);
       return error.exitCode;
     }
-    // Whole sentences too; anything else is a defect.
+    // Anything else is a defect.
     if (!(error instanceof Error && error.name === "EmbeddedServerError")) throw error;
     console.error(`error ${error.message}`);
     return 1;

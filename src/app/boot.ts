@@ -7,10 +7,10 @@ import {
 } from "../db/migrate/index.ts";
 import type { MigrateOnBoot } from "./config.ts";
 
-/** Where the process is on its way to being ready. */
+/** How far the process is in getting ready. */
 export type BootState =
   | { readonly kind: "starting"; readonly what: string }
-  /** No database answers yet. */
+  /** The database does not answer yet. */
   | { readonly kind: "connecting"; readonly what: string }
   | { readonly kind: "waiting"; readonly what: string; readonly holder: LeaseHolder | undefined }
   | {
@@ -28,7 +28,7 @@ export type BootState =
       readonly newer: boolean;
     }
   | { readonly kind: "failed"; readonly error: MigrateError }
-  /** Told to start only where nothing is pending. */
+  /** Told to start only if nothing is pending. */
   | { readonly kind: "pending"; readonly tags: readonly Tag[] }
   | { readonly kind: "stopping" };
 
@@ -43,7 +43,7 @@ export interface BootOptions {
 }
 
 /**
- * Brings the database to this release's schema, or waits until somebody else has, or
+ * Brings the database to this release's schema, or waits until another process has, or
  * refuses. Never throws: what failed is a state with its exit code.
  */
 export async function bringUpToDate(options: BootOptions): Promise<BootState> {
@@ -104,7 +104,7 @@ function stateOf(progress: Progress): BootState | undefined {
     case "behind":
       return {
         kind: "waiting",
-        what: `for ${progress.pending} migrations that another process is to apply`,
+        what: `for ${progress.pending} migrations that another process must apply`,
         holder: progress.holder,
       };
     case "planned":

@@ -40,7 +40,9 @@ const schema = z.object({
     .int("is not a number of connections")
     .min(1, "is not a number of connections from 1")
     .default(1000),
-  MIGRATE_ON_BOOT: z.enum(["run", "wait", "check"], "is none of run, wait, check").default("run"),
+  MIGRATE_ON_BOOT: z
+    .enum(["run", "wait", "check"], "is not one of run, wait, check")
+    .default("run"),
   MIGRATE_TIMEOUT_SECONDS: seconds(600),
   MIGRATE_DEADLINE_SECONDS: anySeconds.transform((value) => value * 1000).optional(),
   MIGRATE_ALLOW_EXISTING: flag,
@@ -51,7 +53,7 @@ const schema = z.object({
   LOG_LEVEL: z
     .enum(
       ["fatal", "error", "warn", "info", "debug", "trace", "silent"],
-      "is none of fatal, error, warn, info, debug, trace, silent",
+      "is not one of fatal, error, warn, info, debug, trace, silent",
     )
     .default("info"),
 });
@@ -62,30 +64,30 @@ const MANAGEMENT_STEP = 10_000;
 /** Names of the variables that the application reads. */
 export const APP_VARIABLES: readonly string[] = schema.keyof().options;
 
-/** What to do about migrations before the application is ready. */
+/** What to do with pending migrations before the application is ready. */
 export type MigrateOnBoot = "run" | "wait" | "check";
 
 /** Where errors with their SQL, rows, users and hosts are shown. */
 export interface ManagementAddress {
   readonly host: string;
   readonly port: number;
-  /** Why it is not the port that faces the world: it was asked for, or must not be. */
+  /** Why the public port is not used: another was asked for, or details must not be public. */
   readonly because: "given" | "production" | "open-host";
 }
 
-/** What the environment says to the application. */
+/** The application's configuration. */
 export interface AppConfig {
   /** Undefined: an embedded development server. */
   readonly databaseUrl: string | undefined;
-  /** For migrations: past a pooler, where there is one. */
+  /** For migrations: bypasses a pooler, if there is one. */
   readonly migrationDatabaseUrl: string | undefined;
   readonly appVersion: string | undefined;
-  /** Where what faces the world listens. */
+  /** Where the public port listens. */
   readonly host: string;
   readonly port: number;
-  /** Where the details are; undefined: on the same port. */
+  /** Where the details are; undefined means on the same port. */
   readonly management: ManagementAddress | undefined;
-  /** Bound on the connections from the world. */
+  /** Limit for public connections. */
   readonly maxConnections: number;
   readonly migrateOnBoot: MigrateOnBoot;
   /** Bound on waiting for other runners. */
@@ -118,7 +120,7 @@ export function parseAppConfig(env: Readonly<Record<string, string | undefined>>
     : result.error.issues.map(({ path, message }) => `${path.join(".")} ${message}`);
   const { NODE_ENV, DATABASE_URL, MIGRATION_DATABASE_URL } = env;
   if (NODE_ENV === "production" && !DATABASE_URL && !MIGRATION_DATABASE_URL) {
-    problems.push("DATABASE_URL is not set, and production starts no embedded server");
+    problems.push("DATABASE_URL is not set, and in production no embedded server is started");
   }
   const found = result.data;
   if (found?.MANAGEMENT_PORT && found.MANAGEMENT_PORT === found.PORT) {
@@ -144,8 +146,8 @@ export function parseAppConfig(env: Readonly<Record<string, string | undefined>>
 }
 
 /**
- * The details share the port where it is for development and only this machine can reach it.
- * Otherwise they have one of their own, which only this machine can reach unless it is told.
+ * In development the details share the port if only this machine can reach it.
+ * Otherwise they have their own, which only this machine can reach unless configured.
  */
 function addresses(found: z.infer<typeof schema>): Pick<AppConfig, "host" | "port" | "management"> {
   const { HOST, PORT, MANAGEMENT_HOST, MANAGEMENT_PORT, NODE_ENV } = found;
@@ -166,7 +168,7 @@ function addresses(found: z.infer<typeof schema>): Pick<AppConfig, "host" | "por
   return { host, port: PORT, management: because && { ...address, because } };
 }
 
-/** Another one for each instance on a machine. */
+/** A different one for each instance on a machine. */
 function defaultManagementPort(port: number): number {
   if (port === 0) return 0;
   return port + MANAGEMENT_STEP <= 65_535 ? port + MANAGEMENT_STEP : port - MANAGEMENT_STEP;

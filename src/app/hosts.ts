@@ -1,17 +1,17 @@
 import { isIP } from "node:net";
 
-/** Whether an address to listen on can be reached from this machine alone. */
+/** Whether a listening address can be reached only from this machine. */
 export function isLoopback(host: string): boolean {
   if (isIP(host) === 4) return host.startsWith("127.");
   return host === "::1" || host.toLowerCase() === "localhost";
 }
 
-// Top-level names that nobody can register, and names without a dot.
+// Top-level domains that nobody can register, and names without a dot.
 const UNREGISTRABLE = /^[^.]+$|\.(localhost|local|internal|svc|test)$/;
 
 /**
  * Whether a `Host` header is an IP address or a name of a private network. A website cannot be at
- * one: it could otherwise point its own name at an address in here, and read what answers (DNS rebinding).
+ * one: otherwise it could point its own name at an address in here, and read the answer (DNS rebinding).
  */
 export function isPrivateHost(header: string | undefined): boolean {
   const hostname = hostnameOf(header);
@@ -19,7 +19,7 @@ export function isPrivateHost(header: string | undefined): boolean {
   return isIP(hostname) !== 0 || UNREGISTRABLE.test(hostname);
 }
 
-/** In lower case, without port and brackets; undefined where it is none. */
+/** In lower case, without port and brackets; undefined if it is not a host. */
 function hostnameOf(header: string | undefined): string | undefined {
   try {
     return new URL(`http://${header ?? ""}`).hostname.replace(/^\[(.*)\]$/, "$1");
@@ -28,7 +28,7 @@ function hostnameOf(header: string | undefined): string | undefined {
   }
 }
 
-/** Where a person on this machine finds what listens there. */
+/** The URL under which a person on this machine finds it. */
 export function urlOf(host: string, port: number): string {
   const here = isLoopback(host) || host === "0.0.0.0" || host === "::";
   const name = here ? "localhost" : isIP(host) === 6 ? `[${host}]` : host;

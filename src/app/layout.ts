@@ -36,7 +36,7 @@ export type Markup = ReturnType<typeof html>;
 
 interface Layout {
   readonly headline: { readonly text: string; readonly tone: Tone };
-  /** Whether it changes by itself before long. */
+  /** Whether it soon changes by itself. */
   readonly refreshes: boolean;
   readonly main: Markup | "";
   readonly footer: Markup;

@@ -13,10 +13,10 @@ const MAX_READERS = 100;
 export type Listeners = Pick<HttpServer, "close">;
 
 /**
- * Listens for the world, and for who may see the details: on a port of their own, except where
- * nobody but this machine can reach the first one, and it is for development.
+ * Listens for the public, and for those who may see the details: on their own port, unless
+ * in development only this machine can reach the first one.
  *
- * @throws MigrateError `config` where an address cannot be had
+ * @throws MigrateError `config` if it cannot listen on an address
  */
 export async function openListeners(
   config: AppConfig,
@@ -69,7 +69,7 @@ async function openDetails(
     log.info({ managementPort: details.port }, `details on ${urlOf(host, details.port)}${why}`);
     return details;
   } catch (error) {
-    // Nobody asked for it there: that is no reason not to serve.
+    // It was not asked for: not a reason to stop serving.
     if (because === "given" || !(error instanceof MigrateError)) throw error;
     log.warn(`no details over HTTP: ${error.message}`);
     return undefined;

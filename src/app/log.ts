@@ -3,7 +3,7 @@ import type { AppConfig } from "./config.ts";
 
 export type Log = Logger;
 
-/** Structured lines on stdout; for people where somebody watches. */
+/** Structured lines on stdout; on a terminal, readable ones. */
 export async function createLog(
   { logLevel, appVersion }: Pick<AppConfig, "logLevel" | "appVersion">,
   { pretty }: { readonly pretty: boolean },
@@ -11,7 +11,7 @@ export async function createLog(
   const base = appVersion === undefined ? {} : { appVersion };
   if (!pretty)
     return pino({ level: logLevel, base }, unbreakable(pino.destination({ sync: true })));
-  // Loaded where it is used: a deployment has JSON.
+  // Loaded only if used: a deployment logs JSON.
   const { default: prettyStream } = await import("pino-pretty");
   return pino(
     { level: logLevel, base },
@@ -19,7 +19,7 @@ export async function createLog(
   );
 }
 
-/** A full disk behind the log, or a reader that is gone, must not end the application. */
+/** A full disk or a closed pipe must not end the application. */
 function unbreakable<Stream extends { on(event: "error", listener: () => void): unknown }>(
   stream: Stream,
 ): Stream {

@@ -13,7 +13,7 @@ import type { BootState } from "./boot.ts";
 import { layOut, type Markup, type Tone } from "./layout.ts";
 
 interface PageData {
-  /** As it was before the others were read. */
+  /** As it was before the rest was read. */
   readonly boot: BootState;
   readonly status: StatusReport | MigrateError;
   readonly events: readonly LedgerEvent[];
@@ -67,8 +67,8 @@ ${error.remedy}</pre>`;
 }
 
 function migrations({ migrations: list, problems, pending }: StatusReport) {
-  if (list.length === 0) return html`<p>There are no migrations.</p>`;
-  const summary = pending === 0 ? "Nothing is pending." : `${pending} pending.`;
+  if (list.length === 0) return html`<p>No migrations.</p>`;
+  const summary = pending === 0 ? "Nothing pending." : `${pending} pending.`;
   return html`<p>${summary}</p>
     ${problems.map(errorBlock)}
     <div class="scroll">
@@ -99,7 +99,7 @@ function toneOf(kind: MigrationStatus["state"]["kind"], flagged: boolean): Tone 
 }
 
 function eventTable(events: readonly LedgerEvent[]) {
-  if (events.length === 0) return html`<p>There are none.</p>`;
+  if (events.length === 0) return html`<p>No events.</p>`;
   const rows = events.map((event) => {
     const [when, what, tag, ...rest] = eventCells(event);
     const details = rest.filter((cell) => cell !== "").join(", ");

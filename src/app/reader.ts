@@ -10,22 +10,22 @@ import type { DatabasePool } from "../db/pool/index.ts";
 import type { BootState } from "./boot.ts";
 import { shared } from "./shared.ts";
 
-/** What is asked of the process and its database over HTTP, however many ask. */
+/** Reads the state of the process and its database for HTTP requests, however many there are. */
 export interface Reader {
   readonly boot: () => BootState;
   readonly status: () => Promise<StatusReport | MigrateError>;
-  /** The latest, newest first; none where they cannot be read. */
+  /** The latest, newest first; empty if they cannot be read. */
   readonly events: () => Promise<readonly LedgerEvent[]>;
-  /** Why the application's own pool cannot be used; undefined where it can. */
+  /** Why the application's own pool cannot be used; undefined if it can. */
   readonly problem: () => Promise<string | undefined>;
-  /** What was read is not true any more. */
+  /** Forgets what was read. */
   readonly forget: () => void;
 }
 
 /** Where to read; both undefined until it is known where the database is. */
 export interface Sources {
   readonly boot: () => BootState;
-  /** Quick to give up. */
+  /** Gives up quickly. */
   readonly migrator: () => DatabaseMigrator | undefined;
   readonly pool: () => DatabasePool | undefined;
 }
@@ -34,11 +34,11 @@ const LATEST_EVENTS = 30;
 const PING_MS = 2_000;
 // Probes and people ask more often than the answer changes: three connections at most, for all of them.
 const KEEP_MS = 1_000;
-// A read that hangs would hang for all. Longer than the engine waits for a lock, whose error says more;
-// it gives the server some seconds more to take note of the end.
+// A read that hangs would hang for everyone. Longer than the engine waits for a lock, whose error says more;
+// it gives the server a few more seconds to notice the end.
 const READ_MS = 6_000;
 
-/** Reads for all who ask at the same time at once, and keeps that for a second. */
+/** One read serves all simultaneous requests, and is kept for a second. */
 export function createReader({ boot, migrator, pool }: Sources, readMs = READ_MS): Reader {
   const read = <T>(what: (migrator: DatabaseMigrator, call: CallOptions) => Promise<T>) =>
     orError(migrator(), boot(), readMs, what);
@@ -67,7 +67,7 @@ async function orError<T>(
 ): Promise<T | MigrateError> {
   if (migrator === undefined) {
     const fact = boot.kind === "starting" ? `Starting: ${boot.what}.` : "Starting.";
-    return new MigrateError({ code: "connect", fact, remedy: "Ask again in a moment." });
+    return new MigrateError({ code: "connect", fact, remedy: "Try again in a moment." });
   }
   const signal = AbortSignal.timeout(readMs);
   try {
@@ -82,13 +82,13 @@ function noAnswer(readMs: number, cause: MigrateError): MigrateError {
   return new MigrateError({
     code: "connect",
     fact: `The database did not answer within ${duration(readMs)}.`,
-    remedy: "Look at the server, and the network on the way to it.",
+    remedy: "Check the server, and the network between.",
     cause,
   });
 }
 
 async function pingProblem(pool: DatabasePool | undefined): Promise<string | undefined> {
-  if (pool === undefined) return "there is no connection yet";
+  if (pool === undefined) return "not connected yet";
   try {
     await pool.ping(PING_MS);
     return undefined;

@@ -3,20 +3,20 @@ import type { BootState } from "./boot.ts";
 import type { Tone } from "./layout.ts";
 import type { Reader } from "./reader.ts";
 
-/** Where the process is, and whether it can use its database. */
+/** How far the process is, and whether it can use its database. */
 export type Readiness = BootState | { readonly kind: "unavailable"; readonly reason: string };
 
-/** What to do where the process may not migrate itself. */
+/** What to do if the process may not migrate itself. */
 export const MIGRATE_FIRST = "Run `tidemark migrate`, then start again (MIGRATE_ON_BOOT=check).";
 
-/** Ready is who has migrated and whose database answers. */
+/** Ready means migrated, with a database that answers. */
 export async function readinessOf(reader: Reader): Promise<Readiness> {
   const boot = reader.boot();
   const reason = boot.kind === "ready" ? await reader.problem() : undefined;
   return reason === undefined ? boot : { kind: "unavailable", reason };
 }
 
-/** All that everybody may know: no text of a server, a driver or a file gets in here. */
+/** What anybody may know: no text of a server, a driver or a file. */
 export interface PublicState {
   readonly status: string;
   /** What the database is at; null for an empty history. */
@@ -41,7 +41,7 @@ export function publicState(readiness: Readiness): PublicState {
   }
 }
 
-/** The state in a word or two. */
+/** The state in one or two words. */
 function statusOf({ kind }: Readiness): string {
   switch (kind) {
     case "unavailable":
@@ -58,7 +58,7 @@ export function toneOf({ kind }: Readiness): Tone {
   return ["failed", "pending", "unavailable"].includes(kind) ? "bad" : "busy";
 }
 
-/** Why it is not ready, for who may know everything. */
+/** Why it is not ready, for those who may know everything. */
 export async function detailedState(readiness: Readiness, reader: Reader): Promise<object> {
   const status = statusOf(readiness);
   switch (readiness.kind) {
@@ -89,7 +89,7 @@ export async function detailedState(readiness: Readiness, reader: Reader): Promi
   }
 }
 
-/** What another process has failed at while this one waits for it. */
+/** What failed in the process that this one waits for. */
 async function failedMigrations(reader: Reader) {
   const status = await reader.status();
   if (status instanceof MigrateError) return [];

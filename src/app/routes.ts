@@ -8,10 +8,10 @@ import { migrationsPage } from "./page.ts";
 import type { Reader } from "./reader.ts";
 import { detailedState, publicState, readinessOf, toneOf } from "./readiness.ts";
 
-/** `state`: what everybody may know. `details`: errors with their SQL, rows, users, hosts too. */
+/** `state`: what anybody may know. `details`: also errors with their SQL, rows, users, hosts. */
 export type Shown = "state" | "details";
 
-/** The application's HTTP side: whether it lives, whether it is ready, and why not. */
+/** The application's HTTP side: whether it is alive, whether it is ready, and why not. */
 export function createRoutes(reader: Reader, shown: Shown): Hono {
   const app = new Hono();
   app.use(SECURE_HEADERS);
@@ -19,7 +19,7 @@ export function createRoutes(reader: Reader, shown: Shown): Hono {
     await next();
     context.header("cache-control", "no-store");
   });
-  // Alive says only that: a probe must not kill a process in the middle of a migration.
+  // Only says that it is alive: a probe must not kill a process in the middle of a migration.
   app.get("/healthz", (context) => context.json({ status: "alive" }));
   if (shown === "details") addDetails(app, reader);
   else addState(app, reader);
@@ -28,8 +28,8 @@ export function createRoutes(reader: Reader, shown: Shown): Hono {
 
 const NONE = ["'none'"];
 
-// A route that has a policy of its own keeps it. Whether a domain is HTTPS for good is for whoever
-// ends TLS for it to say.
+// A route with its own policy keeps it. Whether a domain is always HTTPS is for the proxy
+// that terminates TLS to say.
 const SECURE_HEADERS = secureHeaders({
   contentSecurityPolicy: {
     defaultSrc: NONE,
@@ -85,7 +85,7 @@ function addDetails(app: Hono, reader: Reader): void {
     return context.json(statusJson(status));
   });
   app.get("/", async (context) => {
-    // First: a page that stands still must not show what was read before that.
+    // First: a page that no longer refreshes must not show something older.
     const boot = reader.boot();
     const [status, events] = await Promise.all([reader.status(), reader.events()]);
     return context.html(migrationsPage({ boot, status, events }));

@@ -6,21 +6,21 @@ import { MigrateError } from "../db/migrate/index.ts";
 
 export interface HttpServer {
   readonly port: number;
-  /** Takes no new connections, and gives the requests that run the time. */
+  /** Accepts no new connections, and gives running requests this time. */
   readonly close: (graceMs: number) => Promise<void>;
 }
 
-/** What one client can take of the server. */
+/** What a client can use of the server. */
 export interface HttpLimits {
   /** Bound on sending a request's headers, from the start of the connection or of the request. */
   readonly headersMs: number;
   /** Bound on sending a whole request. */
   readonly requestMs: number;
-  /** Bound on a connection with an open request on which nothing moves. */
+  /** Limit for a connection whose open request makes no progress. */
   readonly silenceMs: number;
   /** How long a connection is kept open for the next request. */
   readonly keepAliveMs: number;
-  /** How often the first two are looked at. */
+  /** How often the first two are checked. */
   readonly checkMs: number;
 }
 
@@ -28,7 +28,7 @@ export const HTTP_LIMITS: HttpLimits = {
   headersMs: 10_000,
   requestMs: 30_000,
   silenceMs: 60_000,
-  // Longer than load balancers keep theirs (60 s): else they send into one that is just being closed.
+  // Longer than load balancers keep theirs (60 s): otherwise they send into one that is just closing.
   keepAliveMs: 65_000,
   checkMs: 2_000,
 };
@@ -38,9 +38,9 @@ export interface ListenOptions {
   readonly port: number;
   /** The variables that both come from, for the remedy. */
   readonly variables: string;
-  /** Connections at once; more are closed as they come. */
+  /** Most connections at once; more are closed immediately. */
   readonly maxConnections: number;
-  /** Told of the first connection that is closed for that, and again after a minute. */
+  /** Called for the first connection closed for that, and again after a minute. */
   readonly onFull: () => void;
   readonly limits?: HttpLimits;
 }
@@ -50,7 +50,7 @@ const SAY_FULL_EVERY_MS = 60_000;
 /**
  * Listens.
  *
- * @throws MigrateError `config` where the address cannot be had
+ * @throws MigrateError `config` if it cannot listen on the address
  */
 export function listen(app: Hono, options: ListenOptions): Promise<HttpServer> {
   const { host, port, variables } = options;
@@ -61,7 +61,7 @@ export function listen(app: Hono, options: ListenOptions): Promise<HttpServer> {
         new MigrateError({
           code: "config",
           fact: `Cannot listen on ${host}:${port}: ${cause.message}.`,
-          remedy: `Set ${variables} to one that is free.`,
+          remedy: `Set ${variables} to a free one.`,
           cause,
         }),
       ),

@@ -1,12 +1,12 @@
-/** A read that many ask for. */
+/** A read that many share. */
 export interface Shared<T> {
-  /** What the read under way gives, or the last one where that ended a moment ago; else a new one. */
+  /** The result of the current read, or of the last one if it just ended; else of a new one. */
   readonly get: () => Promise<T>;
-  /** Whoever asks from now on gets what is read from now on. */
+  /** Calls from now on get what is read from now on. */
   readonly forget: () => void;
 }
 
-/** Reads once for all who ask at the same time, and for those who ask within `keepMs` of its end. */
+/** One read serves all simultaneous calls, and those within `keepMs` of its end. */
 export function shared<T>(read: () => Promise<T>, keepMs: number): Shared<T> {
   let current: { readonly result: Promise<T>; until: number } | undefined;
   return {

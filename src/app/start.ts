@@ -13,7 +13,7 @@ import type { Log } from "./log.ts";
 import { createReader } from "./reader.ts";
 import { MIGRATE_FIRST } from "./readiness.ts";
 
-/** Where the application's database is, and how to let go of it. */
+/** Where the application's database is, and how to release it. */
 export interface DatabaseAddress {
   readonly url: string;
   readonly migrationUrl: string;
@@ -25,19 +25,19 @@ export interface AppOptions {
   readonly log: Log;
   /** Tells the application to stop. */
   readonly signal: AbortSignal;
-  /** Finds the database; starts an embedded one where none is named. */
+  /** Finds the database; starts an embedded one if none is configured. */
   readonly openDatabase: () => Promise<DatabaseAddress>;
 }
 
-// Whoever asks over HTTP is answered, with or without a database.
+// HTTP requests are answered with or without a database.
 const READER_CONNECT_MS = 1_000;
 
 /**
- * Runs the application: listens, brings the database up to date, serves until it is told to
- * stop, and cleans up. HTTP is up first, so that a probe sees a process that lives.
+ * Runs the application: listens, migrates the database, serves until told to
+ * stop, and cleans up. HTTP starts first, so that a probe sees a live process.
  *
  * @returns the exit code, apart from that of a signal
- * @throws MigrateError where it cannot even listen
+ * @throws MigrateError if it cannot listen
  */
 export async function runApp(options: AppOptions): Promise<number> {
   const { config, log, signal } = options;
@@ -63,7 +63,7 @@ export async function runApp(options: AppOptions): Promise<number> {
       timeoutMs: config.migrateTimeoutMs,
       signal,
       onState: (state) => {
-        // Not at each look at another runner: that is said several times a second.
+        // Not at each poll of another runner, which happens several times a second.
         if (state.kind !== boot.kind) reader.forget();
         boot = state;
       },
@@ -99,7 +99,7 @@ function migratorOptions(config: AppConfig, url: string) {
   };
 }
 
-/** Probes and people get a moment to read it where they look. */
+/** Gives probes and people time to read it. */
 async function showFailure(
   { config, log, signal }: AppOptions,
   end: Extract<BootState, { kind: "failed" | "pending" }>,

@@ -1,25 +1,24 @@
 import { join } from "node:path";
+import { plural } from "../db/base/text.ts";
 import type { DriftReport } from "../db/drift/index.ts";
 import { EXIT_CODES } from "../db/migrate/index.ts";
 import { withDatabase } from "./support/command.ts";
+import { withLiveLine } from "./support/live-line.ts";
 import type { Output } from "./support/output.ts";
 import type { CommonFlags } from "./support/settings.ts";
-import { showSteps } from "./support/steps.ts";
 
 export interface DriftFlags extends CommonFlags {
   readonly ignore?: readonly string[];
   readonly scratchUrl?: string;
 }
 
-/** `tidemark drift`: the database against what its applied migrations make; exits 4 where it differs. */
+/** `tidemark drift`: compares the database with what its applied migrations make; exits with 4 if it differs. */
 export function runDrift(flags: DriftFlags): Promise<number> {
   return withDatabase(flags, async ({ output, url, migrator, signal, next }) => {
     const { findDrift } = await import("../db/drift/index.ts");
-    const steps = await showSteps(output);
-    let report: DriftReport;
-    try {
-      const { dir = "./drizzle", ledgerSchema = "tidemark", connectTimeoutMs } = migrator;
-      report = await findDrift({
+    const { dir = "./drizzle", ledgerSchema = "tidemark", connectTimeoutMs } = migrator;
+    const report = await withLiveLine(output, ({ show }) =>
+      findDrift({
         url,
         dir,
         ledgerSchema,
@@ -28,17 +27,15 @@ export function runDrift(flags: DriftFlags): Promise<number> {
         scratchDir: join(process.cwd(), ".tidemark"),
         ignore: flags.ignore ?? [],
         signal,
-        onProgress: ({ phase, text }) => steps.onStep(phase, text),
-      });
-    } finally {
-      steps.stop();
-    }
+        onProgress: ({ phase, text }) => show({ name: phase, text }),
+      }),
+    );
     output.json(reportJson(report));
-    // Not a remark that --quiet may leave away: without them the result says more than was looked at.
+    // Shown with --quiet too: without them the result claims more than was compared.
     for (const warning of report.warnings) output.error(`warning: ${warning}`);
     for (const note of report.notes) output.note(`note: ${note}`);
     if (output.mode === "text") output.print(await reportText(report, output));
-    if (report.differences.length === 0) next("nothing is to be done.");
+    if (report.differences.length === 0) next("nothing to do.");
     return report.differences.length > 0 ? EXIT_CODES.drift : 0;
   });
 }
@@ -58,12 +55,8 @@ function reportJson(report: DriftReport) {
 }
 
 function differenceJson(difference: DriftReport["differences"][number]) {
-  if (difference.change !== "different") {
-    const { within: _within, ...shown } = difference;
-    return shown;
-  }
-  const { within: _within, isOrderAlone: _isOrderAlone, ...shown } = difference;
-  return shown;
+  const { within: _within, ...shown } = { isOrderAlone: undefined, ...difference };
+  return { ...shown, isOrderAlone: undefined };
 }
 
 async function reportText(report: DriftReport, { colors }: Output): Promise<string> {
@@ -83,8 +76,8 @@ async function reportText(report: DriftReport, { colors }: Output): Promise<stri
   });
   return [
     ...blocks,
-    `Drift: ${length} difference${length === 1 ? "" : "s"} between the database and ${applied === 0 ? "an empty one" : made}${leftOut}.`,
-    "Next: undo each in the database, or put it into a migration (tidemark generate --custom).",
-    "What may differ is left out with --ignore, e.g. --ignore 'audit.*'.",
+    `Drift: ${plural(length, "difference")} between the database and ${applied === 0 ? "an empty one" : made}${leftOut}.`,
+    "Next: undo each difference in the database, or put it into a migration (tidemark generate --custom).",
+    "--ignore leaves out what may differ, e.g. --ignore 'audit.*'.",
   ].join("\n");
 }

@@ -15,7 +15,7 @@ export interface EventsFlags extends CommonFlags {
   readonly follow?: boolean;
 }
 
-/** `tidemark events`: the log; with `--follow` also what is added to it. */
+/** `tidemark events`: prints the log; with `--follow` it keeps printing new events. */
 export function runEvents(flags: EventsFlags): Promise<number> {
   return withDatabase(flags, ({ url, migrator: options, ...rest }) => {
     const context = { ...rest, migrator: new DatabaseMigrator({ ...options, url }) };
@@ -34,14 +34,12 @@ async function list(
   output.json({ events: events.map(eventJson) });
   for (const event of events) printEvent(event, output);
   if (events.length === 0) {
-    output.note(
-      flags.tag === undefined ? "There are no events." : `There are no events of ${flags.tag}.`,
-    );
+    output.note(flags.tag === undefined ? "No events." : `No events for ${flags.tag}.`);
   }
   return 0;
 }
 
-/** With `--json` a line an event: a stream has no end to close an array at. */
+/** With `--json`, one event per line: a stream has no end at which an array could close. */
 async function follow(context: CommandContext, flags: EventsFlags, dir: string): Promise<number> {
   const { output, migrator, signal, interrupted } = context;
   if (flags.tag !== undefined) {
@@ -49,9 +47,9 @@ async function follow(context: CommandContext, flags: EventsFlags, dir: string):
     if (length === 0) await refuseUnknownTag(flags.tag, dir);
   }
   const onProgress = ({ kind }: { readonly kind: string }) => {
-    if (kind === "reconnecting") output.note("the connection was lost; connecting again");
+    if (kind === "reconnecting") output.note("connection lost; reconnecting");
   };
-  // Whoever reads has seen enough.
+  // The reader has seen enough.
   const unread = new AbortController();
   process.stdout.once("error", () => unread.abort());
   const end = AbortSignal.any([signal, unread.signal]);
@@ -61,7 +59,7 @@ async function follow(context: CommandContext, flags: EventsFlags, dir: string):
       printEvent(event, output);
     }
   } catch (error) {
-    // To stop it is the way to end it.
+    // Stopping is the normal way to end it.
     if (!end.aborted) throw error;
   }
   return interrupted() ?? 0;
@@ -72,12 +70,12 @@ async function refuseUnknownTag(tag: string | undefined, dir: string): Promise<v
   if (tag === undefined || (await tagsOf(dir)).includes(tag)) return;
   throw new MigrateError({
     code: "usage",
-    fact: `There is no migration ${tag}: neither the ledger nor the folder ${dir} has it.`,
+    fact: `Unknown migration ${tag}: neither the ledger nor the folder ${dir} has it.`,
     remedy: "`tidemark status` shows the tags.",
   });
 }
 
-/** None where the folder cannot be read, which is for others to report. */
+/** Empty if the folder cannot be read, which other commands report. */
 async function tagsOf(dir: string): Promise<readonly string[]> {
   try {
     return (await loadHistory(dir)).migrations.map(({ tag }) => tag);

@@ -1,3 +1,4 @@
+import { plural } from "../db/base/text.ts";
 import { type DerivedDown, deriveDraftDown, type Untried } from "../db/down/index.ts";
 import {
   type Assumption,
@@ -16,12 +17,11 @@ import {
 } from "../db/kit/index.ts";
 import { downFileOf, errorJson, MigrateError } from "../db/migrate/index.ts";
 import { errorText, reporting } from "./support/command.ts";
-import { downLine } from "./support/down-line.ts";
 import { requireDrizzleConfig } from "./support/drizzle-config.ts";
 import type { Output } from "./support/output.ts";
 import { type ScratchFlags, scratchOf } from "./support/scratch.ts";
 import { type CommonFlags, resolveDir } from "./support/settings.ts";
-import { sumText } from "./support/sum-text.ts";
+import { downLine, sumText } from "./support/written.ts";
 
 export interface GenerateFlags extends CommonFlags, ScratchFlags {
   /** False with `--no-down`. */
@@ -39,11 +39,11 @@ export interface GenerateFlags extends CommonFlags, ScratchFlags {
   readonly renames?: boolean;
 }
 
-/** Statements that are shown, and how much of each. */
+/** How many statements are shown, and how much of each. */
 const SHOWN = 8;
 const SHOWN_WIDTH = 90;
 
-/** `tidemark generate`: drizzle-kit writes the next migration; it is looked at, and kept. */
+/** `tidemark generate`: drizzle-kit writes the next migration; Tidemark checks and keeps it. */
 export function runGenerate(name: string | undefined, flags: GenerateFlags): Promise<number> {
   return reporting(flags, async (output, { signal }) => {
     const custom = flags.custom ?? false;
@@ -84,7 +84,7 @@ export function runGenerate(name: string | undefined, flags: GenerateFlags): Pro
   });
 }
 
-/** Nothing of an empty file, and where nobody wants one. */
+/** No down file for an empty migration, or with `--no-down`. */
 async function downOf(options: {
   readonly draft: DraftedMigration;
   readonly dir: string;
@@ -105,7 +105,7 @@ function printDown(
   if (down.kind === "untried") {
     output.error(output.errorColors.yellow(`warning: ${file} has no down file: ${down.reason}`));
     output.error(
-      `If your database has what the scratch server lacks (an extension, an object made by hand), name a server that has it: \`tidemark down ${tag} --scratch-url <url>\`. Otherwise correct the migration before it is applied.`,
+      `If your database has something that the scratch server lacks (an extension, an object made by hand), name a server that has it: \`tidemark down-file ${tag} --scratch-url <url>\`. Otherwise correct the migration before you apply it.`,
     );
     return;
   }
@@ -115,10 +115,10 @@ function printDown(
 
 function nextText({ file, tag }: DraftedMigration, { custom, down }: GenerateFlags): string {
   if (!custom) return `Next: read ${file}, then run \`tidemark migrate\`.`;
-  const write = "Next: write SQL into the new file, which is empty, then run";
+  const write = "Next: write your SQL into the new file, then run";
   return down === false
     ? `${write} \`tidemark sum\`.`
-    : `${write} \`tidemark down ${tag}\` (its down file, and the sum) or \`tidemark sum\`.`;
+    : `${write} \`tidemark down-file ${tag}\` (writes the down file and the sum) or \`tidemark sum\`.`;
 }
 
 function readRenames(flags: GenerateFlags) {
@@ -139,11 +139,11 @@ function readRenames(flags: GenerateFlags) {
     code: "usage",
     fact: `${problems.join(";\n")}.`,
     outcome: "nothing-run",
-    remedy: "A name with dots or signs is quoted as in SQL: '\"odd.table\".x=y'.",
+    remedy: "Quote names with dots or special characters as in SQL: '\"odd.table\".x=y'.",
   });
 }
 
-/** Where drizzle-kit may ask: never where the one JSON object goes. */
+/** Where drizzle-kit may ask: never on the stream of the JSON object. */
 function terminalFor({ mode }: Output): 1 | 2 | undefined {
   const { stdin, stdout, stderr } = process;
   if (!stdin.isTTY) return undefined;
@@ -169,21 +169,21 @@ function fail(questions: readonly Question[], output: Output): number {
 function nothingText(newest: string | undefined, dir: string): string {
   return newest === undefined
     ? "Nothing to generate: the schema is empty."
-    : `Nothing to generate: the schema is as ${dir}/${newest} has it.`;
+    : `Nothing to generate: the schema matches ${dir}/${newest}.`;
 }
 
 function draftText(
   { file, statements }: DraftedMigration,
   { custom }: { readonly custom: boolean },
 ): string {
-  if (custom) return `Generated ${file}, for SQL of your own.`;
+  if (custom) return `Generated ${file}, for your own SQL.`;
   const count = statements.length;
   const lines = statements.slice(0, SHOWN).map((statement) => {
     const line = statement.replace(/\s+/g, " ");
     return `  ${line.length > SHOWN_WIDTH ? `${line.slice(0, SHOWN_WIDTH - 1)}…` : line}`;
   });
   const more = count > SHOWN ? [`  … and ${count - SHOWN} more`] : [];
-  const head = `Generated ${file} (${count} statement${count === 1 ? "" : "s"}):`;
+  const head = `Generated ${file} (${plural(count, "statement")}):`;
   return [head, ...lines, ...more].join("\n");
 }
 

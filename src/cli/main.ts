@@ -29,7 +29,7 @@ async function main(given: readonly string[]): Promise<number> {
   }
 }
 
-/** What no command has caught: that it could not be loaded, or an event that nobody waits for. */
+/** An error that no command caught: its code could not be loaded, or an event emitter failed. */
 function unexpected(error: unknown, argv: readonly string[]): number {
   if (argv.includes("--json")) {
     process.stdout.write(`${JSON.stringify(unexpectedJson(error))}\n`);
@@ -38,12 +38,12 @@ function unexpected(error: unknown, argv: readonly string[]): number {
   return UNEXPECTED_EXIT_CODE;
 }
 
-/** `complete` is what the script asks, at each press of the key. */
+/** The completion script calls `complete` at each press of the key. */
 function needsCompletion([name, ...rest]: readonly string[]): boolean {
   return name === "complete" || (name === COMPLETION && !/^(-h|--help)$/.test(rest[0] ?? ""));
 }
 
-/** The library brings a command of its own in place of the one in the help. */
+/** The library's own command replaces the one in the help. */
 async function addCompletion(program: Command): Promise<void> {
   const { default: addTo } = await import("@bomb.sh/tab/commander");
   const commands = program.commands as Command[];
@@ -66,7 +66,7 @@ const argv = process.argv.slice(2);
 process.on("uncaughtException", (error) => process.exit(unexpected(error, argv)));
 const lostResults = survivePipeErrors();
 const exitCode = await main(argv);
-// An error of a write is told a turn later.
+// A write error is reported one turn later.
 await new Promise((resolve) => setImmediate(resolve));
 const lost = lostResults();
 if (lost !== undefined) {

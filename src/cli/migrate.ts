@@ -1,6 +1,7 @@
-import { duration, type MigrateReport, type PlanReport } from "../db/migrate/index.ts";
+import { duration, plural } from "../db/base/text.ts";
+import type { MigrateReport, PlanReport } from "../db/migrate/index.ts";
 import { type CommandContext, withMigrator } from "./support/command.ts";
-import { showProgress } from "./support/progress.ts";
+import { withProgress } from "./support/progress.ts";
 import type { CommonFlags } from "./support/settings.ts";
 
 export interface MigrateFlags extends CommonFlags {
@@ -10,7 +11,7 @@ export interface MigrateFlags extends CommonFlags {
   readonly allowExisting?: boolean;
 }
 
-/** `tidemark migrate`: applies what is pending, or says what it would apply. */
+/** `tidemark migrate`: applies what is pending, or shows what it would apply. */
 export function runMigrate(flags: MigrateFlags): Promise<number> {
   return withMigrator(flags, (context) =>
     flags.dryRun ? preview(context, flags) : apply(context, flags),
@@ -19,28 +20,20 @@ export function runMigrate(flags: MigrateFlags): Promise<number> {
 
 async function apply(context: CommandContext, flags: MigrateFlags): Promise<number> {
   const { output, migrator, signal, next } = context;
-  const progress = await showProgress(output);
-  let report: MigrateReport;
-  try {
-    report = await migrator.migrate({
-      ...planOptions(flags),
-      signal,
-      onProgress: progress.onProgress,
-    });
-  } finally {
-    progress.stop();
-  }
+  const report = await withProgress(output, (onProgress) =>
+    migrator.migrate({ ...planOptions(flags), signal, onProgress }),
+  );
   const { migrations = [], ...figures } = report;
   const pending = migrations.filter(({ state }) => state.kind !== "DONE").map(({ tag }) => tag);
   output.json({ ...figures, stillPending: pending });
   for (const warning of report.warnings) output.note(`warning: ${warning}`);
-  // Else the progress has shown them.
+  // Otherwise the progress has already shown them.
   if (output.quiet) {
     for (const { tag, durationMs } of report.applied)
       output.print(`${tag}  ${duration(durationMs)}`);
   }
   output.print(summary(report, pending, flags.to));
-  next("`tidemark status` shows them all; `tidemark verify` proves them before they are pushed.");
+  next("`tidemark status` shows all migrations; `tidemark verify` checks them before you push.");
   return 0;
 }
 
@@ -67,14 +60,14 @@ function summary(report: MigrateReport, pending: readonly string[], to?: string)
   switch (report.outcome) {
     case "applied": {
       const { length } = report.applied;
-      return `Applied ${length} migration${length === 1 ? "" : "s"} in ${duration(report.durationMs)}. The database is at ${version}.${left}`;
+      return `Applied ${plural(length, "migration")} in ${duration(report.durationMs)}. The database is at ${version}.${left}`;
     }
     case "current":
       return pending.length === 0
-        ? `Nothing is pending. The database is at ${version}.`
+        ? `Nothing pending. The database is at ${version}.`
         : `Nothing to apply${to === undefined ? "" : ` up to ${to}`}. The database is at ${version}.${left}`;
     case "newer":
-      return `Nothing is pending: the database is at ${version}, ahead of this history.`;
+      return `Nothing pending: the database is at ${version}, ahead of this history.`;
   }
 }
 
@@ -89,8 +82,8 @@ function listed(tags: readonly string[]): string {
 function planText(plan: PlanReport): string {
   if (plan.outcome !== "pending") {
     return plan.outcome === "newer"
-      ? "Nothing is pending: the database is ahead of this history."
-      : "Nothing is pending.";
+      ? "Nothing pending: the database is ahead of this history."
+      : "Nothing pending.";
   }
   const steps = plan.steps.map(({ tag, file, statements, resumeAt, outside }) => {
     const from = resumeAt > 0 ? `, from statement ${resumeAt + 1}` : "";
@@ -100,7 +93,7 @@ function planText(plan: PlanReport): string {
         return `${note}${text.trim()};`;
       })
       .join("\n");
-    return `-- ${tag} (${file}, ${statements.length} statement${statements.length === 1 ? "" : "s"}${from})\n${sql}\n`;
+    return `-- ${tag} (${file}, ${plural(statements.length, "statement")}${from})\n${sql}\n`;
   });
   return `${steps.join("\n")}\n-- ${plan.steps.length} pending. Nothing was run.`;
 }

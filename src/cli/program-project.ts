@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import type { DownFlags } from "./down.ts";
+import type { DownFlags } from "./down-file.ts";
 import type { DriftFlags } from "./drift.ts";
 import type { GenerateFlags } from "./generate.ts";
 import {
@@ -16,18 +16,22 @@ import type { VerifyFlags } from "./verify.ts";
 
 export function addFiles(program: Command, onEnd: (exitCode: number) => void): void {
   const generate = withScratchServer(withOutput(program.command("generate")))
-    .description("let drizzle-kit write the next migration, check it, and prove its down file")
+    .description("generate the next migration with drizzle-kit, check it, and verify its down file")
     .argument("[name]", "name of the migration")
-    .option("--custom", "an empty file for SQL of your own")
-    .option("--rename <table.old=new>", "a column was renamed; again for each", append)
-    .option("--rename-table <old=new>", "a table was renamed, or moved to a schema", append)
-    .option("--rename-schema <old=new>", "a schema was renamed", append)
-    .option("--rename-enum <old=new>", "an enum was renamed, or moved", append)
-    .option("--rename-sequence <old=new>", "a sequence was renamed, or moved", append)
-    .option("--rename-view <old=new>", "a view was renamed, or moved", append)
-    .option("--rename-policy <table.old=new>", "a policy was renamed", append)
-    .option("--rename-role <old=new>", "a role was renamed", append)
-    .option("--no-renames", "all that is not named so was dropped, and is added empty")
+    .option("--custom", "an empty file for your own SQL")
+    .option("--rename <table.old=new>", "a column was renamed (repeatable)", append)
+    .option(
+      "--rename-table <old=new>",
+      "a table was renamed, or moved to another schema (repeatable)",
+      append,
+    )
+    .option("--rename-schema <old=new>", "a schema was renamed (repeatable)", append)
+    .option("--rename-enum <old=new>", "an enum was renamed or moved (repeatable)", append)
+    .option("--rename-sequence <old=new>", "a sequence was renamed or moved (repeatable)", append)
+    .option("--rename-view <old=new>", "a view was renamed or moved (repeatable)", append)
+    .option("--rename-policy <table.old=new>", "a policy was renamed (repeatable)", append)
+    .option("--rename-role <old=new>", "a role was renamed (repeatable)", append)
+    .option("--no-renames", "treat every other change as drop and create (data is lost)")
     .option("--no-down", "write no down file")
     .action(async (name: string | undefined, flags: GenerateFlags) => {
       onEnd(await (await import("./generate.ts")).runGenerate(name, flags));
@@ -40,18 +44,18 @@ export function addFiles(program: Command, onEnd: (exitCode: number) => void): v
     "tidemark generate fill_orgs --custom",
   );
 
-  const down = withScratch(program.command("down"))
-    .description("write down files, each proven on a scratch database")
+  const down = withScratch(program.command("down-file"))
+    .description("generate rollback files, each verified on a scratch database")
     .argument("[tags...]", "migrations")
-    .option("--missing", "of each migration that has none")
+    .option("--missing", "for each migration that has none")
     .option("--force", "replace files that were written or edited by hand")
     .action(async (tags: readonly string[], flags: DownFlags) => {
-      onEnd(await (await import("./down.ts")).runDown(tags, flags));
+      onEnd(await (await import("./down-file.ts")).runDownFile(tags, flags));
     });
-  examples(down, "tidemark down 0003_add_orgs", "tidemark down --missing");
+  examples(down, "tidemark down-file 0003_add_orgs", "tidemark down-file --missing");
 
   const sum = withFolder(program.command("sum"))
-    .description("write tidemark.sum anew, after a change that is meant")
+    .description("rewrite tidemark.sum after an intended change")
     .action(async (flags: CommonFlags) => {
       onEnd(await (await import("./sum.ts")).runSum(flags));
     });
@@ -60,8 +64,8 @@ export function addFiles(program: Command, onEnd: (exitCode: number) => void): v
 
 export function addVerify(program: Command, onEnd: (exitCode: number) => void): void {
   const verify = withScratch(program.command("verify"))
-    .description("the gate of CI: schema, files, order, replay, down files (exit code 4)")
-    .option("--base <ref>", "branch whose migrations may be applied: `origin/main`")
+    .description("the CI gate: schema, files, order, replay, down files (exit code 4)")
+    .option("--base <ref>", "branch whose migrations may already be applied, e.g. origin/main")
     .option("--format <format>", "`github` prints annotations too (default: text)")
     .action(async (flags: VerifyFlags) => {
       onEnd(await (await import("./verify.ts")).runVerify(flags));
@@ -77,16 +81,16 @@ export function addVerify(program: Command, onEnd: (exitCode: number) => void): 
 export function addDrift(program: Command, onEnd: (exitCode: number) => void): void {
   const drift = withDatabase(program.command("drift"))
     .description(
-      "compare the database with what its applied migrations make; exit with 4 where it differs",
+      "compare the database with what its applied migrations make; exit with 4 if it differs",
     )
     .option(
       "--ignore <pattern>",
-      "objects that may differ, * for any characters; repeatable",
+      "objects that may differ; * matches any characters (repeatable)",
       append,
     )
     .option(
       "--scratch-url <url>",
-      "server for scratch databases (default: an embedded PostgreSQL, thrown away)",
+      "server for scratch databases (default: a throw-away embedded PostgreSQL)",
     )
     .action(async (flags: DriftFlags) => {
       onEnd(await (await import("./drift.ts")).runDrift(flags));

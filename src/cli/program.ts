@@ -12,9 +12,9 @@ import type { CommonFlags } from "./support/settings.ts";
 export const COMPLETION = "completion";
 
 const EXIT_CODE_HELP = `
-Exit codes: 0 fine; 1 failed; 2 wrong use, settings or files; 3 pending (status --check);
-4 edited, out of order, drifted or not verified; 5 waited too long for another runner or a lock;
-6 a person is needed; 130/143 canceled.`;
+Exit codes: 0 success; 1 failed; 2 wrong usage, settings or files; 3 pending (status --check);
+4 edited, out of order, drifted or not verified; 5 timed out waiting for another runner or a lock;
+6 needs a person (resolve); 130/143 canceled.`;
 
 /**
  * The commands with their options and help. A command's code is loaded when it runs.
@@ -42,18 +42,21 @@ function addMigrate(program: Command, onEnd: (exitCode: number) => void): void {
   const migrate = withDatabase(program.command("migrate"))
     .description("apply what is pending")
     .option("--to <tag>", "stop after this migration")
-    .option("--dry-run", "print what would run, and run nothing")
+    .option("--dry-run", "print what would run without running it")
     .option("--allow-out-of-order", "apply pending migrations that are older than applied ones")
-    .option("--allow-existing", "start on a database that is not empty (first run only)")
+    .option("--allow-existing", "allow the first run on a database that is not empty")
     .option("--record-row-values", "keep row values of violated constraints in errors and the log")
     .option("--wait-timeout <seconds>", "how long to wait for another runner (default: 600)")
     .option(
       "--lock-timeout <seconds>",
-      "how long a migration waits for a lock on each try (default: 5)",
+      "how long each try of a migration waits for a lock (default: 5)",
     )
-    .option("--lock-tries <count>", "how often it tries to get its locks (default: 10)")
-    .option("--lock-budget <seconds>", "bound on all of its tries (default: none)")
-    .option("--deadline <seconds>", "bound on the whole run, concurrent builds too (default: none)")
+    .option("--lock-tries <count>", "how often a migration tries to get its locks (default: 10)")
+    .option("--lock-budget <seconds>", "limit for all of its tries together (default: none)")
+    .option(
+      "--deadline <seconds>",
+      "limit for the whole run, including concurrent index builds (default: none)",
+    )
     .action(async (flags: MigrateFlags) => {
       onEnd(await (await import("./migrate.ts")).runMigrate(flags));
     });
@@ -81,9 +84,9 @@ function addReaders(program: Command, onEnd: (exitCode: number) => void): void {
   );
 
   const events = withDatabase(program.command("events"))
-    .description("print the log: what was started, done, failed, by whom and when")
-    .option("--tag <tag>", "of one migration alone")
-    .option("--follow", "go on with what is added; with --json a line an event")
+    .description("print the log: what was started, done or failed, when and by whom")
+    .option("--tag <tag>", "of this migration only")
+    .option("--follow", "keep printing new events; with --json, one per line")
     .action(async (flags: EventsFlags) => {
       onEnd(await (await import("./events.ts")).runEvents(flags));
     });
@@ -95,8 +98,8 @@ function addReaders(program: Command, onEnd: (exitCode: number) => void): void {
   );
 
   const wait = withTarget(program.command("wait"))
-    .description("block until somebody else has migrated the database; write nothing")
-    .option("--timeout <seconds>", "how long, for the server too (default: 600)")
+    .description("wait until another process has migrated the database; write nothing")
+    .option("--timeout <seconds>", "how long, including for the server (default: 600)")
     .action(async (flags: CommonFlags) => {
       onEnd(await (await import("./wait.ts")).runWait(flags));
     });
@@ -105,7 +108,7 @@ function addReaders(program: Command, onEnd: (exitCode: number) => void): void {
 
 function addRepair(program: Command, onEnd: (exitCode: number) => void): void {
   const repair = withDatabase(program.command("repair"))
-    .description("clear FAILED and STUCK migrations where that is safe, and say what was done")
+    .description("reset FAILED and STUCK migrations to PENDING where that is safe")
     .option("--wait-timeout <seconds>", "how long to wait for another runner (default: 10)")
     .action(async (flags: CommonFlags) => {
       onEnd(await (await import("./repair.ts")).runRepair(flags));
@@ -115,10 +118,10 @@ function addRepair(program: Command, onEnd: (exitCode: number) => void): void {
 
 function addResolve(program: Command, onEnd: (exitCode: number) => void): void {
   const resolve = withDatabase(program.command("resolve"))
-    .description("say whether a statement was done where the database cannot tell (exit code 6)")
+    .description("answer whether a statement in doubt was done (exit code 6)")
     .argument("<tag>", "migration")
-    .option("--done", "it was done: the next run goes on behind it")
-    .option("--retry", "it was not: the next run runs it again")
+    .option("--done", "it was done: the next run continues after it")
+    .option("--retry", "it was not done: the next run runs it again")
     .option("--wait-timeout <seconds>", "how long to wait for another runner (default: 10)")
     .action(async (tag: string, flags: ResolveFlags) => {
       onEnd(await (await import("./resolve.ts")).runResolve(tag, flags));

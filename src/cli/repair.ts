@@ -1,19 +1,15 @@
 import { EXIT_CODES, type RepairReport } from "../db/migrate/index.ts";
 import { PATIENCE_SECONDS, withMigrator } from "./support/command.ts";
-import { showProgress } from "./support/progress.ts";
+import { withProgress } from "./support/progress.ts";
 import type { CommonFlags } from "./support/settings.ts";
 
-/** `tidemark repair`: clears FAILED and STUCK where that is safe, and says what it did. */
+/** `tidemark repair`: resets FAILED and STUCK migrations where that is safe, and says what it did. */
 export function runRepair(flags: CommonFlags): Promise<number> {
   const patient = { ...flags, waitTimeout: flags.waitTimeout ?? PATIENCE_SECONDS };
   return withMigrator(patient, async ({ output, migrator, signal }) => {
-    const progress = await showProgress(output);
-    let report: RepairReport;
-    try {
-      report = await migrator.repair({ signal, onProgress: progress.onProgress });
-    } finally {
-      progress.stop();
-    }
+    const report = await withProgress(output, (onProgress) =>
+      migrator.repair({ signal, onProgress }),
+    );
     output.json({
       repaired: report.repaired.map(({ tag, before }) => ({ tag, before: before.kind })),
       kept: report.kept,
@@ -32,18 +28,18 @@ function reportText({ repaired, kept, leaseFreed }: RepairReport): string {
     const who = `${user}@${host} (process ${processId})`;
     const was =
       before.kind === "STUCK"
-        ? `STUCK: started ${before.at.toISOString()} by ${who}, which is gone; its transaction was rolled back`
+        ? `STUCK: started ${before.at.toISOString()} by ${who}, which is no longer running; its transaction was rolled back`
         : `FAILED: ${before.error.message}`;
     return `${tag} was ${was}. Cleared: it is PENDING.`;
   });
   return [
-    ...(leaseFreed ? ["The lease of a runner that is gone was given back."] : []),
+    ...(leaseFreed ? ["Released the lease of a runner that is no longer running."] : []),
     ...lines,
-    ...kept.map(({ tag, reason }) => `${tag} was left as it is: ${reason}.`),
+    ...kept.map(({ tag, reason }) => `${tag} was not changed: ${reason}.`),
     repaired.length > 0
       ? "Next: tidemark migrate"
       : kept.length === 0 && !leaseFreed
-        ? "Nothing is to be repaired."
+        ? "Nothing to repair."
         : "",
   ]
     .filter((line) => line !== "")

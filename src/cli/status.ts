@@ -7,7 +7,7 @@ export interface StatusFlags extends CommonFlags {
   readonly check?: boolean;
 }
 
-/** `tidemark status`: a row a migration; with `--check` the exit code answers. */
+/** `tidemark status`: one row per migration; with `--check` the exit code answers. */
 export function runStatus(flags: StatusFlags): Promise<number> {
   return withMigrator(flags, async ({ output, migrator, signal, next }) => {
     const report = await migrator.status({ signal });
@@ -17,7 +17,7 @@ export function runStatus(flags: StatusFlags): Promise<number> {
       next(
         report.pending > 0
           ? "`tidemark migrate` applies what is pending."
-          : "`tidemark verify` proves the migrations, `tidemark drift` the database.",
+          : "`tidemark verify` checks the migrations, `tidemark drift` the database.",
       );
     }
     if (!flags.check) return 0;
@@ -37,8 +37,10 @@ async function printStatus(report: StatusReport, output: Output): Promise<void> 
       const { owner, doubt } = state;
       const who = `${owner.user}@${owner.host} (process ${owner.processId})`;
       const next =
-        doubt === undefined ? "The next run goes on with it." : capitalized(`${doubt.reason}.`);
-      output.print(`${output.colors.red(tag)} was started by ${who}, which is gone. ${next}\n`);
+        doubt === undefined ? "The next run continues it." : capitalized(`${doubt.reason}.`);
+      output.print(
+        `${output.colors.red(tag)} was started by ${who}, which is no longer running. ${next}\n`,
+      );
     }
   }
   for (const problem of report.problems) output.print(`${problem.message}\n`);

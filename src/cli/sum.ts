@@ -1,9 +1,9 @@
 import { writeSumFile } from "../db/migrate/index.ts";
 import { reporting } from "./support/command.ts";
 import { type CommonFlags, resolveDir } from "./support/settings.ts";
-import { sumText } from "./support/sum-text.ts";
+import { sumText } from "./support/written.ts";
 
-/** `tidemark sum`: writes the sum file anew, after a change that is meant. */
+/** `tidemark sum`: rewrites the sum file after an intended change. */
 export function runSum(flags: CommonFlags): Promise<number> {
   return reporting(flags, async (output) => {
     const written = await writeSumFile(await resolveDir(flags));

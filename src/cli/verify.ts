@@ -1,3 +1,4 @@
+import { plural } from "../db/base/text.ts";
 import { EXIT_CODES, MigrateError } from "../db/migrate/index.ts";
 import {
   type CheckResult,
@@ -16,7 +17,7 @@ export interface VerifyFlags extends CommonFlags, ScratchFlags {
   readonly format?: string;
 }
 
-/** Whoever waits longer wants to know for what. */
+/** Progress is shown after this delay. */
 const QUIET_MS = 1_000;
 
 /** `tidemark verify`: the gate of a pull request. */
@@ -51,7 +52,7 @@ export function runVerify(flags: VerifyFlags): Promise<number> {
 }
 
 function nextText({ ok }: VerifyReport, { base }: VerifyFlags): string {
-  if (!ok) return "Next: correct what is marked with ✗, and verify again.";
+  if (!ok) return "Next: correct what is marked with ✗, then verify again.";
   if (base === undefined) return "Next: commit the migrations; CI verifies them against the base.";
   return "Next: they can be merged.";
 }
@@ -73,7 +74,7 @@ function printResult({ status, title, detail, findings }: CheckResult, output: O
   const mark = marks[status];
   const why = detail === undefined ? "" : dim(` (${detail})`);
   const isOpen = status === "blocked" || status === "skipped";
-  const text = isOpen ? `${title}: not looked at` : title;
+  const text = isOpen ? `${title}: not checked` : title;
   output.print(`${mark} ${text}${why}`);
   for (const finding of shown(findings)) output.print(findingText(finding, output));
 }
@@ -92,7 +93,7 @@ function shown(findings: readonly Finding[]): readonly Finding[] {
     {
       level: "warning",
       fact: `${hidden} more warnings.`,
-      remedy: "--json lists them all; with --base, new migrations alone are warned of.",
+      remedy: "--json lists them all; with --base, only new migrations are checked for warnings.",
     },
   ];
 }
@@ -116,9 +117,9 @@ function summary({ ok, checks, durationMs }: VerifyReport, { colors }: Output): 
   const warnings = checks
     .flatMap(({ findings }) => findings)
     .filter(({ level }) => level === "warning").length;
-  const warned = warnings === 0 ? "" : `, ${warnings} warning${warnings === 1 ? "" : "s"}`;
+  const warned = warnings === 0 ? "" : `, ${plural(warnings, "warning")}`;
   const open = count("blocked") + count("skipped");
-  const notLooked = open === 0 ? "" : `, ${open} not looked at`;
+  const notLooked = open === 0 ? "" : `, ${open} not checked`;
   if (ok)
     return colors.green(
       `Verified: ${count("passed")} checks in ${seconds} s${notLooked}${warned}.`,

@@ -344,7 +344,7 @@ test("a defect is an error with --json too, with the stack on stderr", async () 
       code: "internal",
       exitCode: 1,
       fact: "TypeError: no such luck",
-      remedy: "This is a defect of tidemark: report it, with the stack that stderr shows.",
+      remedy: "This is a bug in tidemark: please report it with the stack on stderr.",
       tag: null,
       applied: [],
       notRun: [],

@@ -238,8 +238,8 @@ describe("a configuration that cannot be used", () => {
     expect(log).toBe(`error (config) The environment cannot be used:
   DATABASE_URL is not a URL like postgres://user:password@host:5432/database
   PORT is not a port
-  MIGRATE_ON_BOOT is none of run, wait, check
-  LOG_LEVEL is none of fatal, error, warn, info, debug, trace, silent
+  MIGRATE_ON_BOOT is not one of run, wait, check
+  LOG_LEVEL is not one of fatal, error, warn, info, debug, trace, silent
 Nothing was started. Correct these variables (or the file .env) and start again.
 `);
     expect(code).toBe(2);
@@ -247,7 +247,9 @@ Nothing was started. Correct these variables (or the file .env) and start again.
 
   test("is one without a database in production", async () => {
     const { code, log } = await start({ DATABASE_URL: "", NODE_ENV: "production" }).end;
-    expect(log).toContain("DATABASE_URL is not set, and production starts no embedded server");
+    expect(log).toContain(
+      "DATABASE_URL is not set, and in production no embedded server is started",
+    );
     expect(code).toBe(2);
   });
 

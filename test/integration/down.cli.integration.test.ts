@@ -87,7 +87,7 @@ describe("tidemark down", () => {
       "exit code 0
       --- stdout
       ! drizzle/0001_row.down.sql written: irreversible: after the way back the migration does not run again: duplicate key value violates unique constraint "t_pkey" (SQLSTATE 23505)
-        Write the way back there by hand, or leave it so.
+        Write the rollback SQL into it by hand, or leave it as it is.
       Wrote drizzle/tidemark.sum.
       "
     `);

@@ -288,7 +288,7 @@ call refill();`);
     expect(await tidemark("migrate")).toMatchInlineSnapshot(`
       "exit code 6
       --- stderr
-      took over from a runner that is gone: postgres@<host> (process <pid>), backend <pid>, running 0002_first_note, call refill(), since <time>
+      took over from a runner that is no longer running: postgres@<host> (process <pid>), backend <pid>, running 0002_first_note, call refill(), since <time>
       1 pending
       error (in_doubt) drizzle/0002_first_note.sql: statement 2 of 2 (call refill()) was begun, and nobody has recorded its end: whether it was done leaves no trace that could be looked for.
       Nothing was run. See in the database whether it was done, then say so: \`tidemark resolve 0002_first_note --done\` goes on behind it, \`tidemark resolve 0002_first_note --retry\` runs it again.

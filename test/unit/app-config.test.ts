@@ -78,7 +78,7 @@ describe("the application's configuration", () => {
     [{ MANAGEMENT_PORT: "all" }, "MANAGEMENT_PORT is not a port"],
     [{ MANAGEMENT_PORT: "3000" }, "MANAGEMENT_PORT is the same as PORT"],
     [{ MAX_CONNECTIONS: "0" }, "MAX_CONNECTIONS is not a number of connections from 1"],
-    [{ MIGRATE_ON_BOOT: "yes" }, "MIGRATE_ON_BOOT is none of run, wait, check"],
+    [{ MIGRATE_ON_BOOT: "yes" }, "MIGRATE_ON_BOOT is not one of run, wait, check"],
     [{ MIGRATE_ALLOW_EXISTING: "yes" }, "MIGRATE_ALLOW_EXISTING is neither true nor false"],
     [
       { MIGRATE_DEADLINE_SECONDS: "-1" },

@@ -129,11 +129,11 @@ test.each([
   ["what nearly is a connection string", "password = ".repeat(30_000)],
   ["quotes that are not closed", "password '".repeat(30_000)],
   ["spaces", `password${" ".repeat(300_000)}=`],
-])("300 kB of %s is looked through within a second", (_name, text) => {
+])("300 kB of %s is read in seconds, not in the square of its length", (_name, text) => {
   const start = performance.now();
   maskText(text, []);
   maskSecrets(`select '${text.replaceAll("'", "''")}'`);
-  expect(performance.now() - start).toBeLessThan(1_000);
+  expect(performance.now() - start).toBeLessThan(10_000);
 });
 
 test("whatever the text, nothing is thrown, and places stay within it", () => {

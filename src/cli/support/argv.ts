@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 
-/** Brings options that stand before the command behind it: `--json status` is `status --json`. */
+/** Moves options that stand before the command after it: `--json status` is `status --json`. */
 export function commandFirst(program: Command, argv: readonly string[]): readonly string[] {
   const options = program.commands.flatMap((command) => command.options);
   let at = 0;
@@ -13,7 +13,7 @@ export function commandFirst(program: Command, argv: readonly string[]): readonl
   const [command, ...rest] = argv.slice(at);
   if (command === undefined) return argv;
   const before = argv.slice(0, at);
-  // An option that no command has is the parser's to refuse, or is its own, such as --help.
+  // The parser refuses an option that no command has, or handles it itself (--help).
   return command.startsWith("-") ? [command, ...rest, ...before] : [command, ...before, ...rest];
 }
 

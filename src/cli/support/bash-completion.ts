@@ -1,5 +1,5 @@
 /**
- * The completion script for bash. The library's own can be sourced once, needs the package
+ * The completion script for bash. The library's own can be sourced only once, needs the package
  * bash-completion, and evaluates what is typed.
  */
 export const BASH_COMPLETION = `# bash completion for tidemark

@@ -12,21 +12,21 @@ import {
 import { type Interrupts, watchSignals } from "./signals.ts";
 import { UNEXPECTED_EXIT_CODE, unexpectedJson, unexpectedText } from "./unexpected.ts";
 
-/** How long a command that only clears something waits for a runner at work. */
+/** How long `repair` and `resolve` wait for a working runner. */
 export const PATIENCE_SECONDS = "10";
 
-/** What a command is given to work with. */
+/** What a command works with. */
 export interface CommandContext {
   readonly output: Output;
   readonly migrator: DatabaseMigrator;
   readonly signal: AbortSignal;
-  /** Exit code that a signal asks for; undefined where none came. */
+  /** Exit code for the signal that came; undefined if none did. */
   readonly interrupted: () => number | undefined;
   /** Says what to do next, on a development server. */
   readonly next: (text: string) => void;
 }
 
-/** What a command is given that looks at the database in its own way. */
+/** What a command gets that uses the database in its own way. */
 export interface DatabaseContext extends Omit<CommandContext, "migrator"> {
   readonly url: string;
   /** Options of a migrator of that database. */
@@ -45,7 +45,7 @@ export async function withMigrator(
 
 /**
  * Runs a command that needs the database: resolves the settings, starts or joins the
- * embedded server where one is meant, and turns what is thrown into text, JSON and
+ * embedded server if one is meant, and turns errors into text, JSON and
  * the exit code.
  */
 export async function withDatabase(
@@ -59,7 +59,7 @@ export async function withDatabase(
     return withServer(settings.target, output, (url) => {
       const { signal, exitCode: interrupted } = interrupts;
       const next = (text: string) => {
-        // Whoever develops goes on from here; a deployment has its next step in a script.
+        // For developers only: a deployment has its next step in a script.
         if (settings.target.kind === "embedded") output.note(`Next: ${text}`);
       };
       return work({ output, url, migrator: settings.migrator, signal, interrupted, next });
@@ -68,16 +68,16 @@ export async function withDatabase(
 }
 
 /**
- * Typed in a wrong folder, a command that reads no migrations there must not leave a server's data
- * behind: the first start makes them.
+ * A command typed in the wrong folder must not leave a server's data there:
+ * the first start creates it.
  */
 async function refuseToServeNothing({ target, migrator }: Settings): Promise<void> {
   if (target.kind !== "embedded" || existsSync(target.dir)) return;
-  // Reads the folder alone, and throws what the command would throw.
+  // Reads only the folder, and throws what the command would throw.
   await new DatabaseMigrator({ ...migrator, url: "postgres://localhost" }).fingerprint();
 }
 
-/** Runs any command; returns its exit code, whatever it throws. */
+/** Runs a command; returns its exit code whatever it throws. */
 export async function reporting(
   flags: Pick<CommonFlags, "json" | "quiet" | "color">,
   work: (output: Output, interrupts: Interrupts) => Promise<number>,
@@ -104,7 +104,7 @@ async function withServer(
   work: (url: string) => Promise<number>,
 ): Promise<number> {
   if (target.kind === "url") return work(target.url);
-  // Loaded by those who use it alone.
+  // Loaded only by those who use it.
   const { acquireEmbeddedServer } = await import("../../db/embedded/index.ts");
   const server = await acquireEmbeddedServer({
     dir: target.dir,

@@ -7,13 +7,13 @@ const NAMES = ["ts", "mts", "cts", "js", "mjs", "cjs", "json"].map(
   (end) => `drizzle.config.${end}`,
 );
 
-/** Path of the project's drizzle configuration; undefined where it has none. */
+/** Path of the project's drizzle configuration; undefined if it has none. */
 export function findDrizzleConfig(cwd: string): string | undefined {
   return NAMES.map((name) => join(cwd, name)).find((file) => existsSync(file));
 }
 
 /**
- * The drizzle configuration that was named, else the project's own.
+ * The named drizzle configuration, else the project's own.
  *
  * @throws MigrateError `config` where there is none
  */
@@ -32,7 +32,7 @@ export function requireDrizzleConfig(cwd: string, named: string | undefined): st
   });
 }
 
-/** What a drizzle configuration says of migrations; absent what it does not set. */
+/** What a drizzle configuration sets about migrations. */
 export interface DrizzleConfig {
   readonly out?: string;
   /** `migrations`: where drizzle's own migrator keeps its table. */
@@ -67,12 +67,12 @@ const PLAIN_MIGRATIONS =
   /^[^/\n]*\bmigrations\s*:\s*\{\s*((?:(?:table|schema)\s*:\s*(["'])[^"'\\\n]+\2\s*,?\s*)+)\}/m;
 
 /**
- * The configuration where the file says it once, in plain literals and in no comment: running a
- * TypeScript file costs more than all else that a run with nothing to do needs.
+ * The configuration if the file states it once, in plain literals and outside comments: running a
+ * TypeScript file costs more than the rest of a run with nothing pending.
  */
 export function plainConfig(text: string): DrizzleConfig | undefined {
   if (text.includes("/*") || (text.match(/\bout\b/g) ?? []).length !== 1) return undefined;
-  // What is spread into it, or a function of the project's own, may set anything.
+  // A spread, or a function of the project, may set anything.
   if (text.includes("...")) return undefined;
   if (/\bexport\s+default\s+(?!defineConfig\b)\w+\s*\(/.test(text)) return undefined;
   const out = PLAIN_OUT.exec(text)?.[2];
@@ -85,7 +85,7 @@ export function plainConfig(text: string): DrizzleConfig | undefined {
   return { out, drizzleTable: tableOf({ schema: value("schema"), table: value("table") }) };
 }
 
-/** Behind it come stacks of files that are none of the reader's. */
+/** The rest is a stack of files that the reader does not know. */
 function firstLine(error: unknown): string {
   const [line = ""] = (error instanceof Error ? error.message : String(error)).split("\n");
   return line;

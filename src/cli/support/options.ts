@@ -4,8 +4,8 @@ export function withOutput(command: Command): Command {
   return command
     .option("--config <file>", "drizzle configuration (default: drizzle.config.ts)")
     .option("--json", "print one JSON object on stdout")
-    .option("--quiet", "print results and errors alone")
-    .option("--no-color", "print no colours");
+    .option("--quiet", "print only results and errors")
+    .option("--no-color", "do not use colours");
 }
 
 export function withFolder(command: Command): Command {
@@ -28,7 +28,7 @@ export function withTarget(command: Command): Command {
   return withFolder(
     command
       .option("--url <url>", "database (default: MIGRATION_DATABASE_URL, else DATABASE_URL)")
-      .option("--embedded", "without a URL, use a development server of this folder's own")
+      .option("--embedded", "without a URL, use this folder's own development server")
       .option("--ledger-schema <name>", "schema of the ledger (default: tidemark)"),
   );
 }
@@ -41,7 +41,7 @@ export function withScratchServer(command: Command): Command {
   return command
     .option(
       "--scratch-url <url>",
-      "server for scratch databases (default: an embedded PostgreSQL, thrown away)",
+      "server for scratch databases (default: a throw-away embedded PostgreSQL)",
     )
     .option("--ledger-schema <name>", "schema of the ledger (default: tidemark)");
 }
@@ -53,7 +53,7 @@ export function examples(command: Command, ...lines: readonly string[]): Command
   );
 }
 
-/** For an option that may stand there again and again. */
+/** For a repeatable option. */
 export function append(value: string, before: readonly string[] = []): readonly string[] {
   return [...before, value];
 }

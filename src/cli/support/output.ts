@@ -4,9 +4,9 @@ import { type Colors, colorsFor } from "./colors.ts";
 export interface Output {
   /** A result for people; nothing with `--json`. */
   readonly print: (text: string) => void;
-  /** The one JSON object, with `--json`: what comes after the first is left out. */
+  /** The JSON object of `--json`: anything after the first is dropped. */
   readonly json: (value: unknown) => void;
-  /** One JSON object of many, each a line, with `--json`. */
+  /** One of many JSON objects, one per line, with `--json`. */
   readonly jsonLine: (value: unknown) => void;
   /** Progress and remarks; nothing with `--quiet`. */
   readonly note: (text: string) => void;

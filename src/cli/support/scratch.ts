@@ -7,7 +7,7 @@ export interface ScratchFlags extends Pick<CommonFlags, "ledgerSchema"> {
   readonly scratchUrl?: string;
 }
 
-/** Where a history is tried: the server of `--scratch-url`, else an embedded one of this folder's. */
+/** Where a history is tried: the server of `--scratch-url`, else this folder's embedded one. */
 export function scratchOf(
   { scratchUrl, ledgerSchema }: ScratchFlags,
   output: Output,

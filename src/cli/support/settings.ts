@@ -40,7 +40,7 @@ export interface CommonFlags {
 /** Where the database is. */
 export type Target =
   | { readonly kind: "url"; readonly url: string }
-  /** The development server of this folder, to be started or joined. */
+  /** This folder's development server, which is started or joined. */
   | { readonly kind: "embedded"; readonly dir: string };
 
 export interface Settings {
@@ -48,7 +48,7 @@ export interface Settings {
   readonly migrator: Omit<MigratorOptions, "url">;
 }
 
-/** Reads `.env` where there is one. What is set in the environment wins. */
+/** Reads `.env` if it exists. The environment wins. */
 export function loadDotEnv(): void {
   if (existsSync(".env")) process.loadEnvFile(".env");
 }
@@ -60,21 +60,21 @@ export function loadDotEnv(): void {
  * @throws MigrateError `config`, with every mistake in one message
  */
 export async function resolveSettings(flags: CommonFlags): Promise<Settings> {
-  // A URL that is given makes those of the environment irrelevant, mistakes and all.
+  // With --url, the environment's URLs do not matter, not even their mistakes.
   const { DATABASE_URL: _app, MIGRATION_DATABASE_URL: _direct, ...rest } = process.env;
   const given = flags.url !== undefined;
   const { config, problems: found } = readConfig(given ? rest : process.env);
   const problems = [...found];
-  // An empty one is most likely a variable that is not set: never another database instead.
+  // Most likely an unset variable: never use another database instead.
   if (flags.url?.trim() === "")
-    problems.push("--url is empty: is the variable set that it comes from?");
+    problems.push("--url is empty: is the variable that it comes from set?");
   const url = given
     ? parseUrl({ "--url": flags.url }, "--url", problems)
     : (config.migrationDatabaseUrl ?? config.databaseUrl);
   const hasUrlProblem = problems.length > 0;
   const patience = parsePatience(flags, problems);
 
-  // These say more than a line where they are all that is wrong.
+  // Their own errors say more, if nothing else is wrong.
   const errors: MigrateError[] = [];
   const folder = await resolveFolder(flags).catch(keepIn(errors));
   const target =
@@ -91,12 +91,12 @@ export async function resolveSettings(flags: CommonFlags): Promise<Settings> {
 
   const [error] = errors;
   if (error !== undefined && errors.length === 1 && problems.length === 0) throw error;
-  problems.push(...errors.map(({ fact }) => fact.replace(/\.$/, "")));
+  problems.push(...errors.map(({ fact }) => fact));
   if (target instanceof MigrateError || problems.length > 0) throw settingsError(problems);
   return { target, migrator };
 }
 
-/** How long to wait for whom. */
+/** The time-outs. */
 function parsePatience(flags: CommonFlags, problems: string[]): Partial<MigratorOptions> {
   const seconds = (name: string, text: string | undefined) => parseSeconds(name, text, problems);
   const found = {
@@ -111,7 +111,7 @@ function parsePatience(flags: CommonFlags, problems: string[]): Partial<Migrator
   return Object.fromEntries(Object.entries(found).filter(([, value]) => value !== undefined));
 }
 
-/** From 1; undefined where none is given, or it is none and that was added to the problems. */
+/** From 1; undefined if not given, or if it is no such number, which is added to the problems. */
 function parseCount(
   name: string,
   text: string | undefined,
@@ -132,7 +132,7 @@ function keepIn(errors: MigrateError[]): (error: unknown) => undefined {
   };
 }
 
-/** Milliseconds; undefined where none are given, or they are none and that was added to the problems. */
+/** Milliseconds; undefined if not given, or if it is no such number, which is added to the problems. */
 function parseSeconds(
   name: string,
   text: string | undefined,
@@ -145,12 +145,12 @@ function parseSeconds(
   return undefined;
 }
 
-/** The migrations folder, relative to here where that is shorter. */
+/** The migrations folder, relative to the working folder if that is shorter. */
 export async function resolveDir(flags: Pick<CommonFlags, "dir" | "config">): Promise<string> {
   return (await resolveFolder(flags)).dir;
 }
 
-/** The migrations folder, and what the configuration says of drizzle's own table. */
+/** The migrations folder, and where drizzle's own table is. */
 async function resolveFolder(
   flags: Pick<CommonFlags, "dir" | "config">,
 ): Promise<Pick<DrizzleConfig, "drizzleTable"> & { readonly dir: string }> {
@@ -171,11 +171,11 @@ function embeddedTarget(flags: CommonFlags, { production }: Config): Target | Mi
   return new MigrateError({
     code: "config",
     fact: flags.embedded
-      ? "No database URL is set, and no embedded server is started where NODE_ENV is production."
+      ? "No database URL is set, and with NODE_ENV=production no embedded server is started."
       : "No database URL is set (--url, MIGRATION_DATABASE_URL or DATABASE_URL).",
     outcome: "nothing-run",
     remedy:
       "Set DATABASE_URL (or MIGRATION_DATABASE_URL), or give --url postgres://user:password@host:5432/database; " +
-      "--embedded uses a development server of this folder's own.",
+      "--embedded uses this folder's own development server.",
   });
 }

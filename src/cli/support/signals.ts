@@ -1,17 +1,17 @@
-// npm passes a Ctrl-C on that the terminal has sent to the whole group already:
-// the same signal within this time is one.
+// npm forwards a Ctrl-C that the terminal has already sent to the whole group:
+// the same signal within this time counts once.
 const SAME_SIGNAL_MS = 500;
 
 const EXIT_CODES = { SIGINT: 130, SIGTERM: 143, SIGHUP: 143 } as const;
 
 export interface Interrupts {
   readonly signal: AbortSignal;
-  /** Exit code that the signal asks for; undefined where none came. */
+  /** Exit code for the signal that came; undefined if none did. */
   readonly exitCode: () => number | undefined;
 }
 
 /**
- * Turns SIGINT, SIGTERM and SIGHUP (a closed terminal) into an abort. A second one
+ * Turns SIGINT, SIGTERM and SIGHUP (closed terminal) into an abort. A second one
  * ends the process at once: the server then rolls back by itself.
  */
 export function watchSignals(): Interrupts {

@@ -9,7 +9,7 @@ const STATE_COLUMN = STATUS_COLUMNS.indexOf("state");
 /**
  * The status table.
  *
- * @param most characters a line; where it does not fit, columns are left out from the right, and
+ * @param most characters per line; if it does not fit, columns are dropped from the right, and
  * then tags are shortened. Default: no bound
  */
 export function statusTable(
@@ -41,7 +41,7 @@ interface Fitted {
   readonly widths: readonly number[];
 }
 
-/** State is the last column to stay; it is never shortened. */
+/** The state is the last column to go, and is never shortened. */
 function fitted(rows: Rows, most: number): Fitted {
   const widths = (rows[0] ?? []).map((_, i) =>
     Math.max(...rows.map((row) => stringWidth(row[i] ?? ""))),
@@ -62,7 +62,7 @@ function fitted(rows: Rows, most: number): Fitted {
   );
 }
 
-/** The number at its start stays, and most of what tells it from others at its end. */
+/** Keeps the number at the start, and most of the end, which tells it from others. */
 function shortened(text: string, room: number): string {
   if (stringWidth(text) <= room) return text;
   const start = Math.ceil((room - 1) / 2);

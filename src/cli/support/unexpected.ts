@@ -3,17 +3,17 @@ import type { errorJson } from "../../db/migrate/index.ts";
 
 type ErrorJson = ReturnType<typeof errorJson>["error"];
 
-/** Exit code of an error that nobody has foreseen. */
+/** Exit code of an unexpected error. */
 export const UNEXPECTED_EXIT_CODE = 1;
 
-/** What is printed for an error that is no MigrateError; of a defect, with the stack. */
+/** What is printed for an error other than a MigrateError; for a defect, with the stack. */
 export function unexpectedText(error: unknown): string {
   if (error instanceof Problem) return `error ${error.message}`;
   const what = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  return `unexpected error, which is a defect of tidemark: ${what}`;
+  return `unexpected error, a bug in tidemark: ${what}`;
 }
 
-/** The same with `--json`: the shape of any other error, with the code `internal` of a defect. */
+/** The same with `--json`: shaped like any other error; a defect has the code `internal`. */
 export function unexpectedJson(error: unknown): {
   readonly error: Omit<ErrorJson, "code"> & { readonly code: "connect" | "internal" };
 } {
@@ -23,13 +23,13 @@ export function unexpectedJson(error: unknown): {
           code: "connect",
           fact: error.fact,
           outcome: error.outcome ?? null,
-          remedy: error.remedy || "Look at what the server said, or name another one.",
+          remedy: error.remedy || "Check the server's message, or use another server.",
         } as const)
       : ({
           code: "internal",
           outcome: null,
           fact: error instanceof Error ? `${error.name}: ${error.message}` : String(error),
-          remedy: "This is a defect of tidemark: report it, with the stack that stderr shows.",
+          remedy: "This is a bug in tidemark: please report it with the stack on stderr.",
         } as const);
   const nothing = { tag: null, applied: [], notRun: [], details: null };
   return { error: { ...words, exitCode: UNEXPECTED_EXIT_CODE, ...nothing } };

@@ -1,17 +1,17 @@
 import { writeDownFiles } from "../db/down/index.ts";
 import { MigrateError } from "../db/migrate/index.ts";
 import { reporting } from "./support/command.ts";
-import { downLine } from "./support/down-line.ts";
 import { type ScratchFlags, scratchOf } from "./support/scratch.ts";
 import { type CommonFlags, resolveDir } from "./support/settings.ts";
+import { downLine } from "./support/written.ts";
 
 export interface DownFlags extends CommonFlags, ScratchFlags {
   readonly missing?: boolean;
   readonly force?: boolean;
 }
 
-/** `tidemark down`: writes or renews down files, each proven on a scratch database. */
-export function runDown(tags: readonly string[], flags: DownFlags): Promise<number> {
+/** `tidemark down-file`: writes or renews down files, each verified on a scratch database. */
+export function runDownFile(tags: readonly string[], flags: DownFlags): Promise<number> {
   return reporting(flags, async (output, { signal }) => {
     refuseNoChoice(tags, flags);
     const report = await writeDownFiles({
@@ -39,6 +39,6 @@ function refuseNoChoice(tags: readonly string[], { missing }: DownFlags): void {
       : "No migration is named.",
     outcome: "nothing-written",
     remedy:
-      "Name migrations (`tidemark down 0003_add_orgs`), or give --missing for all that have no down file.",
+      "Name migrations (`tidemark down-file 0003_add_orgs`), or give --missing for all that have no down file.",
   });
 }

@@ -1,0 +1,75 @@
+import { duration } from "../../db/base/text.ts";
+import type { Output } from "./output.ts";
+
+const LONG_MS = 1_000;
+const STILL_EVERY_MS = 30_000;
+
+/** What a command is doing now. */
+export interface LiveLine {
+  /** Undefined: nothing. The same step may change its text. */
+  readonly show: (step: { readonly name: string; readonly text: string } | undefined) => void;
+  /** A text for this moment, which keeps the step and its time. */
+  readonly remark: (text: string) => void;
+  /** Removes the last line. */
+  readonly stop: () => void;
+}
+
+/** Shows what takes more than a second: as a spinner on a terminal, elsewhere as a line every half minute. */
+async function liveLine(output: Output): Promise<LiveLine> {
+  // The command handles signals itself.
+  const spinner = output.live
+    ? (await import("yocto-spinner")).default({ stream: process.stderr, handleSignals: false })
+    : undefined;
+  let now: { readonly name: string; text: string; readonly since: number } | undefined;
+  let saidAt = Number.NEGATIVE_INFINITY;
+  const timer = setInterval(() => {
+    if (now === undefined) return;
+    const at = performance.now();
+    if (at - now.since < LONG_MS) return;
+    const text = `${now.text} ${duration(at - now.since)}`;
+    if (spinner) spinner.text = text;
+    else if (at - saidAt > STILL_EVERY_MS) {
+      saidAt = at;
+      output.note(text);
+    }
+  }, 250);
+  timer.unref();
+  return {
+    show: (step) => {
+      if (step === undefined) {
+        now = undefined;
+        return;
+      }
+      if (now?.name === step.name) now.text = step.text;
+      else {
+        now = { ...step, since: performance.now() };
+        saidAt = Number.NEGATIVE_INFINITY;
+      }
+      if (spinner) {
+        spinner.text = step.text;
+        spinner.start();
+      }
+    },
+    remark: (text) => {
+      if (spinner) spinner.text = text;
+      else output.note(text);
+    },
+    stop: () => {
+      clearInterval(timer);
+      spinner?.stop();
+    },
+  };
+}
+
+/** Runs `work` with a live line, and removes the line whatever happens. */
+export async function withLiveLine<T>(
+  output: Output,
+  work: (line: LiveLine) => Promise<T>,
+): Promise<T> {
+  const line = await liveLine(output);
+  try {
+    return await work(line);
+  } finally {
+    line.stop();
+  }
+}
