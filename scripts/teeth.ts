@@ -1,75 +1,119 @@
 // Shows that the protections have teeth: removes each in turn, in a copy of the checkout, and runs
 // the test that must go red. Prints a table; fails if one stays green.
 //
-//   npm run teeth [-- <words of a protection's name>]
-import { spawnSync } from "node:child_process";
+//   npm run teeth [-- [--part <i>/<n>] <words of a protection's name>]
+import { spawn } from "node:child_process";
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { parseArgs } from "node:util";
 import { PROTECTIONS, type Protection } from "./teeth/protections.ts";
 
 const ROOT = join(import.meta.dirname, "..");
-const wanted = process.argv.slice(2).join(" ");
-const chosen = PROTECTIONS.filter(({ name }) => name.includes(wanted));
+const AT_ONCE = 2;
+const TEST_MS = 300_000;
 
-const copy = mkdtempSync(join(tmpdir(), "tidemark-teeth-"));
-process.on("exit", () => rmSync(copy, { recursive: true, force: true }));
+type Outcome = "red" | "green" | "no such code";
+
+const { values, positionals } = parseArgs({
+  options: { part: { type: "string", default: "1/1" } },
+  allowPositionals: true,
+});
+const chosen = chosenOf(values.part, positionals.join(" "));
+const copies: string[] = [];
+process.on("exit", () => {
+  for (const copy of copies) rmSync(copy, { recursive: true, force: true });
+});
 process.on("SIGINT", () => process.exit(130));
-for (const name of ["src", "test", "scripts", "drizzle", "package.json", "tsconfig.json"]) {
-  cpSync(join(ROOT, name), join(copy, name), { recursive: true });
-}
-for (const name of ["tsconfig.build.json", "vitest.config.ts", "drizzle.config.ts", "README.md"]) {
-  cpSync(join(ROOT, name), join(copy, name));
-}
-symlinkSync(join(ROOT, "node_modules"), join(copy, "node_modules"));
 
-const rows: string[][] = [["protection", "taken away", "test", "outcome"]];
-let green = 0;
-for (const protection of chosen) {
-  const outcome = bite(protection);
-  if (outcome !== "red") green += 1;
-  process.stderr.write(`${outcome.padEnd(8)} ${protection.name}\n`);
-  rows.push([protection.name, protection.without, protection.test, outcome]);
-}
-for (const [i, row] of rows.entries()) {
-  console.log(`| ${row.join(" | ")} |`);
-  if (i === 0) console.log("|---|---|---|---|");
-}
+const outcomes = new Map<Protection, Outcome>();
+const left = [...chosen];
+await Promise.all(Array.from({ length: AT_ONCE }, biteAll));
+
+const rows = chosen.map((protection) => [
+  protection.name,
+  protection.without,
+  protection.test,
+  outcomes.get(protection),
+]);
+console.log("| protection | taken away | test | outcome |\n|---|---|---|---|");
+for (const row of rows) console.log(`| ${row.join(" | ")} |`);
+const green = chosen.filter((protection) => outcomes.get(protection) !== "red").length;
 if (green > 0) {
   console.error(`${green} of ${chosen.length} can be taken away without a test that notices.`);
   process.exitCode = 1;
 }
 
-function bite({ file, from, to, test, only }: Protection): "red" | "green" | "no such code" {
+/** Every n-th protection of those whose name has the words, from the i-th. */
+function chosenOf(part: string, words: string): readonly Protection[] {
+  const [, i, n] = (/^(\d+)\/(\d+)$/.exec(part) ?? []).map(Number);
+  if (i === undefined || n === undefined || i < 1 || i > n) {
+    throw new Error(`--part is ${part}, where a part such as 1/3 is expected`);
+  }
+  return PROTECTIONS.filter(({ name }, at) => at % n === i - 1 && name.includes(words));
+}
+
+/** Takes protections away in a copy of its own until none is left. */
+async function biteAll(): Promise<void> {
+  const copy = copyOfCheckout();
+  for (let protection = left.shift(); protection !== undefined; protection = left.shift()) {
+    const outcome = await bite(copy, protection);
+    outcomes.set(protection, outcome);
+    process.stderr.write(`${outcome.padEnd(8)} ${protection.name}\n`);
+  }
+}
+
+function copyOfCheckout(): string {
+  const copy = mkdtempSync(join(tmpdir(), "tidemark-teeth-"));
+  copies.push(copy);
+  const folders = ["src", "test", "scripts", "drizzle"];
+  const files = ["package.json", "tsconfig.json", "tsconfig.build.json", "README.md"];
+  for (const name of [...folders, ...files, "vitest.config.ts", "drizzle.config.ts"]) {
+    cpSync(join(ROOT, name), join(copy, name), { recursive: true });
+  }
+  symlinkSync(join(ROOT, "node_modules"), join(copy, "node_modules"));
+  return copy;
+}
+
+async function bite(copy: string, { file, from, to, test, only }: Protection): Promise<Outcome> {
   const path = join(copy, "src", file);
   const whole = readFileSync(path, "utf8");
   if (whole.split(from).length !== 2) return "no such code";
   // Only the test must accept it, not the compiler.
   writeFileSync(path, `// @ts-nocheck\n${whole.replace(from, () => to)}`);
   try {
-    return runTest(test, only) ? "green" : "red";
+    return (await passes(copy, test, only)) ? "green" : "red";
   } finally {
     writeFileSync(path, whole);
   }
 }
 
 /** Whether the test passes. One that matches nothing is an error, not a pass. */
-function runTest(file: string, only: string): boolean {
+async function passes(copy: string, file: string, only: string): Promise<boolean> {
   const args = ["vitest", "run", file, "-t", only, "--bail", "1", "--reporter", "json"];
-  const { stdout, stderr, status } = spawnSync("npx", args, {
-    cwd: copy,
-    encoding: "utf8",
-    timeout: 300_000,
-    maxBuffer: 64 * 1024 * 1024,
-  });
-  const report = stdout.slice(stdout.indexOf("{"));
-  const { numPassedTests = 0, numFailedTests = 0 } = parse(report);
+  const { stdout, stderr, code } = await run(copy, "npx", args);
+  const { numPassedTests = 0, numFailedTests = 0 } = parse(stdout.slice(stdout.indexOf("{")));
   // Code that does not load runs no tests, and shows nothing.
   if (numPassedTests + numFailedTests === 0) {
-    process.stderr.write(`no test of ${file} ran (exit code ${status}): ${stderr.slice(-2000)}\n`);
+    process.stderr.write(`no test of ${file} ran (exit code ${code}): ${stderr.slice(-2000)}\n`);
     return true;
   }
   return numFailedTests === 0;
+}
+
+function run(cwd: string, command: string, args: readonly string[]) {
+  return new Promise<{ stdout: string; stderr: string; code: number | null }>((resolve, reject) => {
+    const child = spawn(command, args, { cwd, timeout: TEST_MS });
+    const text = { stdout: "", stderr: "" };
+    child.stdout.on("data", (chunk) => {
+      text.stdout += chunk;
+    });
+    child.stderr.on("data", (chunk) => {
+      text.stderr += chunk;
+    });
+    child.on("error", reject);
+    child.on("close", (code) => resolve({ ...text, code }));
+  });
 }
 
 function parse(report: string): { numPassedTests?: number; numFailedTests?: number } {
