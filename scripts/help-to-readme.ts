@@ -1,6 +1,6 @@
 /**
  * `npm run docs:commands`: writes README's table of commands from the command line's own
- * help. With `--check` it writes nothing, and fails if the table is out of date.
+ * help. With `--check` it writes nothing, and fails if the table differs.
  */
 import { readFile, writeFile } from "node:fs/promises";
 import type { Command } from "commander";
@@ -18,7 +18,9 @@ const written = `${text.slice(0, start + START.length)}\n${await table()}\n${tex
 if (!process.argv.includes("--check")) {
   await writeFile(FILE, written);
 } else if (written !== text) {
-  console.error(`The table of commands in ${FILE} is not what --help says: npm run docs:commands`);
+  console.error(
+    `The table of commands in ${FILE} differs from --help. Write it with: npm run docs:commands`,
+  );
   process.exitCode = 1;
 }
 
@@ -39,7 +41,7 @@ async function table(): Promise<string> {
   return lines.map((cells) => `| ${cells.join(" | ")} |`).join("\n");
 }
 
-/** Arguments, and the options that are the command's own: the others are everywhere. */
+/** The arguments, and the options that not every command has. */
 function usage(command: Command): string {
   const everywhere = new Set(
     createProgram(() => undefined)

@@ -23,7 +23,7 @@ test("the test in “Testing your own migrations” runs as it stands, and its t
   onTestFinished(user.remove);
   await cp("drizzle", join(user.dir, "drizzle"), { recursive: true });
   await writeFile(join(user.dir, "package.json"), `{ "type": "module" }`);
-  // Else the one of the checkout around it would be taken.
+  // Without it, vitest would take the configuration of the checkout around it.
   await writeFile(join(user.dir, "vitest.config.js"), "export default {};");
   await writeFile(join(user.dir, "example.test.ts"), example ?? "");
   const { PATH = "", HOME = "" } = process.env;
