@@ -129,12 +129,16 @@ test.each([
   ["what nearly is a connection string", "password = ".repeat(30_000)],
   ["quotes that are not closed", "password '".repeat(30_000)],
   ["spaces", `password${" ".repeat(300_000)}=`],
-])("300 kB of %s is read in seconds, not in the square of its length", (_name, text) => {
-  const start = performance.now();
-  maskText(text, []);
-  maskSecrets(`select '${text.replaceAll("'", "''")}'`);
-  expect(performance.now() - start).toBeLessThan(10_000);
-});
+])(
+  "300 kB of %s is read in seconds, not in the square of its length",
+  { timeout: 30_000 },
+  (_name, text) => {
+    const start = performance.now();
+    maskText(text, []);
+    maskSecrets(`select '${text.replaceAll("'", "''")}'`);
+    expect(performance.now() - start).toBeLessThan(10_000);
+  },
+);
 
 test("whatever the text, nothing is thrown, and places stay within it", () => {
   const part = fc.constantFrom(
