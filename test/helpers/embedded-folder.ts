@@ -83,7 +83,8 @@ export async function copyCheckout(
   target: string,
   damage: (packageDir: string) => Promise<void>,
 ): Promise<string> {
-  for (const part of ["package.json", "src/db/base", "src/db/embedded", "test/helpers"]) {
+  const rooms = ["base", "connection", "embedded"].map((room) => `src/db/${room}`);
+  for (const part of ["package.json", ...rooms, "test/helpers"]) {
     await cp(join(REPOSITORY, part), join(target, part), { recursive: true });
   }
   const modules = join(target, "node_modules");

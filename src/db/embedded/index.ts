@@ -153,8 +153,7 @@ async function join(
 ): Promise<JoinOutcome> {
   try {
     return await joinServer({
-      port: server.port,
-      password: await readPassword(layout),
+      url: urlOf(server, await readPassword(layout), "postgres"),
       connectTimeoutMs: deadline.remainingMs(),
     });
   } catch (error) {
