@@ -1,8 +1,8 @@
 import postgres from "postgres";
-import { DatabaseError } from "../pool/error.ts";
+import { DatabaseError } from "../pool/database-error.ts";
 import { openSession } from "../pool/open-session.ts";
 import type { Session } from "../pool/session.ts";
-import { CatalogError } from "./errors.ts";
+import { CatalogError } from "./catalog-error.ts";
 
 export type Row = Readonly<Record<string, unknown>>;
 

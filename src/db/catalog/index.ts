@@ -5,8 +5,8 @@ import { renameRole } from "./rename-role.ts";
 import type { CatalogPlan, Comparison, Difference } from "./types.ts";
 import { readWarnings } from "./warnings.ts";
 
+export { CatalogError, type CatalogErrorCode } from "./catalog-error.ts";
 export { describeDifference, expectedAndFound } from "./describe.ts";
-export { CatalogError, type CatalogErrorCode } from "./errors.ts";
 export type {
   CatalogPlan,
   Comparison,

@@ -1,6 +1,6 @@
 import type { FactBase } from "@supabase/pg-delta/core";
 import { type Plan, plan } from "@supabase/pg-delta/plan";
-import { CatalogError } from "./errors.ts";
+import { CatalogError } from "./catalog-error.ts";
 import type { CatalogContents } from "./read.ts";
 import type { PlannedStatement } from "./types.ts";
 

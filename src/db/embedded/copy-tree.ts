@@ -3,7 +3,7 @@ import { chmod, copyFile, link, lstat, mkdir, readdir, readlink, symlink } from 
 import { join } from "node:path";
 import { errorCode } from "../base/problem.ts";
 
-/** Copies a folder's content so that everybody can read it, by hard links where that is as good. */
+/** Copies a folder's content so that everybody can read it, by hard links where possible. */
 export async function copyTree(from: string, to: string): Promise<void> {
   const entries = await readdir(from, { withFileTypes: true });
   await Promise.all(
@@ -32,16 +32,14 @@ async function copyOrLink(source: string, target: string): Promise<void> {
       return;
     } catch (error) {
       // Another file system, or one without hard links.
-      if (!["EXDEV", "EPERM", "EMLINK", "ENOTSUP"].includes(errorCode(error) ?? "")) {
-        throw error;
-      }
+      if (!["EXDEV", "EPERM", "EMLINK", "ENOTSUP"].includes(errorCode(error) ?? "")) throw error;
     }
   }
   await copyFile(source, target);
   await chmod(target, mode);
 }
 
-/** A link shares the file's owner and rights: it must be root's, and everybody must be able to read it. */
+/** A link shares the file's owner and mode: it must be root's, and readable by everybody. */
 function isFitToShare(stats: Stats, mode: number): boolean {
   return stats.uid === 0 && (stats.mode & 0o777) === mode;
 }

@@ -3,7 +3,7 @@ import { errorCode, messageOf } from "../base/problem.ts";
 import { identifier, literal } from "../base/quote.ts";
 import { NoAnswer, SessionLost } from "../connection/loss.ts";
 import { isServerError, openSession, type Row, type Session } from "../connection/session.ts";
-import { EmbeddedServerError } from "./errors.ts";
+import { EmbeddedServerError } from "./embedded-error.ts";
 
 export interface ShareOptions {
   /** Of the server's database `postgres`, which is nobody's to drop: the lock is in it. */
@@ -90,8 +90,9 @@ async function takeShared(options: ShareOptions, onLost: () => void): Promise<Ta
   } catch (cause) {
     if (isUnavailable(cause)) return { kind: "unavailable", cause };
     throw new EmbeddedServerError("connect_failed", {
-      fact: `The server on port ${new URL(url).port} refuses us: ${messageOf(cause)}`,
-      remedy: "If its password was changed or lost and its content may go: npm run db:reset",
+      fact: `The server on port ${new URL(url).port} refused the connection: ${messageOf(cause)}`,
+      remedy:
+        "If its password was changed or lost and you do not need its content: npm run db:reset",
       cause,
     });
   }

@@ -1,4 +1,4 @@
-import { DatabaseError } from "./error.ts";
+import { DatabaseError } from "./database-error.ts";
 import type { Target } from "./target.ts";
 
 /** A connection that could not be made, told from its cause: a socket's error or the server's. */

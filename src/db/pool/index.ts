@@ -1,6 +1,6 @@
 import { connectFailed, isRefusal } from "./connect-error.ts";
+import { DatabaseError } from "./database-error.ts";
 import { createDrizzleHandle, type DrizzleHandle, type DrizzleSource } from "./drizzle-handle.ts";
-import { DatabaseError } from "./error.ts";
 import { readOne } from "./rows.ts";
 import { createSession, type Result, type Session, type Statement } from "./session.ts";
 import { createSlots, type Slots } from "./slots.ts";
@@ -13,7 +13,7 @@ import {
   type TransactionOptions,
 } from "./transaction.ts";
 
-export { DatabaseError, type DatabaseErrorCode } from "./error.ts";
+export { DatabaseError, type DatabaseErrorCode } from "./database-error.ts";
 export type { PoolOptions } from "./target.ts";
 export type { Transaction, TransactionOptions } from "./transaction.ts";
 

@@ -1,5 +1,5 @@
 import { isRefusal } from "./connect-error.ts";
-import { DatabaseError } from "./error.ts";
+import { DatabaseError } from "./database-error.ts";
 import { createSession, type Session } from "./session.ts";
 import { resolveTargets } from "./target.ts";
 

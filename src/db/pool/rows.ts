@@ -1,4 +1,4 @@
-import { DatabaseError } from "./error.ts";
+import { DatabaseError } from "./database-error.ts";
 
 /** The only row, or undefined when there is none. Throws `too_many_rows`. */
 export function readOne<T>(rows: readonly unknown[]): T | undefined {

@@ -2,7 +2,7 @@ import type { Socket } from "node:net";
 import { Stream } from "node:stream";
 import postgres from "postgres";
 import { connectFailed, connectTimedOut } from "./connect-error.ts";
-import { DatabaseError } from "./error.ts";
+import { DatabaseError } from "./database-error.ts";
 import { dial } from "./socket.ts";
 import type { Target } from "./target.ts";
 import { wireTypes } from "./wire-types.ts";

@@ -1,4 +1,4 @@
-import { DatabaseError } from "./error.ts";
+import { DatabaseError } from "./database-error.ts";
 
 /** A counting lock: first come, first served. */
 export interface Slots {

@@ -1,6 +1,6 @@
 import postgres from "postgres";
 import { describeTarget, driverUrl, urlProblem } from "../migrate/index.ts";
-import { DatabaseError } from "./error.ts";
+import { DatabaseError } from "./database-error.ts";
 
 export interface PoolOptions {
   /** `postgres://user:password@host:port/database`; several hosts are tried in order. */

@@ -1,6 +1,6 @@
 import postgres from "postgres";
+import { DatabaseError } from "./database-error.ts";
 import { createDrizzleHandle, type DrizzleHandle, type DrizzleSource } from "./drizzle-handle.ts";
-import { DatabaseError } from "./error.ts";
 import { readOne } from "./rows.ts";
 import type { Result, Session, Statement } from "./session.ts";
 

@@ -5,7 +5,7 @@ import { MigrateError } from "../migrate/index.ts";
 import { type Admin, withAdmin } from "../server/admin.ts";
 import { createDatabase, dropDatabase, dropLeftBehind } from "../server/databases.ts";
 import { newScratchName } from "../server/marks.ts";
-import { withEmbedded } from "./embedded.ts";
+import { withEmbedded } from "./own-server.ts";
 import { type ActingRole, createRoles, dropRoles, empower, listRoles } from "./server-roles.ts";
 
 export { applyFile } from "./apply-file.ts";

@@ -2,8 +2,8 @@ import { randomBytes } from "node:crypto";
 import { mkdir, readdir, rm, stat } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
-import { errorCode } from "../base/problem.ts";
 import { literal } from "../base/quote.ts";
+import { processExists } from "../embedded/os-process.ts";
 import { withAdmin } from "../server/admin.ts";
 
 export interface EmbeddedScratch {
@@ -34,7 +34,8 @@ export async function withEmbedded<T>(
       dir: own,
       database: "postgres",
       settings: SETTINGS,
-      onProgress: (line) => onProgress?.(line.replace(/ \(first start.*/, ", to be thrown away")),
+      isTemporary: true,
+      ...(onProgress && { onProgress }),
     });
     try {
       return await use(await createWorker(server.url));
@@ -62,26 +63,17 @@ async function createWorker(url: string): Promise<string> {
   return worker.href;
 }
 
-/** Servers of processes that were killed. */
+/** Removes the servers of killed processes. */
 async function clearLeftBehind(all: string, destroy: (dir: string) => Promise<void>) {
   const names = await readdir(all).catch(() => []);
   for (const name of names) {
     const folder = join(all, name);
     const pid = Number.parseInt(name, 10);
     const info = await stat(folder).catch(() => undefined);
-    if (!info || Number.isNaN(pid) || isAlive(pid)) continue;
+    if (!info || Number.isNaN(pid) || processExists(pid)) continue;
     // A recent one may be another machine's, in a shared folder.
     if (!name.endsWith(`-${hostname()}`) && Date.now() - info.mtimeMs < HOUR_MS) continue;
     // Another process may be removing it.
     await destroy(folder).catch(() => undefined);
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return errorCode(error) !== "ESRCH";
   }
 }
