@@ -26,7 +26,12 @@ export async function withReaderPool<T>(
   signal?: AbortSignal,
 ): Promise<T> {
   const session = await connect(url);
-  const stop = () => session.kill(new DatabaseError("closed", "The reading was stopped."));
+  const stopped = new DatabaseError({
+    code: "closed",
+    fact: "The reading was stopped.",
+    remedy: "Try again.",
+  });
+  const stop = () => session.kill(stopped);
   signal?.addEventListener("abort", stop, { once: true });
   if (signal?.aborted) stop();
   const client = {
@@ -62,9 +67,9 @@ function readError(cause: unknown): unknown {
   if (cause instanceof DatabaseError) {
     return new CatalogError({
       code: "unreadable",
-      fact: `The catalog could not be read to its end: ${cause.message}`,
+      fact: `The catalog could not be read completely: ${cause.fact}`,
       outcome: "nothing-compared",
-      remedy: "Try again.",
+      remedy: cause.remedy,
       cause,
     });
   }

@@ -1,9 +1,9 @@
-import type { Socket } from "node:net";
+import { Socket } from "node:net";
 import { Stream } from "node:stream";
 import postgres from "postgres";
+import { errorCode } from "../base/problem.ts";
 import { connectFailed, connectTimedOut } from "./connect-error.ts";
 import { DatabaseError } from "./database-error.ts";
-import { dial } from "./socket.ts";
 import type { Target } from "./target.ts";
 import { wireTypes } from "./wire-types.ts";
 
@@ -17,29 +17,32 @@ export interface Statement {
 export type Result = postgres.RowList<postgres.Row[]>;
 
 /**
- * One connection for one life: it is opened once, and once it is lost every further statement is
- * refused. Statements run one after the other, in the order of the calls.
+ * One connection, opened once: after its loss every further statement is refused. Statements run
+ * one after the other, in the order of the calls.
+ *
+ * Not the engine's session, which speaks the simple protocol: the pool's queries have parameters and
+ * typed values, drizzle chooses the shape of their rows, and a statement that holds several must fail.
  */
 export interface Session {
   /** Opens the connection. Call it once, before anything else. Throws `connect`. */
   connect(): Promise<void>;
   /** Rejects with `PostgresError` when the server objects, else with `DatabaseError`. */
   run(statement: Statement): Promise<Result>;
-  /** Why the session can no longer be used. */
+  /** The reason why the session can no longer be used. */
   readonly lost: DatabaseError | undefined;
-  /** Says good-bye to the server. The session must be at rest. */
+  /** Ends the session in good order. No statement may be running. */
   end(): Promise<void>;
   /** Drops the connection at once: a running statement rejects with `reason`. */
   kill(reason: DatabaseError): void;
 }
 
-// A server that is gone does not answer; the socket must not stay for that.
+// A server that is gone does not answer: the socket must not wait for it.
 const GOODBYE_SECONDS = 1;
 
 /**
- * postgres.js reconnects by itself, also under an open transaction, whose later statements then run
- * one by one in autocommit on the new connection. So each client here has one connection and is
- * given one socket: a second one is refused, whatever path inside the driver asks for it.
+ * postgres.js reconnects by itself, even in an open transaction, whose later statements then run one
+ * by one in autocommit on the new connection. So each client here has one connection and gets one
+ * socket: a second one is refused, whichever path inside the driver asks for it.
  */
 export function createSession(target: Target, onLost: () => void): Session {
   let lost: DatabaseError | undefined;
@@ -55,9 +58,8 @@ export function createSession(target: Target, onLost: () => void): Session {
     types: wireTypes(() => datesAsText),
     socket: () => {
       if (socket !== undefined || lost !== undefined) throw connectionLost(target, undefined);
-      const dialing = dial(target);
-      socket = dialing.socket;
-      return dialing.connected;
+      socket = new Socket();
+      return dial(socket, target);
     },
     onclose: () => lose(connectionLost(target, undefined)),
   } as postgres.Options<Record<string, postgres.PostgresType>>);
@@ -81,7 +83,7 @@ export function createSession(target: Target, onLost: () => void): Session {
       params.map((value) =>
         Array.isArray(value) ? client.typed(value as never, 0) : value,
       ) as never[],
-      // Never the simple protocol: it would take several statements, and hide a COMMIT among them.
+      // Never the simple protocol: it would accept several statements, and hide a COMMIT among them.
       { prepare: true, simple: false } as postgres.UnsafeQueryOptions,
     );
     try {
@@ -125,7 +127,11 @@ export function createSession(target: Target, onLost: () => void): Session {
   }
 
   async function end(): Promise<void> {
-    lost ??= new DatabaseError("closed", `The connection to ${target.label} was closed.`);
+    lost ??= new DatabaseError({
+      code: "closed",
+      fact: `The connection to ${target.label} was closed.`,
+      remedy: "Open another one.",
+    });
     await client.end({ timeout: GOODBYE_SECONDS });
     socket?.destroy();
   }
@@ -149,27 +155,47 @@ export function createSession(target: Target, onLost: () => void): Session {
 function checkParameters({ params = [] }: Statement): readonly unknown[] {
   const index = params.indexOf(undefined);
   if (index === -1) return params;
-  const message = `Parameter $${index + 1} is undefined. Pass null for SQL's NULL.`;
-  throw new DatabaseError("parameter", message);
+  throw new DatabaseError({
+    code: "parameter",
+    fact: `Parameter $${index + 1} is undefined.`,
+    remedy: "Pass null for SQL's NULL.",
+  });
 }
 
 function refuseCopy(stream: unknown): DatabaseError {
-  // The driver hands out a stream, and destroys it with an error when the connection is dropped.
+  // The driver returns a stream, and destroys it with an error when the connection is dropped.
   if (stream instanceof Stream) stream.on("error", () => undefined);
-  const message = "COPY to or from the client cannot run as a query. Use INSERT or SELECT.";
-  return new DatabaseError("unsupported", message);
+  return new DatabaseError({
+    code: "unsupported",
+    fact: "COPY to or from the client cannot run as a query.",
+    remedy: "Use INSERT or SELECT.",
+  });
 }
 
 function connectionLost(target: Target, cause: unknown): DatabaseError {
-  return new DatabaseError(
-    "connection_lost",
-    `The connection to ${target.label} was lost. Nothing of an open transaction was committed; a statement outside one may have taken effect. See the server's log for the reason, then try again.`,
-    cause === undefined ? undefined : { cause },
-  );
+  return new DatabaseError({
+    code: "connection_lost",
+    fact: `The connection to ${target.label} was lost. Nothing of an open transaction was committed; a statement outside one may have taken effect.`,
+    remedy: "See the server's log for the reason, then try again.",
+    cause,
+  });
 }
 
-/** As opposed to a value of the caller's that cannot be written. */
+/** Rather than a value of the caller's that cannot be written. */
 function isNetworkError(error: unknown): boolean {
-  const code = error instanceof Error && "code" in error ? String(error.code) : "";
-  return /^(E[A-Z]+$|CONNECTION_|ERR_(STREAM|SOCKET|SSL|TLS)_)/.test(code);
+  return /^(E[A-Z]+$|CONNECTION_|ERR_(STREAM|SOCKET|SSL|TLS)_)/.test(errorCode(error) ?? "");
+}
+
+/** Destroy the socket to give up; the promise then rejects. */
+function dial(socket: Socket, { host, port, socketPath }: Target): Promise<Socket> {
+  // For TLS, which postgres.js starts on this socket, to know the name on the certificate.
+  Object.assign(socket, { host, port });
+  return new Promise((resolve, reject) => {
+    socket.once("connect", () => resolve(socket));
+    // For good: no error of a socket may be without a listener, whoever else listens.
+    socket.on("error", reject);
+    socket.once("close", () => reject(new Error("the socket was closed")));
+    if (socketPath === undefined) socket.connect(port, host);
+    else socket.connect(socketPath);
+  });
 }
