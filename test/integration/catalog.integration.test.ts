@@ -51,7 +51,7 @@ function linesOf({ differences }: Pick<Comparison, "differences">): readonly str
   );
 }
 
-const NOTHING = { differences: [], warnings: [] };
+const NOTHING = { differences: [], isOfTwoVersions: false, warnings: [] };
 
 describe("a database that is as expected", () => {
   test("has no differences", async () => {
@@ -133,10 +133,10 @@ describe("planted", () => {
     );
   });
 
-  test("kinds that are known by name alone are a warning", () => {
+  test("kinds that are compared by name only are a warning", () => {
     expect(comparison.warnings).toEqual([
-      "Compared by name alone, not by definition: operator: shop.===(integer,integer).",
-      "Compared by name alone, not by definition: text search configuration: shop.words.",
+      "Compared by name only, not by definition: operator: shop.===(integer,integer).",
+      "Compared by name only, not by definition: text search configuration: shop.words.",
     ]);
   });
 

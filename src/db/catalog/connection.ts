@@ -6,7 +6,7 @@ import { CatalogError } from "./catalog-error.ts";
 
 export type Row = Readonly<Record<string, unknown>>;
 
-/** The part of a `pg` pool that pg-delta uses to read a catalog: one client, queries, their rows. */
+/** The part of a `pg` pool that pg-delta uses to read a catalog: one client, its queries, their rows. */
 export interface ReaderPool {
   readonly connect: () => Promise<{
     readonly query: (text: string) => Promise<{ readonly rows: readonly Row[] }>;
@@ -15,8 +15,8 @@ export interface ReaderPool {
 }
 
 /**
- * Connects, reads, disconnects. What reads gets our own driver in the guise of a `pg` pool: one
- * connection, which is never opened again under a transaction. `pg` is not installed for it.
+ * Connects, reads, disconnects. The reader gets our own driver in the shape of a `pg` pool: one
+ * connection, which is never reopened during a transaction. `pg` need not be installed.
  *
  * @throws CatalogError `config`, `connect`, `unreadable`
  */

@@ -65,7 +65,7 @@ export async function findDrift(options: DriftOptions): Promise<DriftReport> {
     const scratch = await readExpected(options, live, read, catalogs.withRoleRenamed);
     const comparison = catalogs.compareCatalogs(scratch.expected, live.catalog);
     const there = comparison.differences.filter((difference) => !scratch.isArtefact(difference));
-    const { real, warnings } = isOfTwoVersions(comparison)
+    const { real, warnings } = comparison.isOfTwoVersions
       ? withoutVersions(there)
       : { real: there, warnings: [] };
     const { differences, ignored, idle } = ignoreDifferences(real, patterns);
@@ -84,10 +84,6 @@ export async function findDrift(options: DriftOptions): Promise<DriftReport> {
 }
 
 /** The comparison warns of it first. */
-function isOfTwoVersions({ warnings }: { readonly warnings: readonly string[] }): boolean {
-  return warnings.some((warning) => warning.endsWith("Compare databases of one major version."));
-}
-
 function readLiveDatabase(
   { url, dir, ledgerSchema, connectTimeoutMs, signal, onProgress }: DriftOptions,
   read: (url: string) => Promise<Catalog>,
