@@ -8,8 +8,8 @@ import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import postgres from "postgres";
-import { copyTree } from "../../src/db/embedded/copy-tree.ts";
 import { destroyEmbeddedServer } from "../../src/db/embedded/index.ts";
+import { copyTree } from "../../src/db/embedded/reachable.ts";
 
 /** Runs a test with a folder of its own; whatever it leaves running there is stopped. */
 export async function withFolder(test: (dir: string) => Promise<void>): Promise<void> {

@@ -18,7 +18,6 @@ import { dirname, join } from "node:path";
 import postgres from "postgres";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Binaries, binariesAt, locateBinaries } from "../../src/db/embedded/binaries.ts";
-import { copyTree } from "../../src/db/embedded/copy-tree.ts";
 import {
   acquireEmbeddedServer,
   destroyEmbeddedServer,
@@ -28,7 +27,7 @@ import {
   keepEmbeddedServer,
   stopEmbeddedServer,
 } from "../../src/db/embedded/index.ts";
-import { makeReachable } from "../../src/db/embedded/reachable.ts";
+import { copyTree, makeReachable } from "../../src/db/embedded/reachable.ts";
 import {
   copyCheckout,
   deadPid,

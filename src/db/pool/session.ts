@@ -1,7 +1,8 @@
-import { Socket } from "node:net";
 import { Stream } from "node:stream";
 import postgres from "postgres";
 import { errorCode } from "../base/problem.ts";
+import { lossOfConnection } from "../connection/loss.ts";
+import { createSockets } from "../connection/sockets.ts";
 import { connectFailed, connectTimedOut } from "./connect-error.ts";
 import { DatabaseError } from "./database-error.ts";
 import type { Target } from "./target.ts";
@@ -45,9 +46,9 @@ const GOODBYE_SECONDS = 1;
  * socket: a second one is refused, whichever path inside the driver asks for it.
  */
 export function createSession(target: Target, onLost: () => void): Session {
-  let lost: DatabaseError | undefined;
-  let socket: Socket | undefined;
-  let rejectRunning: ((error: DatabaseError) => void) | undefined;
+  const loss = lossOfConnection<DatabaseError>();
+  const sockets = createSockets(target.connectTimeoutMs);
+  let isOpened = false;
   let previous: Promise<unknown> = Promise.resolve();
   let datesAsText = false;
 
@@ -57,23 +58,24 @@ export function createSession(target: Target, onLost: () => void): Session {
     port: target.port,
     types: wireTypes(() => datesAsText),
     socket: () => {
-      if (socket !== undefined || lost !== undefined) throw connectionLost(target, undefined);
-      socket = new Socket();
-      return dial(socket, target);
+      if (isOpened) throw connectionLost(target, undefined);
+      isOpened = true;
+      const { host, port, socketPath = false } = target;
+      return sockets.open({ host: [host], port: [port], path: socketPath });
     },
     onclose: () => lose(connectionLost(target, undefined)),
   } as postgres.Options<Record<string, postgres.PostgresType>>);
 
   function lose(reason: DatabaseError): void {
-    if (lost !== undefined) return;
-    lost = reason;
-    socket?.destroy();
-    rejectRunning?.(reason);
+    sockets.destroy();
+    if (loss.reason() !== undefined) return;
+    loss.reject(reason);
     onLost();
   }
 
   async function send(statement: Statement): Promise<Result> {
-    if (lost !== undefined) throw lost;
+    const dead = loss.reason();
+    if (dead !== undefined) throw dead;
     const { text, shape = "plain" } = statement;
     const params = checkParameters(statement);
     datesAsText = shape !== "plain";
@@ -87,21 +89,15 @@ export function createSession(target: Target, onLost: () => void): Session {
       { prepare: true, simple: false } as postgres.UnsafeQueryOptions,
     );
     try {
-      // Raced by hand: Promise.race against one long-lived promise keeps every loser in memory.
-      const result = await new Promise<unknown>((resolve, reject) => {
-        rejectRunning = reject;
-        (shape === "drizzle" ? query.values() : query).then(resolve, reject);
-      });
+      const result: unknown = await loss.race(shape === "drizzle" ? query.values() : query);
       if (!Array.isArray(result)) throw refuseCopy(result);
       return result as unknown as Result;
     } catch (error) {
-      if (error instanceof postgres.PostgresError || error === lost) throw error;
+      if (error instanceof postgres.PostgresError || error === loss.reason()) throw error;
       // The driver's protocol state is unknown after an error that the server did not send.
       const reason = error instanceof DatabaseError ? error : connectionLost(target, error);
       lose(reason);
       throw isNetworkError(error) ? reason : error;
-    } finally {
-      rejectRunning = undefined;
     }
   }
 
@@ -119,7 +115,7 @@ export function createSession(target: Target, onLost: () => void): Session {
       const ours = error instanceof DatabaseError;
       if (ours && error.code !== "connection_lost") throw error;
       const failure = connectFailed(target, ours ? error.cause : error);
-      kill(failure);
+      lose(failure);
       throw failure;
     } finally {
       clearTimeout(late);
@@ -127,27 +123,24 @@ export function createSession(target: Target, onLost: () => void): Session {
   }
 
   async function end(): Promise<void> {
-    lost ??= new DatabaseError({
-      code: "closed",
-      fact: `The connection to ${target.label} was closed.`,
-      remedy: "Open another one.",
-    });
+    loss.reject(
+      new DatabaseError({
+        code: "closed",
+        fact: `The connection to ${target.label} was closed.`,
+        remedy: "Open another one.",
+      }),
+    );
     await client.end({ timeout: GOODBYE_SECONDS });
-    socket?.destroy();
-  }
-
-  function kill(reason: DatabaseError): void {
-    lose(reason);
-    socket?.destroy();
+    sockets.destroy();
   }
 
   return {
     connect,
     run,
     end,
-    kill,
+    kill: lose,
     get lost() {
-      return lost;
+      return loss.reason();
     },
   };
 }
@@ -184,18 +177,4 @@ function connectionLost(target: Target, cause: unknown): DatabaseError {
 /** Rather than a value of the caller's that cannot be written. */
 function isNetworkError(error: unknown): boolean {
   return /^(E[A-Z]+$|CONNECTION_|ERR_(STREAM|SOCKET|SSL|TLS)_)/.test(errorCode(error) ?? "");
-}
-
-/** Destroy the socket to give up; the promise then rejects. */
-function dial(socket: Socket, { host, port, socketPath }: Target): Promise<Socket> {
-  // For TLS, which postgres.js starts on this socket, to know the name on the certificate.
-  Object.assign(socket, { host, port });
-  return new Promise((resolve, reject) => {
-    socket.once("connect", () => resolve(socket));
-    // For good: no error of a socket may be without a listener, whoever else listens.
-    socket.on("error", reject);
-    socket.once("close", () => reject(new Error("the socket was closed")));
-    if (socketPath === undefined) socket.connect(port, host);
-    else socket.connect(socketPath);
-  });
 }
