@@ -81,7 +81,7 @@ export function rebuilt(
   edges: readonly DependencyEdge[],
 ): FactBase {
   const result = buildFactBase([...facts], [...edges], base.source);
-  // By these the planner refuses what it cannot know.
+  // From these the planner knows what it must refuse.
   result.diagnostics.push(...base.diagnostics);
   return result;
 }

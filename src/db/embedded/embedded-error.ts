@@ -31,7 +31,7 @@ export type EmbeddedErrorCode =
   | "stop_failed";
 
 export interface EmbeddedErrorParts {
-  /** What happened, with the values that matter. */
+  /** The failure, with its values. */
   readonly fact: string;
   /** The program's own words, quoted as they are. */
   readonly output?: string;
@@ -46,7 +46,7 @@ const WAY_OUT =
 /** The embedded server cannot be used. The program's own words follow the fact. */
 export class EmbeddedServerError extends Problem<EmbeddedErrorCode> {
   override readonly name = "EmbeddedServerError";
-  /** What went wrong after it, while cleaning up. */
+  /** The error of the clean-up after it. */
   cleanUpError?: unknown;
 
   constructor(code: EmbeddedErrorCode, { fact, output, remedy, cause }: EmbeddedErrorParts) {

@@ -73,7 +73,7 @@ export function keepEmbeddedServer(
   return inLayout(options.dir, async (layout) => {
     const { server, started, share, url, port, version } = await acquire(layout, options);
     try {
-      // Under the shared lock: nobody can be stopping it now.
+      // Under the shared lock: nobody can stop it now.
       await markKept(layout, server);
     } catch (error) {
       await throwAfter(error, () => leave(layout, share));

@@ -115,7 +115,7 @@ function unlessThere(error: unknown): void {
   if (errorCode(error) !== "EEXIST" && errorCode(error) !== "ENOTEMPTY") throw error;
 }
 
-/** The folder that not only root can write to: what one user runs must not come from a third. */
+/** The folder that others can write to, if there is one: the server's user must not run their files. */
 async function findPlanter(home: string): Promise<string | undefined> {
   for (const folder of [home, ...ancestorsOf(home)]) {
     // Not through a symbolic link: that could have been planted as well.
@@ -123,7 +123,7 @@ async function findPlanter(home: string): Promise<string | undefined> {
     const isShared = (found.mode & WRITABLE_BY_OTHERS) !== 0;
     const isSticky = folder !== home && (found.mode & STICKY) !== 0;
     if (!found.isDirectory() || found.uid !== 0 || (isShared && !isSticky)) {
-      return `${folder} is not root's alone`;
+      return `others than root can write to ${folder}`;
     }
   }
   return undefined;

@@ -6,7 +6,7 @@ import { isServerError, openSession, type Row, type Session } from "../connectio
 import { EmbeddedServerError } from "./embedded-error.ts";
 
 export interface ShareOptions {
-  /** Of the server's database `postgres`, which is nobody's to drop: the lock is in it. */
+  /** Of the server's database `postgres`, which nobody drops: the lock is in it. */
   readonly url: string;
   readonly connectTimeoutMs: number;
 }
@@ -71,7 +71,7 @@ async function takeShared(options: ShareOptions, onLost: () => void): Promise<Ta
   try {
     const { session, first } = await openSession(
       {
-        // Said, because what is left out is taken from PG* variables.
+        // Explicit, because the driver takes missing options from PG* variables.
         url: `${url}?sslmode=disable`,
         connectTimeoutMs,
         answerTimeoutMs: connectTimeoutMs,

@@ -55,7 +55,7 @@ export async function startServer(options: ServerOptions, port: number): Promise
         : undefined;
     });
     if (outcome === undefined) {
-      // No server may be left behind that no command knows of.
+      // No server may stay that no command knows of.
       child.kill("SIGQUIT");
       throw startTimeout(deadline, await readLog(layout, logStart));
     }

@@ -28,7 +28,7 @@ function clientOver(source: DrizzleSource) {
     options: { parsers: {}, serializers: {} },
     unsafe: (text: string, params: readonly unknown[] = []) => {
       let shape: NonNullable<Statement["shape"]> = "drizzle-objects";
-      // One tick later, because drizzle asks for arrays on what this returned.
+      // One tick later, because drizzle asks the returned promise for arrays.
       const result = Promise.resolve().then(() => source.run({ text, params, shape }));
       const values = () => {
         shape = "drizzle";

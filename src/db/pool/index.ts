@@ -173,7 +173,7 @@ export class DatabasePool {
     for (const timer of this.#idle.values()) clearTimeout(timer);
     this.#idle.clear();
     const ended = Promise.all([returned, ...idle.map((session) => this.#end(session))]);
-    // What has not ended by then is dropped.
+    // Those that have not ended by then are dropped.
     await within(timeoutMs, ended, closedError).catch(() => undefined);
     for (const session of this.#sessions) session.kill(closedError());
   }

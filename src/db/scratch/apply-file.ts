@@ -14,8 +14,8 @@ export interface AppliedFile {
 export const APPLY_LEDGER = "tidemark_scratch";
 
 /**
- * Runs a file as the engine runs a migration: split into segments, what cannot run in a transaction
- * outside of one, settings kept until its end. It leaves no record.
+ * Runs a file as the engine runs a migration: split into segments, with non-transactional statements
+ * outside of a transaction, and settings kept until its end. It leaves no record.
  *
  * @throws MigrateError `migration_failed`, `unsupported_statement`, `history_invalid`, `canceled`,
  * with places in `file`

@@ -25,7 +25,7 @@ export interface ScratchOptions {
   readonly onProgress?: (line: string) => void;
 }
 
-/** A database that nobody needs afterwards. */
+/** A throw-away database. */
 export interface ScratchDatabase {
   readonly name: string;
   readonly url: string;
@@ -60,9 +60,9 @@ export interface ScratchServer {
 }
 
 /**
- * Works on a server whose databases nobody needs afterwards: an embedded PostgreSQL, made for it
- * and deleted, or databases of its own on another server, dropped at the end. What a killed process
- * left of either is removed by a later one.
+ * Works on a server with throw-away databases: an embedded PostgreSQL, made for this call and
+ * deleted, or databases of its own on another server, dropped at the end. A later call removes the
+ * remains of a killed process.
  *
  * @throws MigrateError `config`, `connect`; EmbeddedServerError
  */
@@ -97,7 +97,7 @@ async function serve<T>(
       role: admin.role,
       createDatabase: async (copyOf, wanted) => {
         const name = (isOwn ? wanted : undefined) ?? newScratchName(admin.nowS);
-        // Nobody has put anything into `postgres`, and initdb has made it already.
+        // `postgres` is empty, and initdb has made it already.
         if (!(isOwn && name === "postgres")) {
           made.add(name);
           await told(url, createDatabase(admin, name, copyOf?.name));
@@ -135,7 +135,7 @@ function unreachable(url: string, cause: unknown): MigrateError {
   });
 }
 
-/** The work's result; what the server refuses, for people. */
+/** The work's result; the server's refusal becomes an error for people. */
 async function told<T>(url: string, work: Promise<T>): Promise<T> {
   try {
     return await work;

@@ -1,7 +1,7 @@
 import { jittered, pause } from "../base/backoff.ts";
 import { isServerError, openSession } from "../connection/session.ts";
 
-/** One connection to a server, for what is done to its databases and roles as a whole. */
+/** One connection to a server, for creating and dropping databases and roles. */
 export interface Admin {
   readonly url: string;
   readonly role: string;
@@ -11,7 +11,7 @@ export interface Admin {
   readonly database: string;
   /** The server's clock when it was connected, in seconds since 1970. */
   readonly nowS: number;
-  /** Sends one statement, without parameters. @throws ServerError; what `unreachable` makes of a loss */
+  /** Sends SQL without parameters. @throws ServerError, or the `unreachable` error of a lost connection */
   readonly ask: <Row extends object>(statement: string) => Promise<readonly Row[]>;
 }
 
@@ -26,7 +26,7 @@ const PASSING_STATES: ReadonlySet<string> = new Set(["57P03", "53300"]);
 const CONNECT_TIMEOUT_MS = 10_000;
 const PAUSE_MS = 150;
 
-/** Connects, works, and disconnects. @throws what `unreachable` makes */
+/** Connects, works, and disconnects. @throws the `unreachable` error */
 export async function withAdmin<T>(
   { url, unreachable = (cause) => cause }: AdminTarget,
   use: (admin: Admin) => Promise<T>,

@@ -16,8 +16,8 @@ const OBJECT_IN_USE = "55006";
 const IN_USE_TIMEOUT_MS = 30_000;
 
 /**
- * Creates a database by copying another; `template0` is an empty one, and `template1` may hold
- * what somebody has put there for new databases.
+ * Creates a database by copying another: `template0` is empty; `template1` may hold objects that
+ * somebody wants in every new database.
  *
  * @throws ServerError
  */
@@ -36,7 +36,7 @@ export async function createDatabase(
       );
       return;
     } catch (error) {
-      // Somebody is connected to what is copied, or only just left. The server waited five seconds itself.
+      // Somebody is connected to the template, or has only just left. The server waited five seconds itself.
       if (errorCode(error) !== OBJECT_IN_USE || performance.now() > end) throw error;
     }
   }
@@ -101,7 +101,7 @@ export async function listMarked(
 // Dropping a database costs a checkpoint. Templates are made one at a time, so the number falls.
 const MOST_A_TIME = 20;
 
-/** Drops what killed processes left behind, and templates that were not used for a day. */
+/** Drops the databases of killed processes, and templates that were not used for a day. */
 export async function dropLeftBehind(admin: Admin, purposes: readonly Purpose[]): Promise<void> {
   const found = await listMarked(admin, purposes);
   const old = found.filter(({ mark, inUse }) => !inUse && isLeftBehind(mark, admin.nowS));

@@ -2,7 +2,7 @@ import { testDatabaseUrl } from "../../config.ts";
 
 export interface TestServer {
   readonly url: string;
-  /** Gives back what was started or joined for it. */
+  /** Gives the embedded server back, if one was started or joined. */
   readonly release: () => Promise<void>;
 }
 

@@ -43,8 +43,8 @@ export interface TestDatabase {
  * Creates a database of the test's own, migrated. The migrations run once: they make a template
  * on the server, and each call copies it. Any number of processes may call at once.
  *
- * What a migration does outside its database (roles) is the server's, as always; what it does to
- * the database as a whole (`alter database … set`, `grant … on database`) stays with the template.
+ * A migration's effects outside its database (roles) are the server's, as always; its effects on
+ * the database as a whole (`alter database … set`, `grant … on database`) stay with the template.
  *
  * @throws TestDatabaseError; MigrateError where the migrations cannot be read or fail;
  * EmbeddedServerError

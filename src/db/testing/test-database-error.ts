@@ -32,7 +32,7 @@ export function unreachable(url: string, cause: unknown): unknown {
 
 const INSUFFICIENT_PRIVILEGE = "42501";
 
-/** What the server refused, for people; anything else as it is. */
+/** The server's refusal as an error for people; any other error as it is. */
 export function refused(
   what: string,
   { url, role }: { readonly url: string; readonly role: string },
