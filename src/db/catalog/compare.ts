@@ -5,7 +5,13 @@ import { describeDeltas } from "./deltas.ts";
 import type { Difference } from "./difference.ts";
 import { compareTraits } from "./traits.ts";
 
-export interface ContentDifferences {
+/** Something that could not be compared, or not properly. */
+export interface ComparisonWarning {
+  readonly kind: "not-read" | "by-name-only" | "other-major-version";
+  readonly message: string;
+}
+
+interface ContentDifferences {
   /** What pg-delta reads, and can plan. */
   readonly modeled: readonly Difference[];
   /** What our own queries read. */
@@ -53,25 +59,31 @@ function isOfDatabase(delta: Delta): boolean {
 // Compared by definition, by our own query.
 const MODELED_HERE: ReadonlySet<string> = new Set(["statistics object"]);
 
-/** What could not be read, or is compared by name only, on either side: each once. */
-export function readWarnings(expected: CatalogContents, found: CatalogContents): readonly string[] {
-  const warnings = [...expected.warnings, ...found.warnings].filter(
-    ({ kind }) => kind === undefined || !MODELED_HERE.has(kind),
-  );
-  const texts = warnings.map(({ kind, text }) =>
-    kind === undefined ? text : unmodeledText(kind, expected, found),
-  );
-  const versions = isOfTwoVersions(expected, found)
-    ? [
-        `The expected catalog is from PostgreSQL ${expected.majorVersion}, the actual one from ${found.majorVersion}; they print definitions differently. Compare databases of one major version.`,
-      ]
-    : [];
-  return [...versions, ...new Set(texts)];
+/** What could not be read, or is compared only by name, on either side: each once. */
+export function readWarnings(
+  expected: CatalogContents,
+  found: CatalogContents,
+): readonly ComparisonWarning[] {
+  const warnings = [...expected.warnings, ...found.warnings]
+    .filter(({ kind }) => kind === undefined || !MODELED_HERE.has(kind))
+    .map(
+      ({ kind, text }): ComparisonWarning =>
+        kind === undefined
+          ? { kind: "not-read", message: text }
+          : { kind: "by-name-only", message: unmodeledText(kind, expected, found) },
+    );
+  const byMessage = new Map(warnings.map((warning) => [warning.message, warning]));
+  return [...versionWarnings(expected, found), ...byMessage.values()];
 }
 
 /** Seen: PostgreSQL 15 prints `users.age` in a view's definition, where 16 prints `age`. */
-export function isOfTwoVersions(expected: CatalogContents, found: CatalogContents): boolean {
-  return expected.majorVersion !== found.majorVersion;
+function versionWarnings(
+  expected: CatalogContents,
+  found: CatalogContents,
+): readonly ComparisonWarning[] {
+  if (expected.majorVersion === found.majorVersion) return [];
+  const message = `The expected catalog is from PostgreSQL ${expected.majorVersion}, the actual one from ${found.majorVersion}; they print definitions differently. Compare databases of one major version.`;
+  return [{ kind: "other-major-version", message }];
 }
 
 function unmodeledText(kind: string, expected: CatalogContents, found: CatalogContents): string {
@@ -81,5 +93,5 @@ function unmodeledText(kind: string, expected: CatalogContents, found: CatalogCo
     ),
   );
   const which = names.size === 0 ? "" : `: ${[...names].toSorted().join(", ")}`;
-  return `Compared by name only, not by definition: ${kind}${which}.`;
+  return `Compared only by name, not by definition: ${kind}${which}.`;
 }

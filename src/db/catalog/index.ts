@@ -1,10 +1,11 @@
-import { compareContents, isOfTwoVersions, readWarnings } from "./compare.ts";
+import { type ComparisonWarning, compareContents, readWarnings } from "./compare.ts";
 import { type CatalogContents, readContents } from "./contents.ts";
 import type { Difference } from "./difference.ts";
 import { type PlannedStatement, planStatements } from "./plan-statements.ts";
 import { renameRole } from "./rename-role.ts";
 
 export { CatalogError, type CatalogErrorCode } from "./catalog-error.ts";
+export type { ComparisonWarning } from "./compare.ts";
 export {
   type Difference,
   describeDifference,
@@ -18,10 +19,8 @@ const CONTENTS: unique symbol = Symbol("contents");
 export interface Comparison {
   /** In the order of their names. Empty: the catalogs are the same. */
   readonly differences: readonly Difference[];
-  /** Both sides' definitions are printed by servers of different major versions. */
-  readonly isOfTwoVersions: boolean;
-  /** What could not be compared, on either side: a person must look. */
-  readonly warnings: readonly string[];
+  /** On either side. A person must look. */
+  readonly warnings: readonly ComparisonWarning[];
 }
 
 export interface CatalogPlan {
@@ -73,14 +72,13 @@ export function withRoleRenamed(catalog: Catalog, from: string, to: string): Cat
  * extension's version, tablespaces, CLUSTER, rows, large objects, the server's roles, and the
  * comment and grants of the database itself. Owners and grants are compared by role names.
  *
- * Warnings: kinds that are compared by name only (operators, casts, text search, languages); servers
+ * Warnings: kinds that are compared only by name (operators, casts, text search, languages); servers
  * of two major versions, which print the same definition differently.
  */
 export function compareCatalogs(expected: Catalog, found: Catalog): Comparison {
   const { modeled, others } = compareContents(expected[CONTENTS], found[CONTENTS]);
   return {
     differences: [...modeled, ...others].toSorted(byName),
-    isOfTwoVersions: isOfTwoVersions(expected[CONTENTS], found[CONTENTS]),
     warnings: readWarnings(expected[CONTENTS], found[CONTENTS]),
   };
 }

@@ -1,5 +1,5 @@
 import type { StableId } from "@supabase/pg-delta/core";
-import { identifier } from "../base/quote.ts";
+import { quotedIfNeeded } from "../base/quote.ts";
 import type { ObjectKind } from "./difference.ts";
 
 /** An object's identity, outermost name first: `["public", "users", "name"]`. */
@@ -22,11 +22,9 @@ export function kindOf(id: StableId): ObjectKind {
   return KIND_WORDS[id.kind] ?? id.kind;
 }
 
-const SAFE_IDENTIFIER = /^[a-z_][a-z0-9_$]*$/;
-
 /** A path as SQL writes it. */
 export function formatPath(path: Path): string {
-  return path.map((name) => (SAFE_IDENTIFIER.test(name) ? name : identifier(name))).join(".");
+  return path.map(quotedIfNeeded).join(".");
 }
 
 export function nameOf(id: StableId): string {
