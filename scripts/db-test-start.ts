@@ -7,7 +7,7 @@
  * TEST_PG_IMAGE names another image; TEST_PG_PROVIDER=embedded leaves Docker out.
  */
 import { keepEmbeddedServer } from "../src/db/embedded/index.ts";
-import { EMBEDDED_TEST_SERVER } from "../src/db/testing/server.ts";
+import { EMBEDDED_TEST_SERVER } from "../src/db/testing/find-server.ts";
 import { PROJECT, script, TEST_DIR } from "./dev-server.ts";
 import { startContainer } from "./test-container.ts";
 

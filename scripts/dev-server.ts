@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { loadDotEnv } from "../src/cli/support/settings.ts";
 import { parseConfig } from "../src/config.ts";
-import { EMBEDDED_TEST_SERVER } from "../src/db/testing/server.ts";
+import { EMBEDDED_TEST_SERVER } from "../src/db/testing/find-server.ts";
 
 /** The checkout. */
 export const PROJECT = join(import.meta.dirname, "..");

@@ -2,7 +2,8 @@ import { execFile } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
-import postgres from "postgres";
+import { messageOf } from "../src/db/base/problem.ts";
+import { withAdmin } from "../src/db/server/admin.ts";
 
 /** A server, or why there is none. */
 export type ContainerOutcome =
@@ -52,7 +53,7 @@ export async function startContainer(options: ContainerOptions): Promise<Contain
   } catch (error) {
     // Another call started it: not ours to remove.
     if (isOurs) await docker(["rm", "--force", "--volumes", name]).catch(notThere);
-    return { kind: "unavailable", reason: error instanceof Error ? error.message : String(error) };
+    return { kind: "unavailable", reason: messageOf(error) };
   }
 }
 
@@ -89,8 +90,7 @@ async function ensureImage({ image, onProgress }: ContainerOptions): Promise<voi
   try {
     await docker(["pull", "--quiet", image], PULL_TIMEOUT_MS);
   } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
-    throw new Error(`the image ${image} cannot be pulled (${why})`, { cause });
+    throw new Error(`the image ${image} cannot be pulled (${messageOf(cause)})`, { cause });
   }
 }
 
@@ -135,15 +135,7 @@ async function passwordOf(name: string): Promise<string> {
 }
 
 async function problemOf(url: string): Promise<string | undefined> {
-  const sql = postgres(url, { max: 1, connect_timeout: 2, fetch_types: false });
-  try {
-    await sql.unsafe("select 1");
-    return undefined;
-  } catch (error) {
-    return error instanceof Error ? error.message : String(error);
-  } finally {
-    await sql.end({ timeout: 1 });
-  }
+  return withAdmin({ url }, async () => undefined).catch(messageOf);
 }
 
 const COMMAND_TIMEOUT_MS = 60_000;

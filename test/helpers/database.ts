@@ -1,6 +1,8 @@
 import { randomBytes } from "node:crypto";
 import postgres from "postgres";
 import { inject } from "vitest";
+import { withAdmin } from "../../src/db/server/admin.ts";
+import { dropDatabase, createDatabase as makeDatabase } from "../../src/db/server/databases.ts";
 import { createTestDatabase } from "../../src/db/testing/index.ts";
 import { expectFoldToMatch } from "./ledger.ts";
 
@@ -36,15 +38,9 @@ export async function createDatabase(
 
 async function createEmptyDatabase() {
   const name = `test_${randomBytes(6).toString("hex")}`;
-  await onServer(async (admin) => {
-    const [row] = await admin<{ version: number }[]>`
-      select current_setting('server_version_num')::integer as version`;
-    // A tenth of the time of the default, where the server knows it.
-    const strategy = (row?.version ?? 0) >= 150_000 ? " strategy file_copy" : "";
-    await admin.unsafe(`create database ${name} template template0${strategy}`);
-  });
-  const drop = () =>
-    onServer((admin) => admin.unsafe(`drop database if exists ${name} with (force)`));
+  const server = { url: inject("serverUrl") };
+  await withAdmin(server, (admin) => makeDatabase(admin, name));
+  const drop = () => withAdmin(server, (admin) => dropDatabase(admin, name));
   return { url: urlOfDatabase(name), name, drop };
 }
 

@@ -8,8 +8,8 @@ import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import postgres from "postgres";
-import { copyTree } from "../../src/db/embedded/copy-tree.ts";
 import { destroyEmbeddedServer } from "../../src/db/embedded/index.ts";
+import { copyTree } from "../../src/db/embedded/reachable.ts";
 
 /** Runs a test with a folder of its own; whatever it leaves running there is stopped. */
 export async function withFolder(test: (dir: string) => Promise<void>): Promise<void> {
@@ -83,7 +83,8 @@ export async function copyCheckout(
   target: string,
   damage: (packageDir: string) => Promise<void>,
 ): Promise<string> {
-  for (const part of ["package.json", "src/db/base", "src/db/embedded", "test/helpers"]) {
+  const rooms = ["base", "connection", "embedded"].map((room) => `src/db/${room}`);
+  for (const part of ["package.json", ...rooms, "test/helpers"]) {
     await cp(join(REPOSITORY, part), join(target, part), { recursive: true });
   }
   const modules = join(target, "node_modules");

@@ -2,9 +2,8 @@
  * A process that uses an embedded server, for tests that need several of them: see embedded-users.ts.
  * Reads words from its standard input, a line each, and answers each with a line of JSON.
  */
-import { once } from "node:events";
 import { createInterface } from "node:readline";
-import postgres from "postgres";
+import { isServerError, openSession } from "../../src/db/connection/session.ts";
 import {
   acquireEmbeddedServer,
   type EmbeddedServer,
@@ -36,18 +35,13 @@ const words: Readonly<Record<string, () => Promise<unknown>>> = {
   },
 };
 
-async function queryVersion(joined: EmbeddedServer): Promise<string> {
-  const lost = new AbortController();
-  const onclose = () => lost.abort();
-  const sql = postgres(joined.url, { max: 1, fetch_types: false, ssl: false, onclose });
-  try {
-    // postgres.js never answers some queries of a lost connection.
-    const answered = sql.unsafe<{ server_version: string }[]>("show server_version");
-    const [row] = await Promise.race([answered, once(lost.signal, "abort")]);
-    return row?.server_version ?? "";
-  } finally {
-    await sql.end({ timeout: 1 });
-  }
+async function queryVersion({ url }: EmbeddedServer): Promise<unknown> {
+  const { session, first } = await openSession(
+    { url, connectTimeoutMs: 10_000, onNotice: () => undefined, onFailpoint: undefined },
+    "show server_version",
+  );
+  await session.close();
+  return isServerError(first) ? "" : first.rows[0]?.server_version;
 }
 
 function answer(line: unknown): void {

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { acquireEmbeddedServer, destroyEmbeddedServer } from "../../src/db/embedded/index.ts";
-import { EMBEDDED_TEST_SERVER } from "../../src/db/testing/server.ts";
+import { EMBEDDED_TEST_SERVER } from "../../src/db/testing/find-server.ts";
 
 export interface TestServer {
   /** A superuser's URL, database `postgres`. */

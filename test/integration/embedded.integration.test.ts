@@ -18,7 +18,6 @@ import { dirname, join } from "node:path";
 import postgres from "postgres";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Binaries, binariesAt, locateBinaries } from "../../src/db/embedded/binaries.ts";
-import { copyTree } from "../../src/db/embedded/copy-tree.ts";
 import {
   acquireEmbeddedServer,
   destroyEmbeddedServer,
@@ -28,7 +27,7 @@ import {
   keepEmbeddedServer,
   stopEmbeddedServer,
 } from "../../src/db/embedded/index.ts";
-import { makeReachable } from "../../src/db/embedded/reachable.ts";
+import { copyTree, makeReachable } from "../../src/db/embedded/reachable.ts";
 import {
   copyCheckout,
   deadPid,
@@ -640,9 +639,9 @@ describe.runIf(isRoot)("binaries below a folder that the server's user may not e
       const bad = [await place("open", 0o777), planted, linked, await place("closed-too", 0o700)];
       const error = await failure(makeReachable(hidden, user, bad));
       expect(error.code).toBe("binaries_unreachable");
-      expect(error.message).toContain(`${bad[0]} is not root's alone`);
-      expect(error.message).toContain(`${planted}/tidemark is not root's alone`);
-      expect(error.message).toContain(`${linked}/tidemark is not root's alone`);
+      expect(error.message).toContain(`others than root can write to ${bad[0]}`);
+      expect(error.message).toContain(`others than root can write to ${planted}/tidemark`);
+      expect(error.message).toContain(`others than root can write to ${linked}/tidemark`);
       expect(error.message).toContain(`user ${NOBODY} cannot reach it`);
 
       const good = await place("good");

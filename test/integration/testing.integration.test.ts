@@ -6,7 +6,6 @@ import { join } from "node:path";
 import postgres from "postgres";
 import { describe, expect, inject, onTestFinished, test } from "vitest";
 import { DatabaseMigrator } from "../../src/db/migrate/index.ts";
-import { createTestDatabase, type TestDatabaseOptions } from "../../src/db/testing/index.ts";
 import {
   formatMark,
   newDraftName,
@@ -14,7 +13,8 @@ import {
   parseMark,
   templateKey,
   templateName,
-} from "../../src/db/testing/marks.ts";
+} from "../../src/db/server/marks.ts";
+import { createTestDatabase, type TestDatabaseOptions } from "../../src/db/testing/index.ts";
 import { onServer, urlOfDatabase } from "../helpers/database.ts";
 import { eventually, queryOne } from "../helpers/embedded-folder.ts";
 import { type HistoryFolder, historyFolder } from "../helpers/history.ts";

@@ -51,6 +51,9 @@ test("each planted violation is found", { timeout: 60_000 }, async () => {
     "connection-is-above-the-floor": {
       "src/db/connection/planted-up.ts": `export { planRun } from "../migrate/index.ts";\n`,
     },
+    "databases-are-made-over-the-connection": {
+      "src/db/server/planted-up.ts": `export { planRun } from "../migrate/index.ts";\n`,
+    },
     "types-import-types-alone": {
       "src/db/migrate/existing-types.ts": `export { identifier } from "../base/quote.ts";\n`,
     },

@@ -1,8 +1,8 @@
 import postgres from "postgres";
 import { describe, expect, test } from "vitest";
 import { testDatabaseUrl } from "../../src/config.ts";
-import type { Admin } from "../../src/db/testing/admin.ts";
-import { createFrom } from "../../src/db/testing/databases.ts";
+import type { Admin } from "../../src/db/server/admin.ts";
+import { createDatabase } from "../../src/db/server/databases.ts";
 import {
   formatMark,
   isLeftBehind,
@@ -11,7 +11,7 @@ import {
   parseMark,
   templateKey,
   templateName,
-} from "../../src/db/testing/marks.ts";
+} from "../../src/db/server/marks.ts";
 
 const HOUR_S = 3_600;
 const KEY = templateKey("sha256:0", "ada");
@@ -86,19 +86,19 @@ describe("copying a template", () => {
     [150_000, `create database "a" template "t" strategy file_copy`],
   ])("on a server %i sends what it understands", async (version, statement) => {
     const { admin, statements } = stubServer(version);
-    await createFrom(admin, "a", "t");
+    await createDatabase(admin, "a", "t");
     expect(statements).toEqual([statement]);
   });
 
   test("tries again while somebody is connected to the template", async () => {
     const { admin, statements } = stubServer(180_000, ["55006", "55006"]);
-    await createFrom(admin, "a", "t");
+    await createDatabase(admin, "a", "t");
     expect(statements).toHaveLength(3);
   });
 
   test("does not try again when the server says no for another reason", async () => {
     const { admin, statements } = stubServer(180_000, ["42501"]);
-    await expect(createFrom(admin, "a", "t")).rejects.toMatchObject({ code: "42501" });
+    await expect(createDatabase(admin, "a", "t")).rejects.toMatchObject({ code: "42501" });
     expect(statements).toHaveLength(1);
   });
 });

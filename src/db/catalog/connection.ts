@@ -1,12 +1,12 @@
 import postgres from "postgres";
-import { DatabaseError } from "../pool/error.ts";
+import { DatabaseError } from "../pool/database-error.ts";
 import { openSession } from "../pool/open-session.ts";
 import type { Session } from "../pool/session.ts";
-import { CatalogError } from "./errors.ts";
+import { CatalogError } from "./catalog-error.ts";
 
 export type Row = Readonly<Record<string, unknown>>;
 
-/** The part of a `pg` pool that pg-delta uses to read a catalog: one client, queries, their rows. */
+/** The part of a `pg` pool that pg-delta uses to read a catalog: one client, its queries, their rows. */
 export interface ReaderPool {
   readonly connect: () => Promise<{
     readonly query: (text: string) => Promise<{ readonly rows: readonly Row[] }>;
@@ -15,8 +15,8 @@ export interface ReaderPool {
 }
 
 /**
- * Connects, reads, disconnects. What reads gets our own driver in the guise of a `pg` pool: one
- * connection, which is never opened again under a transaction. `pg` is not installed for it.
+ * Connects, reads, disconnects. The reader gets our own driver in the shape of a `pg` pool: one
+ * connection, which is never reopened during a transaction. `pg` need not be installed.
  *
  * @throws CatalogError `config`, `connect`, `unreadable`
  */
@@ -26,7 +26,12 @@ export async function withReaderPool<T>(
   signal?: AbortSignal,
 ): Promise<T> {
   const session = await connect(url);
-  const stop = () => session.kill(new DatabaseError("closed", "The reading was stopped."));
+  const stopped = new DatabaseError({
+    code: "closed",
+    fact: "The reading was stopped.",
+    remedy: "Try again.",
+  });
+  const stop = () => session.kill(stopped);
   signal?.addEventListener("abort", stop, { once: true });
   if (signal?.aborted) stop();
   const client = {
@@ -62,9 +67,9 @@ function readError(cause: unknown): unknown {
   if (cause instanceof DatabaseError) {
     return new CatalogError({
       code: "unreadable",
-      fact: `The catalog could not be read to its end: ${cause.message}`,
+      fact: `The catalog could not be read completely: ${cause.fact}`,
       outcome: "nothing-compared",
-      remedy: "Try again.",
+      remedy: cause.remedy,
       cause,
     });
   }

@@ -1,19 +1,19 @@
 import type { Delta, Fact, FactBase, StableId } from "@supabase/pg-delta/core";
-import { kindOf, nameOf, type Path, pathOf, withinOf } from "./names.ts";
-import type { Difference, ObjectKind } from "./types.ts";
+import type { Difference, ObjectKind } from "./difference.ts";
+import { kindOf, nameOf, type Path, pathOf, withinOf } from "./object-names.ts";
 import { changeWords, grantWords, propertyWord, valueWords } from "./words.ts";
 
 interface DeltaReport {
   readonly differences: readonly Difference[];
-  /** Whether only one side has that object. */
+  /** Whether only one side has the object. */
   readonly isGone: IsGone;
 }
 
 export type IsGone = (kind: ObjectKind, path: Path) => boolean;
 
 /**
- * pg-delta's deltas, which are a fact each, as what a person would call a difference: of a missing
- * table no column is named, and a default is a property of its column.
+ * pg-delta's deltas, one per fact, as what a person would call differences: the columns of a missing
+ * table are not named, and a default is a property of its column.
  */
 export function describeDeltas(
   deltas: readonly Delta[],
@@ -32,7 +32,7 @@ export function describeDeltas(
   return { differences: deltas.flatMap((delta) => describe(delta, sides)), isGone };
 }
 
-/** These share one space of names; a schema and an extension, say, may have the same one. */
+/** These share one name space; a schema and an extension, say, may have the same name. */
 const RELATIONS: ReadonlySet<ObjectKind> = new Set([
   "table",
   "foreign table",
@@ -56,7 +56,7 @@ interface Sides {
 type FactDelta = Extract<Delta, { verb: "add" | "remove" }>;
 type SetDelta = Extract<Delta, { verb: "set" }>;
 
-/** What is a property to a person and a fact of its own to pg-delta. */
+/** A property to a person, but a fact of its own to pg-delta. */
 const PROPERTY_FACTS: ReadonlySet<string> = new Set(["comment", "acl", "securityLabel", "default"]);
 
 function isObject({ fact }: FactDelta): boolean {
@@ -85,7 +85,7 @@ function describe(delta: Delta, sides: Sides): readonly Difference[] {
     case "link":
       return isOwnerLink(delta) ? describeOwner(delta.edge.from, sides) : [];
     case "unlink":
-      // Told once, by what it is linked to instead.
+      // Told once, by the new link.
       return isOwnerLink(delta) && !sides.newOwners.has(keyOf(delta.edge.from))
         ? describeOwner(delta.edge.from, sides)
         : [];
@@ -101,7 +101,7 @@ function describeObject({ verb, fact }: FactDelta, sides: Sides): readonly Diffe
     : [{ ...object, change: "unexpected", found: definition }];
 }
 
-/** What says most of it in few words. */
+/** The most telling part of it in few words. */
 function definitionOf({ id, payload }: Fact): string | undefined {
   if (typeof payload.def === "string") return payload.def;
   if (id.kind === "column") {
@@ -114,7 +114,7 @@ function definitionOf({ id, payload }: Fact): string | undefined {
   return undefined;
 }
 
-/** Where the definition differs, these say the same once more. */
+/** If the definition differs, these repeat that. */
 const SAID_BY_DEFINITION: ReadonlySet<string> = new Set([
   "type",
   "validated",
@@ -154,7 +154,7 @@ function isGoneFact(id: StableId, { isGone }: Sides): boolean {
   return isGone(kindOf(id), pathOf(id));
 }
 
-/** What has the property. */
+/** The object that has the property. */
 function holderOf(id: StableId): StableId {
   if (id.kind === "default") return { ...id, kind: "column" };
   if (id.kind === "acl" && id.column !== undefined) return columnOf(id.target, id.column);
@@ -192,7 +192,7 @@ function describeProperty(id: StableId, sides: Sides): readonly Difference[] {
   }
 }
 
-/** Nothing, or what an owner has by being the owner: told by the owner's difference. */
+/** Nothing, or what an owner has as the owner: the owner's difference tells that. */
 function isDefaultOfOwner(fact: Fact | undefined): boolean {
   if (fact === undefined) return true;
   const { privileges, _ownerDefault: usual } = fact.payload;
@@ -204,7 +204,7 @@ function columnOf(table: StableId, name: string): StableId {
   return { kind: "column", schema, table: relation, name };
 }
 
-/** Of what edges say, the owner alone: the rest follows from the definitions. */
+/** Of all edges only the owner's: the others follow from the definitions. */
 function describeOwner(id: StableId, sides: Sides): readonly Difference[] {
   if (isGoneFact(id, sides)) return [];
   const expected = ownerIn(sides.expected, id);

@@ -1,21 +1,34 @@
-import { compareContents } from "./compare.ts";
-import { planStatements } from "./plan.ts";
-import { type CatalogContents, readContents } from "./read.ts";
+import { type ComparisonWarning, compareContents, readWarnings } from "./compare.ts";
+import { type CatalogContents, readContents } from "./contents.ts";
+import type { Difference } from "./difference.ts";
+import { type PlannedStatement, planStatements } from "./plan-statements.ts";
 import { renameRole } from "./rename-role.ts";
-import type { CatalogPlan, Comparison, Difference } from "./types.ts";
-import { readWarnings } from "./warnings.ts";
 
-export { describeDifference, expectedAndFound } from "./describe.ts";
-export { CatalogError, type CatalogErrorCode } from "./errors.ts";
-export type {
-  CatalogPlan,
-  Comparison,
-  Difference,
-  ObjectKind,
-  PlannedStatement,
-} from "./types.ts";
+export { CatalogError, type CatalogErrorCode } from "./catalog-error.ts";
+export type { ComparisonWarning } from "./compare.ts";
+export {
+  type Difference,
+  describeDifference,
+  expectedAndFound,
+  type ObjectKind,
+} from "./difference.ts";
+export type { PlannedStatement } from "./plan-statements.ts";
 
 const CONTENTS: unique symbol = Symbol("contents");
+
+export interface Comparison {
+  /** In the order of their names. Empty: the catalogs are the same. */
+  readonly differences: readonly Difference[];
+  /** On either side. A person must look. */
+  readonly warnings: readonly ComparisonWarning[];
+}
+
+export interface CatalogPlan {
+  /** In an order in which they run. Empty: nothing to do, or nothing that can be planned. */
+  readonly statements: readonly PlannedStatement[];
+  /** Differences that the statements leave as they are. */
+  readonly remaining: readonly Difference[];
+}
 
 /** A database's catalog at one moment. */
 export interface Catalog {
@@ -24,17 +37,17 @@ export interface Catalog {
 
 export interface ReadCatalogOptions {
   readonly url: string;
-  /** Schemas to leave out, with all that lies in them: the ledger's, `drizzle`. Default: none. */
+  /** Schemas to leave out with everything in them: the ledger's, `drizzle`. Default: none. */
   readonly leaveOut?: readonly string[];
-  /** Drops the connection, and with it the reading: `unreadable`. */
+  /** Drops the connection, which ends the reading: `unreadable`. */
   readonly signal?: AbortSignal | undefined;
 }
 
 /**
  * Reads a database's catalog, in one read-only transaction: schemas, tables, columns, constraints,
  * indexes, triggers, policies, views, types, functions, sequences, extensions, grants, owners,
- * comments, the database's own settings. What an extension made is the extension's. Any role that
- * may connect sees all of it, save the secrets of foreign servers.
+ * comments, the database's own settings. An extension's objects count as the extension. Any role
+ * that may connect sees all of it, except the secrets of foreign servers.
  *
  * @throws CatalogError `config`, `connect`, `unreadable`
  */
@@ -44,22 +57,23 @@ export async function readCatalog(options: ReadCatalogOptions): Promise<Catalog>
 }
 
 /**
- * The catalog as it were, had one role another name: what a stand-in made, as made by whom it stands
- * in for. Owners, grants, default privileges and policies; not what a definition says in its text.
+ * The catalog as it would be if one role had another name: a stand-in's objects become those of the
+ * role that it stands in for. Covers owners, grants, default privileges and policies, but not the
+ * text of definitions.
  */
 export function withRoleRenamed(catalog: Catalog, from: string, to: string): Catalog {
   return { [CONTENTS]: renameRole(catalog[CONTENTS], from, to) };
 }
 
 /**
- * Compares two catalogs, both ways; pure. No difference: the order of columns (one that is added
- * later is the last, wherever the schema file has it) and of a type's attributes, in which order and
- * how anything was made, names of NOT NULL constraints, where a sequence stands, an extension's
- * version, tablespaces, CLUSTER, rows, large objects, the server's roles, and the comment and grants
- * of the database itself. Owners and grants are compared by the roles' names.
+ * Compares two catalogs, both ways; pure. Not compared: the order of columns (one that is added
+ * later comes last, wherever the schema file has it) and of a type's attributes, the order and way
+ * in which objects were made, names of NOT NULL constraints, the position of a sequence, an
+ * extension's version, tablespaces, CLUSTER, rows, large objects, the server's roles, and the
+ * comment and grants of the database itself. Owners and grants are compared by role names.
  *
- * A warning: kinds that are known by name alone (operators, casts, text search, languages) and are
- * compared by it; servers of two major versions, which write the same definition differently.
+ * Warnings: kinds that are compared only by name (operators, casts, text search, languages); servers
+ * of two major versions, which print the same definition differently.
  */
 export function compareCatalogs(expected: Catalog, found: Catalog): Comparison {
   const { modeled, others } = compareContents(expected[CONTENTS], found[CONTENTS]);
@@ -70,9 +84,9 @@ export function compareCatalogs(expected: Catalog, found: Catalog): Comparison {
 }
 
 /**
- * Plans the statements that make one catalog the other; pure, nothing is run. A draft: a column
- * that was renamed is dropped and added, and whether it all holds is proven by running it and
- * comparing again. Owners and grants need a role that may set them.
+ * Plans the statements that turn one catalog into the other; pure, nothing is run. It is a draft: a
+ * renamed column is dropped and added, and only running it and comparing again proves that it is
+ * right. Owners and grants need a role that may set them.
  *
  * @throws CatalogError `not_plannable`
  */

@@ -1,7 +1,7 @@
-import { buildFactBase, type FactBase, type StableId } from "@supabase/pg-delta/core";
-import type { CatalogContents } from "./read.ts";
+import type { FactBase, StableId } from "@supabase/pg-delta/core";
+import { type CatalogContents, rebuilt } from "./contents.ts";
 
-/** What one role owns, holds and is named for becomes another's, as if it had that name. */
+/** Everything that one role owns, holds and is named in becomes another's, as if it had that name. */
 export function renameRole(contents: CatalogContents, from: string, to: string): CatalogContents {
   const rename = (name: string) => (name === from ? to : name);
   return { ...contents, facts: renameIn(contents.facts, rename, to) };
@@ -10,7 +10,7 @@ export function renameRole(contents: CatalogContents, from: string, to: string):
 function renameIn(base: FactBase, rename: (name: string) => string, to: string): FactBase {
   const renamed = base
     .facts()
-    // The server may have a role of that name too.
+    // The server may have a role of that name as well.
     .filter(({ id }) => !(id.kind === "role" && id.name === to))
     .map((fact) => ({
       ...fact,
@@ -23,9 +23,7 @@ function renameIn(base: FactBase, rename: (name: string) => string, to: string):
     from: renameId(edge.from, rename),
     to: renameId(edge.to, rename),
   }));
-  const result = buildFactBase(renamed, edges, base.source);
-  result.diagnostics.push(...base.diagnostics);
-  return result;
+  return rebuilt(base, renamed, edges);
 }
 
 function renameId(id: StableId, rename: (name: string) => string): StableId {

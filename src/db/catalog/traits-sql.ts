@@ -1,13 +1,13 @@
 /**
- * What pg-delta 1.0.0-alpha.34 does not read, seen by trying. A row is a trait of an object that
- * is not as usual: `otherwise` is what the same object has where there is no row; null says that
- * there is no such object then. `within` is the relation that holds the object.
+ * What pg-delta 1.0.0-alpha.34 does not read, as tests showed. A row is an unusual trait of an
+ * object: `otherwise` is the value that holds without a row, and null says that there is no such
+ * object then. `within` is the relation that contains the object.
  *
  * Run with `search_path = pg_catalog`, on PostgreSQL 14 to 18.
  */
 export const TRAIT_QUERIES: readonly string[] = [
-  // pg-delta takes an index's validity for what it is on tables alone: not of a partitioned
-  // parent, of a partition's index, or of one that a constraint owns.
+  // pg-delta reads an index's validity only on ordinary tables: not for a partitioned parent, a
+  // partition's index, or one that a constraint owns.
   `select 'index' as kind, n.nspname as schema, array[n.nspname, c.relname] as path,
      array[n.nspname, t.relname] as within, 'usable' as property,
      case
@@ -52,7 +52,7 @@ export const TRAIT_QUERIES: readonly string[] = [
    ) as p (property, value)
    where c.relkind in ('v', 'm', 'c') and a.attnum > 0 and not a.attisdropped and p.value is not null`,
 
-  // PostgreSQL 18: a NOT NULL that old rows may break, or inheriting tables need not have.
+  // PostgreSQL 18: a NOT NULL that old rows may violate, or that inheriting tables need not have.
   `select 'column', n.nspname, array[n.nspname, c.relname, a.attname],
      array[n.nspname, c.relname], p.property, 'no', 'yes'
    from pg_constraint o join pg_class c on c.oid = o.conrelid
@@ -72,17 +72,17 @@ export const TRAIT_QUERIES: readonly string[] = [
      ('of type', nullif(c.reloftype, 0)::regtype::text, 'none'),
      ('access method', case when m.amname <> 'heap' then m.amname end, 'heap'),
      ('persistence', case when c.relkind = 'S' and c.relpersistence = 'u' then 'unlogged' end, 'permanent'),
-     -- pg-delta knows the first parent alone.
+     -- pg-delta knows only the first parent.
      ('inherits', (select string_agg(h.inhparent::regclass::text, ', ' order by h.inhseqno)
        from pg_inherits h where h.inhrelid = c.oid having count(*) > 1), 'at most one table'),
-     -- Of a sequence that an identity column owns, which pg-delta leaves out.
+     -- For a sequence that an identity column owns, which pg-delta leaves out.
      ('grants', case when c.relkind = 'S' and exists (select from pg_depend e
          where e.classid = 'pg_class'::regclass and e.objid = c.oid and e.deptype = 'i')
        then ${grantsText("c.relacl", "c.relowner")} end, 'none')
    ) as p (property, value, otherwise)
    where c.relkind in ('r', 'p', 'm', 'S') and p.value is not null`,
 
-  // What a constraint or a partition brings along has comments that pg-delta does not see.
+  // pg-delta does not read the comments on what a constraint or a partition brings along.
   `select case c.relkind when 'S' then 'sequence' else 'index' end,
      n.nspname, array[n.nspname, c.relname],
      coalesce(array[n.nspname, t.relname], array[n.nspname, c.relname]),
@@ -98,7 +98,7 @@ export const TRAIT_QUERIES: readonly string[] = [
          and e.classid = 'pg_class'::regclass and e.objid = c.oid and e.deptype = 'i')
      )`,
 
-  // A partition's trigger that fires otherwise than its parent's.
+  // A partition's trigger that does not fire as its parent's does.
   `select 'trigger', n.nspname, array[n.nspname, c.relname, t.tgname],
      array[n.nspname, c.relname], 'fires',
      case t.tgenabled when 'O' then 'yes' when 'D' then 'no'
@@ -107,7 +107,7 @@ export const TRAIT_QUERIES: readonly string[] = [
    join pg_namespace n on n.oid = c.relnamespace
    where not t.tgisinternal and t.tgenabled <> p.tgenabled`,
 
-  // ALTER TABLE … DISABLE TRIGGER ALL: the foreign key is there, and checks nothing.
+  // ALTER TABLE … DISABLE TRIGGER ALL: the foreign key exists, and checks nothing.
   `select distinct 'constraint', n.nspname, array[n.nspname, c.relname, o.conname],
      array[n.nspname, c.relname], 'checked', 'no: its triggers are disabled', 'yes'
    from pg_trigger t join pg_constraint o on o.oid = t.tgconstraint
@@ -127,7 +127,7 @@ export const TRAIT_QUERIES: readonly string[] = [
    where d.datname = current_database()`,
 ];
 
-/** Objects that are known by name alone: pg-delta reads no definition of them. In `path` their SQL name. */
+/** Objects that are compared by name only: pg-delta does not read their definition. `path` is their SQL name. */
 export const NAMES_QUERY = `select i.type, i.schema, array[i.identity], '{}'::text[], null, null, null
    from (
      select 'pg_cast'::regclass as classid, oid from pg_cast
@@ -141,11 +141,11 @@ export const NAMES_QUERY = `select i.type, i.schema, array[i.identity], '{}'::te
      union all select 'pg_language'::regclass, oid from pg_language
      union all select 'pg_transform'::regclass, oid from pg_transform
    ) o cross join lateral pg_identify_object(o.classid, o.oid, 0) i
-   -- From initdb on; below lies what every database has.
+   -- Made after initdb: lower oids are in every database.
    where o.oid >= 16384 and not exists (select from pg_depend d
      where d.classid = o.classid and d.objid = o.oid and d.deptype in ('e', 'i'))`;
 
-/** Who else than the owner holds what, in one line; null where nobody does. */
+/** The privileges of all but the owner, on one line; null if there are none. */
 function grantsText(acl: string, owner: string): string {
   return `(select string_agg(g.line, '; ' order by g.line) from (
     select coalesce(r.rolname, 'PUBLIC') || ': ' || string_agg(

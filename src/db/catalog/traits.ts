@@ -1,10 +1,10 @@
 import type { Row } from "./connection.ts";
 import type { IsGone } from "./deltas.ts";
-import { formatPath, type Path } from "./names.ts";
+import type { Difference } from "./difference.ts";
+import { formatPath, type Path } from "./object-names.ts";
 import { NAMES_QUERY, TRAIT_QUERIES } from "./traits-sql.ts";
-import type { Difference } from "./types.ts";
 
-/** Something about an object that pg-delta does not read. */
+/** A property of an object that pg-delta does not read. */
 export interface Trait {
   readonly kind: string;
   readonly schema: string | null;
@@ -13,13 +13,13 @@ export interface Trait {
   readonly path: Path;
   /** The relation that holds it. */
   readonly within: Path;
-  /** Null: the object itself, whose definition `value` is where it can be had. */
+  /** Null: the object itself; `value` is then its definition, if there is one. */
   readonly property: string | null;
   readonly value: string | null;
   readonly otherwise: string | null;
 }
 
-// Below pg_toast, pg_temp and the like nothing is anybody's; what an extension owns is its own.
+// In pg_toast, pg_temp and the like nothing belongs to a user.
 const OF_THE_SERVER = /^(pg_|information_schema$)/;
 
 export async function readTraits(
@@ -50,7 +50,7 @@ function columnsOf(query: string): string {
   from (${query}) as t (kind, schema, path, within, property, value, otherwise)`;
 }
 
-/** What of the two sides' traits differs; of objects that only one side has, nothing. */
+/** Differences between the traits of both sides; none of objects that only one side has. */
 export function compareTraits(
   expected: readonly Trait[],
   found: readonly Trait[],

@@ -1,4 +1,4 @@
-/** Properties whose name in the catalog is not what a person calls them. */
+/** Properties whose catalog name is not what a person calls them. */
 const PROPERTY_WORDS: Readonly<Record<string, string>> = {
   def: "definition",
   baseType: "type",
@@ -33,7 +33,7 @@ export function propertyWord(property: string): string {
   return PROPERTY_WORDS[property] ?? property.replace(/[A-Z]/g, (c) => ` ${c.toLowerCase()}`);
 }
 
-/** A value of the catalog as text; `none` for one that is not there. */
+/** A value of the catalog as text; `none` for a missing one. */
 export function valueWords(property: string, value: unknown): string {
   if (value === null || value === undefined) return "none";
   if (property === "valid" && value === false) return "no: INVALID";
@@ -55,7 +55,7 @@ function recordWords(value: object): string {
     .join(", ");
 }
 
-/** Two values that differ; of records, what differs in them. */
+/** Two values that differ; of records, only the fields that differ. */
 export function changeWords(
   property: string,
   from: unknown,
@@ -79,7 +79,7 @@ function onlyChanged(from: ValueRecord, to: ValueRecord): readonly [ValueRecord,
   return [pick(from), pick(to)];
 }
 
-/** Privileges that somebody holds: `SELECT, UPDATE with grant option`. */
+/** Privileges that a role holds: `SELECT, UPDATE with grant option`. */
 export function grantWords(privileges: unknown, grantable: unknown): string {
   const held = Array.isArray(privileges) ? privileges : [];
   const passedOn = new Set(Array.isArray(grantable) ? grantable : []);

@@ -33,6 +33,8 @@ export interface SessionOptions extends FirstBounds {
   readonly signal?: AbortSignal | undefined;
   /** Default 5,000. */
   readonly graceMs?: number;
+  /** Called when the connection is lost or closed. */
+  readonly onLost?: () => void;
 }
 
 const SHORTEST_CONNECT_MS = 1_000;
@@ -75,7 +77,10 @@ export async function openSession(
       // Our own rollback, to be on the safe side, where no transaction was open.
       if (code !== NO_ACTIVE_TRANSACTION) options.onNotice(severity ?? "NOTICE", message ?? "");
     },
-    onclose: () => lost.reject(new SessionLost("the connection to the server was lost")),
+    onclose: () => {
+      lost.reject(new SessionLost("the connection to the server was lost"));
+      options.onLost?.();
+    },
   } as postgres.Options<Record<string, never>>);
   const canceller = cancelOnAbort(options.signal, lost);
   const link = new Link(client, lost, canceller, options);

@@ -65,7 +65,9 @@ export async function findDrift(options: DriftOptions): Promise<DriftReport> {
     const scratch = await readExpected(options, live, read, catalogs.withRoleRenamed);
     const comparison = catalogs.compareCatalogs(scratch.expected, live.catalog);
     const there = comparison.differences.filter((difference) => !scratch.isArtefact(difference));
-    const { real, warnings } = isOfTwoVersions(comparison)
+    const { real, warnings } = comparison.warnings.some(
+      ({ kind }) => kind === "other-major-version",
+    )
       ? withoutVersions(there)
       : { real: there, warnings: [] };
     const { differences, ignored, idle } = ignoreDifferences(real, patterns);
@@ -75,7 +77,11 @@ export async function findDrift(options: DriftOptions): Promise<DriftReport> {
       applied: live.applied.migrations.length,
       pending: live.applied.pending.length,
       version: live.applied.version,
-      warnings: [...scratch.warnings, ...comparison.warnings, ...warnings],
+      warnings: [
+        ...scratch.warnings,
+        ...comparison.warnings.map(({ message }) => message),
+        ...warnings,
+      ],
       notes: [...notesOf(live.applied, options), ...idle.map(idleNote)],
     };
   } catch (error) {
@@ -84,10 +90,6 @@ export async function findDrift(options: DriftOptions): Promise<DriftReport> {
 }
 
 /** The comparison warns of it first. */
-function isOfTwoVersions({ warnings }: { readonly warnings: readonly string[] }): boolean {
-  return warnings.some((warning) => warning.endsWith("Compare databases of one major version."));
-}
-
 function readLiveDatabase(
   { url, dir, ledgerSchema, connectTimeoutMs, signal, onProgress }: DriftOptions,
   read: (url: string) => Promise<Catalog>,

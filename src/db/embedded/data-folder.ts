@@ -4,25 +4,23 @@ import { join } from "node:path";
 import { exists, ifThere } from "../base/files.ts";
 import { errorCode } from "../base/problem.ts";
 import type { Binaries } from "./binaries.ts";
-import { type Deadline, pollUntil } from "./deadline.ts";
-import { EmbeddedServerError } from "./errors.ts";
+import { EmbeddedServerError } from "./embedded-error.ts";
 import { runInitdb } from "./initdb.ts";
-import { type Layout, PASSWORD_FILE } from "./layout.ts";
 import { processExists } from "./os-process.ts";
+import { type Deadline, pollUntil } from "./poll.ts";
+import { type Layout, PASSWORD_FILE } from "./server-folder.ts";
 import type { ServerUser } from "./server-user.ts";
 
-const RESET = "If its content may go, start afresh: npm run db:reset";
+const RESET = "If you do not need its content, start over: npm run db:reset";
 
-/** Throws when the data folder is there and cannot be served by this major version. */
+/** Throws if the data folder exists and this major version cannot serve it. */
 export async function checkDataFolder(layout: Layout, major: string): Promise<void> {
-  if (!(await exists(layout.dataDir))) {
-    return;
-  }
+  if (!(await exists(layout.dataDir))) return;
   const found = await readDataFile(layout, "PG_VERSION");
   if (found !== major) {
     throw new EmbeddedServerError("data_version", {
       fact: `${layout.dataDir} was written by PostgreSQL ${found}; the embedded one is ${major}.`,
-      remedy: `Keep its content by a dump with a PostgreSQL ${found}. ${RESET}`,
+      remedy: `To keep its content, dump it with PostgreSQL ${found}. ${RESET}`,
     });
   }
 }
@@ -37,7 +35,7 @@ async function readDataFile(layout: Layout, name: string): Promise<string> {
     return (await readFile(join(layout.dataDir, name), "utf8")).trim();
   } catch (cause) {
     throw new EmbeddedServerError("data_broken", {
-      fact: `${layout.dataDir} is not a whole data folder: ${name} cannot be read (${errorCode(cause)}).`,
+      fact: `${layout.dataDir} is not a complete data folder: ${name} cannot be read (${errorCode(cause)}).`,
       remedy: RESET,
       cause,
     });
@@ -45,8 +43,8 @@ async function readDataFile(layout: Layout, name: string): Promise<string> {
 }
 
 /**
- * Makes the data folder unless it is there: in `data.<pid>.<random>`, then by renaming, so that of
- * several first starters exactly one wins and nobody ever sees half a folder.
+ * Makes the data folder if it is missing: as `data.<pid>.<random>`, which is then renamed, so that
+ * exactly one of several first starters wins and nobody ever sees half a folder.
  */
 export async function createDataFolder(
   layout: Layout,
@@ -54,18 +52,14 @@ export async function createDataFolder(
   user: ServerUser | undefined,
   deadline: Deadline,
 ): Promise<void> {
-  if (await comesFromAnotherBuilder(layout, deadline, () => true)) {
-    return;
-  }
+  if (await comesFromAnotherBuilder(layout, deadline, () => true)) return;
   const name = `data.${process.pid}.${randomBytes(4).toString("hex")}`;
   const draft = join(layout.dir, name);
   try {
     await mkdir(draft, { mode: 0o700 });
-    // Builders that began at the same instant: the lowest name goes on, the others wait for it.
+    // Builders that began at the same instant: the one with the lowest name goes on, the others wait.
     const isLower = (other: string) => other < name;
-    if (await comesFromAnotherBuilder(layout, deadline, isLower)) {
-      return;
-    }
+    if (await comesFromAnotherBuilder(layout, deadline, isLower)) return;
     await buildDataFolder(draft, binaries, user, deadline);
     await moveIntoPlace(draft, layout.dataDir);
   } finally {
@@ -82,9 +76,7 @@ async function buildDataFolder(
 ): Promise<void> {
   const passwordFile = passwordDraft(draft);
   await writeFile(passwordFile, randomBytes(24).toString("base64url"), { mode: 0o600 });
-  if (user !== undefined) {
-    await giveToServer([draft, passwordFile], user);
-  }
+  if (user !== undefined) await giveToServer([draft, passwordFile], user);
   await runInitdb({ dataDir: draft, passwordFile, binaries, user, deadline });
   await rename(passwordFile, join(draft, PASSWORD_FILE));
 }
@@ -94,7 +86,7 @@ async function giveToServer(paths: readonly string[], user: ServerUser): Promise
     try {
       await chown(path, user.uid, user.gid);
     } catch (cause) {
-      // A container's root may own nothing but its own user number.
+      // A container's root may own nothing but its own user id.
       throw new EmbeddedServerError("no_server_user", {
         fact: `PostgreSQL refuses to run as root, and ${path} cannot be given to user ${user.uid} (${errorCode(cause)}).`,
         remedy: "Run the command as an ordinary user.",
@@ -108,10 +100,8 @@ async function moveIntoPlace(draft: string, dataDir: string): Promise<void> {
   try {
     await rename(draft, dataDir);
   } catch (error) {
-    // Another starter was first. (The code differs: ENOTEMPTY, EEXIST, on Windows EPERM.)
-    if (await exists(dataDir)) {
-      return;
-    }
+    // Another starter was first. (The code varies: ENOTEMPTY, EEXIST, on Windows EPERM.)
+    if (await exists(dataDir)) return;
     throw error;
   }
 }
@@ -120,7 +110,7 @@ async function moveIntoPlace(draft: string, dataDir: string): Promise<void> {
 export async function deleteDataFolder(layout: Layout): Promise<void> {
   await removeLeftOvers(layout);
   if (await exists(layout.dataDir)) {
-    // Renamed first: a starter must see all of the folder or nothing.
+    // Renamed first: a starter must see the whole folder or none.
     const aside = join(layout.dir, `data.${process.pid}.${randomBytes(4).toString("hex")}`);
     await rename(layout.dataDir, aside);
     await rm(aside, REMOVE);
@@ -135,10 +125,10 @@ function passwordDraft(draft: string): string {
   return `${draft}.password`;
 }
 
-// initdb takes under a second; a number that was given to another process must not hold us up for ever.
+// initdb takes under a second; a pid that another process has got since must not hold us up for ever.
 const BUILDER_TIMEOUT_MS = 10_000;
 
-/** Waits while another process builds; true when the data folder is there now. */
+/** Waits while another process builds; true if the data folder is there now. */
 async function comesFromAnotherBuilder(
   layout: Layout,
   deadline: Deadline,
@@ -146,21 +136,17 @@ async function comesFromAnotherBuilder(
 ): Promise<boolean> {
   const until = performance.now() + Math.min(BUILDER_TIMEOUT_MS, deadline.remainingMs());
   const answer = await pollUntil(deadline, async () => {
-    if (await exists(layout.dataDir)) {
-      return "there";
-    }
+    if (await exists(layout.dataDir)) return "there";
     const others = (await drafts(layout)).filter((draft) => draft.isLive && matters(draft.name));
     return others.length === 0 || performance.now() > until ? "free" : undefined;
   });
   return answer === "there";
 }
 
-/** Removes what builders that were killed left. */
+/** Removes what killed builders left behind. */
 export async function removeLeftOvers(layout: Layout): Promise<void> {
   for (const draft of await drafts(layout)) {
-    if (!draft.isLive) {
-      await rm(join(layout.dir, draft.name), REMOVE).catch(leaveForLater);
-    }
+    if (!draft.isLive) await rm(join(layout.dir, draft.name), REMOVE).catch(leaveForLater);
   }
 }
 
@@ -180,10 +166,8 @@ async function drafts(layout: Layout): Promise<readonly { name: string; isLive: 
 }
 
 async function isLive(draft: string, pid: number): Promise<boolean> {
-  if (pid !== process.pid) {
-    return processExists(pid);
-  }
-  // In containers the same few numbers come again and again: ours if it is younger than we are.
+  if (pid !== process.pid) return processExists(pid);
+  // Containers reuse the same few pids: it is ours if it is younger than this process.
   const file = await ifThere(stat(draft));
   return file !== undefined && file.mtimeMs >= Date.now() - process.uptime() * 1000;
 }

@@ -1,31 +1,33 @@
-import { setTimeout as sleep } from "node:timers/promises";
+import { pause } from "../base/backoff.ts";
 import { exists } from "../base/files.ts";
 import { throwAfter } from "../base/problem.ts";
 import { deleteDataFolder, readPassword } from "./data-folder.ts";
-import { type Deadline, deadlineIn } from "./deadline.ts";
-import { isKept, markKept, unmarkKept } from "./keep.ts";
-import { inLayout, type Layout } from "./layout.ts";
+import { ensureRunning } from "./ensure-running.ts";
+import { isKept, markKept, unmarkKept } from "./kept.ts";
 import { type RunningServer, readServerState } from "./pid-file.ts";
+import { type Deadline, deadlineIn } from "./poll.ts";
 import { HOST } from "./port.ts";
-import { ensureRunning } from "./run.ts";
-import { readLog, startTimeout } from "./server.ts";
+import { inLayout, type Layout } from "./server-folder.ts";
 import { refuseForeignData } from "./server-user.ts";
 import { type JoinOutcome, joinServer, type Share } from "./share.ts";
+import { readLog, startTimeout } from "./start-server.ts";
 import { stopServer } from "./stop.ts";
 
-export { EmbeddedServerError } from "./errors.ts";
+export { EmbeddedServerError } from "./embedded-error.ts";
 
 export interface EmbeddedOptions {
-  /** Folder of everything the server owns, e.g. <project>/.tidemark. Created when absent. */
+  /** Folder of all the server's files, e.g. <project>/.tidemark. Created if it is missing. */
   readonly dir: string;
-  /** Name of the database that `url` points to; created when absent. Default "tidemark". */
+  /** Name of the database that `url` points to; created if it is missing. Default "tidemark". */
   readonly database?: string;
   /**
    * Settings of postgresql.conf for the server that this call starts, e.g. `{ fsync: "off" }`.
-   * A server that runs already keeps its own.
+   * A server that is already running keeps its own.
    */
   readonly settings?: Readonly<Record<string, string>>;
-  /** Default 30 s; making the data folder counts. */
+  /** Says in the progress that the data is deleted afterwards. */
+  readonly isTemporary?: boolean;
+  /** Default 30,000; includes making the data folder. */
   readonly startTimeoutMs?: number;
   /** Takes a line of progress for people: "starting PostgreSQL 18.4". */
   readonly onProgress?: (line: string) => void;
@@ -38,19 +40,19 @@ export interface EmbeddedAddress {
 }
 
 export interface EmbeddedServer extends EmbeddedAddress {
-  /** As the server says it: "18.4". */
+  /** As the server has it: "18.4". */
   readonly version: string;
   readonly dataDir: string;
   /** Whether this call started it; false when it joined a running one. */
   readonly started: boolean;
-  /** Stops the server when nobody else uses it. Close your own connections before. Idempotent. */
+  /** Stops the server if nobody else uses it. Close your own connections first. Idempotent. */
   release(): Promise<void>;
 }
 
 /**
- * Starts the server of `dir`, or joins the one that runs. Any number of processes share it; the
- * last one to release it stops it. A process that is killed simply counts no more, and the server
- * it may leave behind is joined by the next. Throws EmbeddedServerError.
+ * Starts the server of `dir`, or joins the running one. Any number of processes share it; the last
+ * to release it stops it. A killed process no longer counts, and the next one joins the server that
+ * it may leave behind. Throws EmbeddedServerError.
  */
 export function acquireEmbeddedServer(options: EmbeddedOptions): Promise<EmbeddedServer> {
   return inLayout(options.dir, async (layout) => {
@@ -71,7 +73,7 @@ export function keepEmbeddedServer(
   return inLayout(options.dir, async (layout) => {
     const { server, started, share, url, port, version } = await acquire(layout, options);
     try {
-      // Under the shared lock: nobody can be stopping it now.
+      // Under the shared lock: nobody can stop it now.
       await markKept(layout, server);
     } catch (error) {
       await throwAfter(error, () => leave(layout, share));
@@ -81,7 +83,7 @@ export function keepEmbeddedServer(
   });
 }
 
-/** Stops the server of `dir`, whoever uses it. */
+/** Stops the server of `dir`, even if it is in use. */
 export function stopEmbeddedServer(
   options: Pick<EmbeddedOptions, "dir">,
 ): Promise<"stopped" | "not-running"> {
@@ -92,16 +94,14 @@ export function stopEmbeddedServer(
   });
 }
 
-/** The address of the server of `dir` if it runs; starts nothing. */
+/** The address of the server of `dir` if it is running; starts nothing. */
 export function findEmbeddedServer(
   options: Pick<EmbeddedOptions, "dir" | "database">,
 ): Promise<EmbeddedAddress | undefined> {
   return inLayout(options.dir, async (layout) => {
     await refuseForeignData(layout);
     const state = await readServerState(layout.dataDir);
-    if (state.kind !== "ready") {
-      return undefined;
-    }
+    if (state.kind !== "ready") return undefined;
     const url = urlOf(state, await readPassword(layout), options.database);
     return { url, port: state.port };
   });
@@ -129,11 +129,13 @@ interface Acquired extends EmbeddedAddress {
 }
 
 async function acquire(layout: Layout, options: EmbeddedOptions): Promise<Acquired> {
-  const { database = DEFAULT_DATABASE, settings = {}, onProgress = () => undefined } = options;
+  const { database = DEFAULT_DATABASE, settings = {}, isTemporary = false } = options;
+  const { onProgress = () => undefined } = options;
   const deadline = deadlineIn(options.startTimeoutMs ?? DEFAULT_START_TIMEOUT_MS);
-  // Between finding a server and joining it, its last user may stop it: then from the start.
+  const running = { layout, deadline, settings, isTemporary, onProgress };
+  // Between finding a server and joining it, its last user may stop it: then start again.
   for (;;) {
-    const { server, started } = await ensureRunning({ layout, deadline, settings, onProgress });
+    const { server, started } = await ensureRunning(running);
     const outcome = await join(layout, server, started, deadline);
     if (outcome.kind === "joined") {
       return { server, started, ...(await enter(layout, server, outcome.share, database)) };
@@ -141,7 +143,7 @@ async function acquire(layout: Layout, options: EmbeddedOptions): Promise<Acquir
     if (deadline.remainingMs() === 0) {
       throw startTimeout(deadline, await readLog(layout, 0), outcome.cause);
     }
-    await sleep(RETRY_MS);
+    await pause(RETRY_MS);
   }
 }
 
@@ -153,8 +155,7 @@ async function join(
 ): Promise<JoinOutcome> {
   try {
     return await joinServer({
-      port: server.port,
-      password: await readPassword(layout),
+      url: urlOf(server, await readPassword(layout), "postgres"),
       connectTimeoutMs: deadline.remainingMs(),
     });
   } catch (error) {
@@ -174,9 +175,7 @@ async function enter(layout: Layout, server: RunningServer, share: Share, databa
 
 function leave(layout: Layout, share: Share): Promise<void> {
   return share.leave(async () => {
-    if (!(await isKept(layout))) {
-      await stopServer(layout);
-    }
+    if (!(await isKept(layout))) await stopServer(layout);
   });
 }
 

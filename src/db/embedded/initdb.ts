@@ -2,9 +2,9 @@ import { spawn } from "node:child_process";
 import { open } from "node:fs/promises";
 import { errorCode } from "../base/problem.ts";
 import type { Binaries } from "./binaries.ts";
-import type { Deadline } from "./deadline.ts";
-import { EmbeddedServerError } from "./errors.ts";
+import { EmbeddedServerError } from "./embedded-error.ts";
 import { launchIn } from "./launch.ts";
+import type { Deadline } from "./poll.ts";
 import type { ServerUser } from "./server-user.ts";
 
 export interface InitdbOptions {
@@ -22,8 +22,8 @@ export async function runInitdb(options: InitdbOptions): Promise<void> {
   const launch = launchIn(dataDir, user);
   const password = await open(passwordFile);
   try {
-    // The password is handed over as an open file: its path may lead through folders that the
-    // server's user cannot enter.
+    // The password is passed as an open file: its path may lead through folders that the server's
+    // user cannot enter.
     const throughFd = user !== undefined && process.platform === "linux";
     const child = spawn(
       binaries.initdb,
@@ -48,7 +48,7 @@ const ARGUMENTS: readonly string[] = [
   "--builtin-locale=C.UTF-8",
   "--locale=C",
   "--no-instructions",
-  // A power cut in the next seconds would cost an empty development database.
+  // A power cut in the next seconds would cost only an empty development database.
   "--no-sync",
 ];
 
@@ -93,10 +93,10 @@ function finished(
   });
 }
 
-/** Why a program that is there could not even begin. */
+/** Why a program that exists could not even start. */
 export function notExecuted(error: Error): string {
   const why = `cannot be executed (${error.message})`;
-  // The file was looked for before, so what is missing is the loader that it names.
+  // The file was looked for before, so the loader that it names is missing.
   return errorCode(error) === "ENOENT"
     ? `${why}: it needs glibc, which Alpine and other musl systems lack`
     : why;

@@ -3,14 +3,14 @@ import type { ServerUser } from "./server-user.ts";
 
 /** How a program of PostgreSQL is started on a data folder. */
 export interface Launch {
-  /** What `-D` says. */
+  /** The argument of `-D`. */
   readonly dataDir: string;
   readonly options: SpawnOptions;
 }
 
 /**
  * Starts as `user` (undefined: as the caller). Below a folder that this user may not enter (root's
- * home is 0700), Linux still lets a process work in a folder that it was put into: the working
+ * home is 0700), Linux still lets a process work in a folder that it was started in: the working
  * directory is entered before the user is changed, and `/proc/self/cwd` names it.
  */
 export function launchIn(dataDir: string, user: ServerUser | undefined): Launch {
@@ -27,9 +27,9 @@ export function launchIn(dataDir: string, user: ServerUser | undefined): Launch 
 }
 
 /**
- * The caller's environment without what would change the server: PG* (PGDATA, PGPORT,
- * PGCLIENTENCODING are settings to it), locale (messages must be plain ASCII whatever the system
- * has; macOS refuses to start without a valid one), and the time zone of the machine.
+ * The caller's environment without everything that would change the server: PG* (PGDATA, PGPORT,
+ * PGCLIENTENCODING are settings to it), the locale (messages must be plain ASCII on every system;
+ * macOS refuses to start without a valid one), and the machine's time zone.
  */
 export function serverEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   const kept = Object.entries(env).filter(([name]) => !/^(PG|LC_|LANG|TZ$)/i.test(name));

@@ -1,17 +1,16 @@
 import { link, readFile, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { readIfThere } from "../base/files.ts";
-import { errorCode } from "../base/problem.ts";
+import { ifThere, readIfThere } from "../base/files.ts";
 import { identifyProcess } from "./os-process.ts";
 
 export interface RunningServer {
   readonly pid: number;
   readonly port: number;
-  /** Differs between two servers that got the same pid. */
+  /** Differs between two servers that had the same pid. */
   readonly startedAt: string;
 }
 
-/** What the data folder's postmaster.pid says, compared with what runs. */
+/** The state of the data folder's server, as postmaster.pid and the process table show it. */
 export type ServerState =
   | { readonly kind: "absent" }
   /** Without a pid while PostgreSQL is still writing the file. */
@@ -23,17 +22,13 @@ export type ServerState =
   /** Its number belongs to something else now: PostgreSQL would refuse to start for ever. */
   | { readonly kind: "foreign"; readonly text: string };
 
-/** Reads who serves the data folder. */
+/** Reads which server has the data folder. */
 export async function readServerState(dataDir: string): Promise<ServerState> {
   const file = pidFile(dataDir);
   const text = await readIfThere(file);
-  if (text === undefined) {
-    return { kind: "absent" };
-  }
+  if (text === undefined) return { kind: "absent" };
   const parsed = parsePidFile(text);
-  if (parsed === undefined) {
-    return readUnfinished(file, text);
-  }
+  if (parsed === undefined) return readUnfinished(file, text);
   switch (await identifyProcess(parsed.pid, dataDir)) {
     case "nobody":
       return { kind: "dead", formerPid: parsed.pid };
@@ -48,12 +43,10 @@ interface PidFile extends RunningServer {
   readonly status: string;
 }
 
-/** postmaster.pid: pid, folder, start, port, socket folder, address, shared memory, status; a line each. */
+/** postmaster.pid: pid, folder, start, port, socket folder, address, shared memory, status; one per line. */
 export function parsePidFile(text: string): PidFile | undefined {
   const [pid, , startedAt, port, , , , status] = text.split("\n").map((line) => line.trim());
-  if (!/^\d+$/.test(pid ?? "")) {
-    return undefined;
-  }
+  if (!/^\d+$/.test(pid ?? "")) return undefined;
   return {
     pid: Number(pid),
     port: Number(port ?? ""),
@@ -73,43 +66,29 @@ function stateOf({ status, ...server }: PidFile): ServerState {
   }
 }
 
-// PostgreSQL makes the file and then writes it; between the two it is empty for microseconds.
+// PostgreSQL creates the file and then writes it: in between it is empty for microseconds.
 const UNFINISHED_MS = 2_000;
 
 async function readUnfinished(file: string, text: string): Promise<ServerState> {
-  try {
-    const { mtimeMs } = await stat(file);
-    return Date.now() - mtimeMs < UNFINISHED_MS
-      ? { kind: "starting", pid: undefined }
-      : { kind: "foreign", text };
-  } catch (error) {
-    if (errorCode(error) === "ENOENT") {
-      return { kind: "absent" };
-    }
-    throw error;
-  }
+  const found = await ifThere(stat(file));
+  if (found === undefined) return { kind: "absent" };
+  return Date.now() - found.mtimeMs < UNFINISHED_MS
+    ? { kind: "starting", pid: undefined }
+    : { kind: "foreign", text };
 }
 
 /**
- * Takes away a pid file whose process is not the server, unless it is no longer that file.
- * Removing it loses PostgreSQL's note of the shared memory, but not the protection: the memory's
+ * Removes a pid file whose process is not the server, unless the file was replaced meanwhile.
+ * PostgreSQL then no longer has its note of the shared memory, but is still protected: the memory's
  * key comes from the data folder, and a server whose predecessor's children live refuses to start.
  */
 export async function discardPidFile(dataDir: string, text: string): Promise<void> {
   const file = pidFile(dataDir);
   const aside = `${file}.${process.pid}`;
-  try {
-    await rename(file, aside);
-  } catch (error) {
-    if (errorCode(error) === "ENOENT") {
-      return;
-    }
-    throw error;
-  }
-  // Another starter may have replaced the file after we judged it: then it goes back.
-  if ((await readFile(aside, "utf8")) !== text) {
-    await link(aside, file);
-  }
+  const isMoved = await ifThere(rename(file, aside).then(() => true));
+  if (isMoved === undefined) return;
+  // Another starter may have replaced the file since it was read: then it goes back.
+  if ((await readFile(aside, "utf8")) !== text) await link(aside, file);
   await rm(aside);
 }
 

@@ -1,30 +1,28 @@
 import { connect, createServer } from "node:net";
 import { readIfThere } from "../base/files.ts";
 import { errorCode } from "../base/problem.ts";
-import { EmbeddedServerError } from "./errors.ts";
-import { type Layout, writeLayoutFile } from "./layout.ts";
+import { EmbeddedServerError } from "./embedded-error.ts";
+import { type Layout, writeLayoutFile } from "./server-folder.ts";
 
 export const HOST = "127.0.0.1";
 
-// Below the range that Linux (32768), macOS and Windows (49152) take for outgoing connections, so
+// Below the range that Linux (32768), macOS and Windows (49152) use for outgoing connections, so
 // that the port is still free the next time.
 const LOWEST = 20_000;
 const HIGHEST = 32_000;
 
-/** The port of the last start when nothing listens there. */
+/** The port of the last start, if nothing listens there. */
 export async function rememberedPort(layout: Layout): Promise<number | undefined> {
   const port = await readPort(layout.portFile);
-  // Connecting, not listening: to listen for a moment would make another starter's server fail.
+  // Connecting, not listening: listening for a moment would make another starter's server fail.
   return port !== undefined && !(await isListening(port)) ? port : undefined;
 }
 
-/** A port that nothing uses now. */
+/** A port that is free now. */
 export async function freePort(): Promise<number> {
   for (let attempt = 0; attempt < 20; attempt++) {
     const port = await tryListen(LOWEST + Math.floor(Math.random() * (HIGHEST - LOWEST)));
-    if (port !== undefined) {
-      return port;
-    }
+    if (port !== undefined) return port;
   }
   const port = await tryListen(0);
   if (port === undefined) {
@@ -55,7 +53,7 @@ function isListening(port: number): Promise<boolean> {
     };
     socket.once("connect", () => answer(true));
     socket.once("error", (error) => answer(errorCode(error) !== "ECONNREFUSED"));
-    // A packet filter swallowed it: not a port to have.
+    // A packet filter swallowed it: the port is of no use.
     socket.setTimeout(1_000, () => answer(true));
   });
 }

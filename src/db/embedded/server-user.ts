@@ -1,7 +1,8 @@
 import { readFile, stat } from "node:fs/promises";
+import { ifThere } from "../base/files.ts";
 import { errorCode } from "../base/problem.ts";
-import { EmbeddedServerError } from "./errors.ts";
-import type { Layout } from "./layout.ts";
+import { EmbeddedServerError } from "./embedded-error.ts";
+import type { Layout } from "./server-folder.ts";
 
 /** The user that the server runs as when the command runs as root. */
 export interface ServerUser {
@@ -14,29 +15,23 @@ export interface PasswdEntry extends ServerUser {
 }
 
 /**
- * Whom to run the server as: undefined means as the caller. PostgreSQL refuses root, so root runs
- * it as the data folder's owner, or for a new one as `postgres`, else `nobody`. Never creates a user.
+ * The user to run the server as; undefined: as the caller. PostgreSQL refuses root, so root runs it
+ * as the data folder's owner, or if that is new as `postgres`, else `nobody`. Never creates a user.
  */
 export async function chooseServerUser(layout: Layout): Promise<ServerUser | undefined> {
-  const caller = process.geteuid?.();
-  if (caller === undefined) {
-    return undefined;
-  }
   await refuseForeignData(layout);
-  if (caller !== 0) {
-    return undefined;
-  }
+  if (process.geteuid?.() !== 0) return undefined;
   const owner = await ownerOf(layout);
   if (owner?.uid === 0) {
     throw new EmbeddedServerError("data_owner", {
-      fact: `${layout.dataDir} belongs to root, as whom PostgreSQL refuses to run.`,
-      remedy: `Give it to another user (chown -R nobody "${layout.dataDir}") or start afresh: npm run db:reset`,
+      fact: `${layout.dataDir} belongs to root, and PostgreSQL refuses to run as root.`,
+      remedy: `Give it to another user (chown -R nobody "${layout.dataDir}"), or start over: npm run db:reset`,
     });
   }
   return owner ?? userForNewData(parsePasswd(await readFile("/etc/passwd", "utf8")));
 }
 
-/** Throws when the data folder belongs to somebody else; everything is root's to use. */
+/** Throws if the data folder belongs to another user; root may use any. */
 export async function refuseForeignData(layout: Layout): Promise<void> {
   const caller = process.geteuid?.();
   const owner = caller === undefined || caller === 0 ? undefined : await ownerOf(layout);
@@ -50,14 +45,11 @@ export async function refuseForeignData(layout: Layout): Promise<void> {
 
 async function ownerOf(layout: Layout): Promise<ServerUser | undefined> {
   try {
-    const { uid, gid } = await stat(layout.dataDir);
-    return { uid, gid };
+    const owner = await ifThere(stat(layout.dataDir));
+    return owner && { uid: owner.uid, gid: owner.gid };
   } catch (cause) {
-    if (errorCode(cause) === "ENOENT") {
-      return undefined;
-    }
     throw new EmbeddedServerError("data_owner", {
-      fact: `${layout.dataDir} cannot be looked at (${errorCode(cause)}).`,
+      fact: `${layout.dataDir} cannot be examined (${errorCode(cause)}).`,
       remedy: "Run as the user who made it.",
       cause,
     });
@@ -77,7 +69,7 @@ function userForNewData(entries: readonly PasswdEntry[]): ServerUser {
   return { uid: user.uid, gid: user.gid };
 }
 
-/** The entries of a passwd file; lines that are none are skipped. */
+/** The entries of a passwd file; other lines are skipped. */
 export function parsePasswd(text: string): readonly PasswdEntry[] {
   return text.split("\n").flatMap((line) => {
     const [name, , uid, gid] = line.split(":");

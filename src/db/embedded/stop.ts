@@ -3,33 +3,29 @@ import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { errorCode } from "../base/problem.ts";
 import { locateBinaries } from "./binaries.ts";
-import { deadlineIn, pollUntil } from "./deadline.ts";
-import { EmbeddedServerError } from "./errors.ts";
-import type { Layout } from "./layout.ts";
+import { EmbeddedServerError } from "./embedded-error.ts";
 import { readServerState, type ServerState } from "./pid-file.ts";
+import { deadlineIn, pollUntil } from "./poll.ts";
+import type { Layout } from "./server-folder.ts";
 
 const run = promisify(execFile);
 
-// "Fast": ends the connections, writes a checkpoint. "Immediate": ends at once, recovers next time.
+// "Fast" ends the connections and writes a checkpoint; "immediate" ends at once and recovers next time.
 const FAST = { signal: "SIGINT", timeoutMs: 10_000 } as const;
 const IMMEDIATE = { signal: "SIGQUIT", timeoutMs: 5_000 } as const;
 
-/** Ends the server of the folder, whoever uses it, and waits until it is gone. */
+/** Stops the folder's server, even if it is in use, and waits until it is gone. */
 export async function stopServer(layout: Layout): Promise<"stopped" | "not-running"> {
   const pid = pidOf(await readServerState(layout.dataDir));
-  if (pid === undefined) {
-    return "not-running";
-  }
+  if (pid === undefined) return "not-running";
   for (const way of [FAST, IMMEDIATE]) {
     await signal(pid, way.signal);
     const isGone = async () => pidOf(await readServerState(layout.dataDir)) !== pid || undefined;
-    if (await pollUntil(deadlineIn(way.timeoutMs), isGone)) {
-      return "stopped";
-    }
+    if (await pollUntil(deadlineIn(way.timeoutMs), isGone)) return "stopped";
   }
   throw new EmbeddedServerError("stop_failed", {
-    fact: `The server of ${layout.dataDir} (process ${pid}) does not end.`,
-    remedy: `Look into ${layout.logFile}, end the process by hand.`,
+    fact: `The server of ${layout.dataDir} (process ${pid}) did not stop.`,
+    remedy: `See ${layout.logFile}, and end the process by hand.`,
   });
 }
 
@@ -49,7 +45,7 @@ async function signal(pid: number, name: "SIGINT" | "SIGQUIT"): Promise<void> {
   } catch (cause) {
     if (errorCode(cause) !== "ESRCH") {
       throw new EmbeddedServerError("stop_failed", {
-        fact: `The server (process ${pid}) cannot be told to end (${errorCode(cause)}).`,
+        fact: `The server (process ${pid}) cannot be stopped (${errorCode(cause)}).`,
         remedy: "Stop it as the user who started it, or as root.",
         cause,
       });

@@ -6,7 +6,7 @@ import type { Result, Statement } from "./session.ts";
 /** Drizzle over the pool or a transaction of it, knowing the tables of `src/db/schema`. */
 export type DrizzleHandle = PostgresJsDatabase<typeof schema>;
 
-/** What drizzle needs: statements, and a way to run something atomically. */
+/** What drizzle needs: statements, and a way to run some atomically. */
 export interface DrizzleSource {
   run(statement: Statement): Promise<Result>;
   /** A transaction, or a savepoint within one. */
@@ -28,7 +28,7 @@ function clientOver(source: DrizzleSource) {
     options: { parsers: {}, serializers: {} },
     unsafe: (text: string, params: readonly unknown[] = []) => {
       let shape: NonNullable<Statement["shape"]> = "drizzle-objects";
-      // One tick later, because drizzle asks for arrays on what this returned.
+      // One tick later, because drizzle asks the returned promise for arrays.
       const result = Promise.resolve().then(() => source.run({ text, params, shape }));
       const values = () => {
         shape = "drizzle";

@@ -1,28 +1,29 @@
-import { connectFailed, isRefusal } from "./connect-error.ts";
+import { within } from "../base/backoff.ts";
+import { DatabaseError } from "./database-error.ts";
 import { createDrizzleHandle, type DrizzleHandle, type DrizzleSource } from "./drizzle-handle.ts";
-import { DatabaseError } from "./error.ts";
-import { readOne } from "./rows.ts";
+import { openFirst } from "./open-session.ts";
 import { createSession, type Result, type Session, type Statement } from "./session.ts";
 import { createSlots, type Slots } from "./slots.ts";
 import { type PoolOptions, resolveTargets, type Target } from "./target.ts";
 import {
   createTransaction,
+  readOne,
   refuseTransactionControl,
   runTransaction,
   type Transaction,
   type TransactionOptions,
 } from "./transaction.ts";
 
-export { DatabaseError, type DatabaseErrorCode } from "./error.ts";
+export { DatabaseError, type DatabaseErrorCode } from "./database-error.ts";
 export type { PoolOptions } from "./target.ts";
 export type { Transaction, TransactionOptions } from "./transaction.ts";
 
 /**
- * Connections to one database, opened when needed. A query or transaction has its connection for
- * itself, and a connection that died is never used again; nothing is retried.
+ * Connections to one database, opened when needed. A query or transaction has its connection to
+ * itself, and a lost connection is never used again; nothing is retried.
  *
- * What SQL does wrong rejects with postgres.js's `PostgresError` (SQLSTATE in `code`; drizzle wraps
- * it, in `cause`), all else with `DatabaseError`.
+ * An error in the SQL rejects with postgres.js's `PostgresError` (SQLSTATE in `code`; drizzle wraps
+ * it, in `cause`), everything else with `DatabaseError`.
  */
 export class DatabasePool {
   /** Typed with the tables of `src/db/schema`. */
@@ -32,11 +33,11 @@ export class DatabasePool {
   readonly #idleTimeoutMs: number;
   readonly #slots: Slots;
   readonly #sessions = new Set<Session>();
-  /** The last one used is at the end, and the first to be used again, so that the others expire. */
+  /** The last one used is at the end, and is used again first, so that the others expire. */
   readonly #idle = new Map<Session, NodeJS.Timeout | undefined>();
   #closing: Promise<void> | undefined;
 
-  /** Connects to nothing yet. Throws `config`. */
+  /** Does not connect yet. Throws `config`. */
   constructor(options: PoolOptions) {
     const { max = 10, idleTimeoutMs = 30_000, acquireTimeoutMs = 30_000 } = options;
     this.#targets = resolveTargets(options);
@@ -54,41 +55,37 @@ export class DatabasePool {
     return [...(await this.#run({ text, params }))] as unknown as readonly T[];
   }
 
-  /** Undefined when there is no row. Throws `too_many_rows` when there are several. */
+  /** Undefined if there is no row. Throws `too_many_rows` if there are several. */
   async queryOne<T>(text: string, params: readonly unknown[] = []): Promise<T | undefined> {
     return readOne<T>(await this.#run({ text, params }));
   }
 
   /**
-   * Proves that a query is answered within the time. A connection that does not answer is dropped:
-   * asked again and again, it would hold one after the other until the network gives it up.
+   * Proves that a query is answered in time. A connection that does not answer is dropped: repeated
+   * pings would occupy one after the other until the network gives them up.
    *
-   * Rejects with `connect` where no connection was free or made in time, `connection_lost` where none answered.
+   * Rejects with `connect` if no connection was free or made in time, `connection_lost` if it did not answer.
    */
-  ping(timeoutMs: number): Promise<void> {
-    return new Promise((resolve, reject) => {
-      let asked: Session | undefined;
-      let late = false;
-      const timer = setTimeout(() => {
-        late = true;
-        const reason = noAnswer(timeoutMs, asked);
-        asked?.kill(reason);
-        reject(reason);
-      }, timeoutMs);
-      this.#withSession(async (session) => {
-        if (late) return;
-        asked = session;
-        await session.run({ text: "select 1" });
-      })
-        .finally(() => clearTimeout(timer))
-        .then(resolve, reject);
+  async ping(timeoutMs: number): Promise<void> {
+    let asked: Session | undefined;
+    let isLate = false;
+    const asking = this.#withSession(async (session) => {
+      if (isLate) return;
+      asked = session;
+      await session.run({ text: "select 1" });
+    });
+    await within(timeoutMs, asking, () => {
+      isLate = true;
+      const reason = noAnswer(timeoutMs, asked);
+      asked?.kill(reason);
+      return reason;
     });
   }
 
   /**
-   * Commits when `work` resolves and rolls back when it rejects, and then rejects with the same
-   * error. When the connection dies on the way, the rest of `work` is refused and nothing is
-   * committed; `commit_in_doubt` if it died during COMMIT itself.
+   * Commits if `work` resolves; rolls back if it rejects, and rejects with the same error. If the
+   * connection is lost on the way, the rest of `work` is refused and nothing is committed;
+   * `commit_in_doubt` if it was lost during COMMIT itself.
    */
   transaction<T>(
     work: (transaction: Transaction) => Promise<T>,
@@ -100,8 +97,8 @@ export class DatabasePool {
   }
 
   /**
-   * Refuses what comes from now on, waits for what is running, and after `timeoutMs` (default 5,000)
-   * drops the connections that are still in use. Calling it again awaits the first call.
+   * Refuses new queries, waits for the running ones, and after `timeoutMs` (default 5,000) drops the
+   * connections that are still in use. Calling it again awaits the first call.
    */
   close(options: { readonly timeoutMs?: number } = {}): Promise<void> {
     this.#closing ??= this.#shutDown(options.timeoutMs ?? 5_000);
@@ -138,20 +135,13 @@ export class DatabasePool {
     return session;
   }
 
-  async #open(): Promise<Session> {
-    let failure: DatabaseError | undefined;
-    for (const target of this.#targets) {
+  #open(): Promise<Session> {
+    const create = (target: Target) => {
       const session: Session = createSession(target, () => this.#forget(session));
       this.#sessions.add(session);
-      try {
-        await session.connect();
-        return session;
-      } catch (error) {
-        failure = error instanceof DatabaseError ? error : connectFailed(target, error);
-        if (this.#closing !== undefined || isRefusal(failure)) break;
-      }
-    }
-    throw failure ?? closedError();
+      return session;
+    };
+    return openFirst(this.#targets, create, () => this.#closing !== undefined);
   }
 
   async #park(session: Session): Promise<void> {
@@ -179,29 +169,35 @@ export class DatabasePool {
 
   async #shutDown(timeoutMs: number): Promise<void> {
     const returned = this.#slots.close(closedError);
-    let late: NodeJS.Timeout | undefined;
-    const timeout = new Promise<void>((resolve) => {
-      late = setTimeout(resolve, timeoutMs);
-    });
     const idle = [...this.#idle.keys()];
     for (const timer of this.#idle.values()) clearTimeout(timer);
     this.#idle.clear();
-    await Promise.race([timeout, Promise.all([returned, ...idle.map((s) => this.#end(s))])]);
-    clearTimeout(late);
+    const ended = Promise.all([returned, ...idle.map((session) => this.#end(session))]);
+    // Those that have not ended by then are dropped.
+    await within(timeoutMs, ended, closedError).catch(() => undefined);
     for (const session of this.#sessions) session.kill(closedError());
   }
 }
 
 function noAnswer(timeoutMs: number, asked: Session | undefined): DatabaseError {
   if (asked === undefined) {
-    const message = `No connection was free or made within ${timeoutMs} ms. Raise the pool's \`max\`, or look at what holds its connections.`;
-    return new DatabaseError("connect", message);
+    return new DatabaseError({
+      code: "connect",
+      fact: `No connection was free or made within ${timeoutMs} ms.`,
+      remedy: "Raise the pool's `max`, or find out what holds its connections.",
+    });
   }
-  const message = `The database did not answer within ${timeoutMs} ms; the connection was dropped. Look at the server and the network.`;
-  return new DatabaseError("connection_lost", message);
+  return new DatabaseError({
+    code: "connection_lost",
+    fact: `The database did not answer within ${timeoutMs} ms; the connection was dropped.`,
+    remedy: "Check the server and the network.",
+  });
 }
 
 function closedError(): DatabaseError {
-  const message = "The database pool was closed. Query before close(), or open another pool.";
-  return new DatabaseError("closed", message);
+  return new DatabaseError({
+    code: "closed",
+    fact: "The database pool was closed.",
+    remedy: "Query before close(), or open another pool.",
+  });
 }

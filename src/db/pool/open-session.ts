@@ -1,7 +1,7 @@
-import { isRefusal } from "./connect-error.ts";
-import { DatabaseError } from "./error.ts";
+import { connectFailed, isRefusal } from "./connect-error.ts";
+import { DatabaseError } from "./database-error.ts";
 import { createSession, type Session } from "./session.ts";
-import { resolveTargets } from "./target.ts";
+import { resolveTargets, type Target } from "./target.ts";
 
 /**
  * One connection outside a pool, to the first host of the URL that answers.
@@ -9,17 +9,37 @@ import { resolveTargets } from "./target.ts";
  * @throws DatabaseError `config`, `connect`
  */
 export async function openSession(url: string, applicationName: string): Promise<Session> {
-  let failure = new DatabaseError("config", "The database URL names no server.");
-  for (const target of resolveTargets({ url, applicationName })) {
-    const session = createSession(target, () => undefined);
+  const create = (target: Target) => createSession(target, () => undefined);
+  return openFirst(resolveTargets({ url, applicationName }), create, () => false);
+}
+
+/**
+ * Connects to the first server that answers. One that refuses, or `isOver`, ends the search.
+ *
+ * @throws DatabaseError `connect`
+ */
+export async function openFirst(
+  targets: readonly Target[],
+  create: (target: Target) => Session,
+  isOver: () => boolean,
+): Promise<Session> {
+  let failure: DatabaseError | undefined;
+  for (const target of targets) {
+    const session = create(target);
     try {
       await session.connect();
       return session;
     } catch (error) {
-      if (!(error instanceof DatabaseError)) throw error;
-      failure = error;
-      if (isRefusal(error)) break;
+      failure = error instanceof DatabaseError ? error : connectFailed(target, error);
+      if (isOver() || isRefusal(failure)) break;
     }
   }
-  throw failure;
+  throw (
+    failure ??
+    new DatabaseError({
+      code: "config",
+      fact: "The database URL names no server.",
+      remedy: "Add the host.",
+    })
+  );
 }

@@ -1,9 +1,10 @@
-import type { Socket } from "node:net";
 import { Stream } from "node:stream";
 import postgres from "postgres";
+import { errorCode } from "../base/problem.ts";
+import { lossOfConnection } from "../connection/loss.ts";
+import { createSockets } from "../connection/sockets.ts";
 import { connectFailed, connectTimedOut } from "./connect-error.ts";
-import { DatabaseError } from "./error.ts";
-import { dial } from "./socket.ts";
+import { DatabaseError } from "./database-error.ts";
 import type { Target } from "./target.ts";
 import { wireTypes } from "./wire-types.ts";
 
@@ -17,34 +18,37 @@ export interface Statement {
 export type Result = postgres.RowList<postgres.Row[]>;
 
 /**
- * One connection for one life: it is opened once, and once it is lost every further statement is
- * refused. Statements run one after the other, in the order of the calls.
+ * One connection, opened once: after its loss every further statement is refused. Statements run
+ * one after the other, in the order of the calls.
+ *
+ * Not the engine's session, which speaks the simple protocol: the pool's queries have parameters and
+ * typed values, drizzle chooses the shape of their rows, and a statement that holds several must fail.
  */
 export interface Session {
   /** Opens the connection. Call it once, before anything else. Throws `connect`. */
   connect(): Promise<void>;
   /** Rejects with `PostgresError` when the server objects, else with `DatabaseError`. */
   run(statement: Statement): Promise<Result>;
-  /** Why the session can no longer be used. */
+  /** The reason why the session can no longer be used. */
   readonly lost: DatabaseError | undefined;
-  /** Says good-bye to the server. The session must be at rest. */
+  /** Ends the session in good order. No statement may be running. */
   end(): Promise<void>;
   /** Drops the connection at once: a running statement rejects with `reason`. */
   kill(reason: DatabaseError): void;
 }
 
-// A server that is gone does not answer; the socket must not stay for that.
+// A server that is gone does not answer: the socket must not wait for it.
 const GOODBYE_SECONDS = 1;
 
 /**
- * postgres.js reconnects by itself, also under an open transaction, whose later statements then run
- * one by one in autocommit on the new connection. So each client here has one connection and is
- * given one socket: a second one is refused, whatever path inside the driver asks for it.
+ * postgres.js reconnects by itself, even in an open transaction, whose later statements then run one
+ * by one in autocommit on the new connection. So each client here has one connection and gets one
+ * socket: a second one is refused, whichever path inside the driver asks for it.
  */
 export function createSession(target: Target, onLost: () => void): Session {
-  let lost: DatabaseError | undefined;
-  let socket: Socket | undefined;
-  let rejectRunning: ((error: DatabaseError) => void) | undefined;
+  const loss = lossOfConnection<DatabaseError>();
+  const sockets = createSockets(target.connectTimeoutMs);
+  let isOpened = false;
   let previous: Promise<unknown> = Promise.resolve();
   let datesAsText = false;
 
@@ -54,24 +58,24 @@ export function createSession(target: Target, onLost: () => void): Session {
     port: target.port,
     types: wireTypes(() => datesAsText),
     socket: () => {
-      if (socket !== undefined || lost !== undefined) throw connectionLost(target, undefined);
-      const dialing = dial(target);
-      socket = dialing.socket;
-      return dialing.connected;
+      if (isOpened) throw connectionLost(target, undefined);
+      isOpened = true;
+      const { host, port, socketPath = false } = target;
+      return sockets.open({ host: [host], port: [port], path: socketPath });
     },
     onclose: () => lose(connectionLost(target, undefined)),
   } as postgres.Options<Record<string, postgres.PostgresType>>);
 
   function lose(reason: DatabaseError): void {
-    if (lost !== undefined) return;
-    lost = reason;
-    socket?.destroy();
-    rejectRunning?.(reason);
+    sockets.destroy();
+    if (loss.reason() !== undefined) return;
+    loss.reject(reason);
     onLost();
   }
 
   async function send(statement: Statement): Promise<Result> {
-    if (lost !== undefined) throw lost;
+    const dead = loss.reason();
+    if (dead !== undefined) throw dead;
     const { text, shape = "plain" } = statement;
     const params = checkParameters(statement);
     datesAsText = shape !== "plain";
@@ -81,25 +85,19 @@ export function createSession(target: Target, onLost: () => void): Session {
       params.map((value) =>
         Array.isArray(value) ? client.typed(value as never, 0) : value,
       ) as never[],
-      // Never the simple protocol: it would take several statements, and hide a COMMIT among them.
+      // Never the simple protocol: it would accept several statements, and hide a COMMIT among them.
       { prepare: true, simple: false } as postgres.UnsafeQueryOptions,
     );
     try {
-      // Raced by hand: Promise.race against one long-lived promise keeps every loser in memory.
-      const result = await new Promise<unknown>((resolve, reject) => {
-        rejectRunning = reject;
-        (shape === "drizzle" ? query.values() : query).then(resolve, reject);
-      });
+      const result: unknown = await loss.race(shape === "drizzle" ? query.values() : query);
       if (!Array.isArray(result)) throw refuseCopy(result);
       return result as unknown as Result;
     } catch (error) {
-      if (error instanceof postgres.PostgresError || error === lost) throw error;
+      if (error instanceof postgres.PostgresError || error === loss.reason()) throw error;
       // The driver's protocol state is unknown after an error that the server did not send.
       const reason = error instanceof DatabaseError ? error : connectionLost(target, error);
       lose(reason);
       throw isNetworkError(error) ? reason : error;
-    } finally {
-      rejectRunning = undefined;
     }
   }
 
@@ -117,7 +115,7 @@ export function createSession(target: Target, onLost: () => void): Session {
       const ours = error instanceof DatabaseError;
       if (ours && error.code !== "connection_lost") throw error;
       const failure = connectFailed(target, ours ? error.cause : error);
-      kill(failure);
+      lose(failure);
       throw failure;
     } finally {
       clearTimeout(late);
@@ -125,23 +123,24 @@ export function createSession(target: Target, onLost: () => void): Session {
   }
 
   async function end(): Promise<void> {
-    lost ??= new DatabaseError("closed", `The connection to ${target.label} was closed.`);
+    loss.reject(
+      new DatabaseError({
+        code: "closed",
+        fact: `The connection to ${target.label} was closed.`,
+        remedy: "Open another one.",
+      }),
+    );
     await client.end({ timeout: GOODBYE_SECONDS });
-    socket?.destroy();
-  }
-
-  function kill(reason: DatabaseError): void {
-    lose(reason);
-    socket?.destroy();
+    sockets.destroy();
   }
 
   return {
     connect,
     run,
     end,
-    kill,
+    kill: lose,
     get lost() {
-      return lost;
+      return loss.reason();
     },
   };
 }
@@ -149,27 +148,33 @@ export function createSession(target: Target, onLost: () => void): Session {
 function checkParameters({ params = [] }: Statement): readonly unknown[] {
   const index = params.indexOf(undefined);
   if (index === -1) return params;
-  const message = `Parameter $${index + 1} is undefined. Pass null for SQL's NULL.`;
-  throw new DatabaseError("parameter", message);
+  throw new DatabaseError({
+    code: "parameter",
+    fact: `Parameter $${index + 1} is undefined.`,
+    remedy: "Pass null for SQL's NULL.",
+  });
 }
 
 function refuseCopy(stream: unknown): DatabaseError {
-  // The driver hands out a stream, and destroys it with an error when the connection is dropped.
+  // The driver returns a stream, and destroys it with an error when the connection is dropped.
   if (stream instanceof Stream) stream.on("error", () => undefined);
-  const message = "COPY to or from the client cannot run as a query. Use INSERT or SELECT.";
-  return new DatabaseError("unsupported", message);
+  return new DatabaseError({
+    code: "unsupported",
+    fact: "COPY to or from the client cannot run as a query.",
+    remedy: "Use INSERT or SELECT.",
+  });
 }
 
 function connectionLost(target: Target, cause: unknown): DatabaseError {
-  return new DatabaseError(
-    "connection_lost",
-    `The connection to ${target.label} was lost. Nothing of an open transaction was committed; a statement outside one may have taken effect. See the server's log for the reason, then try again.`,
-    cause === undefined ? undefined : { cause },
-  );
+  return new DatabaseError({
+    code: "connection_lost",
+    fact: `The connection to ${target.label} was lost. Nothing of an open transaction was committed; a statement outside one may have taken effect.`,
+    remedy: "See the server's log for the reason, then try again.",
+    cause,
+  });
 }
 
-/** As opposed to a value of the caller's that cannot be written. */
+/** Rather than a value of the caller's that cannot be written. */
 function isNetworkError(error: unknown): boolean {
-  const code = error instanceof Error && "code" in error ? String(error.code) : "";
-  return /^(E[A-Z]+$|CONNECTION_|ERR_(STREAM|SOCKET|SSL|TLS)_)/.test(code);
+  return /^(E[A-Z]+$|CONNECTION_|ERR_(STREAM|SOCKET|SSL|TLS)_)/.test(errorCode(error) ?? "");
 }

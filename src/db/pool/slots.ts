@@ -1,11 +1,11 @@
-import { DatabaseError } from "./error.ts";
+import { DatabaseError } from "./database-error.ts";
 
 /** A counting lock: first come, first served. */
 export interface Slots {
   /** Waits for a free slot. Throws `pool_exhausted` after the timeout, `closed` once closed. */
   take(): Promise<void>;
   give(): void;
-  /** Refuses who waits and who comes; resolves when the last slot has been given back. */
+  /** Refuses those who wait and those to come; resolves when the last slot was given back. */
   close(reason: () => DatabaseError): Promise<void>;
 }
 
@@ -48,7 +48,7 @@ export function createSlots(count: number, timeoutMs: number): Slots {
 
   function give(): void {
     const [next] = waiting;
-    // The slot goes from hand to hand, so that nobody who comes now overtakes who waits.
+    // The slot is handed over directly, so that no newcomer overtakes a waiter.
     if (next !== undefined) {
       next.admit();
       return;
@@ -70,8 +70,10 @@ export function createSlots(count: number, timeoutMs: number): Slots {
 }
 
 function exhausted(count: number, timeoutMs: number): DatabaseError {
-  return new DatabaseError(
-    "pool_exhausted",
-    `All ${count} connections of the pool stayed in use for ${timeoutMs} ms. Use the transaction's own handle inside a transaction, shorten the transactions, or raise \`max\`.`,
-  );
+  return new DatabaseError({
+    code: "pool_exhausted",
+    fact: `All ${count} connections of the pool stayed in use for ${timeoutMs} ms.`,
+    remedy:
+      "Use the transaction's own handle inside a transaction, shorten the transactions, or raise `max`.",
+  });
 }

@@ -1,23 +1,24 @@
 import postgres from "postgres";
-import { describeTarget, driverUrl, urlProblem } from "../migrate/index.ts";
-import { DatabaseError } from "./error.ts";
+import { describeTarget, driverUrl, urlProblem } from "../base/address.ts";
+import { messageOf } from "../base/problem.ts";
+import { DatabaseError } from "./database-error.ts";
 
 export interface PoolOptions {
   /** `postgres://user:password@host:port/database`; several hosts are tried in order. */
   readonly url: string;
-  /** Connections at most. Default 10. */
+  /** Most connections. Default 10. */
   readonly max?: number;
-  /** A connection unused for so long is closed; 0 keeps it. Default 30,000. */
+  /** A connection that is unused for this long is closed; 0 keeps it. Default 30,000. */
   readonly idleTimeoutMs?: number;
-  /** For the whole way from the name to the accepted login, of each host. Default 10,000. */
+  /** From resolving the name to the accepted login, for each host. Default 10,000. */
   readonly connectTimeoutMs?: number;
   /** How long a query waits for a free connection. Default 30,000. */
   readonly acquireTimeoutMs?: number;
-  /** Seen in `pg_stat_activity`. One in the URL wins. Default `tidemark`. */
+  /** As `pg_stat_activity` shows it. One in the URL wins. Default `tidemark`. */
   readonly applicationName?: string;
-  /** As postgres.js takes it; without it `sslmode` of the URL decides. */
+  /** As postgres.js takes it; without it the URL's `sslmode` decides. */
   readonly ssl?: postgres.Options<Record<string, never>>["ssl"];
-  /** Receives the server's notices, which are dropped otherwise. */
+  /** Receives the server's notices, which are otherwise dropped. */
   readonly onNotice?: (notice: postgres.Notice) => void;
 }
 
@@ -27,14 +28,14 @@ export interface Target {
   readonly driver: postgres.Options<Record<string, never>>;
   readonly host: string;
   readonly port: number;
-  /** The Unix socket's path, where the host is a directory. */
+  /** The Unix socket's path, if the host is a directory. */
   readonly socketPath: string | undefined;
   readonly connectTimeoutMs: number;
   /** For messages: no password. */
   readonly label: string;
 }
 
-/** The servers that `options` name, in order. Connects to none. Throws `config`. */
+/** The servers that the options name, in order. Connects to none. Throws `config`. */
 export function resolveTargets(options: PoolOptions): readonly Target[] {
   const { url, options: own } = readUrl(options.url);
   const driver: postgres.Options<Record<string, never>> = {
@@ -66,21 +67,23 @@ export function resolveTargets(options: PoolOptions): readonly Target[] {
 }
 
 function readUrl(url: string) {
-  if (url === "") {
-    const remedy = "Give it as postgres://user:password@host:port/database.";
-    throw new DatabaseError("config", `The database URL is empty. ${remedy}`);
-  }
-  const problem = urlProblem(url);
+  const problem = url === "" ? "is empty" : urlProblem(url);
   if (problem === undefined) return driverUrl(url);
-  throw new DatabaseError("config", `The database URL ${problem}. Correct it.`);
+  throw configError(
+    `The database URL ${problem}.`,
+    url === "" ? "Give it as postgres://user:password@host:port/database." : "Correct it.",
+  );
 }
 
 function parse(url: string, driver: postgres.Options<Record<string, never>>) {
   try {
     return postgres(url, driver).options;
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    const message = `The database URL cannot be used: ${reason}. Correct it.`;
-    throw new DatabaseError("config", message, { cause });
+    const fact = `The database URL cannot be used: ${messageOf(cause)}.`;
+    throw configError(fact, "Correct it.", cause);
   }
+}
+
+function configError(fact: string, remedy: string, cause?: unknown): DatabaseError {
+  return new DatabaseError({ code: "config", fact, remedy, cause });
 }

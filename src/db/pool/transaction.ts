@@ -1,16 +1,15 @@
 import postgres from "postgres";
+import { DatabaseError } from "./database-error.ts";
 import { createDrizzleHandle, type DrizzleHandle, type DrizzleSource } from "./drizzle-handle.ts";
-import { DatabaseError } from "./error.ts";
-import { readOne } from "./rows.ts";
 import type { Result, Session, Statement } from "./session.ts";
 
-/** Unset: the server's default. */
+/** The server's defaults where unset. */
 export interface TransactionOptions {
   readonly isolationLevel?: keyof typeof ISOLATION_LEVELS;
   readonly accessMode?: keyof typeof ACCESS_MODES;
 }
 
-/** The queries of one transaction, in the order of the calls. Refused once it has ended. */
+/** The queries of one transaction, in the order of the calls; refused once it has ended. */
 export interface Transaction {
   query<T>(text: string, params?: readonly unknown[]): Promise<readonly T[]>;
   queryOne<T>(text: string, params?: readonly unknown[]): Promise<T | undefined>;
@@ -26,7 +25,7 @@ const ISOLATION_LEVELS = {
 
 const ACCESS_MODES = { "read write": "read write", "read only": "read only" } as const;
 
-/** Runs `work` in a transaction of the session: committed when it resolves, else rolled back. */
+/** Runs `work` in a transaction of the session: commits if it resolves, else rolls back. */
 export async function runTransaction<T>(
   session: Session,
   work: (source: DrizzleSource) => Promise<T>,
@@ -61,18 +60,29 @@ export function createTransaction(source: DrizzleSource): Transaction {
   };
 }
 
-/** Throws when the statement began or ended a transaction behind the pool's back. */
+/** The only row, or undefined if there is none. Throws `too_many_rows`. */
+export function readOne<T>(rows: readonly unknown[]): T | undefined {
+  if (rows.length <= 1) return rows[0] as T | undefined;
+  throw new DatabaseError({
+    code: "too_many_rows",
+    fact: `The query returned ${rows.length} rows where at most one was expected.`,
+    remedy: "Narrow its condition, or use query().",
+  });
+}
+
+/** Throws if the statement began or ended a transaction without the pool's knowledge. */
 export function refuseTransactionControl(session: Session, command: string): void {
   if (!CONTROL_COMMANDS.has(command)) return;
-  const error = new DatabaseError(
-    "transaction_control",
-    `${command} ran as a query. Its connection was dropped, with what was not committed. Use transaction(), and drizzle's nested transaction() for a savepoint.`,
-  );
+  const error = new DatabaseError({
+    code: "transaction_control",
+    fact: `${command} ran as a query. Its connection was dropped, and everything that was not committed.`,
+    remedy: "Use transaction(), and drizzle's nested transaction() for a savepoint.",
+  });
   session.kill(error);
   throw error;
 }
 
-// ROLLBACK is also the tag of ROLLBACK TO SAVEPOINT: the server does not tell them apart.
+// ROLLBACK is also the tag of ROLLBACK TO SAVEPOINT: the server does not distinguish them.
 const CONTROL_COMMANDS: ReadonlySet<string> = new Set([
   "BEGIN",
   "START TRANSACTION",
@@ -83,7 +93,7 @@ const CONTROL_COMMANDS: ReadonlySet<string> = new Set([
 
 interface Scope extends DrizzleSource {
   over: boolean;
-  /** Of those that no savepoint has undone. */
+  /** Of the errors that no savepoint has undone. */
   firstError: unknown;
 }
 
@@ -128,20 +138,22 @@ async function commit(session: Session, firstError: unknown): Promise<void> {
   try {
     result = await session.run({ text: "commit" });
   } catch (error) {
-    // The server said no and stays: it has rolled back.
+    // The server refused and is still there: it has rolled back.
     if (error instanceof postgres.PostgresError && error.severity === "ERROR") throw error;
-    throw new DatabaseError(
-      "commit_in_doubt",
-      "The connection was lost during COMMIT: the transaction is either wholly committed or not at all. Look for its effect before you try again.",
-      { cause: error },
-    );
+    throw new DatabaseError({
+      code: "commit_in_doubt",
+      fact: "The connection was lost during COMMIT: the transaction is either committed completely or not at all.",
+      remedy: "Look for its effect before you try again.",
+      cause: error,
+    });
   }
   if (result.command === "COMMIT") return;
-  throw new DatabaseError(
-    "transaction_aborted",
-    "Nothing was committed: a statement of the transaction had failed, and its error was ignored. Let it reject the transaction, or put the statement in a nested transaction.",
-    { cause: firstError },
-  );
+  throw new DatabaseError({
+    code: "transaction_aborted",
+    fact: "Nothing was committed: a statement of the transaction had failed, and its error was ignored.",
+    remedy: "Let the error reject the transaction, or put the statement in a nested transaction.",
+    cause: firstError,
+  });
 }
 
 async function undo(session: Session, text: string): Promise<void> {
@@ -151,14 +163,23 @@ async function undo(session: Session, text: string): Promise<void> {
   } catch (error) {
     // Without its connection the server rolls back by itself. The caller gets the error that led
     // here, which this one must not replace.
-    const message = `The connection was dropped, because \`${text}\` failed on it.`;
-    session.kill(new DatabaseError("connection_lost", message, { cause: error }));
+    session.kill(
+      new DatabaseError({
+        code: "connection_lost",
+        fact: `The connection was dropped, because \`${text}\` failed on it.`,
+        remedy: "Try again.",
+        cause: error,
+      }),
+    );
   }
 }
 
 function transactionOver(): DatabaseError {
-  const message = "The transaction has ended, and its handle with it. Await every query inside it.";
-  return new DatabaseError("transaction_over", message);
+  return new DatabaseError({
+    code: "transaction_over",
+    fact: "The transaction has ended, and its handle with it.",
+    remedy: "Await every query inside it.",
+  });
 }
 
 function beginText({ isolationLevel, accessMode }: TransactionOptions): string {

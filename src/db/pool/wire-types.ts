@@ -16,14 +16,14 @@ const ARRAYS = {
 
 /**
  * How values cross the wire:
- * - int8 is a number while that is exact, else a bigint (the driver's own way is a string, and
+ * - int8 is a number if that is exact, else a bigint (the driver would give a string, and
  *   `"9" > "10"`);
- * - json is written from any value but a string, which counts as JSON text already (drizzle's way);
+ * - json is written from any value but a string, which counts as JSON text already, as in drizzle;
  * - timestamptz is a Date; date and timestamp have no time zone and stay text;
- * - arrays of built-in types are arrays. The driver would learn them by a query of its own at
- *   connection time, whose failure nobody can catch.
+ * - arrays of built-in types are arrays. The driver would learn them with a query of its own when it
+ *   connects, whose failure nobody can catch.
  *
- * `datesAsText` is asked at every value: drizzle maps dates itself and wants the server's text.
+ * `datesAsText` is called for every value: drizzle maps dates itself and needs the server's text.
  */
 export function wireTypes(
   datesAsText: () => boolean,

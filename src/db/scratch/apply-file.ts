@@ -1,21 +1,21 @@
-import postgres from "postgres";
-import { DatabaseMigrator, MigrateError } from "../migrate/index.ts";
-import { openSession } from "../pool/open-session.ts";
-import { stageHistory } from "./staged.ts";
+import { errorCode } from "../base/problem.ts";
+import { isServerError } from "../connection/session.ts";
+import { DatabaseMigrator } from "../migrate/index.ts";
+import { type Admin, withAdmin } from "../server/admin.ts";
 
-/** A file of SQL, which need not lie on the disk. */
+/** A file of SQL, which need not be on disk. */
 export interface AppliedFile {
-  /** As people name it in messages: `drizzle/0003_add_orgs.down.sql`. */
+  /** As messages name it: `drizzle/0003_add_orgs.down.sql`. */
   readonly file: string;
   readonly sql: string;
 }
 
-/** Schema of the record that a file's run needs, and that is dropped behind it. */
+/** Schema of the ledger that a file's run needs, and that is dropped after it. */
 export const APPLY_LEDGER = "tidemark_scratch";
 
 /**
- * Runs a file as the engine runs a migration: cut into segments, what no transaction can hold outside
- * of one, settings to its end. It leaves no record behind.
+ * Runs a file as the engine runs a migration: split into segments, with non-transactional statements
+ * outside of a transaction, and settings kept until its end. It leaves no record.
  *
  * @throws MigrateError `migration_failed`, `unsupported_statement`, `history_invalid`, `canceled`,
  * with places in `file`
@@ -27,79 +27,59 @@ export async function applyFile(
 ): Promise<void> {
   try {
     await withdrawGrants(url, signal);
-    await runAlone(url, applied, signal);
+    await runOnly(url, applied, signal);
   } finally {
-    await ask(url, `drop schema if exists ${APPLY_LEDGER} cascade`);
+    await withAdmin({ url }, (admin) => admin.ask(`drop schema if exists ${APPLY_LEDGER} cascade`));
   }
 }
 
 /**
- * Runs statements one by one, each in a transaction of its own; those that the server refuses are left out.
- *
- * @throws DatabaseError
+ * Runs statements one by one, each in a transaction of its own, and skips those that the server
+ * refuses.
  */
 export async function applyEach(
   { url }: { readonly url: string },
   statements: readonly string[],
 ): Promise<void> {
-  const session = await openSession(url, "tidemark-scratch");
-  try {
+  await withAdmin({ url }, async (admin) => {
     for (const text of statements) {
-      await session.run({ text }).catch((error: unknown) => {
-        if (!(error instanceof postgres.PostgresError)) throw error;
+      await admin.ask(text).catch((error: unknown) => {
+        if (!isServerError(error)) throw error;
       });
     }
-  } finally {
-    await session.end();
-  }
+  });
 }
 
-async function runAlone(
+async function runOnly(
   url: string,
   { file, sql }: AppliedFile,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  const staged = await stageHistory([{ tag: "file", sql }], () => file);
-  try {
-    const migrator = new DatabaseMigrator({ url, dir: staged.dir, ledgerSchema: APPLY_LEDGER });
-    await migrator.migrate({ allowExisting: true, ...(signal && { signal }) });
-  } catch (error) {
-    throw staged.explain(error);
-  } finally {
-    await staged.remove();
-  }
+  const history = [{ tag: "file", sql, file }];
+  const migrator = new DatabaseMigrator({ url, history, ledgerSchema: APPLY_LEDGER });
+  await migrator.migrate({ allowExisting: true, ...(signal && { signal }) });
 }
 
 /**
- * Default privileges would grant the record's tables to roles that the file may want to drop. So it
- * is made before, by a run that fails and leaves the record behind.
+ * Default privileges would grant the ledger's tables to roles that the file may want to drop. So a
+ * run that fails creates the ledger first, and the grants are taken from it.
  */
 async function withdrawGrants(url: string, signal: AbortSignal | undefined): Promise<void> {
-  const [row] = await ask(url, `select ${GRANTEES} as grantees`);
-  const grantees = row?.grantees;
-  if (typeof grantees !== "string") return;
-  try {
-    await runAlone(url, { file: "nothing", sql: "select 1/0" }, signal);
-  } catch (error) {
-    if (!(error instanceof MigrateError && error.code === "migration_failed")) throw error;
-  }
-  for (const kind of ["tables", "sequences", "functions"]) {
-    await ask(url, `revoke all on all ${kind} in schema ${APPLY_LEDGER} from ${grantees}`);
-  }
-  await ask(url, `revoke all on schema ${APPLY_LEDGER} from ${grantees}`);
+  await withAdmin({ url }, async (admin: Admin) => {
+    const [row] = await admin.ask<{ grantees: string | null }>(GRANTEES);
+    const grantees = row?.grantees;
+    if (!grantees) return;
+    await runOnly(url, { file: "nothing", sql: "select 1/0" }, signal).catch((error: unknown) => {
+      if (errorCode(error) !== "migration_failed") throw error;
+    });
+    for (const kind of ["tables", "sequences", "functions"]) {
+      await admin.ask(`revoke all on all ${kind} in schema ${APPLY_LEDGER} from ${grantees}`);
+    }
+    await admin.ask(`revoke all on schema ${APPLY_LEDGER} from ${grantees}`);
+  });
 }
 
-/** Of all default privileges, quoted; null where there are none but the owners' own. */
-const GRANTEES = `(
-  select string_agg(distinct quote_ident(r.rolname), ', ')
+/** Of all default privileges, quoted; null if there are none but the owners' own. */
+const GRANTEES = `select string_agg(distinct quote_ident(r.rolname), ', ') as grantees
   from pg_default_acl d, aclexplode(d.defaclacl) a join pg_roles r on r.oid = a.grantee
-  where a.grantee <> d.defaclrole)`;
-
-async function ask(url: string, text: string) {
-  const session = await openSession(url, "tidemark-scratch");
-  try {
-    return await session.run({ text });
-  } finally {
-    await session.end();
-  }
-}
+  where a.grantee <> d.defaclrole`;

@@ -1,6 +1,6 @@
 import type { MigrateError } from "../migrate/index.ts";
 
-/** What a run on a scratch database failed with. In which state it has left that one helps nobody. */
+/** The failure of a run on a scratch database, without the state in which it left that database. */
 export function failureText({ recorded, fact }: MigrateError): string {
   return recorded === undefined ? fact : recorded.text.replace(/\nstate: .*$/s, "");
 }

@@ -1,58 +1,58 @@
-import { replaceDatabase } from "../migrate/index.ts";
-import { replaceUser } from "./address.ts";
-import { withEmbedded } from "./embedded.ts";
-import { type ServerConnection, withServerConnection } from "./server.ts";
+import { describeTarget, replaceDatabase } from "../base/address.ts";
+import { messageOf, Problem } from "../base/problem.ts";
+import { isServerError } from "../connection/session.ts";
+import { MigrateError } from "../migrate/index.ts";
+import { type Admin, withAdmin } from "../server/admin.ts";
+import { createDatabase, dropDatabase, dropLeftBehind } from "../server/databases.ts";
+import { newScratchName } from "../server/marks.ts";
+import { withEmbedded } from "./own-server.ts";
+import { type ActingRole, createRoles, dropRoles, empower, listRoles } from "./server-roles.ts";
 
 export { applyFile } from "./apply-file.ts";
 export { readRoles } from "./roles.ts";
+export type { ActingRole } from "./server-roles.ts";
 export { refuseServerWide, serverWideIn } from "./server-wide.ts";
 
 export interface ScratchOptions {
   /**
-   * A database of a server to work on, `postgres://user:password@host:5432/postgres`, as a role that
-   * may create databases. Default: a PostgreSQL of this process's own, thrown away at the end.
+   * A database of the server to work on, `postgres://user:password@host:5432/postgres`, as a role
+   * that may create databases. Default: a PostgreSQL of this process's own, deleted at the end.
    */
   readonly url?: string | undefined;
-  /** Folder for that server, e.g. `.tidemark`. */
+  /** Folder of that server, e.g. `.tidemark`. */
   readonly dir: string;
   /** Takes a line of progress for people. */
   readonly onProgress?: (line: string) => void;
 }
 
-/** A database that nobody needs afterwards. */
+/** A throw-away database. */
 export interface ScratchDatabase {
   readonly name: string;
   readonly url: string;
 }
 
-export interface ActingRole {
-  readonly name: string;
-  /** Of `ALTER ROLE … SET`, as `pg_roles.rolconfig` has them. */
-  readonly settings?: Readonly<Record<string, string>>;
-}
-
-/** A server on which databases come and go. */
+/** A server on which databases are created and dropped. */
 export interface ScratchServer {
-  /** Of the server: `18`. */
+  /** Of PostgreSQL: `18`. */
   readonly majorVersion: number;
-  /** Nobody else uses it: roles can be made on it. */
+  /** Nobody else uses it: roles can be created on it. */
   readonly isOwn: boolean;
-  /** As whom the URLs connect, and whom what they make belongs to. */
+  /** The role that the URLs connect as, and that owns what is made over them. */
   readonly role: string;
   /**
-   * An empty one, or a copy of one to which nobody is connected. The name is used where the server
-   * is our own; otherwise, and without one, it is new.
+   * An empty one, or a copy of one that nobody is connected to. The name is used if the server is
+   * our own; otherwise, and without one, a new name is made.
    */
   readonly createDatabase: (copyOf?: ScratchDatabase, name?: string) => Promise<ScratchDatabase>;
-  /** Drops it now: what is left is dropped at the end. */
+  /** Drops it now; the others are dropped at the end. */
   readonly dropDatabase: (database: ScratchDatabase) => Promise<void>;
-  /** Makes the roles that are not there, where the server is our own; otherwise does nothing. */
+  /** Creates the missing roles if the server is our own; otherwise does nothing. */
   readonly lendRoles: (names: readonly string[]) => Promise<void>;
-  /** Drops those of the roles that are there. */
+  /** Drops those of the roles that exist. */
   readonly dropRoles: (names: readonly string[]) => Promise<void>;
   /**
-   * The same database as that role, which is made a superuser that may log in, where the server is
-   * our own; otherwise the database as it is.
+   * The same database as that role, which becomes a superuser that may log in, if the server is our
+   * own; otherwise the database as it is.
    */
   readonly actAs: (role: ActingRole, database: ScratchDatabase) => Promise<ScratchDatabase>;
   /** Names of all roles but the predefined ones. */
@@ -60,9 +60,9 @@ export interface ScratchServer {
 }
 
 /**
- * Works on a server whose databases nobody needs afterwards: an embedded PostgreSQL, made for it
- * and deleted, or databases of its own on another, dropped at the end. What a killed process left
- * of either is cleared away by a later one.
+ * Works on a server with throw-away databases: an embedded PostgreSQL, made for this call and
+ * deleted, or databases of its own on another server, dropped at the end. A later call removes the
+ * remains of a killed process.
  *
  * @throws MigrateError `config`, `connect`; EmbeddedServerError
  */
@@ -70,56 +70,85 @@ export async function withScratchServer<T>(
   options: ScratchOptions,
   use: (server: ScratchServer) => Promise<T>,
 ): Promise<T> {
+  const work = (url: string, isOwn: boolean) =>
+    withAdmin({ url, unreachable: (cause) => unreachable(url, cause) }, (admin) =>
+      serve(admin, isOwn, use),
+    );
   const { url } = options;
-  if (url !== undefined) {
-    return withServerConnection(url, (connection) => serve(connection, url, false, use));
-  }
-  return withEmbedded(options, (own) =>
-    withServerConnection(own, (connection) => serve(connection, own, true, use)),
-  );
+  return url === undefined ? withEmbedded(options, (own) => work(own, true)) : work(url, false);
 }
 
 async function serve<T>(
-  connection: ServerConnection,
-  url: string,
+  admin: Admin,
   isOwn: boolean,
   use: (server: ScratchServer) => Promise<T>,
 ): Promise<T> {
+  const { url } = admin;
   const made = new Set<string>();
-  const dropDatabase = async ({ name }: Pick<ScratchDatabase, "name">) => {
-    await connection.dropDatabase(name);
+  const drop = async ({ name }: Pick<ScratchDatabase, "name">) => {
+    await told(url, dropDatabase(admin, name));
     made.delete(name);
   };
-  if (!isOwn) await connection.dropLeftBehind();
+  if (!isOwn) await told(url, dropLeftBehind(admin, ["scratch"]));
   try {
     return await use({
-      majorVersion: connection.majorVersion,
+      majorVersion: Math.trunc(admin.serverVersion / 10_000),
       isOwn,
-      role: connection.role,
+      role: admin.role,
       createDatabase: async (copyOf, wanted) => {
-        const name = (isOwn ? wanted : undefined) ?? connection.newName();
-        // Nobody has put anything into it, and initdb has made it already.
+        const name = (isOwn ? wanted : undefined) ?? newScratchName(admin.nowS);
+        // `postgres` is empty, and initdb has made it already.
         if (!(isOwn && name === "postgres")) {
           made.add(name);
-          await connection.createDatabase(name, copyOf?.name);
+          await told(url, createDatabase(admin, name, copyOf?.name));
         }
         return { name, url: replaceDatabase(url, name) };
       },
       actAs: async (role, database) => {
         if (!isOwn) return database;
-        const { password } = new URL(url);
-        await connection.empower(role, decodeURIComponent(password));
-        return { ...database, url: replaceUser(database.url, role.name) };
+        const acting = new URL(database.url);
+        acting.username = encodeURIComponent(role.name);
+        await told(url, empower(admin, role, decodeURIComponent(acting.password)));
+        return { ...database, url: acting.href };
       },
-      dropDatabase,
+      dropDatabase: drop,
       lendRoles: async (names) => {
-        if (isOwn) await connection.createRoles(names);
+        if (isOwn) await told(url, createRoles(admin, names));
       },
-      dropRoles: connection.dropRoles,
-      listRoles: connection.listRoles,
+      dropRoles: (names) => told(url, dropRoles(admin, names)),
+      listRoles: () => told(url, listRoles(admin)),
     });
   } finally {
-    // Our own server goes with all that is on it.
-    if (!isOwn) for (const name of made) await dropDatabase({ name });
+    // Our own server goes with everything on it.
+    if (!isOwn) for (const name of made) await drop({ name });
+  }
+}
+
+function unreachable(url: string, cause: unknown): MigrateError {
+  const isConfig = cause instanceof Problem && cause.code === "config";
+  const reason = isConfig ? cause.fact : `${describeTarget(url)}: ${messageOf(cause)}.`;
+  return new MigrateError({
+    code: isConfig ? "config" : "connect",
+    fact: `The scratch server cannot be used: ${reason}`,
+    remedy: "Correct --scratch-url, or leave it out: an embedded PostgreSQL is used then.",
+    cause,
+  });
+}
+
+/** The work's result; the server's refusal becomes an error for people. */
+async function told<T>(url: string, work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (cause) {
+    if (!isServerError(cause)) throw cause;
+    throw new MigrateError({
+      code: "connect",
+      fact: `The scratch server ${describeTarget(url)} refused: ${cause.message}.`,
+      remedy:
+        cause.code === "42501"
+          ? "Name a role in --scratch-url that may create databases (`alter role … createdb`)."
+          : "Look at the server's log, or leave --scratch-url out: an embedded PostgreSQL is used then.",
+      cause,
+    });
   }
 }

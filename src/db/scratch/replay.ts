@@ -4,7 +4,6 @@ import { APPLY_LEDGER, applyEach, applyFile } from "./apply-file.ts";
 import type { ScratchDatabase, ScratchServer } from "./index.ts";
 import { readRoles } from "./roles.ts";
 import { refuseServerWide } from "./server-wide.ts";
-import { stageHistory } from "./staged.ts";
 
 export interface ReplayOptions {
   readonly server: ScratchServer;
@@ -13,29 +12,29 @@ export interface ReplayOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** A history that is run on a scratch database, as far as somebody wants to look. */
+/** A history that runs on a scratch database, step by step. */
 export interface Replay {
   readonly server: ScratchServer;
   /** The one that it works on now. */
   readonly database: () => ScratchDatabase;
   readonly migrations: readonly Migration[];
   /**
-   * Runs what is missing of the first `count` migrations, with the engine.
+   * Runs the engine until the first `count` migrations are applied.
    *
    * @throws MigrateError
    */
   readonly advance: (count: number) => Promise<"applied" | "current" | "newer">;
-  /** What the ledger says. @throws MigrateError */
+  /** As the ledger has it. @throws MigrateError */
   readonly status: () => Promise<StatusReport>;
-  /** How many are applied. */
+  /** Number of applied migrations. */
   readonly applied: () => number;
-  /** What is there now. @throws CatalogError */
+  /** The catalog as it is now. @throws CatalogError */
   readonly catalog: () => Promise<Catalog>;
-  /** Roles that the history has made on the server, and that are there now. */
+  /** Roles that the history made on the server, and that still exist. */
   readonly madeRoles: () => Promise<readonly string[]>;
-  /** A copy of what is there now, to try something on. */
+  /** A copy of the database as it is now, to try something on. */
   readonly copy: () => Promise<ReplayCopy>;
-  /** Begins again on an empty database: what was done to this one is not known. */
+  /** Starts again on an empty database, for when the state of this one is unknown. */
   readonly restart: () => Promise<void>;
   /** Runs a file beside the history. @throws MigrateError */
   readonly run: (file: string, sql: string) => Promise<void>;
@@ -43,12 +42,12 @@ export interface Replay {
 
 export interface ReplayCopy extends Pick<Replay, "catalog" | "run"> {
   readonly database: ScratchDatabase;
-  /** Runs statements one by one; what the server refuses is left out. */
+  /** Runs statements one by one, and skips those that the server refuses. */
   readonly runEach: (statements: readonly string[]) => Promise<void>;
   readonly drop: () => Promise<void>;
 }
 
-/** Stages a history and makes a database for it, with the roles it needs. */
+/** Makes a database for a history, with the roles that it needs. */
 export async function withReplay<T>(
   { server, migrations, ledgerSchema, signal }: ReplayOptions,
   use: (replay: Replay) => Promise<T>,
@@ -57,17 +56,16 @@ export async function withReplay<T>(
   const roles = await readRoles(migrations.map(({ sql }) => sql));
   await server.lendRoles(roles.named);
   const there = new Set(await server.listRoles());
-  // On a server that others use too, what is new may be theirs: only what the SQL names is the history's.
+  // On a server that others use too, a new role may be theirs: only those that the SQL names are the history's.
   const listMadeRoles = async () =>
     (await server.listRoles()).filter(
       (role) => !there.has(role) && (server.isOwn || roles.made.includes(role)),
     );
-  const files = new Map(migrations.map(({ tag, file }) => [tag, file]));
-  const staged = await stageHistory(migrations, (tag) => files.get(tag) ?? tag);
   const call = signal === undefined ? {} : { signal };
   let database = await server.createDatabase();
   let applied = 0;
-  const migrator = () => new DatabaseMigrator({ url: database.url, dir: staged.dir, ledgerSchema });
+  const migrator = () =>
+    new DatabaseMigrator({ url: database.url, history: migrations, ledgerSchema });
   const catalogOf = ({ url }: ScratchDatabase) =>
     readCatalog({ url, leaveOut: [ledgerSchema, APPLY_LEDGER] });
   const clear = async () => {
@@ -86,13 +84,9 @@ export async function withReplay<T>(
       advance: async (count) => {
         const to = migrations[count - 1]?.tag;
         if (to === undefined) return "current";
-        try {
-          const { outcome } = await migrator().migrate({ ...call, to, allowExisting: true });
-          applied = Math.max(applied, count);
-          return outcome;
-        } catch (error) {
-          throw staged.explain(error);
-        }
+        const { outcome } = await migrator().migrate({ ...call, to, allowExisting: true });
+        applied = Math.max(applied, count);
+        return outcome;
       },
       catalog: () => catalogOf(database),
       madeRoles: listMadeRoles,
@@ -115,6 +109,5 @@ export async function withReplay<T>(
     });
   } finally {
     await clear();
-    await staged.remove();
   }
 }

@@ -1,15 +1,14 @@
-import postgres from "postgres";
+import { replaceDatabase } from "../base/address.ts";
 import { messageOf, throwAfter } from "../base/problem.ts";
-import { DatabaseMigrator, driverUrl, replaceDatabase, type Tag } from "../migrate/index.ts";
-import { type Admin, withAdmin } from "./admin.ts";
-import { dropDatabase, markDatabase } from "./databases.ts";
-import { serverError, TestDatabaseError } from "./errors.ts";
-import { newTestName } from "./marks.ts";
-import { findServer, type Server } from "./server.ts";
-import { dropAllTemplates } from "./sweep.ts";
+import { DatabaseMigrator, type Tag } from "../migrate/index.ts";
+import { type Admin, withAdmin } from "../server/admin.ts";
+import { dropDatabase, dropTemplate, listMarked, markDatabase } from "../server/databases.ts";
+import { newTestName } from "../server/marks.ts";
+import { findServer, type TestServer } from "./find-server.ts";
 import { createMigrated, type TemplateRequest } from "./template.ts";
+import { refused, TestDatabaseError, unreachable } from "./test-database-error.ts";
 
-export { TestDatabaseError, type TestDatabaseErrorCode } from "./errors.ts";
+export { TestDatabaseError, type TestDatabaseErrorCode } from "./test-database-error.ts";
 
 export interface TestServerOptions {
   /**
@@ -34,7 +33,7 @@ export interface TestDatabaseOptions extends TestServerOptions {
 export interface TestDatabase {
   readonly url: string;
   readonly name: string;
-  /** Drops it, whoever is connected; gives the embedded server back. Idempotent. */
+  /** Drops it, even while others are connected; gives the embedded server back. Idempotent. */
   readonly drop: () => Promise<void>;
   /** As `drop`, for `await using`. */
   readonly [Symbol.asyncDispose]: () => Promise<void>;
@@ -44,8 +43,8 @@ export interface TestDatabase {
  * Creates a database of the test's own, migrated. The migrations run once: they make a template
  * on the server, and each call copies it. Any number of processes may call at once.
  *
- * What a migration does outside its database (roles) is the server's, as always; what it does to
- * the database as a whole (`alter database … set`, `grant … on database`) stays with the template.
+ * A migration's effects outside its database (roles) are the server's, as always; its effects on
+ * the database as a whole (`alter database … set`, `grant … on database`) stay with the template.
  *
  * @throws TestDatabaseError; MigrateError where the migrations cannot be read or fail;
  * EmbeddedServerError
@@ -55,13 +54,13 @@ export async function createTestDatabase(options: TestDatabaseOptions = {}): Pro
   const name = newTestName();
   try {
     const request = requestOf(server, options);
-    await withAdmin(server.url, (admin) => create(admin, name, request, options.seed));
+    await onServer(server.url, (admin) => create(admin, name, request, options.seed));
   } catch (error) {
     await throwAfter(error, server.release);
   }
   let dropped: Promise<void> | undefined;
   const drop = () => {
-    dropped ??= dropFrom(server, name);
+    dropped ??= dropOn(server, `${name} cannot be dropped`, (admin) => dropDatabase(admin, name));
     return dropped;
   };
   return { url: replaceDatabase(server.url, name), name, drop, [Symbol.asyncDispose]: drop };
@@ -75,17 +74,13 @@ export async function createTestDatabase(options: TestDatabaseOptions = {}): Pro
  */
 export async function dropTestTemplates(options: TestServerOptions = {}): Promise<void> {
   const server = await findServer(options.url);
-  try {
-    await withAdmin(server.url, async (admin) => {
-      await explained("The templates cannot be dropped", admin, () => dropAllTemplates(admin));
-    });
-  } finally {
-    await server.release();
-  }
+  await dropOn(server, "The templates cannot be dropped", async (admin) => {
+    for (const { name } of await listMarked(admin, ["template"])) await dropTemplate(admin, name);
+  });
 }
 
 function requestOf(
-  server: Server,
+  server: TestServer,
   { dir, ledgerSchema, to }: TestDatabaseOptions,
 ): TemplateRequest {
   const migrator = {
@@ -102,10 +97,12 @@ async function create(
   request: TemplateRequest,
   seed: string | undefined,
 ): Promise<void> {
-  await explained("A test database cannot be created", admin, async () => {
+  try {
     await createMigrated(admin, name, request);
     await markDatabase(admin, name);
-  });
+  } catch (error) {
+    throw refused("A test database cannot be created", admin, error);
+  }
   if (seed === undefined) return;
   try {
     await runSeed(replaceDatabase(admin.url, name), seed);
@@ -114,44 +111,37 @@ async function create(
   }
 }
 
-async function dropFrom(server: Server, name: string): Promise<void> {
+/** Drops something, then gives the server back. */
+async function dropOn(
+  server: TestServer,
+  failed: string,
+  drop: (admin: Admin) => Promise<void>,
+): Promise<void> {
   try {
-    await withAdmin(server.url, async (admin) => {
-      await explained(`${name} cannot be dropped`, admin, () => dropDatabase(admin, name));
+    await onServer(server.url, async (admin) => {
+      await drop(admin).catch((error: unknown) => {
+        throw refused(failed, admin, error);
+      });
     });
   } finally {
     await server.release();
   }
 }
 
+function onServer(url: string, work: (admin: Admin) => Promise<void>): Promise<void> {
+  return withAdmin({ url, unreachable: (cause) => unreachable(url, cause) }, work);
+}
+
 async function runSeed(url: string, seed: string): Promise<void> {
-  const target = driverUrl(url);
-  const sql = postgres(target.url, {
-    ...target.options,
-    max: 1,
-    fetch_types: false,
-    onnotice: () => undefined,
-  });
   try {
-    // Without parameters: the simple protocol, all statements in one transaction.
-    await sql.unsafe(seed);
+    // One message of the simple protocol: all its statements run in one transaction.
+    await withAdmin({ url }, (session) => session.ask(seed));
   } catch (cause) {
     throw new TestDatabaseError({
       code: "seed_failed",
       fact: `The seed failed: ${messageOf(cause)}.`,
-      remedy: "Its database was dropped. The seed must fit the schema as `to` leaves it.",
+      remedy: "Its database was dropped. The seed must fit the schema that `to` leaves.",
       cause,
     });
-  } finally {
-    await sql.end({ timeout: 1 });
-  }
-}
-
-/** Says what the server's refusal means here. */
-async function explained(what: string, admin: Admin, work: () => Promise<void>): Promise<void> {
-  try {
-    await work();
-  } catch (error) {
-    throw serverError(what, admin, error);
   }
 }

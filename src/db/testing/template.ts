@@ -1,22 +1,17 @@
-import { setTimeout as sleep } from "node:timers/promises";
-import { throwAfter } from "../base/problem.ts";
+import { replaceDatabase } from "../base/address.ts";
+import { jittered, pause } from "../base/backoff.ts";
+import { errorCode, throwAfter } from "../base/problem.ts";
+import { identifier, literal } from "../base/quote.ts";
+import { DatabaseMigrator, type MigratorOptions, type Tag } from "../migrate/index.ts";
+import type { Admin } from "../server/admin.ts";
 import {
-  DatabaseMigrator,
-  type MigratorOptions,
-  replaceDatabase,
-  type Tag,
-} from "../migrate/index.ts";
-import type { Admin } from "./admin.ts";
-import {
-  createFrom,
+  createDatabase,
+  dropLeftBehind,
   dropTemplate,
-  identifier,
   isMissing,
   listMarked,
-  literal,
   markDatabase,
-} from "./databases.ts";
-import { sqlStateOf } from "./errors.ts";
+} from "../server/databases.ts";
 import {
   draftPrefix,
   isUseOutdated,
@@ -25,22 +20,21 @@ import {
   parseMark,
   templateKey,
   templateName,
-} from "./marks.ts";
-import { dropLeftBehind } from "./sweep.ts";
+} from "../server/marks.ts";
 
 export interface TemplateRequest {
   readonly migrator: Omit<MigratorOptions, "url">;
-  /** Reads the folder; its database is none to migrate. */
+  /** Reads the folder; its database is never migrated. */
   readonly reader: DatabaseMigrator;
   readonly to: Tag | undefined;
 }
 
-// Each turn makes the template that the one before found missing; others may drop it meanwhile.
+// Each turn makes the template that the turn before found missing; others may drop it meanwhile.
 const MOST_TURNS = 10;
 
 /**
- * Creates a database by copying the template of these migrations, which is made first where it
- * is not there.
+ * Creates a database by copying the template of these migrations, and makes that first if it is
+ * missing.
  *
  * @throws MigrateError where the migrations cannot be read or fail, the server's error
  */
@@ -50,10 +44,10 @@ export async function createMigrated(
   request: TemplateRequest,
 ): Promise<void> {
   for (let turn = 1; ; turn += 1) {
-    // Anew in each turn: somebody may be editing the files.
+    // Computed in each turn: somebody may be editing the files.
     const key = await keyOf(admin, request);
     try {
-      await createFrom(admin, name, templateName(key));
+      await createDatabase(admin, name, templateName(key));
       return noteUse(admin, key);
     } catch (error) {
       if (!isMissing(error) || turn === MOST_TURNS) throw error;
@@ -67,7 +61,7 @@ async function keyOf(admin: Admin, { reader, to }: TemplateRequest): Promise<str
   return templateKey(fingerprint, admin.role);
 }
 
-/** Keeps a template that is used from being taken for one that was left behind. */
+/** Keeps a template that is in use from being taken for one that was left behind. */
 async function noteUse(admin: Admin, key: string): Promise<void> {
   const name = templateName(key);
   const [row] = await admin.ask<{ comment: string | null }>(`
@@ -76,18 +70,18 @@ async function noteUse(admin: Admin, key: string): Promise<void> {
   const mark = parseMark(name, row?.comment ?? null);
   if (mark === undefined || !isUseOutdated(mark, admin.nowS)) return;
   try {
-    // Two that comment at once would fail; who does not get the lock leaves it to the other.
+    // Two comments at once would fail: a process that does not get the lock leaves it to the other.
     await withLock(admin, key, () => markDatabase(admin, name));
   } catch (error) {
-    // Dropped since: its copy is whole all the same.
+    // It was dropped since: the copy is complete all the same.
     if (!isMissing(error)) throw error;
   }
 }
 
-// The others wait for the first one's migrations. The lock only spares work: without it,
-// of several makers the first to rename wins.
+// The others wait for the first one's migrations. The lock only saves work: without it, the
+// first of several makers to rename its draft wins.
 const LOCK_TIMEOUT_MS = 120_000;
-const PAUSE_MS = 50;
+const PAUSE_MS = 75;
 
 async function provideTemplate(admin: Admin, key: string, request: TemplateRequest): Promise<void> {
   const end = performance.now() + LOCK_TIMEOUT_MS;
@@ -98,8 +92,8 @@ async function provideTemplate(admin: Admin, key: string, request: TemplateReque
     });
     if (isDone) return;
     if (performance.now() > end) return makeTemplate(admin, key, request);
-    // Poll: whoever waits in a lock function holds a snapshot.
-    await sleep(PAUSE_MS * (0.5 + Math.random()));
+    // Poll: a session that waits in a lock function holds a snapshot.
+    await pause(jittered(PAUSE_MS));
   }
 }
 
@@ -107,17 +101,17 @@ async function makeTemplate(admin: Admin, key: string, request: TemplateRequest)
   // Between the look and the lock, another may have made it.
   if (await templateIsThere(admin, key)) return;
   const draft = newDraftName(key);
-  await createFrom(admin, draft);
+  await createDatabase(admin, draft, "template1");
   try {
     await markDatabase(admin, draft);
     await migrateDraft(admin, draft, request);
     if ((await keyOf(admin, request)) === key) await finish(admin, draft, key);
-    // The files were edited meanwhile: what it holds is anybody's guess.
+    // The files were edited meanwhile: nobody knows what it holds.
     else await dropTemplate(admin, draft);
   } catch (error) {
     await throwAfter(error, () => dropTemplate(admin, draft));
   }
-  await dropLeftBehind(admin);
+  await dropLeftBehind(admin, ["template", "draft", "test"]);
 }
 
 async function migrateDraft(
@@ -127,7 +121,7 @@ async function migrateDraft(
 ): Promise<void> {
   const url = replaceDatabase(admin.url, draft);
   await new DatabaseMigrator({ ...migrator, url }).migrate({
-    // What the server's own template brings along is in every database of that server.
+    // Whatever template1 holds is in every database of that server.
     allowExisting: true,
     ...(to !== undefined && { to }),
   });
@@ -135,7 +129,7 @@ async function migrateDraft(
 
 const DUPLICATE_DATABASE = "42P04";
 
-/** The name is the proof: whatever has it was complete, and closed to everybody, before. */
+/** The name is the proof: a database gets it only when it is complete, and closed to everybody. */
 async function finish(admin: Admin, draft: string, key: string): Promise<void> {
   const name = identifier(draft);
   await admin.ask(`alter database ${name} with allow_connections false is_template true`);
@@ -143,17 +137,17 @@ async function finish(admin: Admin, draft: string, key: string): Promise<void> {
     await admin.ask(`alter database ${name} rename to ${identifier(templateName(key))}`);
   } catch (error) {
     // Another maker, without our lock, was first.
-    if (sqlStateOf(error) !== DUPLICATE_DATABASE) throw error;
+    if (errorCode(error) !== DUPLICATE_DATABASE) throw error;
     await dropTemplate(admin, draft);
   }
 }
 
 /**
- * Under the lock: a maker that lives would hold it, if it takes it where we do. What it
- * left behind may still be at work in it.
+ * Under the lock: a living maker would hold it, if it takes it in the same database. The backend of
+ * a killed one may still be at work in its draft.
  */
 async function dropAbandonedDrafts(admin: Admin, key: string): Promise<void> {
-  for (const { name, mark } of await listMarked(admin)) {
+  for (const { name, mark } of await listMarked(admin, ["draft"])) {
     if (name.startsWith(draftPrefix(key)) && mark.lockedIn === admin.database) {
       await dropTemplate(admin, name);
     }

@@ -2,7 +2,9 @@ import { randomBytes } from "node:crypto";
 import { mkdir, readdir, rm, stat } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
-import { openSession } from "../pool/open-session.ts";
+import { literal } from "../base/quote.ts";
+import { processExists } from "../embedded/os-process.ts";
+import { withAdmin } from "../server/admin.ts";
 
 export interface EmbeddedScratch {
   readonly dir: string;
@@ -13,12 +15,12 @@ export interface EmbeddedScratch {
 const SETTINGS = { fsync: "off", full_page_writes: "off", synchronous_commit: "off" };
 const HOUR_MS = 3_600_000;
 
-/** Makes a server for this call alone, and deletes it. @throws EmbeddedServerError */
+/** Makes a server for this call only, and deletes it. @throws EmbeddedServerError */
 export async function withEmbedded<T>(
   { dir, onProgress }: EmbeddedScratch,
   use: (url: string) => Promise<T>,
 ): Promise<T> {
-  // Loaded by those who need it: it is most of the code.
+  // Loaded only when needed: it is most of the code.
   const { acquireEmbeddedServer, destroyEmbeddedServer } = await import("../embedded/index.ts");
   const all = join(dir, "scratch");
   await clearLeftBehind(all, async (left) => {
@@ -32,7 +34,8 @@ export async function withEmbedded<T>(
       dir: own,
       database: "postgres",
       settings: SETTINGS,
-      onProgress: (line) => onProgress?.(line.replace(/ \(first start.*/, ", to be thrown away")),
+      isTemporary: true,
+      ...(onProgress && { onProgress }),
     });
     try {
       return await use(await createWorker(server.url));
@@ -46,45 +49,31 @@ export async function withEmbedded<T>(
 }
 
 /**
- * Objects belong to who makes them: a name that nobody else has tells them from those that belong
- * to `postgres` because the SQL says so.
+ * Objects belong to the role that makes them: a name that no other role has tells them from those
+ * that belong to `postgres` because the SQL says so.
  */
 const WORKER = "tidemark_worker";
 
 async function createWorker(url: string): Promise<string> {
   const worker = new URL(url);
   worker.username = WORKER;
-  const session = await openSession(url, "tidemark-scratch");
-  try {
-    // The password is random, and holds no quote.
-    const text = `create role ${WORKER} superuser login password '${worker.password}'`;
-    await session.run({ text });
-  } finally {
-    await session.end();
-  }
+  await withAdmin({ url }, (admin) =>
+    admin.ask(`create role ${WORKER} superuser login password ${literal(worker.password)}`),
+  );
   return worker.href;
 }
 
-/** Servers of processes that were killed. */
+/** Removes the servers of killed processes. */
 async function clearLeftBehind(all: string, destroy: (dir: string) => Promise<void>) {
   const names = await readdir(all).catch(() => []);
   for (const name of names) {
     const folder = join(all, name);
     const pid = Number.parseInt(name, 10);
     const info = await stat(folder).catch(() => undefined);
-    if (!info || Number.isNaN(pid) || isAlive(pid)) continue;
-    // A young one may be another machine's, in a shared folder.
+    if (!info || Number.isNaN(pid) || processExists(pid)) continue;
+    // A recent one may be another machine's, in a shared folder.
     if (!name.endsWith(`-${hostname()}`) && Date.now() - info.mtimeMs < HOUR_MS) continue;
-    // Another may be clearing it away.
+    // Another process may be removing it.
     await destroy(folder).catch(() => undefined);
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code !== "ESRCH";
   }
 }

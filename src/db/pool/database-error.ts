@@ -1,22 +1,22 @@
-import { Problem } from "../base/problem.ts";
+import { Problem, type ProblemParts } from "../base/problem.ts";
 
-/** What went wrong with the database as such. What SQL does wrong stays a `PostgresError`. */
+/** What went wrong with the connection or the pool. An error in the SQL stays a `PostgresError`. */
 export type DatabaseErrorCode =
-  /** The options make no sense. */
+  /** The options cannot be used. */
   | "config"
   /** No server, or it refused the login. */
   | "connect"
-  /** The pool was closed before. */
+  /** The pool is closed. */
   | "closed"
   /** Every connection stayed in use for too long. */
   | "pool_exhausted"
-  /** The connection died under a query. Of a transaction nothing was committed. */
+  /** The connection was lost during a query. Nothing of a transaction was committed. */
   | "connection_lost"
-  /** The connection died during COMMIT: committed or not, nobody knows. */
+  /** The connection was lost during COMMIT: whether it committed is not known. */
   | "commit_in_doubt"
   /** A failed statement was ignored, so the server turned COMMIT into ROLLBACK. */
   | "transaction_aborted"
-  /** A query of a transaction that has already ended. */
+  /** A query of a transaction that has ended. */
   | "transaction_over"
   /** BEGIN, COMMIT and the like as a query. */
   | "transaction_control"
@@ -24,14 +24,15 @@ export type DatabaseErrorCode =
   | "unsupported"
   /** A parameter that cannot be sent. */
   | "parameter"
-  /** More rows than one. */
+  /** More than one row. */
   | "too_many_rows";
 
-/** Its fact has the remedy in it, as one line for a log. */
+/** Its message is one line, for a log: the fact, then the remedy. */
 export class DatabaseError extends Problem<DatabaseErrorCode> {
   override readonly name = "DatabaseError";
 
-  constructor(code: DatabaseErrorCode, message: string, options?: { readonly cause: unknown }) {
-    super({ code, fact: message, remedy: "", cause: options?.cause });
+  constructor(parts: ProblemParts<DatabaseErrorCode>) {
+    super(parts);
+    this.message = `${parts.fact} ${parts.remedy}`;
   }
 }

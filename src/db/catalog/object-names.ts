@@ -1,5 +1,6 @@
 import type { StableId } from "@supabase/pg-delta/core";
-import type { ObjectKind } from "./types.ts";
+import { quotedIfNeeded } from "../base/quote.ts";
+import type { ObjectKind } from "./difference.ts";
 
 /** An object's identity, outermost name first: `["public", "users", "name"]`. */
 export type Path = readonly string[];
@@ -21,13 +22,9 @@ export function kindOf(id: StableId): ObjectKind {
   return KIND_WORDS[id.kind] ?? id.kind;
 }
 
-const SAFE_IDENTIFIER = /^[a-z_][a-z0-9_$]*$/;
-
 /** A path as SQL writes it. */
 export function formatPath(path: Path): string {
-  return path
-    .map((name) => (SAFE_IDENTIFIER.test(name) ? name : `"${name.replaceAll('"', '""')}"`))
-    .join(".");
+  return path.map(quotedIfNeeded).join(".");
 }
 
 export function nameOf(id: StableId): string {
@@ -60,7 +57,7 @@ const DEFAULT_OF: Readonly<Record<string, string>> = {
   L: "large objects",
 };
 
-/** Where it is. Of what belongs to another object (comment, grant): that object's path. */
+/** An object's path; for a property of another object (comment, grant), that object's. */
 export function pathOf(id: StableId): Path {
   switch (id.kind) {
     case "comment":
@@ -92,14 +89,14 @@ export function pathOf(id: StableId): Path {
   }
 }
 
-/** What an object lies in, outermost first: its schema, and the table that an index or a column is of. */
+/** The names of what contains an object, outermost first: its schema, and the table of an index or column. */
 export function withinOf(id: StableId, parent: StableId | undefined): readonly string[] {
   const schema = id.kind === "schema" ? undefined : schemaOf(id);
   const path = pathOf(id);
   const holders: readonly Path[] = [
     ...(schema === undefined ? [] : [[schema]]),
     ...(parent === undefined ? [] : [pathOf(parent)]),
-    // Of a constraint, trigger, policy, column, attribute: the table or type.
+    // For a constraint, trigger, policy, column, attribute: the table or type.
     ...(schema === undefined || "args" in id ? [] : [path.slice(0, 2)]),
     ...("table" in id && id.schema !== null ? [[id.schema, id.table]] : []),
   ];
@@ -107,7 +104,7 @@ export function withinOf(id: StableId, parent: StableId | undefined): readonly s
   return [...new Set(holders.map(formatPath))].filter((name) => name !== self);
 }
 
-/** The schema that it lies in, or is. */
+/** The schema that contains it, or that it is. */
 export function schemaOf(id: StableId): string | undefined {
   if (id.kind === "schema") return id.name;
   if ("target" in id) return schemaOf(id.target);

@@ -1,13 +1,11 @@
 import { chown, mkdir, rename, stat, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import { EmbeddedServerError } from "./errors.ts";
+import { EmbeddedServerError } from "./embedded-error.ts";
 
-/** Where the things of one embedded server are. */
+/** The files of one embedded server. */
 export interface Layout {
   readonly dir: string;
   readonly dataDir: string;
-  /** Inside the data folder: the two are made together and are useless apart. */
-  readonly passwordFile: string;
   readonly logFile: string;
   /** The port of the last start. */
   readonly portFile: string;
@@ -15,11 +13,12 @@ export interface Layout {
   readonly keepFile: string;
 }
 
+/** Inside the data folder: the two are made together and are useless apart. */
 export const PASSWORD_FILE = "tidemark.password";
 
 /**
- * Works on a server's folder. What the operating system refuses there, and nobody further in knew
- * how to explain, becomes an EmbeddedServerError.
+ * Works on a server's folder. Whatever the operating system refuses there, and no inner function
+ * explains, becomes an EmbeddedServerError.
  */
 export async function inLayout<T>(dir: string, work: (layout: Layout) => Promise<T>): Promise<T> {
   const layout = layoutOf(dir);
@@ -29,7 +28,7 @@ export async function inLayout<T>(dir: string, work: (layout: Layout) => Promise
     if (cause instanceof Error && "syscall" in cause) {
       throw new EmbeddedServerError("folder_unusable", {
         fact: `The folder ${layout.dir} cannot be used: ${cause.message}`,
-        remedy: "Use it as the user who made it, or remove it.",
+        remedy: "Run as the user who made it, or remove it.",
         cause,
       });
     }
@@ -43,7 +42,6 @@ function layoutOf(dir: string): Layout {
   return {
     dir: root,
     dataDir,
-    passwordFile: join(dataDir, PASSWORD_FILE),
     logFile: join(root, "server.log"),
     portFile: join(root, "port"),
     keepFile: join(root, "keep"),
@@ -53,12 +51,10 @@ function layoutOf(dir: string): Layout {
 /** Makes the folder, with a `.gitignore` of its own: a data folder must never be committed. */
 export async function createLayout(layout: Layout): Promise<void> {
   const created = await mkdir(layout.dir, { recursive: true });
-  if (created !== undefined) {
-    await writeFile(join(layout.dir, ".gitignore"), "*\n");
-  }
+  if (created !== undefined) await writeFile(join(layout.dir, ".gitignore"), "*\n");
 }
 
-/** Replaces a small file of the folder at once: a reader sees the old text or the new one. */
+/** Replaces a small file of the folder atomically: a reader sees the old text or the new one. */
 export async function writeLayoutFile(layout: Layout, file: string, text: string): Promise<void> {
   const draft = `${file}.${process.pid}`;
   await writeFile(draft, text);
@@ -71,9 +67,7 @@ export async function writeLayoutFile(layout: Layout, file: string, text: string
  * lock its user out of the log and the port afterwards.
  */
 export async function giveToFolderOwner(layout: Layout, file: string): Promise<void> {
-  if (process.geteuid?.() !== 0) {
-    return;
-  }
+  if (process.geteuid?.() !== 0) return;
   const owner = await stat(layout.dir);
   await chown(file, owner.uid, owner.gid);
 }

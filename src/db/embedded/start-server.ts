@@ -2,14 +2,13 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { open, rename, stat } from "node:fs/promises";
 import { ifThere } from "../base/files.ts";
 import type { Binaries } from "./binaries.ts";
-import type { Deadline } from "./deadline.ts";
-import { pollUntil } from "./deadline.ts";
-import { EmbeddedServerError } from "./errors.ts";
+import { EmbeddedServerError } from "./embedded-error.ts";
 import { lastLines, notExecuted } from "./initdb.ts";
 import { launchIn } from "./launch.ts";
-import { giveToFolderOwner, type Layout } from "./layout.ts";
 import { type RunningServer, readServerState } from "./pid-file.ts";
+import { type Deadline, pollUntil } from "./poll.ts";
 import { HOST } from "./port.ts";
+import { giveToFolderOwner, type Layout } from "./server-folder.ts";
 import type { ServerUser } from "./server-user.ts";
 
 export interface ServerOptions {
@@ -22,7 +21,7 @@ export interface ServerOptions {
 
 export type StartOutcome =
   | { readonly kind: "ready"; readonly server: RunningServer }
-  /** It ended by itself: another server has the folder or the port, or something is wrong. */
+  /** It ended by itself: another server has the folder or the port, or there is an error. */
   | ({ readonly kind: "ended" } & FailedStart);
 
 export interface FailedStart {
@@ -34,8 +33,8 @@ export interface FailedStart {
 }
 
 /**
- * Starts the server and waits until it takes connections. It is a session of its own, so that
- * Ctrl-C and a closed terminal reach the commands and never PostgreSQL.
+ * Starts the server and waits until it accepts connections. It gets a process session of its own,
+ * so that Ctrl-C and a closed terminal reach the commands and never PostgreSQL.
  */
 export async function startServer(options: ServerOptions, port: number): Promise<StartOutcome> {
   const { layout, deadline } = options;
@@ -56,7 +55,7 @@ export async function startServer(options: ServerOptions, port: number): Promise
         : undefined;
     });
     if (outcome === undefined) {
-      // Nothing may be left behind that no command knows of.
+      // No server may stay that no command knows of.
       child.kill("SIGQUIT");
       throw startTimeout(deadline, await readLog(layout, logStart));
     }
@@ -67,7 +66,7 @@ export async function startServer(options: ServerOptions, port: number): Promise
   }
 }
 
-/** The error of a start that took too long; `log` says where it hung. */
+/** The error of a start that took too long; `log` shows where it hung. */
 export function startTimeout(
   deadline: Deadline,
   log: string,
@@ -100,7 +99,7 @@ const DEFAULTS: Readonly<Record<string, string>> = {
   cluster_name: "tidemark",
 };
 
-// What the sharing and the safety rest on: not to be overridden.
+// Sharing and safety depend on these: they cannot be overridden.
 const fixed = (port: number): Readonly<Record<string, string>> => ({
   port: String(port),
   listen_addresses: HOST,
@@ -139,7 +138,7 @@ async function shelveLongLog(file: string): Promise<void> {
   await ifThere(rename(file, `${file}.1`));
 }
 
-/** The end of the server's log, from a byte on. */
+/** The end of the server's log, starting at a byte. */
 export async function readLog(layout: Layout, from: number): Promise<string> {
   const log = await open(layout.logFile, "r");
   try {

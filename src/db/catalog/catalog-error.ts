@@ -7,7 +7,7 @@ export type CatalogErrorCode =
   | "connect"
   /** The catalog cannot be read: the connection was lost, or the server refused a query. */
   | "unreadable"
-  /** No statements lead from one catalog to the other. */
+  /** No statements turn one catalog into the other. */
   | "not_plannable";
 
 /** Two catalogs cannot be compared. Match on `code`. */

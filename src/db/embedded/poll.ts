@@ -1,6 +1,6 @@
-import { setTimeout as sleep } from "node:timers/promises";
+import { pause } from "../base/backoff.ts";
 
-/** A moment by which something has to be done, on a clock that nobody sets back. */
+/** A moment by which something must be done, on a clock that nobody sets back. */
 export interface Deadline {
   readonly timeoutMs: number;
   remainingMs(): number;
@@ -18,10 +18,8 @@ export async function pollUntil<T>(
 ): Promise<T | undefined> {
   for (;;) {
     const answer = await probe();
-    if (answer !== undefined || deadline.remainingMs() === 0) {
-      return answer;
-    }
-    await sleep(POLL_MS);
+    if (answer !== undefined || deadline.remainingMs() === 0) return answer;
+    await pause(POLL_MS);
   }
 }
 

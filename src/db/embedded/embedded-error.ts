@@ -3,11 +3,11 @@ import { Problem } from "../base/problem.ts";
 export type EmbeddedErrorCode =
   /** No binaries are published for this operating system and processor. */
   | "unsupported_platform"
-  /** The platform's package is not installed, or it is damaged. */
+  /** The platform's package is not installed, or is damaged. */
   | "binaries_missing"
-  /** Run as root: no place from which the server's user can run the binaries. */
+  /** Run as root: the server's user cannot run the binaries from anywhere. */
   | "binaries_unreachable"
-  /** Run as root: no user to run the server as. */
+  /** Run as root: there is no user to run the server as. */
   | "no_server_user"
   /** The folder cannot be written or read: rights, a read-only or full disk. */
   | "folder_unusable"
@@ -31,11 +31,11 @@ export type EmbeddedErrorCode =
   | "stop_failed";
 
 export interface EmbeddedErrorParts {
-  /** What happened, with the values that matter. */
+  /** The failure, with its values. */
   readonly fact: string;
-  /** What the program itself said, quoted as it is. */
+  /** The program's own words, quoted as they are. */
   readonly output?: string;
-  /** What to do about it; a server of one's own is always offered after it. */
+  /** What to do about it; using another server is always offered after it. */
   readonly remedy?: string;
   readonly cause?: unknown;
 }
@@ -43,10 +43,10 @@ export interface EmbeddedErrorParts {
 const WAY_OUT =
   "Or use a server of your own: DATABASE_URL=postgres://user:password@host:5432/database";
 
-/** The embedded server cannot be used. The fact is followed by the program's own words. */
+/** The embedded server cannot be used. The program's own words follow the fact. */
 export class EmbeddedServerError extends Problem<EmbeddedErrorCode> {
   override readonly name = "EmbeddedServerError";
-  /** What went wrong after it, while cleaning up. */
+  /** The error of the clean-up after it. */
   cleanUpError?: unknown;
 
   constructor(code: EmbeddedErrorCode, { fact, output, remedy, cause }: EmbeddedErrorParts) {

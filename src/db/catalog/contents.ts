@@ -1,15 +1,16 @@
 import {
   buildFactBase,
   type DependencyEdge,
+  type Fact,
   type FactBase,
   type StableId,
 } from "@supabase/pg-delta/core";
 import { extract } from "@supabase/pg-delta/extract";
 import { type ReaderPool, withReaderPool } from "./connection.ts";
-import { schemaOf } from "./names.ts";
+import { schemaOf } from "./object-names.ts";
 import { readTraits, type Trait } from "./traits.ts";
 
-/** What a catalog holds: pg-delta's facts, and our own for what it does not read. */
+/** The contents of a catalog: pg-delta's facts, and our own for what it does not read. */
 export interface CatalogContents {
   readonly facts: FactBase;
   readonly traits: readonly Trait[];
@@ -19,12 +20,12 @@ export interface CatalogContents {
 }
 
 export interface CatalogWarning {
-  /** Of `unmodeled_kind`: what is not compared. */
+  /** Of `unmodeled_kind`: the kind that is not compared. */
   readonly kind: string | undefined;
   readonly text: string;
 }
 
-/** Reads all in one snapshot, read only. @throws CatalogError `config`, `connect`, `unreadable` */
+/** Reads everything in one read-only snapshot. @throws CatalogError `config`, `connect`, `unreadable` */
 export async function readContents(
   url: string,
   leftOut: ReadonlySet<string>,
@@ -35,7 +36,7 @@ export async function readContents(
     const { factBase, diagnostics, pgVersion } = await extract(asPgPool(pool), {
       handlers: [
         {
-          // Not an extension's: the hook that pg-delta has for reading more in its snapshot.
+          // Not for an extension: this is pg-delta's hook for reading more in its snapshot.
           extension: "tidemark",
           capture: async ({ query }) => {
             traits = await readTraits(query);
@@ -66,10 +67,21 @@ function asPgPool(pool: ReaderPool): Parameters<typeof extract>[0] {
 function withoutSchemas(base: FactBase, leftOut: ReadonlySet<string>): FactBase {
   if (leftOut.size === 0) return base;
   const stays = (id: StableId) => !leftOut.has(schemaOf(id) ?? "");
-  const edges = base.edges.filter(({ from, to }: DependencyEdge) => stays(from) && stays(to));
-  const facts = base.facts().filter(({ id }) => stays(id));
-  const rest = buildFactBase(facts, edges, base.source);
-  // The planner refuses by them what it cannot know.
-  rest.diagnostics.push(...base.diagnostics);
-  return rest;
+  return rebuilt(
+    base,
+    base.facts().filter(({ id }) => stays(id)),
+    base.edges.filter(({ from, to }) => stays(from) && stays(to)),
+  );
+}
+
+/** The same base with other facts and edges. */
+export function rebuilt(
+  base: FactBase,
+  facts: readonly Fact[],
+  edges: readonly DependencyEdge[],
+): FactBase {
+  const result = buildFactBase([...facts], [...edges], base.source);
+  // From these the planner knows what it must refuse.
+  result.diagnostics.push(...base.diagnostics);
+  return result;
 }

@@ -1,33 +1,34 @@
-import { setTimeout as sleep } from "node:timers/promises";
+import { pause } from "../base/backoff.ts";
 import { exists } from "../base/files.ts";
 import { type Binaries, locateBinaries } from "./binaries.ts";
 import { checkDataFolder, createDataFolder, removeLeftOvers } from "./data-folder.ts";
-import type { Deadline } from "./deadline.ts";
-import { EmbeddedServerError } from "./errors.ts";
-import { createLayout, type Layout } from "./layout.ts";
+import { EmbeddedServerError } from "./embedded-error.ts";
 import { discardPidFile, type RunningServer, readServerState } from "./pid-file.ts";
+import type { Deadline } from "./poll.ts";
 import { freePort, rememberedPort, rememberPort } from "./port.ts";
 import { makeReachable } from "./reachable.ts";
-import { type FailedStart, readLog, startServer, startTimeout } from "./server.ts";
+import { createLayout, type Layout } from "./server-folder.ts";
 import { chooseServerUser, type ServerUser } from "./server-user.ts";
+import { type FailedStart, readLog, startServer, startTimeout } from "./start-server.ts";
 
 export interface RunOptions {
   readonly layout: Layout;
   readonly settings: Readonly<Record<string, string>>;
   readonly deadline: Deadline;
+  readonly isTemporary: boolean;
   readonly onProgress: (line: string) => void;
 }
 
 const WAIT_MS = 10;
 const LAST_TRY = 2;
 
-/** The server of the folder: the one that runs, else a new one. */
+/** The folder's server: the running one, else a new one. */
 export async function ensureRunning(
   options: RunOptions,
 ): Promise<{ readonly server: RunningServer; readonly started: boolean }> {
   const { layout, deadline } = options;
   await createLayout(layout);
-  const attempts = noAttempts();
+  const attempts: Attempts = { failed: 0, crashed: false, tooEarlySince: undefined };
   while (deadline.remainingMs() > 0) {
     const user = await chooseServerUser(layout);
     const state = await readServerState(layout.dataDir);
@@ -36,7 +37,7 @@ export async function ensureRunning(
         return { server: state, started: false };
       case "starting":
       case "stopping":
-        await sleep(WAIT_MS);
+        await pause(WAIT_MS);
         break;
       case "foreign":
         await discardPidFile(layout.dataDir, state.text);
@@ -45,9 +46,7 @@ export async function ensureRunning(
       case "dead":
       case "absent": {
         const server = await tryStart(options, user, state.kind === "dead", attempts);
-        if (server !== undefined) {
-          return { server, started: true };
-        }
+        if (server !== undefined) return { server, started: true };
       }
     }
   }
@@ -56,28 +55,28 @@ export async function ensureRunning(
 
 interface Attempts {
   failed: number;
-  /** A pid file of a server that was killed was there, and we took it away. */
+  /** We removed the pid file of a killed server. */
   crashed: boolean;
-  /** When the first start failed that may only have been too early. */
+  /** When the first start failed that may only have come too early. */
   tooEarlySince: number | undefined;
 }
 
-function noAttempts(): Attempts {
-  return { failed: 0, crashed: false, tooEarlySince: undefined };
-}
-
-/** One start; undefined when the world has changed and is to be looked at again. */
+/** One start; undefined if the state has changed and must be read again. */
 async function tryStart(
   options: RunOptions,
   user: ServerUser | undefined,
   afterCrash: boolean,
   attempts: Attempts,
 ): Promise<RunningServer | undefined> {
-  const { layout, deadline, onProgress } = options;
+  const { layout, deadline, isTemporary, onProgress } = options;
   const binaries = await makeReachable(await locateBinaries(), user);
   await removeLeftOvers(layout);
   if (!(await exists(layout.dataDir))) {
-    onProgress(`starting PostgreSQL ${binaries.version} (first start: creating the data folder)`);
+    onProgress(
+      isTemporary
+        ? `starting a temporary PostgreSQL ${binaries.version}`
+        : `starting PostgreSQL ${binaries.version} (first start: creating the data folder)`,
+    );
     await createDataFolder(layout, binaries, user, deadline);
     return undefined;
   }
@@ -85,7 +84,7 @@ async function tryStart(
   if (afterCrash && attempts.tooEarlySince === undefined) {
     onProgress(`starting PostgreSQL ${binaries.version} (the last one was killed: recovering)`);
   }
-  // The last try takes another port: somebody may hold ours without listening there.
+  // The last try takes another port: somebody may hold ours without listening on it.
   const wanted = attempts.failed < LAST_TRY ? await rememberedPort(layout) : undefined;
   const port = wanted ?? (await freePort());
   const outcome = await startServer({ ...options, binaries, user }, port);
@@ -97,11 +96,11 @@ async function tryStart(
   return undefined;
 }
 
-// The children of a killed server end with their statements; until then the memory is theirs.
+// The children of a killed server end with their statements; until then they hold its memory.
 const CHILDREN_TIMEOUT_MS = 10_000;
 const CHILDREN_WAIT_MS = 50;
 
-/** Throws when another start would not help. */
+/** Throws if another start would not help. */
 async function judgeFailure(
   { layout }: RunOptions,
   binaries: Binaries,
@@ -112,22 +111,22 @@ async function judgeFailure(
   if (after.kind !== "absent" && after.kind !== "dead") {
     return; // Another starter was faster.
   }
-  // A server that breaks down in its first steps leaves a pid file of its own: that is no excuse.
+  // A server that fails in its first steps leaves a pid file of its own: that does not count.
   const isStillOld = after.kind === "dead" && after.formerPid !== failed.pid;
   if (isStillOld || attempts.crashed) {
     attempts.tooEarlySince ??= performance.now();
     if (performance.now() - attempts.tooEarlySince < CHILDREN_TIMEOUT_MS) {
-      await sleep(CHILDREN_WAIT_MS);
+      await pause(CHILDREN_WAIT_MS);
       return;
     }
   }
-  // Once more: another starter may have been in our way and gone again.
+  // Try again: another starter may have been in the way and have gone.
   attempts.failed++;
   if (attempts.failed > LAST_TRY) {
     throw new EmbeddedServerError("start_failed", {
       fact: `PostgreSQL ${binaries.version} did not start: ${binaries.postgres} ${failed.how}. Its log (${layout.logFile}) ends with:`,
       output: failed.log,
-      remedy: "If the content of its data folder may go, start afresh: npm run db:reset",
+      remedy: "If you do not need the content of its data folder, start over: npm run db:reset",
       cause: failed.cause,
     });
   }

@@ -1,12 +1,12 @@
 import { testDatabaseUrl } from "../../config.ts";
 
-export interface Server {
+export interface TestServer {
   readonly url: string;
-  /** Gives back what was started or joined for it. */
+  /** Gives the embedded server back, if one was started or joined. */
   readonly release: () => Promise<void>;
 }
 
-/** The embedded server for tests of the folder that the tests run in. */
+/** The embedded server for tests, in the folder that they run in. */
 export const EMBEDDED_TEST_SERVER = {
   dir: ".tidemark/test",
   database: "postgres",
@@ -14,11 +14,11 @@ export const EMBEDDED_TEST_SERVER = {
   settings: { fsync: "off", full_page_writes: "off", max_connections: "300" },
 } as const;
 
-/** The server that is given, else the environment's, else an embedded one. */
-export async function findServer(url: string | undefined): Promise<Server> {
+/** The given server, else the environment's, else an embedded one. */
+export async function findServer(url: string | undefined): Promise<TestServer> {
   const given = url ?? testDatabaseUrl();
   if (given !== undefined) return { url: given, release: async () => undefined };
-  // Loaded by those who need it: it is most of the code.
+  // Loaded only when needed: it is most of the code.
   const { acquireEmbeddedServer } = await import("../embedded/index.ts");
   const server = await acquireEmbeddedServer(EMBEDDED_TEST_SERVER);
   return { url: server.url, release: () => server.release() };

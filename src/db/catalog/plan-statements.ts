@@ -1,8 +1,17 @@
 import type { FactBase } from "@supabase/pg-delta/core";
 import { type Plan, plan } from "@supabase/pg-delta/plan";
-import { CatalogError } from "./errors.ts";
-import type { CatalogContents } from "./read.ts";
-import type { PlannedStatement } from "./types.ts";
+import { messageOf } from "../base/problem.ts";
+import { CatalogError } from "./catalog-error.ts";
+import type { CatalogContents } from "./contents.ts";
+
+export interface PlannedStatement {
+  /** One statement, without its semicolon; a function's body may hold some. */
+  readonly sql: string;
+  /** It drops rows, or the column or table that holds them. */
+  readonly losesData: boolean;
+  /** `outside`: it cannot run in a transaction block. */
+  readonly transaction: "inside" | "outside";
+}
 
 /** @throws CatalogError `not_plannable` */
 export function planStatements(
@@ -33,12 +42,12 @@ function planWithin(from: FactBase, to: FactBase): Plan {
     id.kind === "role" ? [id.name] : [],
   );
   try {
-    // Roles are the server's: no statement makes one, whoever owns and is granted is there.
+    // Roles are the server's: no statement creates one, and owners and grantees are taken to exist.
     return plan(from, to, { scope: "database", assumedRoles });
   } catch (cause) {
     throw new CatalogError({
       code: "not_plannable",
-      fact: `No statements lead from one catalog to the other: ${cause instanceof Error ? cause.message : String(cause)}`,
+      fact: `No statements turn one catalog into the other: ${messageOf(cause)}`,
       remedy: "Write them by hand.",
       cause,
     });
