@@ -49,7 +49,7 @@ export async function stageHistory(
 
 function renamed(error: unknown, named: (text: string) => string): unknown {
   if (!(error instanceof MigrateError)) return error;
-  const { recorded, tag } = error;
+  const { recorded, tag, place } = error;
   return new MigrateError({
     code: error.code,
     fact: named(error.fact),
@@ -57,6 +57,7 @@ function renamed(error: unknown, named: (text: string) => string): unknown {
     cause: error,
     applied: error.applied,
     notRun: error.notRun,
+    place: place && { ...place, file: named(place.file) },
     ...(tag !== undefined && { tag }),
     ...(recorded && {
       recorded: {
