@@ -87,8 +87,8 @@ const STEPS: readonly Step[] = [
     what: "rows that were written: they stay",
     sql: "insert into persons (name) values ('ada'); update persons set years = 4",
     down: [
-      "-- keeps: what INSERT of persons did to rows",
-      "-- keeps: what UPDATE of persons did to rows",
+      "-- keeps: rows changed by INSERT of persons",
+      "-- keeps: rows changed by UPDATE of persons",
       "-- The migration changes no object: nothing is to be done.",
     ],
   },

@@ -10,7 +10,7 @@ import {
   type MigrationState,
   type StatusReport,
 } from "../../src/db/migrate/index.ts";
-import { serverWideIn } from "../../src/db/scratch/index.ts";
+import { serverWideIn } from "../../src/db/sql-tree/server-wide.ts";
 
 const DIFFERENCES: readonly Difference[] = [
   object("schema", "audit", []),

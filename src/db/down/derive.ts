@@ -6,12 +6,12 @@ import {
   planCatalog,
 } from "../catalog/index.ts";
 import type { Replay } from "../scratch/replay.ts";
-import { dropsOfOld, emptyReturns, lossesOf } from "./loss.ts";
+import { rowWritesIn, writeText } from "../sql-tree/row-writes.ts";
+import { inverseRenames } from "../sql-tree/undo-renames.ts";
+import { downText, irreversibleText } from "./down-text.ts";
+import { dropsOfOld, emptyReturns, lossesOf } from "./losses.ts";
 import { portable } from "./portable.ts";
 import { type Proof, proveDown, readState, refusalOf, type StateBefore } from "./prove.ts";
-import { inverseRenames } from "./renames.ts";
-import { rowWritesIn } from "./row-writes.ts";
-import { downText, irreversibleText } from "./text.ts";
 
 /** A down file that was worked out, and what came of proving it. */
 export interface DerivedDown {
@@ -50,7 +50,7 @@ export async function deriveDown(replay: Replay, index: number): Promise<Derived
     statements,
     loses,
     empty: emptyReturns(differences),
-    keeps: await rowWritesIn(migration.sql),
+    keeps: (await rowWritesIn(migration.sql)).map(writeText),
   });
   const file = migration.file.replace(/\.sql$/, ".down.sql");
   const proof = await proveDown(replay, before, { file, sql: text });

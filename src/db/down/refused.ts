@@ -1,7 +1,9 @@
+import { listed } from "../base/text.ts";
 import { MigrateError, type Migration, type Tag } from "../migrate/index.ts";
 import { failureText } from "../scratch/failure-text.ts";
-import { nameOf, namesMade } from "./made.ts";
-import { dropsIn } from "./statements.ts";
+import { dropsIn } from "../sql-tree/drops.ts";
+import { namesMade } from "../sql-tree/made.ts";
+import { shortName } from "../sql-tree/tree.ts";
 
 /** A migration that was drafted and is not in its folder yet. */
 export interface Drafted {
@@ -104,7 +106,7 @@ async function makersOf(migrations: readonly Migration[]): Promise<ReadonlyMap<s
   for (const { tag, sql } of migrations) {
     for (const name of (await namesMade(sql)).flat()) makers.set(name, tag);
     for (const { path } of await dropsIn(sql)) {
-      const dropped = nameOf(path);
+      const dropped = shortName(path);
       for (const name of [...makers.keys()]) {
         if (name === dropped || name.startsWith(`${dropped}.`)) makers.delete(name);
       }
@@ -122,11 +124,4 @@ function madeText({ withoutSnapshot, comparedWith }: Drafted, tag: Tag): string 
 /** The columns of a table that is named go without saying. */
 function withoutParts(names: readonly string[]): readonly string[] {
   return names.filter((name) => !names.some((whole) => name.startsWith(`${whole}.`)));
-}
-
-const MOST_LISTED = 5;
-
-function listed(names: readonly string[]): string {
-  const more = names.length - MOST_LISTED;
-  return `${names.slice(0, MOST_LISTED).join(", ")}${more > 0 ? ` and ${more} more` : ""}`;
 }

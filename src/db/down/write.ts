@@ -14,7 +14,7 @@ import {
 import { type ScratchOptions, withScratchServer } from "../scratch/index.ts";
 import { withReplay } from "../scratch/replay.ts";
 import { type DerivedDown, deriveDown } from "./derive.ts";
-import { isAsWritten } from "./text.ts";
+import { isAsWritten } from "./down-text.ts";
 
 export interface DownFilesOptions {
   /** Migrations folder. */

@@ -1,5 +1,5 @@
 import { MigrateError } from "../migrate/index.ts";
-import type { Difference } from "./catalogs.ts";
+import type { Difference } from "./load-catalogs.ts";
 
 /** One `--ignore`: objects that may differ. */
 export interface IgnorePattern {

@@ -1,11 +1,12 @@
+import { listed } from "../base/text.ts";
 import type { Tag } from "../migrate/index.ts";
 import { type ScratchServer, withScratchServer } from "../scratch/index.ts";
 import type { AppliedSet } from "./applied.ts";
-import { type Catalog, type Difference, loadCatalogs } from "./catalogs.ts";
 import { toMigrateError } from "./errors.ts";
 import { ignoreDifferences, parseIgnorePatterns } from "./ignore.ts";
 import { type LiveDatabase, readLive } from "./live.ts";
-import { readAppliedFiles, replay } from "./replay.ts";
+import { type Catalog, type Difference, loadCatalogs } from "./load-catalogs.ts";
+import { readAppliedFiles, replay } from "./replay-applied.ts";
 import { prepareRoles } from "./scratch-roles.ts";
 import { withoutVersions } from "./versions.ts";
 
@@ -165,13 +166,6 @@ function notesOf(applied: AppliedSet, { ledgerSchema }: DriftOptions): readonly 
         ]
       : []),
   ];
-}
-
-const LISTED = 5;
-
-function listed(tags: readonly Tag[]): string {
-  const more = tags.length - LISTED;
-  return `${tags.slice(0, LISTED).join(", ")}${more > 0 ? ` and ${more} more` : ""}`;
 }
 
 function idleNote(pattern: string): string {

@@ -2,7 +2,7 @@ import { DatabaseMigrator, MigrateError, type Progress } from "../migrate/index.
 import { openSession } from "../pool/open-session.ts";
 import type { ActingRole } from "../scratch/index.ts";
 import { type AppliedSet, appliedSet } from "./applied.ts";
-import type { Catalog } from "./catalogs.ts";
+import type { Catalog } from "./load-catalogs.ts";
 
 export interface LiveTarget {
   readonly url: string;

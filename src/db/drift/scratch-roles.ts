@@ -1,14 +1,10 @@
 import { MigrateError } from "../migrate/index.ts";
-import {
-  type ActingRole,
-  readRoles,
-  refuseServerWide,
-  type ScratchDatabase,
-  type ScratchServer,
-} from "../scratch/index.ts";
-import type { Catalog, Difference } from "./catalogs.ts";
+import type { ActingRole, ScratchDatabase, ScratchServer } from "../scratch/index.ts";
+import { readRoles } from "../sql-tree/roles.ts";
+import { refuseServerWide } from "../sql-tree/server-wide.ts";
 import type { LiveDatabase } from "./live.ts";
-import type { AppliedFile } from "./replay.ts";
+import type { Catalog, Difference } from "./load-catalogs.ts";
+import type { AppliedFile } from "./replay-applied.ts";
 
 /** Who is who on a scratch server, so that what migrations make there belongs to whom it belongs. */
 export interface ScratchRoles {

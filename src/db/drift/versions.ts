@@ -1,4 +1,4 @@
-import type { Difference } from "./catalogs.ts";
+import type { Difference } from "./load-catalogs.ts";
 
 /** Differences that may come of the servers' versions alone, and the others. */
 export interface ByVersion {

@@ -1,5 +1,5 @@
+import type { Answers, Assumption, FullName, Question, Rename, RenameKind } from "./model.ts";
 import { sameName } from "./names.ts";
-import type { Answers, Assumption, FullName, Question, Rename, RenameKind } from "./types.ts";
 
 /** What drizzle-kit is told: the place among the choices (0: it is new), or to ask a person. */
 export type Answer = number | "prompt";

@@ -1,4 +1,4 @@
-import type { FullName, RenameKind } from "./types.ts";
+import type { FullName, RenameKind } from "./model.ts";
 
 /** What drizzle-kit's process says. */
 export type KitMessage =

@@ -1,4 +1,6 @@
-import type { FullName } from "./types.ts";
+import { identifier } from "../base/quote.ts";
+import { MigrateError } from "../migrate/index.ts";
+import type { FullName } from "./model.ts";
 
 const PUBLIC = "public";
 const PLAIN = /^[\p{L}_][\p{L}\p{N}_]*$/u;
@@ -12,7 +14,7 @@ export function nameText(name: FullName): string {
 }
 
 export function partText(part: string): string {
-  return PLAIN.test(part) ? part : `"${part.replaceAll('"', '""')}"`;
+  return PLAIN.test(part) ? part : identifier(part);
 }
 
 /** An argument as it is pasted into a shell. */
@@ -51,4 +53,18 @@ export function inSchema(parts: FullName, schema = PUBLIC): FullName {
 
 export function sameName(a: FullName, b: FullName): boolean {
   return a.length === b.length && a.every((part, i) => part === b[i]);
+}
+
+/** It becomes part of file names: no path, nothing that is special to a shell or a URL. */
+const NAME = /^[\p{L}\p{N}_][\p{L}\p{N}_-]{0,99}$/u;
+
+/** @throws MigrateError `usage` where it cannot be a migration's name */
+export function checkName(name: string | undefined): void {
+  if (name === undefined || NAME.test(name)) return;
+  throw new MigrateError({
+    code: "usage",
+    fact: `${JSON.stringify(name)} cannot be a migration's name: it becomes part of its file's name.`,
+    outcome: "nothing-run",
+    remedy: "Use letters, digits, _ and -, as in add_orgs.",
+  });
 }

@@ -1,11 +1,11 @@
-import { inSchema, nameText, parsePair, partText, sameName, shellText } from "./names.ts";
 import {
   type FullName,
   type Question,
   RENAME_KINDS,
   type Rename,
   type RenameKind,
-} from "./types.ts";
+} from "./model.ts";
+import { inSchema, nameText, parsePair, partText, sameName, shellText } from "./names.ts";
 
 /** Options as they were typed: for each kind, `old=new`. */
 export type RenameFlags = Partial<Readonly<Record<RenameKind, readonly string[]>>>;

@@ -4,8 +4,6 @@ import { withEmbedded } from "./embedded.ts";
 import { type ServerConnection, withServerConnection } from "./server.ts";
 
 export { applyFile } from "./apply-file.ts";
-export { readRoles } from "./roles.ts";
-export { refuseServerWide, serverWideIn } from "./server-wide.ts";
 
 export interface ScratchOptions {
   /**

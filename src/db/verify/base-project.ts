@@ -1,14 +1,15 @@
 import { mkdir, mkdtemp, realpath, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, isAbsolute, join, relative } from "node:path";
-import type { Base } from "./folder.ts";
+import { errorCode } from "../base/problem.ts";
+import type { Base } from "./folder-state.ts";
 import { git } from "./git.ts";
 
-/** A project, as its commands find it. */
+/** A project of drizzle-kit's. */
 export interface Project {
-  /** Its folder: its drizzle-kit is run there. */
+  /** Its folder, where its drizzle-kit is run. */
   readonly cwd: string;
-  /** The drizzle configuration; drizzle-kit's default where it is left out. */
+  /** The drizzle configuration. Default: drizzle-kit's. */
   readonly config?: string;
   /** Migrations folder; relative to `cwd` or absolute. */
   readonly dir: string;
@@ -20,10 +21,10 @@ export interface BaseProject extends Project {
 }
 
 /**
- * Makes the project as it was where this branch left the base: what is committed there, and beside it
- * what git ignores here (dependencies, `.env`, generated files). The repository is left alone.
+ * Makes the project as it was where this branch forked from the base: what is committed there, with
+ * links to what git ignores here (dependencies, `.env`, generated files). The repository is untouched.
  *
- * @throws Error where git cannot, or the project lies outside of the repository
+ * @throws Error where git fails, or the project lies outside the repository
  */
 export async function checkOutBase(project: Project, base: Base): Promise<BaseProject> {
   const cwd = await realpath(project.cwd);
@@ -60,7 +61,7 @@ async function linkIgnored(top: string, tree: string): Promise<void> {
       await symlink(join(top, path), link);
     } catch (error) {
       // The base has a file there.
-      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+      if (errorCode(error) !== "EEXIST") throw error;
     }
   }
 }

@@ -7,11 +7,11 @@ import {
 } from "../catalog/index.ts";
 import { MigrateError } from "../migrate/index.ts";
 import { APPLY_LEDGER, applyFile } from "../scratch/apply-file.ts";
-import { serverWideIn } from "../scratch/index.ts";
 import type { Replay } from "../scratch/replay.ts";
+import { serverWideIn } from "../sql-tree/server-wide.ts";
 import { clearDrizzleObjects } from "./clear.ts";
 import { judge } from "./expressible.ts";
-import type { Finding, Outcome } from "./types.ts";
+import type { Finding, Outcome } from "./findings.ts";
 
 export interface DrizzleCheckOptions {
   /** The statements that make the Drizzle schema from empty, as drizzle-kit has them. */

@@ -1,3 +1,4 @@
+import { oneLine } from "../base/text.ts";
 import {
   type DraftOptions,
   draftMigration,
@@ -11,16 +12,16 @@ import {
 } from "../kit/index.ts";
 import { MigrateError } from "../migrate/index.ts";
 import type { Project } from "./base-project.ts";
-import type { Finding, Outcome } from "./types.ts";
+import { errorFinding, type Finding, type Outcome } from "./findings.ts";
 
-/** What drizzle-kit, let loose on a copy of the folder, would still write. */
+/** What drizzle-kit, run on a copy of the folder, would still write. */
 export interface Pending {
-  /** Why it goes on from no snapshot there; what else it says is not known then. */
+  /** Why it cannot continue from the snapshots there; the rest is unknown then. */
   readonly refusal: MigrateError | undefined;
-  /** What may be a rename, and is taken for none in the statements. */
+  /** Changes that may be renames; the statements treat them as none. */
   readonly questions: readonly Question[];
   readonly statements: readonly string[];
-  /** Those that are left where each enum has the order of the newest snapshot. */
+  /** Those that are left if each enum keeps the order of the newest snapshot. */
   readonly changes: readonly string[];
   readonly reordered: readonly ReorderedEnum[];
 }
@@ -61,11 +62,11 @@ async function pendingOf(options: DraftOptions): Promise<Pending> {
     return { ...NONE, questions: draft.questions, statements, changes: statements };
   }
   const { before, after } = draft.snapshots;
-  const reordered = reorderedEnums(before, after);
+  const reordered = before === undefined ? [] : reorderedEnums(before, after);
   if (before === undefined || reordered.length === 0) {
     return { ...NONE, statements, changes: statements };
   }
-  // For another order drizzle-kit drops the type and makes it anew.
+  // For another order drizzle-kit drops and recreates the type.
   const rest = await draftMigration({ ...options, newestAs: withOrderOf(before, after) });
   const changes = rest.kind === "nothing" ? [] : rest.statements;
   return { ...NONE, statements, changes, reordered };
@@ -74,7 +75,10 @@ async function pendingOf(options: DraftOptions): Promise<Pending> {
 /** Nothing is left to generate. */
 export function checkPending(pending: Pending, base?: BasePending): Outcome {
   const { refusal } = pending;
-  if (refusal !== undefined) return { findings: [refused(refusal, base)] };
+  if (refusal !== undefined) {
+    const isKnown = base?.pending.refusal?.fact === refusal.fact;
+    return { findings: [{ ...errorFinding(refusal), level: isKnown ? "warning" : "error" }] };
+  }
   const isKnown = isAtBase(base);
   const questions = pending.questions.filter((question) => !isKnown(question));
   const changes = pending.changes.filter((statement) => !isKnown(statement));
@@ -84,19 +88,19 @@ export function checkPending(pending: Pending, base?: BasePending): Outcome {
     const fact = `The Drizzle schema has changes that no migration has. ${unansweredError(questions).fact}`;
     findings.push({ level: "error", fact, remedy: GENERATE });
   } else if (changes.length > 0) {
-    const fact = `The Drizzle schema has changes that no migration has: ${listed(changes)}`;
+    const fact = `The Drizzle schema has changes that no migration has: ${firstOf(changes)}`;
     findings.push({ level: "error", fact, remedy: GENERATE });
   }
   if (base !== undefined && known.length > 0) {
-    const fact = `${base.ref} has changes in its Drizzle schema that no migration has: ${listed(known)}`;
+    const fact = `${base.ref} has changes in its Drizzle schema that no migration has: ${firstOf(known)}`;
     const remedy = "This branch did not add them. The next `tidemark generate` writes them too.";
     findings.push({ level: "warning", fact, remedy });
   }
   return { findings: [...findings, ...pending.reordered.map(inAnotherOrder)] };
 }
 
-/** The same of the project as the base has it. */
-export interface BasePending {
+/** What is pending in the project as the base has it. */
+interface BasePending {
   readonly ref: string;
   readonly pending: Pending;
 }
@@ -105,15 +109,6 @@ function isAtBase(base: BasePending | undefined): (what: string | Question) => b
   const { changes = [], questions = [] } = base?.pending ?? {};
   const keys = new Set([...changes, ...questions].map((what) => JSON.stringify(what)));
   return (what) => keys.has(JSON.stringify(what));
-}
-
-function refused({ fact, remedy }: MigrateError, base: BasePending | undefined): Finding {
-  const isKnown = base?.pending.refusal?.fact === fact;
-  return {
-    level: isKnown ? "warning" : "error",
-    fact,
-    remedy,
-  };
 }
 
 const GENERATE = "`tidemark generate` writes the migration; commit what it writes.";
@@ -140,11 +135,6 @@ export function schemaStatements(
   });
 }
 
-function listed([first = "", ...more]: readonly string[]): string {
-  return `${oneLine(first)}${more.length === 0 ? "" : ` (and ${more.length} more)`}`;
-}
-
-function oneLine(sql: string): string {
-  const text = sql.replaceAll(/\s+/g, " ").trim();
-  return text.length > 120 ? `${text.slice(0, 119)}…` : text;
+function firstOf([first = "", ...more]: readonly string[]): string {
+  return `${oneLine(first, 120)}${more.length === 0 ? "" : ` (and ${more.length} more)`}`;
 }

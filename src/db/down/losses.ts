@@ -1,5 +1,5 @@
 import type { Difference } from "../catalog/index.ts";
-import { dropsIn } from "./statements.ts";
+import { dropsIn } from "../sql-tree/drops.ts";
 
 /**
  * What a down file loses of rows, a line each: `column users.bio`.
