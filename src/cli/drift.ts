@@ -34,8 +34,8 @@ export function runDrift(flags: DriftFlags): Promise<number> {
       steps.stop();
     }
     output.json(reportJson(report));
-    // Not a remark that --quiet may leave away: without them the result says more than was looked at.
-    for (const warning of report.warnings) output.error(`warning: ${warning}`);
+    // Shown with --quiet too: without them the result claims more than was looked at.
+    for (const { message } of report.warnings) output.error(`warning: ${message}`);
     for (const note of report.notes) output.note(`note: ${note}`);
     if (output.mode === "text") output.print(await reportText(report, output));
     if (report.differences.length === 0) next("nothing is to be done.");
@@ -52,7 +52,7 @@ function reportJson(report: DriftReport) {
     pending,
     differences: differences.map(differenceJson),
     ignored,
-    warnings,
+    warnings: warnings.map(({ message }) => message),
     notes,
   };
 }

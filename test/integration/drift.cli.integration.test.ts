@@ -270,8 +270,8 @@ describe("planted in a database that was migrated", () => {
 
   test("kinds that are known by name alone are a warning, which --quiet shows too", async () => {
     expect(drift.report.warnings).toEqual([
-      "Compared by name alone, not by definition: operator: shop.===(integer,integer).",
-      "Compared by name alone, not by definition: text search configuration: shop.words.",
+      "Compared only by name, not by definition: operator: shop.===(integer,integer).",
+      "Compared only by name, not by definition: text search configuration: shop.words.",
     ]);
     const args = ["drift", "--quiet", "--scratch-url", inject("serverUrl")];
     const { stderr } = await project.run(args, { DATABASE_URL: database.url });

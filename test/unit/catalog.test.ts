@@ -51,6 +51,10 @@ test("catalogs of two major versions come with a warning", () => {
   });
   expect(readWarnings(contents(18), contents(18))).toEqual([]);
   expect(readWarnings(contents(18), contents(15))).toEqual([
-    "The servers write definitions each in its way: expected of PostgreSQL 18, found of 15. Compare databases of one major version.",
+    {
+      kind: "other-major-version",
+      message:
+        "The expected catalog is from PostgreSQL 18, the actual one from 15; they print definitions differently. Compare databases of one major version.",
+    },
   ]);
 });

@@ -3,6 +3,11 @@ export function identifier(name: string): string {
   return `"${name.replaceAll('"', '""')}"`;
 }
 
+/** An identifier as people write it: quoted only where SQL needs it. */
+export function quotedIfNeeded(name: string): string {
+  return /^[a-z_][a-z0-9_$]*$/.test(name) ? name : identifier(name);
+}
+
 /**
  * A text as an SQL literal. Sessions run with `standard_conforming_strings = on`,
  * where a backslash is a character like any other. A NUL, which no SQL text can

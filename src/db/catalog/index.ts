@@ -10,6 +10,7 @@ export { CatalogError, type CatalogErrorCode } from "./errors.ts";
 export type {
   CatalogPlan,
   Comparison,
+  ComparisonWarning,
   Difference,
   ObjectKind,
   PlannedStatement,

@@ -1,4 +1,5 @@
 import type { StableId } from "@supabase/pg-delta/core";
+import { quotedIfNeeded } from "../base/quote.ts";
 import type { ObjectKind } from "./types.ts";
 
 /** An object's identity, outermost name first: `["public", "users", "name"]`. */
@@ -21,13 +22,9 @@ export function kindOf(id: StableId): ObjectKind {
   return KIND_WORDS[id.kind] ?? id.kind;
 }
 
-const SAFE_IDENTIFIER = /^[a-z_][a-z0-9_$]*$/;
-
 /** A path as SQL writes it. */
 export function formatPath(path: Path): string {
-  return path
-    .map((name) => (SAFE_IDENTIFIER.test(name) ? name : `"${name.replaceAll('"', '""')}"`))
-    .join(".");
+  return path.map(quotedIfNeeded).join(".");
 }
 
 export function nameOf(id: StableId): string {

@@ -30,11 +30,17 @@ export type Difference = DifferenceParts &
       }
   );
 
+/** Something that could not be compared, or not properly. */
+export interface ComparisonWarning {
+  readonly kind: "not-read" | "by-name-only" | "other-major-version";
+  readonly message: string;
+}
+
 export interface Comparison {
   /** In the order of the names. Empty: the same. */
   readonly differences: readonly Difference[];
-  /** What could not be compared, on either side. A person must look. */
-  readonly warnings: readonly string[];
+  /** On either side. A person must look. */
+  readonly warnings: readonly ComparisonWarning[];
 }
 
 export interface PlannedStatement {

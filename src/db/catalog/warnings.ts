@@ -1,25 +1,34 @@
 import type { CatalogContents } from "./read.ts";
+import type { ComparisonWarning } from "./types.ts";
 
 // Compared with its definition, by our own query.
 const MODELED_HERE: ReadonlySet<string> = new Set(["statistics object"]);
 
-/** What could not be read, or is known by name alone, on either side: each once. */
-export function readWarnings(expected: CatalogContents, found: CatalogContents): readonly string[] {
-  const warnings = [...expected.warnings, ...found.warnings].filter(
-    ({ kind }) => kind === undefined || !MODELED_HERE.has(kind),
-  );
-  const texts = warnings.map(({ kind, text }) =>
-    kind === undefined ? text : unmodeledText(kind, expected, found),
-  );
-  return [...versionWarnings(expected, found), ...new Set(texts)];
+/** What could not be read, or is only known by its name, on either side: each once. */
+export function readWarnings(
+  expected: CatalogContents,
+  found: CatalogContents,
+): readonly ComparisonWarning[] {
+  const warnings = [...expected.warnings, ...found.warnings]
+    .filter(({ kind }) => kind === undefined || !MODELED_HERE.has(kind))
+    .map(
+      ({ kind, text }): ComparisonWarning =>
+        kind === undefined
+          ? { kind: "not-read", message: text }
+          : { kind: "by-name-only", message: unmodeledText(kind, expected, found) },
+    );
+  const byMessage = new Map(warnings.map((warning) => [warning.message, warning]));
+  return [...versionWarnings(expected, found), ...byMessage.values()];
 }
 
 /** Seen: PostgreSQL 15 writes `users.age` in a view's definition, where 16 writes `age`. */
-function versionWarnings(expected: CatalogContents, found: CatalogContents): readonly string[] {
+function versionWarnings(
+  expected: CatalogContents,
+  found: CatalogContents,
+): readonly ComparisonWarning[] {
   if (expected.majorVersion === found.majorVersion) return [];
-  return [
-    `The servers write definitions each in its way: expected of PostgreSQL ${expected.majorVersion}, found of ${found.majorVersion}. Compare databases of one major version.`,
-  ];
+  const message = `The expected catalog is from PostgreSQL ${expected.majorVersion}, the actual one from ${found.majorVersion}; they print definitions differently. Compare databases of one major version.`;
+  return [{ kind: "other-major-version", message }];
 }
 
 function unmodeledText(kind: string, expected: CatalogContents, found: CatalogContents): string {
@@ -29,5 +38,5 @@ function unmodeledText(kind: string, expected: CatalogContents, found: CatalogCo
     ),
   );
   const which = names.size === 0 ? "" : `: ${[...names].toSorted().join(", ")}`;
-  return `Compared by name alone, not by definition: ${kind}${which}.`;
+  return `Compared only by name, not by definition: ${kind}${which}.`;
 }

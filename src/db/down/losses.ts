@@ -1,107 +1,105 @@
+import { quotedIfNeeded } from "../base/quote.ts";
 import type { Difference } from "../catalog/index.ts";
 import { dropsIn } from "../sql-tree/drops.ts";
+import type { Path } from "../sql-tree/tree.ts";
 
 /**
- * What a down file loses of rows, a line each: `column users.bio`.
+ * The rows that a down file loses, a line each: `column users.bio`.
  *
- * @param differences what it undoes: of the catalog after the migration (found) from the one before
+ * @param differences what it undoes: from the catalog before the migration (expected) to the one after (found)
  */
 export async function lossesOf(
   sql: string,
   differences: readonly Difference[],
 ): Promise<readonly string[]> {
-  const computed = new Set(
-    differences.flatMap((difference) =>
-      difference.change === "unexpected" && isGenerated(difference.found)
-        ? [`${difference.kind} ${shortName(difference.name)}`]
-        : [],
-    ),
+  const computed = labelsWhere(
+    differences,
+    ({ change, ...rest }) => change === "unexpected" && "found" in rest && isGenerated(rest.found),
   );
   const dropped = (await dropsIn(sql)).map(({ kind, path }) => `${kind} ${shortPath(path)}`);
   const narrowed = differences.flatMap((difference) =>
-    difference.change === "different" && isColumnType(difference)
-      ? [`values of column ${shortName(difference.name)} that do not fit ${difference.expected}`]
+    difference.change === "different" &&
+    difference.kind === "column" &&
+    difference.property === "type"
+      ? [`values of ${labelOf(difference)} that do not fit ${difference.expected}`]
       : [],
   );
-  return [...dropped.filter((what) => !computed.has(what)), ...narrowed];
+  return [...dropped.filter((label) => !computed.has(label)), ...narrowed];
 }
 
 /**
- * What a down file would drop although it was there before the migration (a partition that was attached,
+ * What a down file would drop although it existed before the migration (a partition that was attached,
  * a column that cannot be changed in place): it would come back without its rows.
  *
- * @param differences what it undoes: of the catalog after the migration (found) from the one before
+ * @param differences as of `lossesOf`
  */
 export async function dropsOfOld(
   sql: string,
   differences: readonly Difference[],
 ): Promise<readonly string[]> {
-  const made = new Set(
-    differences.flatMap(({ change, kind, name }) =>
-      change === "unexpected" ? [`${kind} ${shortName(name)}`] : [],
-    ),
+  const made = labelsWhere(differences, ({ change }) => change === "unexpected");
+  // Generated values are generated again.
+  const computed = labelsWhere(
+    differences,
+    (difference) => difference.change === "different" && difference.property === "generated",
   );
-  const schemas = differences.flatMap(({ change, kind, name }) =>
-    change === "unexpected" && kind === "schema" ? [`${name}.`] : [],
-  );
-  // What was computed is computed again.
-  const computed = new Set(
-    differences.flatMap((difference) =>
-      difference.change === "different" && difference.property === "generated"
-        ? [`${difference.kind} ${shortName(difference.name)}`]
-        : [],
-    ),
-  );
-  return (await dropsIn(sql))
-    .filter(({ kind }) => kind !== "sequence")
-    .filter(({ path }) => !schemas.some((schema) => `${shortPath(path)}`.startsWith(schema)))
-    .map(({ kind, path }) => `${kind === "attribute" ? "type attribute" : kind} ${shortPath(path)}`)
-    .filter((what) => !made.has(what) && !computed.has(what));
-}
-
-/** What the migration dropped: it comes back, its rows do not. A line each. */
-export function emptyReturns(differences: readonly Difference[]): readonly string[] {
-  return differences.flatMap((difference) =>
-    difference.change === "missing" && holdsRows(difference)
-      ? [
-          `${difference.kind} ${shortName(difference.name)}${obstacle(difference.kind, difference.expected)}`,
-        ]
-      : [],
-  );
+  const isInMadeSchema = (name: string) =>
+    differences.some(
+      (difference) =>
+        difference.change === "unexpected" &&
+        difference.kind === "schema" &&
+        name.startsWith(`${difference.name}.`),
+    );
+  return (await dropsIn(sql)).flatMap(({ kind, path }) => {
+    const name = shortPath(path);
+    const label = `${kind === "attribute" ? "type attribute" : kind} ${name}`;
+    const isOld = !isInMadeSchema(name) && !made.has(label) && !computed.has(label);
+    return kind !== "sequence" && isOld ? [label] : [];
+  });
 }
 
 const HOLDING: ReadonlySet<string> = new Set(["table", "column", "sequence", "foreign table"]);
 
-function holdsRows({ kind, expected }: Difference & { readonly change: "missing" }): boolean {
-  return HOLDING.has(kind) && !isGenerated(expected);
+/** What the migration dropped, and what comes back without its rows. A line each. */
+export function emptyReturns(differences: readonly Difference[]): readonly string[] {
+  return differences.flatMap((difference) =>
+    difference.change === "missing" &&
+    HOLDING.has(difference.kind) &&
+    !isGenerated(difference.expected)
+      ? [`${labelOf(difference)}${obstacle(difference.kind, difference.expected)}`]
+      : [],
+  );
+}
+
+/** A sequence that restarts; a column that cannot be added to a table with rows. */
+function obstacle(kind: string, definition = ""): string {
+  if (kind === "sequence") return " (it restarts: set it past the largest value in use)";
+  return / not null\b/.test(definition) && !/ default | identity|generated /.test(definition)
+    ? " (not null, without a default: fails if the table has rows)"
+    : "";
+}
+
+function labelsWhere(
+  differences: readonly Difference[],
+  isMeant: (difference: Difference) => boolean,
+): ReadonlySet<string> {
+  return new Set(differences.filter(isMeant).map(labelOf));
 }
 
 function isGenerated(definition: string | undefined): boolean {
   return /\bgenerated always as \(/.test(definition ?? "");
 }
 
-function isColumnType({ kind, property }: Difference & { readonly change: "different" }): boolean {
-  return kind === "column" && property === "type";
-}
-
-/** A column that cannot be added to a table with rows; a sequence that begins anew. */
-function obstacle(kind: string, definition = ""): string {
-  if (kind === "sequence") return " (it begins anew: set it behind the largest value in use)";
-  return / not null\b/.test(definition) && !/ default | identity|generated /.test(definition)
-    ? " (not null, without a default: fails where the table has rows)"
-    : "";
-}
-
-/** As people say it: `users.bio` for `public.users.bio`. */
-function shortName(name: string): string {
-  return name.replace(/^public\./, "");
+/** As people say it: `column users.bio` for `public.users.bio`. */
+function labelOf({ kind, name }: Difference): string {
+  return `${kind} ${shortName(name)}`;
 }
 
 /** As `Difference` writes names. */
-function shortPath(path: readonly string[]): string {
-  return shortName(path.map(quotedWhereNeeded).join("."));
+function shortPath(path: Path): string {
+  return shortName(path.map(quotedIfNeeded).join("."));
 }
 
-function quotedWhereNeeded(name: string): string {
-  return /^[a-z_][a-z0-9_$]*$/.test(name) ? name : `"${name.replaceAll('"', '""')}"`;
+function shortName(name: string): string {
+  return name.replace(/^public\./, "");
 }

@@ -19,9 +19,9 @@ import { isAsWritten } from "./down-text.ts";
 export interface DownFilesOptions {
   /** Migrations folder. */
   readonly dir: string;
-  /** Whose down files to write; `missing`: of each that has none. */
+  /** Which migrations to write them for; `missing`: each that has none. */
   readonly tags: readonly Tag[] | "missing";
-  /** Replace files that a person has written or edited. */
+  /** Replace files that were written or edited by hand. */
   readonly force?: boolean;
   readonly ledgerSchema: string;
   readonly scratch: ScratchOptions;
@@ -38,16 +38,16 @@ export interface WrittenDown extends Omit<DerivedDown, "text"> {
 
 export interface DownFilesReport {
   readonly files: readonly WrittenDown[];
-  /** Undefined where there was nothing to write. */
+  /** Undefined if there was nothing to write. */
   readonly sum: WrittenSum | undefined;
 }
 
 /**
- * Writes the down files of migrations, each proven on a scratch database, and `tidemark.sum`. A file
- * that is there is renewed; what a person has written in it is not lost.
+ * Writes the down files of migrations, each proven on a scratch database, and `tidemark.sum`. An
+ * existing file is generated again, unless a person wrote or edited it.
  *
- * @throws MigrateError `usage` (no such migration, a file of a person's), `history_invalid` (another
- * file than these differs from tidemark.sum), what a migration fails with, `config`, `connect`,
+ * @throws MigrateError `usage` (no such migration, a file edited by hand), `history_invalid` (another
+ * file than these differs from tidemark.sum), the error of a failing migration, `config`, `connect`,
  * `canceled`; EmbeddedServerError; CatalogError
  */
 export async function writeDownFiles(options: DownFilesOptions): Promise<DownFilesReport> {

@@ -6,7 +6,7 @@ import {
   withParts,
 } from "../migrate/index.ts";
 
-/** What a database is to be compared with. */
+/** What to compare a database with. */
 export interface AppliedSet {
   /** In the history's order. */
   readonly migrations: readonly {
@@ -20,9 +20,9 @@ export interface AppliedSet {
 }
 
 /**
- * Reads off a status which migrations are applied; pure.
+ * Tells from a status which migrations are applied; pure.
  *
- * @throws MigrateError where that cannot be said, or their files are not those of this folder:
+ * @throws MigrateError where that is unclear, or their files are not those of this folder:
  * `adopt_required`, `checksum_mismatch`, `missing_file`, `lock_timeout`, `in_doubt`, `migration_failed`
  */
 export function appliedSet(status: StatusReport): AppliedSet {
@@ -55,7 +55,7 @@ function refuse(problem: MigrateError): void {
     case "missing_file":
       throw withParts(problem, { outcome: "nothing-compared" });
     default:
-    // Forbids a run, and no comparison.
+    // It forbids a run, but no comparison.
   }
 }
 
@@ -71,7 +71,7 @@ function aheadOf({ migrations, version }: StatusReport): MigrateError {
   });
 }
 
-/** One of which a part is committed makes neither what it makes nor nothing. */
+/** A partly committed migration cannot be compared: the database is in between. */
 function refuseHalfDone({ tag, state }: MigrationStatus): void {
   switch (state.kind) {
     case "DONE":
@@ -82,7 +82,7 @@ function refuseHalfDone({ tag, state }: MigrationStatus): void {
         tag,
         fact: `${tag} is being applied by ${state.owner.user}@${state.owner.host} (process ${state.owner.processId}).`,
         outcome: "nothing-compared",
-        remedy: "Wait for its end: tidemark wait && tidemark drift",
+        remedy: "Wait until it has finished: tidemark wait && tidemark drift",
       });
     case "PENDING":
       if (state.statementsDone > 0) throw halfDone(tag, state.statementsDone, "was not finished");
@@ -93,14 +93,14 @@ function refuseHalfDone({ tag, state }: MigrationStatus): void {
       const what = state.kind === "FAILED" ? "has failed" : "was interrupted";
       if (doubt !== undefined) {
         throw new MigrateError({
-          // Of what the catalog tells, the next run finds out: nobody has to answer.
+          // Where the catalog tells, the next run finds out by itself.
           code: doubt.needsAnswer ? "in_doubt" : "migration_failed",
           tag,
-          fact: `${tag} ${what}: statement ${doubt.statement} was begun, and its end is not recorded.`,
+          fact: `${tag} ${what}: statement ${doubt.statement} was started, but its end is not recorded.`,
           outcome: "nothing-compared",
           remedy: doubt.needsAnswer
-            ? `See for yourself, then tidemark resolve ${tag} --done or --retry, then tidemark migrate.`
-            : "The next run looks what became of it: tidemark migrate",
+            ? `Check whether it took effect, then tidemark resolve ${tag} --done or --retry, then tidemark migrate.`
+            : "The next run finds out what became of it: tidemark migrate",
         });
       }
       if (statementsDone > 0) throw halfDone(tag, statementsDone, what);
@@ -113,8 +113,8 @@ function halfDone(tag: Tag, statementsDone: number, what: string): MigrateError 
   return new MigrateError({
     code: "migration_failed",
     tag,
-    fact: `${tag} ${what}, and ${committed} committed: the database stands in the middle of it.`,
+    fact: `${tag} ${what}, and ${committed} committed: the database is in the middle of it.`,
     outcome: "nothing-compared",
-    remedy: "Bring it to its end first: tidemark migrate",
+    remedy: "Finish it first: tidemark migrate",
   });
 }

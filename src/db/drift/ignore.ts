@@ -1,5 +1,5 @@
+import type { Difference } from "../catalog/index.ts";
 import { MigrateError } from "../migrate/index.ts";
-import type { Difference } from "./load-catalogs.ts";
 
 /** One `--ignore`: objects that may differ. */
 export interface IgnorePattern {
@@ -7,7 +7,7 @@ export interface IgnorePattern {
   readonly text: string;
   /** Undefined: of any kind. */
   readonly kind: string | undefined;
-  /** Whether it is meant by that name. */
+  /** Whether it covers an object of that name. */
   readonly isMatch: (name: string) => boolean;
 }
 
@@ -15,11 +15,11 @@ export interface IgnoredDifferences {
   readonly differences: readonly Difference[];
   /** How many were left out. */
   readonly ignored: number;
-  /** Patterns by which none was. */
+  /** Patterns that matched none. */
   readonly idle: readonly string[];
 }
 
-// These hold others: what lies in an ignored one is ignored with it.
+// What lies in one of these is ignored with it.
 const HOLDERS = [
   "table",
   "foreign table",
@@ -70,8 +70,8 @@ const KINDS: readonly string[] = [
 ];
 
 /**
- * Reads patterns: `audit.*`, `public.spatial_ref_sys`, `index:public.*_tmp`. `*` stands for any
- * characters, dots too.
+ * Parses patterns: `audit.*`, `public.spatial_ref_sys`, `index:public.*_tmp`. `*` stands for any
+ * characters, including dots.
  *
  * @throws MigrateError `usage`, with every mistake in one message
  */
@@ -84,7 +84,7 @@ export function parseIgnorePatterns(texts: readonly string[]): readonly IgnorePa
     fact: problems.join("\n"),
     outcome: "nothing-compared",
     remedy:
-      "A pattern is a name as the list shows it, with * for any characters, and perhaps a kind before it: " +
+      "A pattern is a name as the list shows it, with * for any characters, optionally after a kind: " +
       "--ignore 'audit.*', --ignore public.spatial_ref_sys, --ignore 'index:public.*_tmp'",
   });
 }
@@ -107,7 +107,7 @@ function escaped(text: string): string {
   return text.replace(/[\\^$.|?+()[\]{}]/g, "\\$&");
 }
 
-/** Leaves out what the patterns mean, with what lies in it; pure. */
+/** Leaves out what the patterns match, with everything in it; pure. */
 export function ignoreDifferences(
   differences: readonly Difference[],
   patterns: readonly IgnorePattern[],

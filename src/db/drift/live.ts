@@ -1,8 +1,8 @@
+import type { Catalog } from "../catalog/index.ts";
 import { DatabaseMigrator, MigrateError, type Progress } from "../migrate/index.ts";
 import { openSession } from "../pool/open-session.ts";
 import type { ActingRole } from "../scratch/index.ts";
 import { type AppliedSet, appliedSet } from "./applied.ts";
-import type { Catalog } from "./load-catalogs.ts";
 
 export interface LiveTarget {
   readonly url: string;
@@ -13,7 +13,7 @@ export interface LiveTarget {
   readonly onWait: (progress: Progress) => void;
 }
 
-/** A database as it is, read without a right to write. */
+/** A database as it is, read without needing the right to write. */
 export interface LiveDatabase {
   readonly name: string;
   readonly applied: AppliedSet;
@@ -24,8 +24,8 @@ export interface LiveDatabase {
 const TRIES = 3;
 
 /**
- * Reads a database's ledger and its catalog, both of the same moment: where a run has committed
- * something in between, again.
+ * Reads a database's ledger and its catalog as of the same moment: again, if a run has committed
+ * something in between.
  *
  * @throws MigrateError, CatalogError
  */
@@ -52,9 +52,9 @@ export async function readLive(
   }
   throw new MigrateError({
     code: "lock_timeout",
-    fact: `While the database was read, migrations were applied, ${TRIES} times over.`,
+    fact: `Migrations were applied each of the ${TRIES} times that the database was read.`,
     outcome: "nothing-compared",
-    remedy: "Wait for their end: tidemark wait && tidemark drift",
+    remedy: "Wait until they have finished: tidemark wait && tidemark drift",
   });
 }
 
@@ -62,7 +62,7 @@ function isSame(a: AppliedSet, b: AppliedSet): boolean {
   return JSON.stringify(a.migrations) === JSON.stringify(b.migrations);
 }
 
-/** Settings of a role that decide what its SQL makes, and for whom. */
+/** Settings of a role that decide what its SQL makes, and who owns it. */
 const SHAPING = new Set(["search_path", "role"]);
 
 async function readServer(url: string): Promise<Pick<LiveDatabase, "name" | "roles">> {
