@@ -61,12 +61,12 @@ describe("tidemark verify", () => {
       ✓ A second run does nothing
       ✓ The replay makes what the Drizzle schema says
           warning table public.notes is not expected: 0001_by_hand makes it by hand.
-          The Drizzle schema does not say so. That is fine where Drizzle need not know of it.
+          The Drizzle schema does not have it. That is fine if Drizzle need not know about it.
       ✓ Each down file leads back, and the migration runs again (3 of 3 down files)
       ::warning file=drizzle/0001_by_hand.sql,line=2,title=tidemark verify%3A sql::drizzle/0001_by_hand.sql:2 takes a lock SHARE ROW EXCLUSIVE on users, which is not made in this file.%0AIt is held until the transaction ends: keep the file small.
       ::warning file=drizzle/0002_add_email.sql,line=1,title=tidemark verify%3A sql::drizzle/0002_add_email.sql:1 takes a lock ACCESS EXCLUSIVE on users, which is not made in this file.%0AIt is held until the transaction ends: keep the file small.
       ::warning file=drizzle/0002_add_email.sql,line=2,title=tidemark verify%3A sql::drizzle/0002_add_email.sql:2 takes a lock ACCESS EXCLUSIVE on users, which is not made in this file.%0AThe whole table is read under it. To avoid that, build an index CONCURRENTLY first, and ADD CONSTRAINT … USING INDEX.
-      ::warning title=tidemark verify%3A drizzle::table public.notes is not expected: 0001_by_hand makes it by hand.%0AThe Drizzle schema does not say so. That is fine where Drizzle need not know of it.
+      ::warning title=tidemark verify%3A drizzle::table public.notes is not expected: 0001_by_hand makes it by hand.%0AThe Drizzle schema does not have it. That is fine if Drizzle need not know about it.
       Verified: 8 checks in <duration>, 2 not looked at, 4 warnings.
       "
     `);

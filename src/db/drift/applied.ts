@@ -1,5 +1,6 @@
 import {
   MigrateError,
+  type MigrateErrorCode,
   type MigrationStatus,
   type StatusReport,
   type Tag,
@@ -71,50 +72,48 @@ function aheadOf({ migrations, version }: StatusReport): MigrateError {
   });
 }
 
+const UNFINISHED = {
+  PENDING: "was not finished",
+  FAILED: "has failed",
+  STUCK: "was interrupted",
+} as const;
+
 /** A partly committed migration cannot be compared: the database is in between. */
 function refuseHalfDone({ tag, state }: MigrationStatus): void {
-  switch (state.kind) {
-    case "DONE":
-      return;
-    case "STARTED":
-      throw new MigrateError({
-        code: "lock_timeout",
-        tag,
-        fact: `${tag} is being applied by ${state.owner.user}@${state.owner.host} (process ${state.owner.processId}).`,
-        outcome: "nothing-compared",
-        remedy: "Wait until it has finished: tidemark wait && tidemark drift",
-      });
-    case "PENDING":
-      if (state.statementsDone > 0) throw halfDone(tag, state.statementsDone, "was not finished");
-      return;
-    case "FAILED":
-    case "STUCK": {
-      const { doubt, statementsDone } = state;
-      const what = state.kind === "FAILED" ? "has failed" : "was interrupted";
-      if (doubt !== undefined) {
-        throw new MigrateError({
-          // Where the catalog tells, the next run finds out by itself.
-          code: doubt.needsAnswer ? "in_doubt" : "migration_failed",
-          tag,
-          fact: `${tag} ${what}: statement ${doubt.statement} was started, but its end is not recorded.`,
-          outcome: "nothing-compared",
-          remedy: doubt.needsAnswer
-            ? `Check whether it took effect, then tidemark resolve ${tag} --done or --retry, then tidemark migrate.`
-            : "The next run finds out what became of it: tidemark migrate",
-        });
-      }
-      if (statementsDone > 0) throw halfDone(tag, statementsDone, what);
-    }
+  const refusal = (code: MigrateErrorCode, fact: string, remedy: string) =>
+    new MigrateError({ code, tag, fact: `${tag} ${fact}`, outcome: "nothing-compared", remedy });
+  if (state.kind === "DONE") return;
+  if (state.kind === "STARTED") {
+    const { user, host, processId } = state.owner;
+    throw refusal(
+      "lock_timeout",
+      `is being applied by ${user}@${host} (process ${processId}).`,
+      "Wait until it has finished: tidemark wait && tidemark drift",
+    );
   }
-}
-
-function halfDone(tag: Tag, statementsDone: number, what: string): MigrateError {
+  const { statementsDone } = state;
+  const what = UNFINISHED[state.kind];
+  const doubt = state.kind === "PENDING" ? undefined : state.doubt;
+  if (doubt !== undefined) {
+    const fact = `${what}: statement ${doubt.statement} was started, but its end is not recorded.`;
+    // Where the catalog tells, the next run finds out by itself.
+    throw doubt.needsAnswer
+      ? refusal(
+          "in_doubt",
+          fact,
+          `Check whether it took effect, then tidemark resolve ${tag} --done or --retry, then tidemark migrate.`,
+        )
+      : refusal(
+          "migration_failed",
+          fact,
+          "The next run finds out what became of it: tidemark migrate",
+        );
+  }
+  if (statementsDone === 0) return;
   const committed = statementsDone === 1 ? "one statement is" : `${statementsDone} statements are`;
-  return new MigrateError({
-    code: "migration_failed",
-    tag,
-    fact: `${tag} ${what}, and ${committed} committed: the database is in the middle of it.`,
-    outcome: "nothing-compared",
-    remedy: "Finish it first: tidemark migrate",
-  });
+  throw refusal(
+    "migration_failed",
+    `${what}, and ${committed} committed: the database is in the middle of it.`,
+    "Finish it first: tidemark migrate",
+  );
 }

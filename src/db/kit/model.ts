@@ -47,13 +47,12 @@ export interface Answers {
   readonly others: "ask" | "drop-and-add";
 }
 
-/** Where drizzle-kit runs, and on what. */
 export interface KitProject {
-  /** The project's folder: its drizzle-kit is run there. */
+  /** The project's folder, where its drizzle-kit is run. */
   readonly cwd: string;
-  /** The drizzle configuration; drizzle-kit's default where it is left out. */
-  readonly config?: string;
-  readonly signal?: AbortSignal;
+  /** The drizzle configuration. Default: drizzle-kit's. */
+  readonly config?: string | undefined;
+  readonly signal?: AbortSignal | undefined;
 }
 
 export interface DraftOptions extends KitProject {

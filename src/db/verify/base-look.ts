@@ -1,10 +1,11 @@
 import { join } from "node:path";
 import { messageOf } from "../base/problem.ts";
+import { exportSchema } from "../kit/index.ts";
 import { type History, loadHistory, MigrateError } from "../migrate/index.ts";
 import { type BaseProject, checkOutBase, type Project } from "./base-project.ts";
 import { isError, type Outcome } from "./findings.ts";
 import type { Base, FolderState } from "./folder-state.ts";
-import { type Pending, readPending, schemaStatements } from "./schema-check.ts";
+import { type Pending, readPending } from "./schema-check.ts";
 
 /** The project as the base has it: checked out on first use. */
 export interface BaseLook {
@@ -18,11 +19,7 @@ export interface BaseLook {
   readonly close: () => Promise<void>;
 }
 
-export function createBaseLook(
-  project: Project,
-  base: Base,
-  signal: AbortSignal | undefined,
-): BaseLook {
+export function createBaseLook(project: Project, base: Base): BaseLook {
   let made: Promise<BaseProject> | undefined;
   let pending: Promise<Pending> | undefined;
   const there = () => {
@@ -33,10 +30,10 @@ export function createBaseLook(
     ref: base.ref,
     folder: base.fork,
     pending: () => {
-      pending ??= there().then((found) => readPending(found, signal));
+      pending ??= there().then((found) => readPending(found));
       return pending;
     },
-    statements: async () => schemaStatements(await there(), signal),
+    statements: async () => exportSchema(await there()),
     history: async () => {
       const { cwd, dir } = await there();
       return loadHistory(join(cwd, dir), { sumFile: "ignore" });

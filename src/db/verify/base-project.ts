@@ -2,15 +2,12 @@ import { mkdir, mkdtemp, realpath, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, isAbsolute, join, relative } from "node:path";
 import { errorCode } from "../base/problem.ts";
+import type { KitProject } from "../kit/index.ts";
 import type { Base } from "./folder-state.ts";
 import { git } from "./git.ts";
 
-/** A project of drizzle-kit's. */
-export interface Project {
-  /** Its folder, where its drizzle-kit is run. */
-  readonly cwd: string;
-  /** The drizzle configuration. Default: drizzle-kit's. */
-  readonly config?: string;
+/** A project with a migrations folder. */
+export interface Project extends KitProject {
   /** Migrations folder; relative to `cwd` or absolute. */
   readonly dir: string;
 }
@@ -38,11 +35,12 @@ export async function checkOutBase(project: Project, base: Base): Promise<BasePr
     await git(top, ["checkout-index", "--all", "--quiet", `--prefix=${tree}/`], index);
     await linkIgnored(top, tree);
     const within = (path: string) => join(tree, insideOf(top, path));
-    const { config, dir } = project;
+    const { config, dir, signal } = project;
     return {
       cwd: within(cwd),
       dir: isAbsolute(dir) ? relative(cwd, await realpath(dir)) : dir,
-      ...(config !== undefined && { config: isAbsolute(config) ? within(config) : config }),
+      config: config !== undefined && isAbsolute(config) ? within(config) : config,
+      signal,
       remove,
     };
   } catch (error) {

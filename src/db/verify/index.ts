@@ -1,3 +1,4 @@
+import { exportSchema } from "../kit/index.ts";
 import { checkFolderSum, loadHistory, MigrateError, readDownFiles } from "../migrate/index.ts";
 import { type ScratchOptions, withScratchServer } from "../scratch/index.ts";
 import { withReplay } from "../scratch/replay.ts";
@@ -9,7 +10,7 @@ import { checkFiles } from "./files-check.ts";
 import { errorFinding, isError, type Outcome, type VerifyReport } from "./findings.ts";
 import { readBase, readFolder } from "./folder-state.ts";
 import { createRunner, type OnCheck } from "./runner.ts";
-import { checkPending, readPending, schemaStatements } from "./schema-check.ts";
+import { checkPending, readPending } from "./schema-check.ts";
 import { checkOnScratch } from "./scratch-checks.ts";
 import { checkSql } from "./sql-check.ts";
 
@@ -20,7 +21,6 @@ export interface VerifyOptions extends Project {
   readonly base?: string;
   readonly ledgerSchema: string;
   readonly scratch: ScratchOptions;
-  readonly signal?: AbortSignal;
   /** Told of the progress of each check, and of its result. */
   readonly onCheck?: OnCheck;
 }
@@ -46,10 +46,10 @@ export async function verifyProject(options: VerifyOptions): Promise<VerifyRepor
     return history;
   };
 
-  const look = known && createBaseLook(options, known, signal);
+  const look = known && createBaseLook(options, known);
   // drizzle-kit is a process of its own, and works beside the scratch server.
-  const statements = schemaStatements(options, signal);
-  const pending = readPending(options, signal);
+  const statements = exportSchema(options);
+  const pending = readPending(options);
   const generated = runner.run("schema", async () => {
     const now = await pending;
     const again = async (there: BaseLook) =>

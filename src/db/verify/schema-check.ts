@@ -2,7 +2,6 @@ import { oneLine } from "../base/text.ts";
 import {
   type DraftOptions,
   draftMigration,
-  exportSchema,
   nameText,
   type Question,
   type ReorderedEnum,
@@ -35,17 +34,10 @@ const NONE: Pending = {
 };
 
 /** @throws MigrateError `config`, `canceled`, … */
-export async function readPending(
-  { cwd, config, dir }: Project,
-  signal: AbortSignal | undefined,
-): Promise<Pending> {
-  const options: DraftOptions = {
-    ...{ cwd, dir, answers: { renames: [], others: "ask" }, sumFile: "ignore" },
-    ...(config !== undefined && { config }),
-    ...(signal !== undefined && { signal }),
-  };
+export async function readPending({ cwd, config, dir, signal }: Project): Promise<Pending> {
+  const answers = { renames: [], others: "ask" } as const;
   try {
-    return await pendingOf(options);
+    return await pendingOf({ cwd, config, dir, signal, answers, sumFile: "ignore" });
   } catch (error) {
     if (!(error instanceof MigrateError) || !OF_THE_FOLDER.has(error.code)) throw error;
     return { ...NONE, refusal: error };
@@ -121,18 +113,6 @@ function inAnotherOrder({ name, values, wanted }: ReorderedEnum): Finding {
     remedy:
       "Harmless unless you sort or compare by it. List them in the snapshot's order again: otherwise the next migration drops and recreates the type, and rewrites each table that uses it.",
   };
-}
-
-/** The statements that make the Drizzle schema. @throws MigrateError */
-export function schemaStatements(
-  { cwd, config }: Project,
-  signal: AbortSignal | undefined,
-): Promise<readonly string[]> {
-  return exportSchema({
-    cwd,
-    ...(config !== undefined && { config }),
-    ...(signal !== undefined && { signal }),
-  });
 }
 
 function firstOf([first = "", ...more]: readonly string[]): string {
