@@ -1,35 +1,22 @@
 import { Problem } from "../base/problem.ts";
 import { listed, plural } from "../base/text.ts";
-import { compareCatalogs, type Difference, readCatalog } from "../catalog/index.ts";
+import { compareCatalogs, type Difference } from "../catalog/index.ts";
 import { MigrateError, type Tag } from "../migrate/index.ts";
-import { type ScratchServer, withScratchServer } from "../scratch/index.ts";
+import { withScratchServer } from "../scratch/index.ts";
 import type { AppliedSet } from "./applied.ts";
 import { ignoreDifferences, parseIgnorePatterns } from "./ignore.ts";
-import { type LiveDatabase, readLive } from "./live.ts";
+import { type DriftProgress, type LiveTarget, readComparable, readLive } from "./live.ts";
 import { readAppliedFiles, replay } from "./replay-applied.ts";
 import { prepareRoles } from "./scratch-roles.ts";
 import { type DriftWarning, withoutVersions } from "./versions.ts";
 
-export interface DriftOptions {
-  readonly url: string;
-  /** Migrations folder. */
-  readonly dir: string;
-  readonly ledgerSchema: string;
+export interface DriftOptions extends LiveTarget {
   /** As `url` of `withScratchServer`. */
   readonly scratchUrl?: string | undefined;
   /** As `dir` of `withScratchServer`. */
   readonly scratchDir: string;
   /** Objects that may differ: `audit.*`, `index:public.*_tmp`. */
   readonly ignore?: readonly string[];
-  readonly connectTimeoutMs?: number;
-  readonly signal?: AbortSignal | undefined;
-  readonly onProgress?: (progress: DriftProgress) => void;
-}
-
-/** What is going on now. */
-export interface DriftProgress {
-  readonly phase: "read" | "scratch" | "replay" | "compare";
-  readonly text: string;
 }
 
 export interface DriftReport {
@@ -55,13 +42,33 @@ export interface DriftReport {
  * @throws MigrateError for every expected failure
  */
 export async function findDrift(options: DriftOptions): Promise<DriftReport> {
-  const { ledgerSchema, signal } = options;
-  const patterns = parseIgnorePatterns(options.ignore ?? []);
-  const read = (url: string) => readCatalog({ url, leaveOut: [ledgerSchema, "drizzle"], signal });
+  const { scratchUrl, scratchDir, ignore, signal, onProgress, ...target } = options;
+  const patterns = parseIgnorePatterns(ignore ?? []);
+  const say = (phase: DriftProgress["phase"]) => (text: string) => onProgress?.({ phase, text });
   try {
     signal?.throwIfAborted();
-    const live = await readLiveDatabase(options, read);
-    const scratch = await readExpected(options, live, read);
+    const live = await readLive({ ...target, signal, ...(onProgress && { onProgress }) });
+    const files = await readAppliedFiles(options.dir, live.applied);
+    say("scratch")("starting a scratch server");
+    const scratch = await withScratchServer(
+      { url: scratchUrl, dir: scratchDir, onProgress: say("scratch") },
+      async (server) => {
+        signal?.throwIfAborted();
+        const roles = await prepareRoles(server, live, files);
+        const database = await server.createDatabase(undefined, live.name);
+        await replay({
+          files,
+          ledgerSchema: options.ledgerSchema,
+          databaseOf: (role) => roles.databaseOf(role, database),
+          signal,
+          onMigration: say("replay"),
+        });
+        signal?.throwIfAborted();
+        say("compare")("comparing");
+        const expected = await readComparable({ ...target, url: database.url, signal });
+        return { ...roles, expected: roles.asOfLive(expected) };
+      },
+    );
     const comparison = compareCatalogs(scratch.expected, live.catalog);
     const there = comparison.differences.filter((difference) => !scratch.isArtefact(difference));
     const isOfTwoVersions = comparison.warnings.some(({ kind }) => kind === "other-major-version");
@@ -82,57 +89,6 @@ export async function findDrift(options: DriftOptions): Promise<DriftReport> {
   } catch (error) {
     throw toMigrateError(error, signal);
   }
-}
-
-function readLiveDatabase(
-  { onProgress, ...target }: DriftOptions,
-  read: Parameters<typeof readLive>[1],
-): Promise<LiveDatabase> {
-  onProgress?.({ phase: "read", text: "reading the database" });
-  const onWait: Parameters<typeof readLive>[0]["onWait"] = (progress) => {
-    if (progress.kind !== "server-unavailable") return;
-    onProgress?.({ phase: "read", text: `waiting for the server: ${progress.reason}` });
-  };
-  return readLive({ ...target, onWait }, read);
-}
-
-/** Replays the applied migrations on a scratch server, and reads what they make. */
-async function readExpected(
-  options: DriftOptions,
-  live: LiveDatabase,
-  read: Parameters<typeof readLive>[1],
-) {
-  const { dir, ledgerSchema, scratchUrl, scratchDir, signal, onProgress } = options;
-  const files = await readAppliedFiles(dir, live.applied);
-  const total = files.length;
-  onProgress?.({ phase: "scratch", text: "starting a scratch server" });
-  const make = async (server: ScratchServer) => {
-    signal?.throwIfAborted();
-    const roles = await prepareRoles(server, live, files);
-    const database = await server.createDatabase(undefined, live.name);
-    const tell = (done: number) =>
-      onProgress?.({ phase: "replay", text: `replaying migration ${done} of ${total}` });
-    if (total > 0) tell(1);
-    await replay({
-      files,
-      ledgerSchema,
-      databaseOf: (role) => roles.databaseOf(role, database),
-      signal,
-      onMigration: (done) => tell(Math.min(done + 1, total)),
-    });
-    signal?.throwIfAborted();
-    onProgress?.({ phase: "compare", text: "comparing" });
-    const expected = roles.asOfLive(await read(database.url));
-    return { ...roles, expected };
-  };
-  return withScratchServer(
-    {
-      url: scratchUrl,
-      dir: scratchDir,
-      onProgress: (text) => onProgress?.({ phase: "scratch", text }),
-    },
-    make,
-  );
 }
 
 function notesOf(applied: AppliedSet, { ledgerSchema }: DriftOptions): readonly string[] {

@@ -32,8 +32,8 @@ export interface ReplayOptions {
   /** The database, as the role that ran a migration. */
   readonly databaseOf: (role: string) => Promise<ScratchDatabase>;
   readonly signal?: AbortSignal | undefined;
-  /** Called after each migration. */
-  readonly onMigration: (done: number) => void;
+  /** Told which migration runs now. */
+  readonly onMigration: (text: string) => void;
 }
 
 /**
@@ -46,6 +46,9 @@ export async function replay(options: ReplayOptions): Promise<void> {
   const { files, ledgerSchema, databaseOf, signal, onMigration } = options;
   try {
     let done = 0;
+    const tell = () =>
+      onMigration(`replaying migration ${Math.min(done + 1, files.length)} of ${files.length}`);
+    if (files.length > 0) tell();
     for (const [index, { tag, by }] of files.entries()) {
       // One run for consecutive migrations of one role.
       if (files[index + 1]?.by === by) continue;
@@ -57,7 +60,7 @@ export async function replay(options: ReplayOptions): Promise<void> {
         onProgress: ({ kind }) => {
           if (kind !== "migration-done") return;
           done += 1;
-          onMigration(done);
+          tell();
         },
       });
     }

@@ -2,7 +2,7 @@ import { withoutBom } from "../base/files.ts";
 import type { JournalEntry } from "../migrate/index.ts";
 import { entriesOf, JOURNAL, tagsOf } from "./entries.ts";
 import type { Finding, Outcome } from "./findings.ts";
-import { type Base, type FolderState, lineOf } from "./folder-state.ts";
+import { type Base, type FolderState, findingIn } from "./folder-state.ts";
 
 const NO_BASE = "name the branch with --base";
 
@@ -23,7 +23,7 @@ export function checkUnedited(folder: FolderState, base: Base | undefined): Outc
   const gone = tagsOf(base.fork)
     .filter((tag) => !ours.has(tag))
     .map((tag) =>
-      finding(folder, JOURNAL, {
+      findingIn(folder, JOURNAL, {
         fact: `${tag} is in ${base.ref} and not here.`,
         remedy: `It may be applied somewhere: restore it (\`git checkout ${base.ref} -- ${folder.dir}\`), and undo it with a new migration.`,
       }),
@@ -34,7 +34,7 @@ export function checkUnedited(folder: FolderState, base: Base | undefined): Outc
     if (here === undefined || there === undefined || here === there) return [];
     const line = firstDifference(here.split("\n"), there.split("\n"));
     return [
-      finding(folder, name, {
+      findingIn(folder, name, {
         fact: `${folder.dir}/${name} differs from ${base.ref}, from line ${line} on.`,
         remedy: `It may be applied somewhere, where the edit never arrives: restore it (\`git checkout ${base.ref} -- ${folder.dir}/${name}\`), and make the change a new migration.`,
         line,
@@ -78,7 +78,7 @@ export function checkOrder(folder: FolderState, base: Base | undefined): Outcome
 }
 
 function tooEarly(folder: FolderState, { ref }: Base, tag: string, newest = ""): Finding {
-  return finding(folder, `${tag}.sql`, {
+  return findingIn(folder, `${tag}.sql`, {
     fact: `${tag} is older than ${newest}, the newest of ${ref}.`,
     remedy: `A database that has ${newest} would refuse it as out of order. Merge ${ref}, delete the migration here (SQL, down file, snapshot, journal entry), and generate it again with \`tidemark generate\`.`,
   });
@@ -93,24 +93,16 @@ function timesGoingBack(
   const findings: Finding[] = [];
   for (const { tag, when = 0 } of entriesOf(folder) ?? []) {
     if (latest !== undefined && when <= latest.when && news?.has(tag) !== false) {
-      findings.push({
-        ...finding(folder, JOURNAL, {
+      findings.push(
+        findingIn(folder, JOURNAL, {
+          level: news === undefined ? "warning" : "error",
           fact: `${tag} has the time ${when} in ${folder.dir}/${JOURNAL}, which is not after the ${latest.when} of ${latest.tag} before it.`,
           remedy: `drizzle's own migrator would silently skip it. Set its \`when\` to a later time (\`${latest.when + 1}\`), or generate it again.`,
-          line: lineOf(folder, JOURNAL, `"${tag}"`),
+          at: `"${tag}"`,
         }),
-        level: news === undefined ? "warning" : "error",
-      });
+      );
     }
     if (latest === undefined || when > latest.when) latest = { tag, when };
   }
   return findings;
-}
-
-function finding(
-  { dir }: FolderState,
-  path: string,
-  { fact, remedy, line }: { fact: string; remedy: string; line?: number | undefined },
-): Finding {
-  return { level: "error", file: `${dir}/${path}`, fact, remedy, ...(line && { line }) };
 }

@@ -10,7 +10,7 @@ import { APPLY_LEDGER, applyFile } from "../scratch/apply-file.ts";
 import type { Replay } from "../scratch/replay.ts";
 import { serverWideIn } from "../sql-tree/server-wide.ts";
 import { clearDrizzleObjects } from "./clear.ts";
-import { judge } from "./expressible.ts";
+import { type Judged, judge } from "./expressible.ts";
 import type { Finding, Outcome } from "./findings.ts";
 
 export interface DrizzleCheckOptions {
@@ -57,11 +57,9 @@ export async function checkDrizzle(replay: Replay, options: DrizzleCheckOptions)
     doubtful.length === 0 || options.handWritten.size === 0
       ? new Map<string, string>()
       : await options.again((fresh) => madeByHand(fresh, options.handWritten));
-  const findings = judged.map(({ difference, verdict }) => {
-    if (verdict === "order") return inAnotherOrder(difference);
-    const tag = verdict === "wrong" ? undefined : ownerOf(difference, byHand);
-    return tag === undefined ? wrong(difference) : known(difference, tag);
-  });
+  const findings = judged.map((one) =>
+    findingOf(one, one.verdict === "wrong" ? undefined : ownerOf(one.difference, byHand)),
+  );
   return { findings };
 }
 
@@ -161,29 +159,25 @@ function ownerOf(difference: Difference, made: ReadonlyMap<string, string>): str
     .find((tag) => tag !== undefined);
 }
 
-function wrong(difference: Difference): Finding {
-  return {
-    level: "error",
-    fact: `${describeDifference(difference)}.`,
-    remedy:
-      difference.change === "unexpected"
-        ? "The Drizzle schema does not have it: add it there, or remove it from the SQL; what only the SQL should have belongs in a migration of `tidemark generate --custom`."
-        : "Expected is the Drizzle schema, found is what the migrations make. If the SQL was edited after it was generated, undo that, or (if it may be applied) make the schema say the same.",
-  };
-}
+const ADVICE = {
+  unexpected:
+    "The Drizzle schema does not have it: add it there, or remove it from the SQL; what only the SQL should have belongs in a migration of `tidemark generate --custom`.",
+  wrong:
+    "Expected is the Drizzle schema, found is what the migrations make. If the SQL was edited after it was generated, undo that, or (if it may be applied) make the schema say the same.",
+  order: "Harmless unless you sort or compare by it. Leave it as it is.",
+  byHand: "The Drizzle schema does not have it. That is fine if Drizzle need not know about it.",
+} as const;
 
-function inAnotherOrder(difference: Difference): Finding {
-  return {
-    level: "warning",
-    fact: `${describeDifference(difference)}: the same values in a different order.`,
-    remedy: "Harmless unless you sort or compare by it. Leave it as it is.",
-  };
-}
-
-function known(difference: Difference, tag: string): Finding {
-  return {
-    level: "warning",
-    fact: `${describeDifference(difference)}: ${tag} makes it by hand.`,
-    remedy: "The Drizzle schema does not have it. That is fine if Drizzle need not know about it.",
-  };
+/** @param tag the hand-written migration that made it */
+function findingOf({ difference, verdict }: Judged, tag: string | undefined): Finding {
+  const fact = describeDifference(difference);
+  if (verdict === "order") {
+    const remedy = ADVICE.order;
+    return { level: "warning", fact: `${fact}: the same values in a different order.`, remedy };
+  }
+  if (tag !== undefined) {
+    return { level: "warning", fact: `${fact}: ${tag} makes it by hand.`, remedy: ADVICE.byHand };
+  }
+  const remedy = difference.change === "unexpected" ? ADVICE.unexpected : ADVICE.wrong;
+  return { level: "error", fact: `${fact}.`, remedy };
 }

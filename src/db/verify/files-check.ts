@@ -2,7 +2,7 @@ import { plural } from "../base/text.ts";
 import { downFileOf } from "../migrate/index.ts";
 import { entriesOf, JOURNAL } from "./entries.ts";
 import type { Finding, Outcome } from "./findings.ts";
-import { type Base, type FolderState, lineOf } from "./folder-state.ts";
+import { type Base, type FolderState, findingIn } from "./folder-state.ts";
 import { snapshotFindings } from "./snapshot-findings.ts";
 
 /** The journal, the SQL files and the snapshots agree. What the base has already is a warning. */
@@ -25,24 +25,32 @@ function problemsOf(folder: FolderState): readonly Finding[] {
 }
 
 function noJournal(folder: FolderState): Finding {
-  return folder.files.has(JOURNAL)
-    ? error(folder, JOURNAL, "is no journal: it cannot be read as JSON", {
-        remedy:
-          "Remove a merge's marks from it, and keep the entries of both sides in their order.",
-      })
-    : error(folder, JOURNAL, "is missing", {
-        remedy:
-          "Restore it (`git log --stat` shows what became of it); `tidemark generate` makes one with a first migration.",
-      });
+  const file = `${folder.dir}/${JOURNAL}`;
+  return findingIn(
+    folder,
+    JOURNAL,
+    folder.files.has(JOURNAL)
+      ? {
+          fact: `${file} is no journal: it cannot be read as JSON.`,
+          remedy:
+            "Remove a merge's marks from it, and keep the entries of both sides in their order.",
+        }
+      : {
+          fact: `${file} is missing.`,
+          remedy:
+            "Restore it (`git log --stat` shows what became of it); `tidemark generate` makes one with a first migration.",
+        },
+  );
 }
 
 function missingSql(folder: FolderState, tags: readonly string[]): readonly Finding[] {
   return tags
     .filter((tag) => !folder.files.has(`${tag}.sql`))
     .map((tag) =>
-      error(folder, JOURNAL, `has the entry ${tag}, but ${tag}.sql is missing`, {
+      findingIn(folder, JOURNAL, {
+        fact: `${folder.dir}/${JOURNAL} has the entry ${tag}, but ${tag}.sql is missing.`,
         remedy: "Restore the file, or remove the entry if it was never applied anywhere.",
-        line: lineOf(folder, JOURNAL, `"${tag}"`),
+        at: `"${tag}"`,
       }),
     );
 }
@@ -55,20 +63,11 @@ function straySql(folder: FolderState, tags: readonly string[]): readonly Findin
     .filter((name) => name.endsWith(".sql") && !known.has(name) && !OTHERS.has(name))
     .toSorted()
     .map((name) =>
-      error(folder, name, `has no entry in ${JOURNAL}, and is never run`, {
+      findingIn(folder, name, {
+        fact: `${folder.dir}/${name} has no entry in ${JOURNAL}, and is never run.`,
         remedy: name.endsWith(".down.sql")
           ? `Its migration is gone. If that may be applied, restore it (\`git log -p\` of ${JOURNAL}); otherwise delete this file too.`
           : `If it should run, restore its entry: \`git log -p\` of ${JOURNAL} shows whether it had one. Keep files that are run by hand in another folder.`,
       }),
     );
-}
-
-function error(
-  { dir }: FolderState,
-  path: string,
-  fact: string,
-  { remedy, line }: { readonly remedy: string; readonly line?: number | undefined },
-): Finding {
-  const file = `${dir}/${path}`;
-  return { level: "error", fact: `${file} ${fact}.`, remedy, file, ...(line && { line }) };
 }

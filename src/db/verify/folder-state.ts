@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { ifThere } from "../base/files.ts";
 import { placeOf } from "../base/place.ts";
 import { MigrateError } from "../migrate/index.ts";
+import type { Finding } from "./findings.ts";
 import { git } from "./git.ts";
 
 /** A migrations folder as it is on the disk, or in a commit. */
@@ -15,11 +16,20 @@ export interface FolderState {
 
 const KEPT = /^[^/]+\.(sql|sum)$|^meta\/[^/]+\.json$/;
 
-/** The line of a file that holds a text, from 1. */
-export function lineOf({ files }: FolderState, path: string, part: string): number | undefined {
+/**
+ * A finding about a file of the folder.
+ *
+ * @param at text whose line is meant
+ */
+export function findingIn(
+  { dir, files }: FolderState,
+  path: string,
+  { at, ...parts }: Omit<Finding, "level" | "file"> & { level?: Finding["level"]; at?: string },
+): Finding {
   const text = files.get(path) ?? "";
-  const offset = text.indexOf(part);
-  return offset === -1 ? undefined : placeOf(text, offset).line;
+  const offset = at === undefined ? -1 : text.indexOf(at);
+  const place = offset === -1 ? {} : { line: placeOf(text, offset).line };
+  return { level: "error", file: `${dir}/${path}`, ...place, ...parts };
 }
 
 /** The folder on the disk; one without files where there is none. */

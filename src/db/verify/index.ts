@@ -1,7 +1,6 @@
 import { exportSchema } from "../kit/index.ts";
 import { checkFolderSum, loadHistory, MigrateError, readDownFiles } from "../migrate/index.ts";
-import { type ScratchOptions, withScratchServer } from "../scratch/index.ts";
-import { withReplay } from "../scratch/replay.ts";
+import type { ScratchOptions } from "../scratch/index.ts";
 import { checkOrder, checkUnedited, newTags } from "./base-checks.ts";
 import { againstBase, type BaseLook, createBaseLook } from "./base-look.ts";
 import type { Project } from "./base-project.ts";
@@ -81,13 +80,7 @@ export async function verifyProject(options: VerifyOptions): Promise<VerifyRepor
       ...{ runner, folder, base: known, statements, pending, look, ledgerSchema, signal },
       history: history instanceof MigrateError ? undefined : history,
       downs: history instanceof MigrateError ? new Map() : await readDownFiles(history),
-      withReplays: (use) =>
-        withScratchServer(options.scratch, (server) =>
-          use(
-            (migrations) => (replayed) =>
-              withReplay({ server, migrations, ledgerSchema, signal }, replayed),
-          ),
-        ),
+      scratch: options.scratch,
     });
     await generated;
   } finally {

@@ -1,5 +1,6 @@
 import { downFileOf, type History, type Migration, type Tag } from "../migrate/index.ts";
-import type { Replay } from "../scratch/replay.ts";
+import { type ScratchOptions, withScratchServer } from "../scratch/index.ts";
+import { type Replay, withReplay } from "../scratch/replay.ts";
 import { newTags } from "./base-checks.ts";
 import { againstBase, type BaseLook, withoutOld } from "./base-look.ts";
 import { checkDrizzle } from "./drizzle-check.ts";
@@ -10,8 +11,10 @@ import { checkDowns, checkReplay, checkRerun } from "./replay-checks.ts";
 import type { Runner } from "./runner.ts";
 import type { Pending } from "./schema-check.ts";
 
-type WithReplay = <T>(use: (replay: Replay) => Promise<T>) => Promise<T>;
-type ReplaysOf = (migrations: readonly Migration[]) => WithReplay;
+type ReplayOf = <T>(
+  migrations: readonly Migration[],
+  use: (replay: Replay) => Promise<T>,
+) => Promise<T>;
 
 export interface ScratchChecks {
   readonly runner: Runner;
@@ -28,23 +31,24 @@ export interface ScratchChecks {
   readonly look: BaseLook | undefined;
   readonly ledgerSchema: string;
   readonly signal: AbortSignal | undefined;
-  /** Starts the server, and gives replays of histories on it. */
-  readonly withReplays: <T>(use: (replaysOf: ReplaysOf) => Promise<T>) => Promise<T>;
+  readonly scratch: ScratchOptions;
 }
 
 /** The checks that need a database: one server for all of them. */
 export async function checkOnScratch(checks: ScratchChecks): Promise<void> {
-  const { runner, history } = checks;
+  const { runner, history, ledgerSchema, signal } = checks;
   if (history === undefined) {
     for (const name of ["replay", "rerun", "drizzle", "down"] as const) {
       await runner.run(name, () => Promise.reject(runner.blocked("the folder cannot be read")));
     }
     return;
   }
-  await checks.withReplays(async (replaysOf) => {
-    const withReplay = replaysOf(history.migrations);
-    const count = await withReplay((replay) => checkWhole(replay, checks, replaysOf));
-    await withReplay((replay) => checkBack(replay, checks, history, count));
+  await withScratchServer(checks.scratch, async (server) => {
+    const replayOf: ReplayOf = (migrations, use) =>
+      withReplay({ server, migrations, ledgerSchema, signal }, use);
+    const { migrations } = history;
+    const count = await replayOf(migrations, (replay) => checkWhole(replay, checks, replayOf));
+    await replayOf(migrations, (replay) => checkBack(replay, checks, history, count));
   });
 }
 
@@ -52,7 +56,7 @@ export async function checkOnScratch(checks: ScratchChecks): Promise<void> {
 async function checkWhole(
   replay: Replay,
   checks: ScratchChecks,
-  replaysOf: ReplaysOf,
+  replayOf: ReplayOf,
 ): Promise<number> {
   const { runner, look, signal } = checks;
   let count = 0;
@@ -70,10 +74,10 @@ async function checkWhole(
   });
   await runner.run("drizzle", async () => {
     needAll();
-    const outcome = await drizzleHere(replay, checks, replaysOf);
+    const outcome = await drizzleHere(replay, checks, replayOf);
     const again = async (there: BaseLook) => {
       runner.progress("drizzle", `the same on ${there.ref}`);
-      return withoutOld(outcome, await drizzleAtBase(there, checks, replaysOf), there.ref);
+      return withoutOld(outcome, await drizzleAtBase(there, checks, replayOf), there.ref);
     };
     return againstBase(outcome, look, again, signal);
   });
@@ -83,7 +87,7 @@ async function checkWhole(
 async function drizzleHere(
   replay: Replay,
   { runner, folder, statements, pending, ledgerSchema }: ScratchChecks,
-  replaysOf: ReplaysOf,
+  replayOf: ReplayOf,
 ): Promise<Outcome> {
   return checkDrizzle(replay, {
     statements: await statements.catch(() => {
@@ -93,7 +97,7 @@ async function drizzleHere(
     pending: await pending.then(({ statements }) => statements).catch(() => []),
     ledgerSchema,
     handWritten: handWritten(folder),
-    again: replaysOf(replay.migrations),
+    again: (use) => replayOf(replay.migrations, use),
   });
 }
 
@@ -101,18 +105,17 @@ async function drizzleHere(
 async function drizzleAtBase(
   { folder, history, statements, pending }: BaseLook,
   { ledgerSchema }: ScratchChecks,
-  replaysOf: ReplaysOf,
+  replayOf: ReplayOf,
 ): Promise<Outcome> {
   const { migrations } = await history();
-  const withReplay = replaysOf(migrations);
-  return withReplay(async (replay) => {
+  return replayOf(migrations, async (replay) => {
     await replay.advance(migrations.length);
     return checkDrizzle(replay, {
       statements: await statements(),
       pending: (await pending()).statements,
       ledgerSchema,
       handWritten: handWritten(folder),
-      again: withReplay,
+      again: (use) => replayOf(migrations, use),
     });
   });
 }
