@@ -32,7 +32,7 @@ export function runDrift(flags: DriftFlags): Promise<number> {
     );
     output.json(reportJson(report));
     // Shown with --quiet too: without them the result claims more than was compared.
-    for (const warning of report.warnings) output.error(`warning: ${warning}`);
+    for (const { message } of report.warnings) output.error(`warning: ${message}`);
     for (const note of report.notes) output.note(`note: ${note}`);
     if (output.mode === "text") output.print(await reportText(report, output));
     if (report.differences.length === 0) next("nothing to do.");
@@ -49,7 +49,7 @@ function reportJson(report: DriftReport) {
     pending,
     differences: differences.map(differenceJson),
     ignored,
-    warnings,
+    warnings: warnings.map(({ message }) => message),
     notes,
   };
 }

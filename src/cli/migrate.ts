@@ -1,4 +1,4 @@
-import { duration, plural } from "../db/base/text.ts";
+import { duration, listed, plural } from "../db/base/text.ts";
 import type { MigrateReport, PlanReport } from "../db/migrate/index.ts";
 import { type CommandContext, withMigrator } from "./support/command.ts";
 import { withProgress } from "./support/progress.ts";
@@ -69,14 +69,6 @@ function summary(report: MigrateReport, pending: readonly string[], to?: string)
     case "newer":
       return `Nothing pending: the database is at ${version}, ahead of this history.`;
   }
-}
-
-const MOST_LISTED = 5;
-
-function listed(tags: readonly string[]): string {
-  const shown = tags.slice(0, MOST_LISTED).join(", ");
-  const more = tags.length - MOST_LISTED;
-  return more > 0 ? `${shown} and ${more} more` : shown;
 }
 
 function planText(plan: PlanReport): string {

@@ -47,8 +47,8 @@ describe("tidemark verify", () => {
       --- stdout
       ✓ Nothing is left to generate from the Drizzle schema
       ✓ The journal, the files and the snapshots agree (3 migrations)
-      ✓ tidemark.sum is that of the files
-      – Nothing that the base has was edited or taken away: not looked at (name the branch with --base)
+      ✓ tidemark.sum matches the files
+      – Nothing that the base has was edited or removed: not looked at (name the branch with --base)
       – New migrations come after those of the base: not looked at (name the branch with --base)
       ✓ The SQL can be run
           warning drizzle/0001_by_hand.sql:2 takes a lock SHARE ROW EXCLUSIVE on users, which is not made in this file.
@@ -56,17 +56,17 @@ describe("tidemark verify", () => {
           warning drizzle/0002_add_email.sql:1 takes a lock ACCESS EXCLUSIVE on users, which is not made in this file.
           It is held until the transaction ends: keep the file small.
           warning drizzle/0002_add_email.sql:2 takes a lock ACCESS EXCLUSIVE on users, which is not made in this file.
-          The whole table is read under it. An index built CONCURRENTLY before, and ADD CONSTRAINT … USING INDEX, saves that.
+          The whole table is read under it. To avoid that, build an index CONCURRENTLY first, and ADD CONSTRAINT … USING INDEX.
       ✓ All migrations run on an empty database (3 migrations)
       ✓ A second run does nothing
       ✓ The replay makes what the Drizzle schema says
           warning table public.notes is not expected: 0001_by_hand makes it by hand.
-          The Drizzle schema does not say so. That is fine where Drizzle need not know of it.
+          The Drizzle schema does not have it. That is fine if Drizzle need not know about it.
       ✓ Each down file leads back, and the migration runs again (3 of 3 down files)
       ::warning file=drizzle/0001_by_hand.sql,line=2,title=tidemark verify%3A sql::drizzle/0001_by_hand.sql:2 takes a lock SHARE ROW EXCLUSIVE on users, which is not made in this file.%0AIt is held until the transaction ends: keep the file small.
       ::warning file=drizzle/0002_add_email.sql,line=1,title=tidemark verify%3A sql::drizzle/0002_add_email.sql:1 takes a lock ACCESS EXCLUSIVE on users, which is not made in this file.%0AIt is held until the transaction ends: keep the file small.
-      ::warning file=drizzle/0002_add_email.sql,line=2,title=tidemark verify%3A sql::drizzle/0002_add_email.sql:2 takes a lock ACCESS EXCLUSIVE on users, which is not made in this file.%0AThe whole table is read under it. An index built CONCURRENTLY before, and ADD CONSTRAINT … USING INDEX, saves that.
-      ::warning title=tidemark verify%3A drizzle::table public.notes is not expected: 0001_by_hand makes it by hand.%0AThe Drizzle schema does not say so. That is fine where Drizzle need not know of it.
+      ::warning file=drizzle/0002_add_email.sql,line=2,title=tidemark verify%3A sql::drizzle/0002_add_email.sql:2 takes a lock ACCESS EXCLUSIVE on users, which is not made in this file.%0AThe whole table is read under it. To avoid that, build an index CONCURRENTLY first, and ADD CONSTRAINT … USING INDEX.
+      ::warning title=tidemark verify%3A drizzle::table public.notes is not expected: 0001_by_hand makes it by hand.%0AThe Drizzle schema does not have it. That is fine if Drizzle need not know about it.
       Verified: 8 checks in <duration>, 2 not looked at, 4 warnings.
       "
     `);
@@ -136,7 +136,7 @@ describe("planted all at once, each is found where it belongs", () => {
       said: [
         /^warning drizzle\/0001_by_hand\.sql:2 .* a lock SHARE ROW EXCLUSIVE on users/,
         /^warning drizzle\/0003_meddle\.sql:3 .*:3 takes a lock ACCESS EXCLUSIVE on users, which is not made in this file\.$/,
-        /^warning drizzle\/0003_meddle\.sql:4 .*:4 holds a COMMIT: what stands before it stays, should the rest fail\.$/,
+        /^warning drizzle\/0003_meddle\.sql:4 .*:4 holds a COMMIT: if a later statement fails, everything before it stays\.$/,
         /^warning drizzle\/0002_add_email\.sql:1 .* a lock ACCESS EXCLUSIVE on users/,
         /^warning drizzle\/0002_add_email\.sql:2 .* a lock ACCESS EXCLUSIVE on users/,
       ],
@@ -159,7 +159,7 @@ describe("planted all at once, each is found where it belongs", () => {
       what: "down files that are missing, that fail, that do not lead back, that say nothing",
       check: "down",
       said: [
-        /^error drizzle\/0003_meddle\.sql drizzle\/0003_meddle\.down\.sql is not there: 0003_meddle has no way back\.$/,
+        /^error drizzle\/0003_meddle\.sql drizzle\/0003_meddle\.down\.sql is missing: 0003_meddle has no way back\.$/,
         /^error drizzle\/0001_by_hand\.down\.sql:\d+ .*does not lead back: .*syntax error/s,
         /^error drizzle\/0002_add_email\.down\.sql .*the way back leaves: column public\.users\.email is not expected \(text\)\.$/,
         /^error drizzle\/0000_create_users\.down\.sql:1 .* says `-- irreversible:` without a reason\.$/,

@@ -72,7 +72,7 @@ describe("verify --base", () => {
     const { code, found } = await here.verify("--base", "main");
     expect(code).toBe(4);
     expect(found("base")).toEqual([
-      "error drizzle/0000_create_users.sql:2 drizzle/0000_create_users.sql is not as main has it, from line 2 on.",
+      "error drizzle/0000_create_users.sql:2 drizzle/0000_create_users.sql differs from main, from line 2 on.",
     ]);
     expect(found("order")).toEqual([
       "error drizzle/0003_mine.sql 0003_mine is older than 0002_add_email, the newest of main.",

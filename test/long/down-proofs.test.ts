@@ -79,7 +79,7 @@ const STEPS: readonly Step[] = [
     what: "the column that is not null",
     sql: "alter table persons drop column must",
     down: [
-      "-- comes back empty: column persons.must (not null, without a default: fails where the table has rows)",
+      "-- comes back empty: column persons.must (not null, without a default: fails if the table has rows)",
       'ALTER TABLE "public"."persons" ADD COLUMN "must" text NOT NULL;',
     ],
   },
@@ -87,9 +87,9 @@ const STEPS: readonly Step[] = [
     what: "rows that were written: they stay",
     sql: "insert into persons (name) values ('ada'); update persons set years = 4",
     down: [
-      "-- keeps: what INSERT of persons did to rows",
-      "-- keeps: what UPDATE of persons did to rows",
-      "-- The migration changes no object: nothing is to be done.",
+      "-- keeps: rows changed by INSERT of persons",
+      "-- keeps: rows changed by UPDATE of persons",
+      "-- The migration changes no object: there is nothing to do.",
     ],
   },
   {
@@ -136,7 +136,7 @@ const STEPS: readonly Step[] = [
   {
     what: "nothing at all",
     sql: "-- a comment\n",
-    down: ["-- The migration changes no object: nothing is to be done."],
+    down: ["-- The migration changes no object: there is nothing to do."],
   },
 ];
 
@@ -181,20 +181,20 @@ describe("where there is none, the file says why", () => {
       sql: "insert into t values (1)",
       reason:
         /^after the way back the migration does not run again: duplicate key value .* \(SQLSTATE 23505\)$/,
-      draft: /Write the way back of 0001_m\.sql/,
+      draft: /Write the rollback of 0001_m\.sql/,
     },
     {
       what: "a table that was there before would be dropped: a partition that was attached",
       before: "create table p (a integer) partition by range (a); create table p_x (a integer)",
       sql: "alter table p attach partition p_x for values from (0) to (10)",
-      reason: /^the way back would drop what was there before, with its rows: table p_x$/,
+      reason: /^the way back would drop what existed before, with its rows: table p_x$/,
       draft: /DROP TABLE "public"\."p_x"/,
     },
     {
       what: "a column that was there before would be dropped: its collation was changed",
       before: "create table t (a text)",
       sql: 'alter table t alter a type text collate "C"',
-      reason: /^the way back would drop what was there before, with its rows: column t\.a$/,
+      reason: /^the way back would drop what existed before, with its rows: column t\.a$/,
       draft: /DROP COLUMN "a"/,
     },
     {
@@ -202,7 +202,7 @@ describe("where there is none, the file says why", () => {
       before: "create table t (name text)",
       sql: "alter table t rename name to name_old; alter table t add name jsonb",
       reason: /^the old name was given to something else: .*"name".* already exists/,
-      draft: /Write the way back/,
+      draft: /Write the rollback/,
     },
     {
       what: "no statement is known that restores it",
@@ -210,7 +210,7 @@ describe("where there is none, the file says why", () => {
       sql: "alter table t alter a set storage external",
       reason:
         /^no statement restores: column public\.t\.a: storage: expected of its type, found external$/,
-      draft: /Write the way back/,
+      draft: /Write the rollback/,
     },
   ])("$what", async ({ before, sql, reason, draft }) => {
     const folder = await historyFolder({ "0000_m": before, "0001_m": sql, "0002_m": "select 1" });

@@ -64,7 +64,7 @@ describe("the report", () => {
       --- stdout
       No drift (3 ignored): the database is what its 3 applied migrations make.
       --- stderr
-      note: Nothing that differs matches --ignore "notes*".
+      note: No difference matches --ignore "notes*".
       "
     `);
   });
@@ -108,7 +108,7 @@ describe("a database", () => {
       --- stdout
       No drift: the database is empty.
       --- stderr
-      note: No migration is applied here (ledger: schema tidemark): the database is compared with an empty one. If that is wrong, look at --url and --ledger-schema.
+      note: No migration is applied here (ledger: schema tidemark): the database is compared with an empty one. If that is wrong, check --url and --ledger-schema.
       "
     `);
     await shop.database.sql`create table stray (id integer)`;
@@ -123,7 +123,7 @@ describe("a database", () => {
       Next: undo each in the database, or put it into a migration (tidemark generate --custom).
       What may differ is left out with --ignore, e.g. --ignore 'audit.*'.
       --- stderr
-      note: No migration is applied here (ledger: schema tidemark): the database is compared with an empty one. If that is wrong, look at --url and --ledger-schema.
+      note: No migration is applied here (ledger: schema tidemark): the database is compared with an empty one. If that is wrong, check --url and --ledger-schema.
       "
     `);
   });
@@ -172,8 +172,8 @@ describe("a database", () => {
     expect(await drift()).toMatchInlineSnapshot(`
       "exit code 1
       --- stderr
-      error (migration_failed) 0001_add_author has failed: statement 2 was begun, and its end is not recorded.
-      Nothing was compared. The next run looks what became of it: tidemark migrate
+      error (migration_failed) 0001_add_author has failed: statement 2 was started, but its end is not recorded.
+      Nothing was compared. The next run finds out what became of it: tidemark migrate
       "
     `);
   });
@@ -185,7 +185,7 @@ describe("a database", () => {
       "exit code 2
       --- stderr
       error (missing_file) The database is at 0002_first_note, ahead of this checkout, which lacks 0001_add_author, 0002_first_note.
-      Nothing was compared: what these make is not known here. Compare with the release that was deployed last (\`git fetch\`, and check it out).
+      Nothing was compared. What these make is not known here. Compare with the release that was deployed last (\`git fetch\`, and check it out).
       "
     `);
   });
@@ -218,7 +218,7 @@ describe("a history that does not run on the scratch server", () => {
       "exit code 1
       --- stderr
       error (migration_failed) drizzle/0001_add_author.sql:2:1 fails when it is replayed on the scratch server: relation "legacy" does not exist (SQLSTATE 42P01)
-      Nothing was compared, and the live database is as it was. It was applied, and does not run on an empty database: it may rely on rows, or on objects that no migration makes. --scratch-url names another server to replay it on.
+      Nothing was compared. It was applied, but does not run on an empty database: it may rely on rows, or on objects that no migration makes. --scratch-url names another server to replay it on.
       "
     `);
   });
@@ -269,7 +269,7 @@ describe("a history that does not run on the scratch server", () => {
       --- stderr
       error (config) The migrations change what all databases of a server share:
         drizzle/0001_add_author.sql: CREATE ROLE
-      Nothing was compared: on the server of --scratch-url others would see it. Leave --scratch-url away: an embedded PostgreSQL, thrown away, is used then.
+      Nothing was compared. Others on the server of --scratch-url would see the change. Leave out --scratch-url: a throw-away embedded PostgreSQL is used then.
       "
     `);
   });

@@ -109,7 +109,7 @@ Already made by 0001_by_hand, which has no snapshot, so drizzle-kit does not kno
     const { down } = JSON.parse(stdout);
     expect(down).toEqual({ kind: "untried", reason: expect.stringMatching(reason) });
     expect(down.reason).toMatch(
-      /^it was not tried, because 0001_by_hand, which comes before it, fails on the scratch database: /,
+      /^it was not tried, because the earlier migration 0001_by_hand fails on the scratch database: /,
     );
     expect(stderr).toContain("warning: drizzle/0002_orgs.sql has no down file: it was not tried");
     expect(code).toBe(0);
@@ -176,7 +176,7 @@ describe("a history of", () => {
     const again = await here.type(["generate", "merged"]);
     expect(again.code).toBe(1);
     expect(again.stderr).toContain(
-      "Already made by 0001_theirs, and missing in meta/0002_snapshot.json",
+      "Already made by 0001_theirs, but missing from meta/0002_snapshot.json",
     );
     expect((await here.run(["generate", "merged", "--no-down"])).code).toBe(0);
     await here.write("drizzle/0003_merged.sql", "-- made by 0001_theirs\n");

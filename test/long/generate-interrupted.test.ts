@@ -38,8 +38,8 @@ describe("an interrupted generate", () => {
     expect(await shown(here)).toMatchInlineSnapshot(`
       "exit code 2
       --- stderr
-      error (config) drizzle-kit generate was ended by SIGKILL, without a word.
-      Nothing was written: the migrations folder is as it was.
+      error (config) drizzle-kit generate was ended by SIGKILL, without output.
+      Nothing was written. The migrations folder is as it was.
       "
     `);
     expect(await here.files()).toEqual(before);
@@ -60,7 +60,7 @@ describe("an interrupted generate", () => {
     running.child.kill(signal);
     const { code, stderr } = await running.end;
     expect(stderr).toBe(
-      "error (canceled) Canceled.\nNothing was written: the migrations folder is as it was.\n",
+      "error (canceled) Canceled.\nNothing was written. The migrations folder is as it was.\n",
     );
     expect(code).toBe(exitCode);
     expect(() => process.kill(pid, 0)).toThrow("ESRCH");
@@ -71,7 +71,7 @@ describe("an interrupted generate", () => {
     const { here, before } = await afterFirst("");
     await here.write("drizzle/0001_orgs.sql", "create table");
     const occupied = await here.run(["generate", "orgs"]);
-    expect(occupied.stderr).toContain("drizzle/0001_orgs.sql is there already, with another text");
+    expect(occupied.stderr).toContain("drizzle/0001_orgs.sql already exists with another text");
     expect(occupied.code).toBe(2);
     await here.write("drizzle/meta/0001_snapshot.json", before["meta/0000_snapshot.json"] ?? "");
     const orphan = await here.run(["generate", "orgs"]);
@@ -98,7 +98,7 @@ describe("an interrupted generate", () => {
     const here = await project(USERS);
     await here.write("drizzle/meta/0000_snapshot.json", "{}");
     const { code, stderr } = await here.run(["generate"]);
-    expect(stderr).toContain("drizzle/meta is there, and no drizzle/meta/_journal.json.");
+    expect(stderr).toContain("drizzle/meta exists, but drizzle/meta/_journal.json does not.");
     expect(code).toBe(2);
   });
 });

@@ -62,7 +62,7 @@ describe("tidemark generate refuses", () => {
     await here.write(`${kit}/index.js`, "");
     await here.write(`${kit}/bin.cjs`, `require("node:fs").writeFileSync("was-run", "x");`);
     expect(await refusal(here)).toContain(
-      "bin.cjs is not as Tidemark knows drizzle-kit 0.31: the configuration, the questions, the prompts, the result, the schema files cannot be found in it.",
+      "bin.cjs differs from the drizzle-kit 0.31 that Tidemark knows: the configuration, the questions, the prompts, the result, the schema files cannot be found in it.",
     );
     expect(await here.readAt("was-run")).toBe("");
   });
@@ -165,7 +165,7 @@ describe("two schema files", () => {
   enum mood: db/a.ts (mood), db/b.ts (mood)
   sequence app.no: db/a.ts (no), db/b.ts (no)
   table app.users: db/a.ts (users), db/b.ts (users)
-Nothing was written: drizzle-kit would take one of them, in silence. Keep one, and import it elsewhere.
+Nothing was written. drizzle-kit would silently take one of them. Keep one, and import it elsewhere.
 `,
     );
   });

@@ -38,7 +38,7 @@ describe("a rename without a terminal", () => {
     expect(screen(await here.run(["generate", "renamed"]))).toMatchInlineSnapshot(`
       "exit code 2
       --- stderr
-      error (usage) Renamed, or dropped and added? drizzle-kit has to be told:
+      error (usage) Renamed, or dropped and added? drizzle-kit needs an answer:
         schema app_new is new, app_old is gone:
           --rename-schema app_old=app_new
         enum mood_new is new, mood_old is gone:
@@ -55,7 +55,7 @@ describe("a rename without a terminal", () => {
           --rename-policy 'rules."policy $old"="policy $new"'
         view busy_new is new, busy_old is gone:
           --rename-view busy_old=busy_new
-      Nothing was written. Generate again with the options that are meant; with --no-renames what they do not name is dropped, with what it holds, and added empty. What lies in a schema that is not renamed is asked about next.
+      Nothing was written. Generate again with the options that apply; --no-renames treats every other change as drop and create (data is lost). What lies in a schema that is not renamed is asked about next.
       "
     `);
     expect(await here.files()).toEqual(before);
@@ -139,7 +139,7 @@ describe("a rename without a terminal", () => {
       "--quiet",
     ]);
     expect(stderr).toMatchInlineSnapshot(`
-      "warning: taken for no rename (--no-renames), column: users.name DROPPED, with what is in it; users.full_name added.
+      "warning: treated as drop and create (--no-renames), column: users.name DROPPED, with everything in it; users.full_name added.
       "
     `);
     expect(stdout).toContain('ALTER TABLE "users" DROP COLUMN "name"');
@@ -168,8 +168,8 @@ describe("a rename without a terminal", () => {
     expect(screen(typo)).toMatchInlineSnapshot(`
       "exit code 2
       --- stderr
-      error (usage) --rename users.nme=full_name: it answers no question of drizzle-kit, which asks where something is gone and another of its kind is new.
-      Nothing was written. There was to rename:
+      error (usage) --rename users.nme=full_name: it answers no question of drizzle-kit, which asks where something is gone and something else of its kind is new.
+      Nothing was written. These could have been renamed:
         --rename users.name=full_name
       "
     `);

@@ -1,14 +1,14 @@
 import { describe, expect, test } from "vitest";
-import { lossesOf } from "../../src/db/down/loss.ts";
-import { portable } from "../../src/db/down/portable.ts";
-import { inverseRenames } from "../../src/db/down/renames.ts";
-import { rowWritesIn } from "../../src/db/down/row-writes.ts";
 import {
   downText,
   irreversibleReason,
   irreversibleText,
   isAsWritten,
-} from "../../src/db/down/text.ts";
+} from "../../src/db/down/down-text.ts";
+import { lossesOf } from "../../src/db/down/losses.ts";
+import { portable } from "../../src/db/down/portable.ts";
+import { rowWritesIn, writeText } from "../../src/db/sql-tree/row-writes.ts";
+import { inverseRenames } from "../../src/db/sql-tree/undo-renames.ts";
 
 describe("renames are taken back", () => {
   test.each([
@@ -83,12 +83,12 @@ describe("what a down file loses", () => {
 test("what a file does to rows is named, table by table", async () => {
   const sql = `insert into a values (1); insert into a values (2); update s.b set x = 1;
     truncate c, d; delete from e; merge into f using g on true when matched then delete; select 1`;
-  expect(await rowWritesIn(sql)).toEqual([
-    "what INSERT of a did to rows",
-    "what UPDATE of s.b did to rows",
-    "what TRUNCATE of c, d did to rows",
-    "what DELETE of e did to rows",
-    "what MERGE of f did to rows",
+  expect((await rowWritesIn(sql)).map(writeText)).toEqual([
+    "rows changed by INSERT of a",
+    "rows changed by UPDATE of s.b",
+    "rows changed by TRUNCATE of c, d",
+    "rows changed by DELETE of e",
+    "rows changed by MERGE of f",
   ]);
 });
 
@@ -115,14 +115,14 @@ test("planned statements are freed of the scratch server's own role, and of nobo
 describe("the text of a down file", () => {
   const parts = {
     ...{ tag: "0003_x", statements: ["DROP TABLE a", "DROP TABLE b"], loses: ["table a"] },
-    ...{ empty: ["column b.c"], keeps: ["what INSERT of d did to rows"] },
+    ...{ empty: ["column b.c"], keeps: ["rows changed by INSERT of d"] },
   };
 
   test("says what it loses, what comes back empty, what it keeps", () => {
     expect(downText(parts).split("\n").slice(1)).toEqual([
       "-- loses: table a",
       "-- comes back empty: column b.c",
-      "-- keeps: what INSERT of d did to rows",
+      "-- keeps: rows changed by INSERT of d",
       "DROP TABLE a;",
       "--> statement-breakpoint",
       "DROP TABLE b;",

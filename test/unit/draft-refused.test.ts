@@ -112,8 +112,8 @@ describe("what is there already is said to be made by", () => {
       "0003_c": "create table orgs (id int)",
     };
     expect(await said("create table orgs (id int); create table kept (id int)", history)).toBe(
-      `Already made by 0003_c, and missing in meta/0008_snapshot.json, with which drizzle-kit compares the schema: orgs.
-Already made by 0002_b, and missing in meta/0008_snapshot.json, with which drizzle-kit compares the schema: kept.`,
+      `Already made by 0003_c, but missing from meta/0008_snapshot.json, which drizzle-kit compares the schema with: orgs.
+Already made by 0002_b, but missing from meta/0008_snapshot.json, which drizzle-kit compares the schema with: kept.`,
     );
   });
 

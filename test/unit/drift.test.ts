@@ -10,7 +10,7 @@ import {
   type MigrationState,
   type StatusReport,
 } from "../../src/db/migrate/index.ts";
-import { serverWideIn } from "../../src/db/scratch/index.ts";
+import { serverWideIn } from "../../src/db/sql-tree/server-wide.ts";
 
 const DIFFERENCES: readonly Difference[] = [
   object("schema", "audit", []),
@@ -199,13 +199,13 @@ describe("what is applied", () => {
       "a statement needs an answer",
       statusOf({ kind: "STUCK", at, owner, statementsDone: 0, doubt }),
       "in_doubt",
-      /0001_b was interrupted: statement 3 was begun.*tidemark resolve 0001_b --done or --retry/s,
+      /0001_b was interrupted: statement 3 was started.*tidemark resolve 0001_b --done or --retry/s,
     ],
     [
       "the next run would look what became of a statement",
       statusOf(failed(0, { ...doubt, needsAnswer: false })),
       "migration_failed",
-      /0001_b has failed: statement 3 was begun.*tidemark migrate$/s,
+      /0001_b has failed: statement 3 was started.*tidemark migrate$/s,
     ],
     [
       "drizzle's migrator has filled the database",

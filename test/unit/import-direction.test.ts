@@ -87,6 +87,9 @@ test("each planted violation is found", { timeout: 60_000 }, async () => {
     "calls-is-above-its-rooms": {
       "src/db/migrate/calls/planted.ts": `export { DatabaseMigrator } from "../migrator.ts";\n`,
     },
+    "sql-tree-is-above-the-engine": {
+      "src/db/sql-tree/planted.ts": `export { withScratchServer } from "../scratch/index.ts";\n`,
+    },
     "engine-imports-nothing-of-the-app": {
       "src/db/migrate/planted-app.ts": `export { parseConfig } from "../../config.ts";\n`,
     },

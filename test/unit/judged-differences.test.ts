@@ -96,6 +96,10 @@ test("between two major versions, what they write in two ways is a warning", () 
   ]);
   expect(real.map(({ name }) => name)).toEqual(["u", "t.a"]);
   expect(warnings).toEqual([
-    "Not compared, as the servers write it in two ways: the definition of view v.",
+    {
+      kind: "definitions",
+      message:
+        "Not compared, because the two versions write it differently: the definition of view v.",
+    },
   ]);
 });

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { checkWritten } from "../../src/db/kit/check.ts";
 import { copyKitFolder, type KitFolder, readKitFolder } from "../../src/db/kit/folder.ts";
-import { keepFiles } from "../../src/db/kit/keep.ts";
+import { keepFiles } from "../../src/db/kit/put.ts";
 import { journalOf } from "../helpers/history.ts";
 
 let root: string;
@@ -99,7 +99,7 @@ describe("what is kept", () => {
     const before = await texts(path);
     await expect(keepFiles(folder, kept)).rejects.toMatchObject({
       code: "history_invalid",
-      fact: "drizzle/meta/_journal.json was changed while drizzle-kit was at work.",
+      fact: "drizzle/meta/_journal.json was changed while drizzle-kit was running.",
     });
     expect(await texts(path)).toEqual(before);
   });
@@ -111,7 +111,7 @@ describe("what is kept", () => {
     const before = await texts(path);
     await expect(keepFiles(folder, { ...kept, added })).rejects.toMatchObject({
       code: "history_invalid",
-      fact: expect.stringContaining("drizzle/0001_b.sql is there already"),
+      fact: expect.stringContaining("drizzle/0001_b.sql already exists"),
     });
     expect(await texts(path)).toEqual(before);
     await writeFile(join(path, "0001_b.sql"), "select 2;");
@@ -130,14 +130,14 @@ describe("what drizzle-kit has written", () => {
     await writeFile(join(copy, "meta/0001_snapshot.json"), snapshot("two", "one"));
     await writeFile(join(copy, "meta/_journal.json"), journalOf(["0000_first", "0001_b"]));
     await change(copy);
-    return checkWritten(folder, copy, { stamps, custom: false });
+    return checkWritten(folder, copy, stamps);
   }
 
   test("is taken where it is one migration on top of the newest", async () => {
     expect(await written(async () => undefined)).toMatchObject({
       tag: "0001_b",
       sql: "select 2;",
-      snapshotFile: "meta/0001_snapshot.json",
+      snapshot: expect.objectContaining({ path: "meta/0001_snapshot.json" }),
       warnings: [],
     });
   });
@@ -169,7 +169,7 @@ describe("what drizzle-kit has written", () => {
     [
       "a snapshot of another line",
       (copy) => writeFile(join(copy, "meta/0001_snapshot.json"), snapshot("two", NONE)),
-      "meta/0001_snapshot.json does not follow on meta/0000_snapshot.json",
+      "meta/0001_snapshot.json does not follow meta/0000_snapshot.json",
     ],
     [
       "an older file changed",
@@ -184,7 +184,7 @@ describe("what drizzle-kit has written", () => {
   ])("is refused with %s", async (_name, change, problem) => {
     await expect(written(change)).rejects.toMatchObject({
       code: "history_invalid",
-      fact: `drizzle-kit has written what cannot be kept: ${problem}.`,
+      fact: `drizzle-kit's output cannot be kept: ${problem}.`,
     });
   });
 });

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { createAnswering } from "../../src/db/kit/answers.ts";
-import { checkName } from "../../src/db/kit/errors.ts";
+import type { Question, Rename, RenameKind } from "../../src/db/kit/model.ts";
+import { checkName } from "../../src/db/kit/names.ts";
 import { parseRenames, renameText } from "../../src/db/kit/renames.ts";
-import type { Question, Rename, RenameKind } from "../../src/db/kit/types.ts";
 
 function parse(kind: RenameKind, ...texts: readonly string[]) {
   const problems: string[] = [];

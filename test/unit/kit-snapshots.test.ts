@@ -2,8 +2,12 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { forksOf } from "../../src/db/kit/chain.ts";
 import { reorderedEnums, withOrderOf } from "../../src/db/kit/enum-order.ts";
-import { snapshotOwners } from "../../src/db/kit/snapshots.ts";
+import { type Snapshot, type SnapshotSchema, snapshotOwners } from "../../src/db/kit/snapshots.ts";
 import { undeclaredWarnings } from "../../src/db/kit/undeclared.ts";
+
+function snapshotOf(schema: SnapshotSchema): Snapshot {
+  return { path: "meta/0000_snapshot.json", id: "a", prevId: "b", schema };
+}
 
 const paths = (...names: readonly string[]) => names.map((name) => `meta/${name}_snapshot.json`);
 
@@ -55,22 +59,21 @@ test.each<{
 });
 
 test("a snapshot of an older drizzle-kit, without views, sequences, roles and policies, is read", async () => {
-  const old = JSON.stringify({ id: "a", prevId: "b", tables: {}, enums: {}, schemas: {} });
-  const now = JSON.stringify({ tables: { "app.t": { schema: "app", columns: {} } } });
+  const old = snapshotOf({ tables: {}, enums: {}, schemas: {} });
+  const now = snapshotOf({ tables: { "app.t": { schema: "app", columns: {} } } });
   const warnings = await undeclaredWarnings({
     before: old,
     after: now,
     trees: [],
-    path: "",
-    tags: [],
+    files: [],
   });
   expect(warnings).toEqual([expect.stringContaining("nothing makes the schema app")]);
 });
 
 test("an enum's order is told from values that come and go", () => {
   const snapshot = (...values: readonly string[]) =>
-    JSON.stringify({ enums: { "app.mood": { name: "mood", schema: "app", values } } });
-  const ordered = (before: string, after: string) =>
+    snapshotOf({ enums: { "app.mood": { name: "mood", schema: "app", values } } });
+  const ordered = (before: Snapshot, after: Snapshot) =>
     JSON.parse(withOrderOf(before, after)).enums["app.mood"].values;
   const [before, after] = [snapshot("a", "b", "c", "d"), snapshot("d", "x", "c", "a")];
   expect(reorderedEnums(before, after)).toEqual([
@@ -80,8 +83,7 @@ test("an enum's order is told from values that come and go", () => {
   const more = snapshot("x", "a", "b", "d");
   expect(reorderedEnums(before, more)).toEqual([]);
   expect(ordered(before, more)).toEqual(["a", "b", "c", "d"]);
-  expect(reorderedEnums(undefined, after)).toEqual([]);
-  expect(reorderedEnums(before, JSON.stringify({}))).toEqual([]);
+  expect(reorderedEnums(before, snapshotOf({}))).toEqual([]);
 });
 
 test("snapshots that fork in any way are in one line once they are mended", () => {

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { readRoles } from "../../src/db/scratch/index.ts";
+import { readRoles } from "../../src/db/sql-tree/roles.ts";
 
 test("roles that SQL names and does not make, wherever they stand", async () => {
   const files = [

@@ -1,9 +1,9 @@
 import { describe, expect, test } from "vitest";
 import { annotation } from "../../src/cli/support/annotation.ts";
 import { checkOrder, checkUnedited } from "../../src/db/verify/base-checks.ts";
+import { handWritten } from "../../src/db/verify/entries.ts";
 import { checkFiles } from "../../src/db/verify/files-check.ts";
-import type { Base, FolderState } from "../../src/db/verify/folder.ts";
-import { handWritten } from "../../src/db/verify/journal.ts";
+import type { Base, FolderState } from "../../src/db/verify/folder-state.ts";
 
 interface Migration {
   readonly tag: string;
@@ -68,7 +68,7 @@ describe("the journal, the files and the snapshots", () => {
     {
       what: "a journal entry without its file",
       change: (files) => files.delete("0002_mine.sql"),
-      said: /_journal\.json has the entry 0002_mine, and 0002_mine\.sql is not there/,
+      said: /_journal\.json has the entry 0002_mine, but 0002_mine\.sql is missing/,
     },
     {
       what: "a file without an entry",
@@ -88,7 +88,7 @@ describe("the journal, the files and the snapshots", () => {
     {
       what: "no journal",
       change: (files) => files.delete("meta/_journal.json"),
-      said: /_journal\.json is not there/,
+      said: /_journal\.json is missing/,
     },
   ])("$what is found, alone and with its file", ({ change, said }) => {
     const { findings } = checkFiles(folder(MINE, change), undefined);
@@ -161,7 +161,7 @@ describe("the chain of snapshots", () => {
     {
       what: "with a gap",
       change: { "0002": "somewhere else" },
-      said: "drizzle/meta/0002_snapshot.json follows a snapshot that is not there.",
+      said: "drizzle/meta/0002_snapshot.json follows a snapshot that does not exist.",
     },
     {
       what: "in another order than the journal's",
@@ -222,7 +222,7 @@ describe("what the base has", () => {
         level: "error",
         file: "drizzle/0001_b.sql",
         line: 2,
-        fact: "drizzle/0001_b.sql is not as origin/main has it, from line 2 on.",
+        fact: "drizzle/0001_b.sql differs from origin/main, from line 2 on.",
         remedy: expect.stringContaining("git checkout origin/main -- drizzle/0001_b.sql"),
       },
     ]);

@@ -10,3 +10,17 @@ export function duration(ms: number): string {
   const seconds = Math.round(ms / 1_000);
   return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
 }
+
+const MOST_LISTED = 5;
+
+/** "a, b and 3 more": five at most. */
+export function listed(texts: readonly string[], separator = ", "): string {
+  const more = texts.length - MOST_LISTED;
+  return `${texts.slice(0, MOST_LISTED).join(separator)}${more > 0 ? ` and ${more} more` : ""}`;
+}
+
+/** A text on one line, cut where it is longer than `width`. */
+export function oneLine(text: string, width = Number.POSITIVE_INFINITY): string {
+  const line = text.replaceAll(/\s+/g, " ").trim();
+  return line.length > width ? `${line.slice(0, width - 1)}…` : line;
+}

@@ -7,7 +7,7 @@ import { type DerivedDown, deriveDown } from "./derive.ts";
 import { type Drafted, isOwnError, refusedDraft } from "./refused.ts";
 
 export interface DraftDownOptions {
-  /** Migrations folder, as it is without the draft; it need not be there. */
+  /** Migrations folder, without the draft; it need not exist. */
   readonly dir: string;
   readonly draft: Drafted;
   readonly ledgerSchema: string;
@@ -22,11 +22,11 @@ export interface Untried {
 }
 
 /**
- * Works out and proves the down file of a migration that was drafted. Where it cannot be tried (an
- * extension is missing there, an older migration fails there), that is no reason to throw it away.
+ * Generates and proves the down file of a drafted migration. A draft that cannot be tried (an
+ * extension is missing there, an older migration fails there) is still worth keeping.
  *
- * @throws MigrateError `migration_failed`, `unsupported_statement`, `history_invalid` where it was tried and
- *   fails by itself; `config`, `connect` (the scratch server), `canceled`
+ * @throws MigrateError `migration_failed`, `unsupported_statement`, `history_invalid` where it was tried
+ *   and fails by its own fault; `config`, `connect` (the scratch server), `canceled`
  */
 export async function deriveDraftDown(options: DraftDownOptions): Promise<DerivedDown | Untried> {
   const { dir, draft, ledgerSchema, scratch, signal } = options;
@@ -62,7 +62,7 @@ async function historyBefore(dir: string): Promise<readonly Migration[]> {
   try {
     return (await loadHistory(dir, { sumFile: "ignore" })).migrations;
   } catch (error) {
-    // A first migration makes the folder.
+    // The first migration makes the folder.
     if (error instanceof MigrateError && error.code === "config") return [];
     throw error;
   }
@@ -76,5 +76,5 @@ function reasonOf(error: MigrateError, draft: Drafted): string {
   const text = failureText(error);
   return error.tag === undefined || error.tag === draft.tag
     ? text
-    : `it was not tried, because ${error.tag}, which comes before it, fails on the scratch database: ${text}`;
+    : `it was not tried, because the earlier migration ${error.tag} fails on the scratch database: ${text}`;
 }

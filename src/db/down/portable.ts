@@ -1,30 +1,32 @@
+import { identifier } from "../base/quote.ts";
+
 /**
- * Planned statements that mean the same on another server. What a scratch server's worker makes is
- * its own, with all rights: whoever runs the file is meant, who owns what it makes anyway.
+ * Planned statements that mean the same on another server. The plan's worker, a role of the scratch
+ * server, owns everything and has all rights there; elsewhere that is the role that runs the file,
+ * which owns what it makes anyway.
  *
  * @param worker role that the plan was made as
  */
 export function portable(statements: readonly string[], worker: string): readonly string[] {
-  const name = `"${worker.replaceAll('"', '""')}"`;
+  const name = identifier(worker);
   return statements
     .filter((sql) => !isOwnRights(sql, name))
-    .map((sql) => sql.replace(` FOR ROLE ${name}`, "").replace(` AUTHORIZATION ${name}`, ""))
-    .map(allPrivileges);
+    .map((sql) =>
+      sql
+        .replace(` FOR ROLE ${name}`, "")
+        .replace(` AUTHORIZATION ${name}`, "")
+        // PostgreSQL 17 has the privilege MAINTAIN, which 16 does not know.
+        .replace(ALL_PRIVILEGES, "GRANT ALL ON "),
+    );
 }
+
+const ALL_PRIVILEGES =
+  "GRANT DELETE, INSERT, MAINTAIN, REFERENCES, SELECT, TRIGGER, TRUNCATE, UPDATE ON ";
 
 function isOwnRights(sql: string, name: string): boolean {
   if (sql.startsWith("ALTER ")) return sql.endsWith(` OWNER TO ${name}`);
-  return /^(GRANT|REVOKE) /.test(sql) && new RegExp(` (TO|FROM) ${escaped(name)}$`).test(sql);
-}
-
-/** PostgreSQL 17 has a privilege that 16 does not know. */
-function allPrivileges(sql: string): string {
-  return sql.replace(
-    "GRANT DELETE, INSERT, MAINTAIN, REFERENCES, SELECT, TRIGGER, TRUNCATE, UPDATE ON ",
-    "GRANT ALL ON ",
+  return (
+    /^(GRANT|REVOKE) /.test(sql) &&
+    [` TO ${name}`, ` FROM ${name}`].some((end) => sql.endsWith(end))
   );
-}
-
-function escaped(text: string): string {
-  return text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
 }

@@ -3,7 +3,7 @@ import { MigrateError } from "../migrate/index.ts";
 import type { AppliedFile } from "../scratch/apply-file.ts";
 import type { Replay } from "../scratch/replay.ts";
 
-/** What stood on the server before a migration ran. */
+/** What was on the server before a migration ran. */
 export interface StateBefore {
   readonly catalog: Catalog;
   readonly roles: readonly string[];
@@ -29,9 +29,14 @@ export async function readState(replay: Replay): Promise<StateBefore> {
   return { catalog: await replay.catalog(), roles: await replay.madeRoles() };
 }
 
+/** Roles that were made since. */
+export async function newRoles(replay: Replay, before: StateBefore): Promise<readonly string[]> {
+  return (await replay.madeRoles()).filter((role) => !before.roles.includes(role));
+}
+
 /**
- * Up was run, the newest of the replay: down, a look, up again. Afterwards the database is as it was,
- * or begun anew where that is not sure.
+ * Proves a down file on a replay whose newest migration is the one that it undoes: down, compare, up
+ * again. Afterwards the database is as it was, or empty again where that is not certain.
  *
  * @throws CatalogError; MigrateError where the run was not judged (`canceled`, `connect`)
  */
@@ -41,19 +46,18 @@ export async function proveDown(
   down: AppliedFile,
 ): Promise<Proof> {
   const proof = await tryDown(replay, before, down);
-  // A file of several segments may have been done by half.
+  // A file of several segments may be half done.
   if (proof.kind !== "proven") await replay.restart();
   return proof;
 }
 
 async function tryDown(replay: Replay, before: StateBefore, down: AppliedFile): Promise<Proof> {
   const migration = replay.migrations[replay.applied() - 1];
-  if (migration === undefined) throw new RangeError("nothing was applied that could be taken back");
+  if (migration === undefined) throw new RangeError("no migration is applied that could be undone");
   const refusal = await refusalOf(() => replay.run(down.file, down.sql));
   if (refusal !== undefined) return { kind: "refused", error: refusal };
   const { differences } = compareCatalogs(before.catalog, await replay.catalog());
-  const known = new Set(before.roles);
-  const roles = (await replay.madeRoles()).filter((role) => !known.has(role));
+  const roles = await newRoles(replay, before);
   if (differences.length > 0 || roles.length > 0) return { kind: "different", differences, roles };
 
   const error = await refusalOf(() => replay.run(migration.file, migration.sql));
@@ -75,4 +79,11 @@ export async function refusalOf(work: () => Promise<void>): Promise<MigrateError
     if (error instanceof MigrateError && JUDGED.has(error.code)) return error;
     throw error;
   }
+}
+
+const DUPLICATE: ReadonlySet<string> = new Set(["42701", "42P07", "42P06", "42710"]);
+
+/** Whether it failed because a column, table, schema or object of that name exists. */
+export function isDuplicate({ recorded }: MigrateError): boolean {
+  return DUPLICATE.has(recorded?.sqlState ?? "");
 }

@@ -1,23 +1,26 @@
+import { listed } from "../base/text.ts";
 import { MigrateError, type Migration, type Tag } from "../migrate/index.ts";
 import { failureText } from "../scratch/failure-text.ts";
-import { nameOf, namesMade } from "./made.ts";
-import { dropsIn } from "./statements.ts";
+import { dropsIn } from "../sql-tree/drops.ts";
+import { namesMade } from "../sql-tree/made.ts";
+import { shortName } from "../sql-tree/tree.ts";
+import { isDuplicate } from "./prove.ts";
 
 /** A migration that was drafted and is not in its folder yet. */
 export interface Drafted {
   readonly tag: Tag;
   readonly file: string;
   readonly sql: string;
-  /** Path in the folder of the snapshot that drizzle-kit has compared the schema with. */
+  /** Path in the folder of the snapshot that drizzle-kit compared the schema with. */
   readonly comparedWith: string | undefined;
   /** Older migrations that have no snapshot. */
   readonly withoutSnapshot: readonly Tag[];
 }
 
 /**
- * Whether an error on a scratch database is the draft's own, and no lack of the server: there, and
- * wherever its history was run, it fails. What is not there (a type, a function, a table of that name) may be
- * made by an extension or by hand elsewhere, and what the server cannot do, another may.
+ * Whether an error on a scratch database is the draft's own: it fails wherever its history was run.
+ * A missing type, function or table may come from an extension or be made by hand elsewhere, and
+ * another server may be able to do what this one cannot.
  */
 export function isOwnError(error: unknown, { tag }: Drafted): error is MigrateError {
   if (!(error instanceof MigrateError) || error.tag !== tag) return false;
@@ -26,14 +29,14 @@ export function isOwnError(error: unknown, { tag }: Drafted): error is MigrateEr
   return OWN_CLASSES.has(state.slice(0, 2)) && !MAY_BE_ELSEWHERE.has(state);
 }
 
-/** The engine runs none of it. */
+/** The engine refuses to run it. */
 const REFUSED: ReadonlySet<string> = new Set(["unsupported_statement", "history_invalid"]);
 
 // Data exception, integrity violation, dependent objects still exist, syntax error or access rule violation.
 const OWN_CLASSES: ReadonlySet<string> = new Set(["22", "23", "2B", "42"]);
 
-// A value that this server does not take (a version of an extension); rights; an object, function or table that
-// does not exist.
+// A value that this server does not accept (a version of an extension); rights; an object, function or
+// table that does not exist.
 const MAY_BE_ELSEWHERE: ReadonlySet<string> = new Set([
   "22023",
   "42501",
@@ -42,14 +45,11 @@ const MAY_BE_ELSEWHERE: ReadonlySet<string> = new Set([
   "42P01",
 ]);
 
-// A column, table, schema, object of that name is there.
-const DUPLICATE: ReadonlySet<string> = new Set(["42701", "42P07", "42P06", "42710"]);
-
 const CORRECT =
-  "Nothing was kept. Correct the schema and generate again. To correct the SQL by hand instead, run `tidemark generate --no-down`, edit the new file, and run `tidemark down <tag>` to prove it.";
+  "Correct the schema and generate again. To correct the SQL by hand instead, run `tidemark generate --no-down`, edit the new file, and run `tidemark down-file <tag>` to prove it.";
 
 const CATCH_UP =
-  "Nothing was kept. If the schema only catches up with what exists, run `tidemark generate --no-down` (its snapshot tells drizzle-kit), delete from the new file what exists already (leave a comment if nothing is left), and run `tidemark down <tag>` to prove it.";
+  "If the schema only catches up with what exists, run `tidemark generate --no-down` (its snapshot tells drizzle-kit), delete from the new file what exists already (leave a comment if nothing is left), and run `tidemark down-file <tag>` to prove it.";
 
 /** The error of a draft that was tried, failed by its own fault, and is not kept. */
 export async function refusedDraft(
@@ -60,12 +60,11 @@ export async function refusedDraft(
   const { code, recorded } = error;
   if (recorded === undefined) return error;
   const text = failureText(error);
-  const clash = DUPLICATE.has(recorded.sqlState ?? "")
-    ? await clashText(draft, before, recorded.statement)
-    : undefined;
+  const clash = isDuplicate(error) ? await clashText(draft, before, recorded.statement) : undefined;
   return new MigrateError({
     code,
     tag: draft.tag,
+    outcome: "nothing-written",
     fact: clash === undefined ? text : `${text}\n${clash}`,
     remedy: clash === undefined ? CORRECT : CATCH_UP,
     recorded: { ...recorded, text },
@@ -73,7 +72,7 @@ export async function refusedDraft(
   });
 }
 
-/** Which migrations have made what the draft makes once more. */
+/** Which migrations already make what the draft makes. */
 async function clashText(
   draft: Drafted,
   before: readonly Migration[],
@@ -92,19 +91,19 @@ async function clashText(
       .map(([tag, names]) => `${madeText(draft, tag)}: ${listed(withoutParts(names))}.`)
       .join("\n");
   }
-  // It may have been made in a DO block.
+  // A DO block may have made it.
   return draft.withoutSnapshot.length === 0
     ? "It exists already when this migration runs, and the newest snapshot does not have it."
     : `It exists already when this migration runs. These have no snapshot, so drizzle-kit does not know what they make: ${listed(draft.withoutSnapshot)}.`;
 }
 
-/** Who has made what is there, by its name, once all have run. */
+/** Which migration made what exists, by its name, once all have run. */
 async function makersOf(migrations: readonly Migration[]): Promise<ReadonlyMap<string, Tag>> {
   const makers = new Map<string, Tag>();
   for (const { tag, sql } of migrations) {
     for (const name of (await namesMade(sql)).flat()) makers.set(name, tag);
     for (const { path } of await dropsIn(sql)) {
-      const dropped = nameOf(path);
+      const dropped = shortName(path);
       for (const name of [...makers.keys()]) {
         if (name === dropped || name.startsWith(`${dropped}.`)) makers.delete(name);
       }
@@ -116,17 +115,10 @@ async function makersOf(migrations: readonly Migration[]): Promise<ReadonlyMap<s
 function madeText({ withoutSnapshot, comparedWith }: Drafted, tag: Tag): string {
   return withoutSnapshot.includes(tag)
     ? `Already made by ${tag}, which has no snapshot, so drizzle-kit does not know about it`
-    : `Already made by ${tag}, and missing in ${comparedWith ?? "the newest snapshot"}, with which drizzle-kit compares the schema`;
+    : `Already made by ${tag}, but missing from ${comparedWith ?? "the newest snapshot"}, which drizzle-kit compares the schema with`;
 }
 
-/** The columns of a table that is named go without saying. */
+/** A table stands for its columns. */
 function withoutParts(names: readonly string[]): readonly string[] {
   return names.filter((name) => !names.some((whole) => name.startsWith(`${whole}.`)));
-}
-
-const MOST_LISTED = 5;
-
-function listed(names: readonly string[]): string {
-  const more = names.length - MOST_LISTED;
-  return `${names.slice(0, MOST_LISTED).join(", ")}${more > 0 ? ` and ${more} more` : ""}`;
 }

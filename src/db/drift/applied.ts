@@ -1,12 +1,13 @@
 import {
   MigrateError,
+  type MigrateErrorCode,
   type MigrationStatus,
   type StatusReport,
   type Tag,
   withParts,
 } from "../migrate/index.ts";
 
-/** What a database is to be compared with. */
+/** What to compare a database with. */
 export interface AppliedSet {
   /** In the history's order. */
   readonly migrations: readonly {
@@ -20,9 +21,9 @@ export interface AppliedSet {
 }
 
 /**
- * Reads off a status which migrations are applied; pure.
+ * Tells from a status which migrations are applied; pure.
  *
- * @throws MigrateError where that cannot be said, or their files are not those of this folder:
+ * @throws MigrateError where that is unclear, or their files are not those of this folder:
  * `adopt_required`, `checksum_mismatch`, `missing_file`, `lock_timeout`, `in_doubt`, `migration_failed`
  */
 export function appliedSet(status: StatusReport): AppliedSet {
@@ -55,7 +56,7 @@ function refuse(problem: MigrateError): void {
     case "missing_file":
       throw withParts(problem, { outcome: "nothing-compared" });
     default:
-    // Forbids a run, and no comparison.
+    // It forbids a run, but no comparison.
   }
 }
 
@@ -71,50 +72,48 @@ function aheadOf({ migrations, version }: StatusReport): MigrateError {
   });
 }
 
-/** One of which a part is committed makes neither what it makes nor nothing. */
-function refuseHalfDone({ tag, state }: MigrationStatus): void {
-  switch (state.kind) {
-    case "DONE":
-      return;
-    case "STARTED":
-      throw new MigrateError({
-        code: "lock_timeout",
-        tag,
-        fact: `${tag} is being applied by ${state.owner.user}@${state.owner.host} (process ${state.owner.processId}).`,
-        outcome: "nothing-compared",
-        remedy: "Wait for its end: tidemark wait && tidemark drift",
-      });
-    case "PENDING":
-      if (state.statementsDone > 0) throw halfDone(tag, state.statementsDone, "was not finished");
-      return;
-    case "FAILED":
-    case "STUCK": {
-      const { doubt, statementsDone } = state;
-      const what = state.kind === "FAILED" ? "has failed" : "was interrupted";
-      if (doubt !== undefined) {
-        throw new MigrateError({
-          // Of what the catalog tells, the next run finds out: nobody has to answer.
-          code: doubt.needsAnswer ? "in_doubt" : "migration_failed",
-          tag,
-          fact: `${tag} ${what}: statement ${doubt.statement} was begun, and its end is not recorded.`,
-          outcome: "nothing-compared",
-          remedy: doubt.needsAnswer
-            ? `See for yourself, then tidemark resolve ${tag} --done or --retry, then tidemark migrate.`
-            : "The next run looks what became of it: tidemark migrate",
-        });
-      }
-      if (statementsDone > 0) throw halfDone(tag, statementsDone, what);
-    }
-  }
-}
+const UNFINISHED = {
+  PENDING: "was not finished",
+  FAILED: "has failed",
+  STUCK: "was interrupted",
+} as const;
 
-function halfDone(tag: Tag, statementsDone: number, what: string): MigrateError {
+/** A partly committed migration cannot be compared: the database is in between. */
+function refuseHalfDone({ tag, state }: MigrationStatus): void {
+  const refusal = (code: MigrateErrorCode, fact: string, remedy: string) =>
+    new MigrateError({ code, tag, fact: `${tag} ${fact}`, outcome: "nothing-compared", remedy });
+  if (state.kind === "DONE") return;
+  if (state.kind === "STARTED") {
+    const { user, host, processId } = state.owner;
+    throw refusal(
+      "lock_timeout",
+      `is being applied by ${user}@${host} (process ${processId}).`,
+      "Wait until it has finished: tidemark wait && tidemark drift",
+    );
+  }
+  const { statementsDone } = state;
+  const what = UNFINISHED[state.kind];
+  const doubt = state.kind === "PENDING" ? undefined : state.doubt;
+  if (doubt !== undefined) {
+    const fact = `${what}: statement ${doubt.statement} was started, but its end is not recorded.`;
+    // Where the catalog tells, the next run finds out by itself.
+    throw doubt.needsAnswer
+      ? refusal(
+          "in_doubt",
+          fact,
+          `Check whether it took effect, then tidemark resolve ${tag} --done or --retry, then tidemark migrate.`,
+        )
+      : refusal(
+          "migration_failed",
+          fact,
+          "The next run finds out what became of it: tidemark migrate",
+        );
+  }
+  if (statementsDone === 0) return;
   const committed = statementsDone === 1 ? "one statement is" : `${statementsDone} statements are`;
-  return new MigrateError({
-    code: "migration_failed",
-    tag,
-    fact: `${tag} ${what}, and ${committed} committed: the database stands in the middle of it.`,
-    outcome: "nothing-compared",
-    remedy: "Bring it to its end first: tidemark migrate",
-  });
+  throw refusal(
+    "migration_failed",
+    `${what}, and ${committed} committed: the database is in the middle of it.`,
+    "Finish it first: tidemark migrate",
+  );
 }

@@ -1,5 +1,5 @@
+import type { Difference } from "../catalog/index.ts";
 import { MigrateError } from "../migrate/index.ts";
-import type { Difference } from "./catalogs.ts";
 
 /** One `--ignore`: objects that may differ. */
 export interface IgnorePattern {
@@ -7,7 +7,7 @@ export interface IgnorePattern {
   readonly text: string;
   /** Undefined: of any kind. */
   readonly kind: string | undefined;
-  /** Whether it is meant by that name. */
+  /** Whether it covers an object of that name. */
   readonly isMatch: (name: string) => boolean;
 }
 
@@ -15,63 +15,26 @@ export interface IgnoredDifferences {
   readonly differences: readonly Difference[];
   /** How many were left out. */
   readonly ignored: number;
-  /** Patterns by which none was. */
+  /** Patterns that matched none. */
   readonly idle: readonly string[];
 }
 
-// These hold others: what lies in an ignored one is ignored with it.
-const HOLDERS = [
-  "table",
-  "foreign table",
-  "view",
-  "materialized view",
-  "type",
-  "domain",
-  "sequence",
-] as const;
+// What lies in one of these is ignored with it.
+const HOLDERS = "table, foreign table, view, materialized view, type, domain, sequence";
 
-const KINDS: readonly string[] = [
-  ...HOLDERS,
-  "schema",
-  "column",
-  "type attribute",
-  "constraint",
-  "index",
-  "trigger",
-  "rule",
-  "policy",
-  "function",
-  "procedure",
-  "aggregate",
-  "extension",
-  "collation",
-  "event trigger",
-  "statistics object",
-  "default privileges",
-  "publication",
-  "published table",
-  "published schema",
-  "subscription",
-  "foreign data wrapper",
-  "server",
-  "user mapping",
-  "database setting",
-  "database setting of a role",
-  "cast",
-  "operator",
-  "operator class",
-  "operator family",
-  "text search configuration",
-  "text search dictionary",
-  "text search parser",
-  "text search template",
-  "language",
-  "transform",
-];
+const KINDS = [
+  HOLDERS,
+  "schema, column, type attribute, constraint, index, trigger, rule, policy, function, procedure",
+  "aggregate, extension, collation, event trigger, statistics object, default privileges",
+  "publication, published table, published schema, subscription, foreign data wrapper, server",
+  "user mapping, database setting, database setting of a role, cast, operator, operator class",
+  "operator family, text search configuration, text search dictionary, text search parser",
+  "text search template, language, transform",
+].join(", ");
 
 /**
- * Reads patterns: `audit.*`, `public.spatial_ref_sys`, `index:public.*_tmp`. `*` stands for any
- * characters, dots too.
+ * Parses patterns: `audit.*`, `public.spatial_ref_sys`, `index:public.*_tmp`. `*` stands for any
+ * characters, including dots.
  *
  * @throws MigrateError `usage`, with every mistake in one message
  */
@@ -84,7 +47,7 @@ export function parseIgnorePatterns(texts: readonly string[]): readonly IgnorePa
     fact: problems.join("\n"),
     outcome: "nothing-compared",
     remedy:
-      "A pattern is a name as the list shows it, with * for any characters, and perhaps a kind before it: " +
+      "A pattern is a name as the list shows it, with * for any characters, optionally after a kind: " +
       "--ignore 'audit.*', --ignore public.spatial_ref_sys, --ignore 'index:public.*_tmp'",
   });
 }
@@ -93,9 +56,9 @@ function parsePattern(text: string, problems: string[]): IgnorePattern {
   const [, kind, glob = ""] = /^(?:([^"'.():]*):(?!:))?(.*)$/s.exec(text.trim()) ?? [];
   if (glob.trim() === "") {
     problems.push(`--ignore ${JSON.stringify(text)} names no object.`);
-  } else if (kind !== undefined && !KINDS.includes(kind)) {
+  } else if (kind !== undefined && !isAmong(KINDS, kind)) {
     problems.push(
-      `--ignore ${JSON.stringify(text)}: there is no kind ${JSON.stringify(kind)}. Kinds are ${KINDS.join(", ")}.`,
+      `--ignore ${JSON.stringify(text)}: there is no kind ${JSON.stringify(kind)}. Kinds are ${KINDS}.`,
     );
   }
   const source = glob.trim().split("*").map(escaped).join(".*");
@@ -107,7 +70,7 @@ function escaped(text: string): string {
   return text.replace(/[\\^$.|?+()[\]{}]/g, "\\$&");
 }
 
-/** Leaves out what the patterns mean, with what lies in it; pure. */
+/** Leaves out what the patterns match, with everything in it; pure. */
 export function ignoreDifferences(
   differences: readonly Difference[],
   patterns: readonly IgnorePattern[],
@@ -126,12 +89,13 @@ export function ignoreDifferences(
 }
 
 function isMeant({ kind, name, within }: Difference, pattern: IgnorePattern): boolean {
-  if (isOfKind(pattern, [kind]) && pattern.isMatch(name)) return true;
+  const isOf = (kinds: string) => pattern.kind === undefined || isAmong(kinds, pattern.kind);
+  if (isOf(kind) && pattern.isMatch(name)) return true;
   const [schema, ...holders] = within;
-  if (schema !== undefined && isOfKind(pattern, ["schema"]) && pattern.isMatch(schema)) return true;
-  return isOfKind(pattern, HOLDERS) && holders.some(pattern.isMatch);
+  if (schema !== undefined && isOf("schema") && pattern.isMatch(schema)) return true;
+  return isOf(HOLDERS) && holders.some(pattern.isMatch);
 }
 
-function isOfKind({ kind }: IgnorePattern, kinds: readonly string[]): boolean {
-  return kind === undefined || kinds.includes(kind);
+function isAmong(kinds: string, kind: string): boolean {
+  return kinds.split(", ").includes(kind);
 }

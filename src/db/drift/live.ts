@@ -1,19 +1,26 @@
-import { DatabaseMigrator, MigrateError, type Progress } from "../migrate/index.ts";
+import { type Catalog, readCatalog } from "../catalog/index.ts";
+import { DatabaseMigrator, MigrateError } from "../migrate/index.ts";
 import { openSession } from "../pool/open-session.ts";
 import type { ActingRole } from "../scratch/index.ts";
 import { type AppliedSet, appliedSet } from "./applied.ts";
-import type { Catalog } from "./catalogs.ts";
 
 export interface LiveTarget {
   readonly url: string;
+  /** Migrations folder. */
   readonly dir: string;
   readonly ledgerSchema: string;
   readonly connectTimeoutMs?: number;
   readonly signal?: AbortSignal | undefined;
-  readonly onWait: (progress: Progress) => void;
+  readonly onProgress?: (progress: DriftProgress) => void;
 }
 
-/** A database as it is, read without a right to write. */
+/** What is going on now. */
+export interface DriftProgress {
+  readonly phase: "read" | "scratch" | "replay" | "compare";
+  readonly text: string;
+}
+
+/** A database as it is, read without needing the right to write. */
 export interface LiveDatabase {
   readonly name: string;
   readonly applied: AppliedSet;
@@ -24,46 +31,57 @@ export interface LiveDatabase {
 const TRIES = 3;
 
 /**
- * Reads a database's ledger and its catalog, both of the same moment: where a run has committed
- * something in between, again.
+ * Reads a database's ledger and its catalog as of the same moment: again, if a run has committed
+ * something in between.
  *
  * @throws MigrateError, CatalogError
  */
-export async function readLive(
-  target: LiveTarget,
-  readCatalogOf: (url: string) => Promise<Catalog>,
-): Promise<LiveDatabase> {
-  const { url, dir, ledgerSchema, connectTimeoutMs, signal, onWait } = target;
-  const migrator = new DatabaseMigrator({
-    url,
-    dir,
-    ledgerSchema,
-    ...(connectTimeoutMs !== undefined && { connectTimeoutMs }),
-  });
+export async function readLive({ onProgress, ...target }: LiveTarget): Promise<LiveDatabase> {
+  const { signal, ...settings } = target;
+  const migrator = new DatabaseMigrator(settings);
+  const tell = (text: string) => onProgress?.({ phase: "read", text });
   const readApplied = async () =>
-    appliedSet(await migrator.status({ ...(signal && { signal }), onProgress: onWait }));
+    appliedSet(
+      await migrator.status({
+        ...(signal && { signal }),
+        onProgress: (progress) => {
+          if (progress.kind !== "server-unavailable") return;
+          tell(`waiting for the server: ${progress.reason}`);
+        },
+      }),
+    );
+  tell("reading the database");
   let applied = await readApplied();
-  const server = await readServer(url);
+  const server = await readServer(target.url);
   for (let tries = 1; tries <= TRIES; tries += 1) {
-    const catalog = await readCatalogOf(url);
+    const catalog = await readComparable(target);
     const after = await readApplied();
     if (isSame(applied, after)) return { ...server, applied, catalog };
     applied = after;
   }
   throw new MigrateError({
     code: "lock_timeout",
-    fact: `While the database was read, migrations were applied, ${TRIES} times over.`,
+    fact: `Migrations were applied each of the ${TRIES} times that the database was read.`,
     outcome: "nothing-compared",
-    remedy: "Wait for their end: tidemark wait && tidemark drift",
+    remedy: "Wait until they have finished: tidemark wait && tidemark drift",
   });
+}
+
+/** A catalog without the ledger's schema and drizzle's. */
+export function readComparable({
+  url,
+  ledgerSchema,
+  signal,
+}: Pick<LiveTarget, "url" | "ledgerSchema" | "signal">): Promise<Catalog> {
+  return readCatalog({ url, leaveOut: [ledgerSchema, "drizzle"], signal });
 }
 
 function isSame(a: AppliedSet, b: AppliedSet): boolean {
   return JSON.stringify(a.migrations) === JSON.stringify(b.migrations);
 }
 
-/** Settings of a role that decide what its SQL makes, and for whom. */
-const SHAPING = new Set(["search_path", "role"]);
+/** Settings of a role that decide what its SQL makes, and who owns it. */
+const SHAPING: ReadonlySet<string> = new Set(["search_path", "role"]);
 
 async function readServer(url: string): Promise<Pick<LiveDatabase, "name" | "roles">> {
   const session = await openSession(url, "tidemark-drift");

@@ -1,33 +1,27 @@
+import { type Catalog, type Difference, withRoleRenamed } from "../catalog/index.ts";
 import { MigrateError } from "../migrate/index.ts";
-import {
-  type ActingRole,
-  readRoles,
-  refuseServerWide,
-  type ScratchDatabase,
-  type ScratchServer,
-} from "../scratch/index.ts";
-import type { Catalog, Difference } from "./catalogs.ts";
+import type { ActingRole, ScratchDatabase, ScratchServer } from "../scratch/index.ts";
+import { readRoles } from "../sql-tree/roles.ts";
+import { refuseServerWide } from "../sql-tree/server-wide.ts";
 import type { LiveDatabase } from "./live.ts";
-import type { AppliedFile } from "./replay.ts";
+import type { AppliedFile } from "./replay-applied.ts";
+import type { DriftWarning } from "./versions.ts";
 
-/** Who is who on a scratch server, so that what migrations make there belongs to whom it belongs. */
+/** Which role stands for which on a scratch server, so that what migrations make has its right owner. */
 export interface ScratchRoles {
   /** The scratch database, as the role that ran a migration in the live one. */
   readonly databaseOf: (role: string, database: ScratchDatabase) => Promise<ScratchDatabase>;
   /** The scratch catalog, with the stand-in's name replaced by that of the role it stands in for. */
-  readonly asOfLive: (
-    expected: Catalog,
-    rename: (catalog: Catalog, from: string, to: string) => Catalog,
-  ) => Catalog;
-  /** Whether a difference can come of who ran the migrations there alone. */
+  readonly asOfLive: (expected: Catalog) => Catalog;
+  /** Whether a difference can come merely from who ran the migrations there. */
   readonly isArtefact: (difference: Difference) => boolean;
-  readonly warnings: readonly string[];
+  readonly warnings: readonly DriftWarning[];
 }
 
 /**
- * On a server of our own: the live server's roles, and those that the history names, each a
- * superuser when it migrates; but for those that the history makes. On another server no role is
- * made: one role there runs everything, and stands in for the one that did in the live database.
+ * On a server of our own: the live server's roles, and those that the history names but does not
+ * make, each a superuser when it migrates. On another server no role is made: one role there runs
+ * everything, and stands in for the one that did in the live database.
  *
  * @throws MigrateError `config` where the other server cannot run the history
  */
@@ -59,7 +53,7 @@ async function standIn(
   await refuseServerWide(files);
   const { named } = await readRoles(files.map(({ sql }) => sql));
   await refuseMissingRoles(server, named);
-  // With `alter role … set role`, what it makes is another's.
+  // With `alter role … set role`, another role owns what it makes.
   const makers = new Set(
     [...migrating].map(
       (name) => liveRoles.find((role) => role.name === name)?.settings?.role ?? name,
@@ -69,23 +63,24 @@ async function standIn(
   const isOne = others.length === 0;
   return {
     databaseOf: async (_role, database) => database,
-    asOfLive: (expected, rename) =>
-      isOne && maker !== server.role ? rename(expected, server.role, maker) : expected,
+    asOfLive: (expected) =>
+      isOne && maker !== server.role ? withRoleRenamed(expected, server.role, maker) : expected,
     isArtefact: (difference) =>
       isNeededToMigrate(difference, migrating) || (!isOne && isOfMaker(difference, makers, server)),
-    warnings: isOne
+    warnings: (isOne
       ? named.includes(server.role) && maker !== server.role
         ? [
-            `The migrations name ${server.role}, as whom they were replayed on the scratch server in place of ${maker}: what is ${server.role}'s there was taken for ${maker}'s. Without --scratch-url the roles are told apart.`,
+            `The migrations name ${server.role}, which replayed them on the scratch server in place of ${maker}: what belongs to ${server.role} there was treated as ${maker}'s. Without --scratch-url the roles are told apart.`,
           ]
         : []
       : [
-          `Not compared: owners, default privileges and the owners' own grants. ${[...makers].toSorted().join(", ")} ran the migrations, and on the scratch server ${server.role} alone. Without --scratch-url they are compared.`,
-        ],
+          `Not compared: owners, default privileges and the owners' own grants. ${[...makers].toSorted().join(", ")} ran the migrations, and on the scratch server only ${server.role}. Without --scratch-url they are compared.`,
+        ]
+    ).map((message) => ({ kind: "roles", message })),
   };
 }
 
-/** The rights on schema public without which a role could not have migrated, whoever gave them. */
+/** The rights on schema public that a role needs to migrate, whoever granted them. */
 function isNeededToMigrate(difference: Difference, migrating: ReadonlySet<string>): boolean {
   if (difference.kind !== "schema" || difference.name !== "public") return false;
   if (difference.change !== "different") return false;
@@ -115,7 +110,7 @@ async function refuseMissingRoles(server: ScratchServer, named: readonly string[
     fact: `The migrations name roles that the scratch server does not have: ${missing.join(", ")}.`,
     outcome: "nothing-compared",
     remedy:
-      "Create them there (`create role …`), or leave --scratch-url away: " +
-      "an embedded PostgreSQL gets them by itself.",
+      "Create them there (`create role …`), or leave out --scratch-url: " +
+      "on an embedded PostgreSQL they are created.",
   });
 }

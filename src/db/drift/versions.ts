@@ -1,28 +1,31 @@
-import type { Difference } from "./catalogs.ts";
+import type { ComparisonWarning, Difference } from "../catalog/index.ts";
 
-/** Differences that may come of the servers' versions alone, and the others. */
-export interface ByVersion {
+/** Something that was not compared, or not properly. */
+export interface DriftWarning {
+  readonly kind: ComparisonWarning["kind"] | "roles" | "definitions";
+  readonly message: string;
+}
+
+/** Differences without those that only come from the servers' versions. */
+interface ByVersion {
   readonly real: readonly Difference[];
-  /** A sentence for what a person must compare. */
-  readonly warnings: readonly string[];
+  /** Names what a person must compare. */
+  readonly warnings: readonly DriftWarning[];
 }
 
 /**
- * Servers of two major versions write the definition of a view and of a rule each in its way, and the
- * privilege MAINTAIN is known from PostgreSQL 17 on: neither shows that anybody has changed something.
+ * Servers of two major versions each write the definition of a view or a rule in their own way, and
+ * the privilege MAINTAIN exists since PostgreSQL 17: neither shows that anybody has changed something.
  */
 export function withoutVersions(differences: readonly Difference[]): ByVersion {
-  const rest = differences.filter((difference) => !isMaintainAlone(difference));
+  const rest = differences.filter((difference) => !isOnlyMaintain(difference));
   const written = rest.filter(isWrittenDefinition);
+  if (written.length === 0) return { real: rest, warnings: [] };
   const names = written.map(({ kind, name }) => `${kind} ${name}`);
+  const message = `Not compared, because the two versions write it differently: the definition of ${names.join(", ")}.`;
   return {
     real: rest.filter((difference) => !isWrittenDefinition(difference)),
-    warnings:
-      names.length === 0
-        ? []
-        : [
-            `Not compared, as the servers write it in two ways: the definition of ${names.join(", ")}.`,
-          ],
+    warnings: [{ kind: "definitions", message }],
   };
 }
 
@@ -36,7 +39,7 @@ function isWrittenDefinition(difference: Difference): boolean {
   );
 }
 
-function isMaintainAlone(difference: Difference): boolean {
+function isOnlyMaintain(difference: Difference): boolean {
   if (difference.change !== "different" || !/^grants\b/.test(difference.property)) return false;
   const [expected, found] = [difference.expected, difference.found].map(withoutMaintain);
   return expected === found;

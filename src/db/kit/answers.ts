@@ -1,28 +1,28 @@
+import type { Answers, Assumption, FullName, Question, Rename, RenameKind } from "./model.ts";
 import { sameName } from "./names.ts";
-import type { Answers, Assumption, FullName, Question, Rename, RenameKind } from "./types.ts";
 
-/** What drizzle-kit is told: the place among the choices (0: it is new), or to ask a person. */
+/** The place among drizzle-kit's choices (0: it is new), or to ask a person. */
 export type Answer = number | "prompt";
 
 export interface Answering {
   readonly answer: (question: Question) => Answer;
-  /** What a person chose of the question that was the last. */
+  /** What a person chose for the last question. */
   readonly prompted: (choice: number) => void;
-  /** Renames that were given and asked about, or chosen; by the names that drizzle-kit has. */
+  /** Renames that were given and asked about, or chosen; with drizzle-kit's names. */
   readonly used: () => readonly Rename[];
   /** Renames that answered nothing. */
   readonly unused: () => readonly Rename[];
-  /** All renames that there could have been. */
+  /** All questions. */
   readonly asked: () => readonly Question[];
-  /** Questions that nobody has answered. */
+  /** Questions that nobody answered. */
   readonly open: () => readonly Question[];
-  /** What was dropped and added because nobody said that it is a rename. */
+  /** What was dropped and added because no rename said otherwise. */
   readonly assumed: () => readonly Assumption[];
 }
 
 /**
- * Answers drizzle-kit's questions as they come: by the renames that are given, else by a person,
- * else as new, so that one run asks all that can be asked.
+ * Answers drizzle-kit's questions as they come: from the given renames, else from a person, else as
+ * new, so that one run asks everything that can be asked.
  */
 export function createAnswering(
   { renames, others }: Answers,
@@ -46,7 +46,7 @@ export function createAnswering(
         used.push({ kind, from, to: created });
         return at + 1;
       }
-      // What a rename gives to another one is no choice here.
+      // What another rename claims is no choice here.
       const free = candidates.filter(
         (name) => !fitting.some((rename) => isFrom(rename, renames, name)),
       );
@@ -70,7 +70,7 @@ export function createAnswering(
   };
 }
 
-/** A table that is renamed is asked about by its old name, its columns by its new one: both are meant. */
+/** drizzle-kit asks about a renamed table by its old name, and about its columns by the new one: both count. */
 function spellings(
   name: FullName,
   kind: RenameKind,
@@ -105,7 +105,7 @@ function isAbout(
   );
 }
 
-/** Once a schema is renamed, nobody has to say so of what lies in it. */
+/** Renaming a schema also answers for what lies in it. */
 function withoutWhatFollows(open: readonly Question[]): readonly Question[] {
   const schemas = open.filter(({ kind }) => kind === "schema");
   const isNew = (name: FullName) => schemas.some(({ created }) => created[0] === name[0]);

@@ -1,33 +1,34 @@
+import { MigrateError } from "../migrate/index.ts";
 import type { Snapshot } from "./snapshots.ts";
 
 type Link = Pick<Snapshot, "path" | "id" | "prevId">;
 
-/** Snapshots that follow the same one, as two branches make them: drizzle-kit refuses to go on. */
+/** Snapshots that follow the same one, as two branches make them: drizzle-kit refuses to continue. */
 export interface Fork {
   /** In the order of their names. */
   readonly snapshots: readonly string[];
-  /** What they follow; undefined where that is nothing, or not in the folder. */
+  /** What they follow; undefined where that is nothing or not in the folder. */
   readonly parent: string | undefined;
-  /** They follow nothing: each begins anew. */
+  /** They follow nothing: each starts a history. */
   readonly isOfRoots: boolean;
-  /** What would put them into one line. */
+  /** The edits that would put them in one line. */
   readonly mend: readonly Relink[];
 }
 
-export interface Relink {
+interface Relink {
   readonly path: string;
   /** What its `prevId` should be: the id of the snapshot `of`. */
   readonly prevId: string;
   readonly of: string;
 }
 
-/** What is odd in the order of snapshots, and no obstacle to drizzle-kit, which reads the newest. */
-export interface Oddities {
+/** Snapshots in an odd order, which drizzle-kit does not mind: it reads the newest. */
+interface Oddities {
   /** They follow nothing, and are not the first. */
   readonly roots: readonly string[];
   /** They follow one that is not in the folder. */
   readonly detached: readonly string[];
-  /** They follow another than the one before them in the journal. */
+  /** They follow a different one than precedes them in the journal. */
   readonly reordered: readonly string[];
 }
 
@@ -67,7 +68,7 @@ export function forksOf(snapshots: readonly Link[]): readonly Fork[] {
   );
 }
 
-/** The newest by name, with which drizzle-kit compares the schema, and all that it follows. */
+/** The newest by name, which drizzle-kit compares the schema with, and all that it follows. */
 function newestLine(sorted: readonly Link[]): ReadonlySet<Link> {
   const byId = new Map(sorted.map((link) => [link.id, link]));
   const line = new Set<Link>();
@@ -78,7 +79,7 @@ function newestLine(sorted: readonly Link[]): ReadonlySet<Link> {
   return line;
 }
 
-/** The one that leads to the newest is to follow the others, each the end of the one before it. */
+/** The one that leads to the newest comes last; each follows the end of the line before it. */
 function mendOf(
   siblings: readonly Link[],
   children: ReadonlyMap<string, readonly Link[]>,
@@ -100,4 +101,35 @@ function endOf(start: Link, children: ReadonlyMap<string, readonly Link[]>): Lin
     link = children.get(link.id)?.findLast((child) => !seen.has(child)) ?? link;
   }
   return link;
+}
+
+/** Snapshots that drizzle-kit refuses to continue from. */
+export function forked(dir: string, forks: readonly Fork[]): MigrateError {
+  return new MigrateError({
+    code: "history_invalid",
+    fact: forks.map((fork) => forkFact(dir, fork)).join("\n"),
+    outcome: "nothing-written",
+    remedy: forkRemedy(dir, forks),
+  });
+}
+
+export function forkFact(dir: string, { snapshots, parent, isOfRoots }: Fork): string {
+  const all = snapshots.map((path) => `${dir}/${path}`);
+  const list = `${all.slice(0, -1).join(", ")} and ${all.at(-1)}`;
+  const which = parent === undefined ? "which is not in the folder" : `${dir}/${parent}`;
+  return isOfRoots
+    ? `The snapshots ${list} follow none: each starts a history, and drizzle-kit refuses more than one.`
+    : `The snapshots ${list} follow the same one (${which}): two branches generated from it, and drizzle-kit refuses to continue.`;
+}
+
+/** A way out that touches nothing that may be applied: no database knows of snapshots. */
+export function forkRemedy(dir: string, forks: readonly Fork[]): string {
+  const edits = forks.flatMap(({ mend }) =>
+    mend.map(({ path, prevId, of }) => `  ${dir}/${path}: "prevId": "${prevId}" (the id of ${of})`),
+  );
+  return [
+    "Leave the SQL files and the journal alone: both migrations may be applied. No database knows of snapshots: put these in one line by editing:",
+    ...edits,
+    "Then run `tidemark generate`: it drafts what the newest snapshot lacks of the other branch, and says how to keep that without running it twice.",
+  ].join("\n");
 }

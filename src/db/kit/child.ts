@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { stripVTControlCharacters } from "node:util";
-import { hookScript, type KitMessage, type KitReply, MARK, type SchemaExport } from "./hook.ts";
+import { hookScript, type KitMessage, type KitReply, MARK } from "./hook.ts";
 
 const KILL_AFTER_MS = 2_000;
 const DRAIN_MS = 1_000;
@@ -11,28 +11,28 @@ export interface KitCall {
   readonly bin: string;
   readonly cwd: string;
   readonly args: readonly string[];
-  /** Folder for the script that is loaded before it. */
+  /** Folder for the script that is loaded first. */
   readonly scratch: string;
   readonly terminal: 1 | 2 | undefined;
   readonly signal: AbortSignal | undefined;
-  /** Answers what it asks; what is thrown here ends it. */
+  /** Answers its questions; throwing ends the process. */
   readonly reply: (message: KitMessage) => KitReply | undefined;
 }
 
 /** How drizzle-kit ended, and what it said. */
 export interface KitRun {
-  /** Its statements; undefined where it did not get that far, whatever its exit code says. */
+  /** Its statements; undefined if it did not get that far, whatever its exit code says. */
   readonly statements: readonly string[] | undefined;
-  readonly files: readonly { readonly file: string; readonly exports: readonly SchemaExport[] }[];
+  readonly files: readonly Extract<KitMessage, { type: "exports" }>[];
   readonly missing: readonly string[] | undefined;
-  /** A person left it in the middle of a question. */
+  /** A person left in the middle of a question. */
   readonly left: boolean;
   readonly ended: string;
   readonly output: string;
 }
 
 /**
- * Runs drizzle-kit with the hook before it, to its end. Its exit code is told, never trusted.
+ * Runs drizzle-kit to its end, with the hook loaded first. Its exit code is reported, never trusted.
  *
  * @throws what `reply` throws, once the process is gone
  */
@@ -52,7 +52,7 @@ export async function runKit(call: KitCall): Promise<KitRun> {
   let output = "";
   let isAsking = false;
   let thrown: { readonly error: unknown } | undefined;
-  const files: { file: string; exports: readonly SchemaExport[] }[] = [];
+  const files: KitRun["files"][number][] = [];
   const stop = () => {
     child.kill("SIGTERM");
     setTimeout(() => child.kill("SIGKILL"), KILL_AFTER_MS).unref();
@@ -72,7 +72,7 @@ export async function runKit(call: KitCall): Promise<KitRun> {
     isAsking = message.type === "prompting" || (isAsking && message.type === "output");
     try {
       const answer = reply(message);
-      // It may be gone by now: how it ended says so.
+      // The process may be gone by now, which its end will tell.
       if (answer !== undefined) child.send(answer, () => undefined);
     } catch (error) {
       thrown ??= { error };
@@ -87,7 +87,7 @@ export async function runKit(call: KitCall): Promise<KitRun> {
     child.on("error", reject);
     const tell = (code: number | null, how: NodeJS.Signals | null) =>
       resolve(code === null ? `was ended by ${how}` : `ended with exit code ${code}`);
-    // What it has started may keep its streams open.
+    // Processes that it started may keep its streams open.
     child.on("exit", (code, how) => {
       drain = setTimeout(tell, DRAIN_MS, code, how);
     });

@@ -1,4 +1,5 @@
-import type { FullName } from "./types.ts";
+import type { FullName } from "./model.ts";
+import { type Snapshot, snapshotText } from "./snapshots.ts";
 
 /** An enum whose values the schema lists in another order than the newest snapshot. */
 export interface ReorderedEnum {
@@ -9,34 +10,26 @@ export interface ReorderedEnum {
   readonly wanted: readonly string[];
 }
 
-interface Enums {
-  readonly enums?: Readonly<
-    Record<string, { readonly name: string; readonly schema?: string; values: readonly string[] }>
-  >;
-}
-
-/** @param before text of a snapshot, and of the one that comes after it */
-export function reorderedEnums(
-  before: string | undefined,
-  after: string,
-): readonly ReorderedEnum[] {
-  if (before === undefined) return [];
-  const old = (JSON.parse(before) as Enums).enums ?? {};
-  return Object.entries((JSON.parse(after) as Enums).enums ?? {}).flatMap(([key, now]) => {
+export function reorderedEnums(before: Snapshot, after: Snapshot): readonly ReorderedEnum[] {
+  const { enums: old = {} } = before.schema;
+  return Object.entries(after.schema.enums ?? {}).flatMap(([key, now]) => {
     const values = old[key]?.values ?? [];
     if (inOrderOf(values, now.values).join("\0") === values.join("\0")) return [];
     return { name: [now.schema || "public", now.name], values, wanted: now.values };
   });
 }
 
-/** The snapshot as if it had the order of the other: drizzle-kit would drop and make the types anew. */
-export function withOrderOf(before: string, after: string): string {
-  const snapshot = JSON.parse(before) as Enums;
-  const now = (JSON.parse(after) as Enums).enums ?? {};
-  for (const [key, type] of Object.entries(snapshot.enums ?? {})) {
-    type.values = inOrderOf(type.values, now[key]?.values ?? []);
-  }
-  return JSON.stringify(snapshot);
+/**
+ * Text of the snapshot with its enums in the other's order: where only the order differs, drizzle-kit
+ * would drop and recreate the types.
+ */
+export function withOrderOf(before: Snapshot, after: Snapshot): string {
+  const { enums: now = {} } = after.schema;
+  const enums = Object.entries(before.schema.enums ?? {}).map(([key, type]) => [
+    key,
+    { ...type, values: inOrderOf(type.values, now[key]?.values ?? []) },
+  ]);
+  return snapshotText(before, { ...before.schema, enums: Object.fromEntries(enums) });
 }
 
 /** Values that the other does not have keep their places. */

@@ -1,8 +1,8 @@
-import type { FullName, RenameKind } from "./types.ts";
+import type { FullName, RenameKind } from "./model.ts";
 
 /** What drizzle-kit's process says. */
 export type KitMessage =
-  /** Its bundle is not the one that is known: nothing of it was run. */
+  /** Its bundle is not the known one: nothing of it was run. */
   | { readonly type: "unknown-bundle"; readonly missing: readonly string[] }
   /** The configuration as it understands it; it waits for a reply. */
   | { readonly type: "configured"; readonly dialect: string; readonly prefix: string }
@@ -18,13 +18,13 @@ export type KitMessage =
   | { readonly type: "prompted"; readonly choice: number }
   /** What its stdout would show. */
   | { readonly type: "output"; readonly text: string }
-  /** It is through, and writes the files next. */
+  /** It is done, and writes the files next. */
   | { readonly type: "result"; readonly statements: readonly string[] };
 
 /** What it is told. */
 export type KitReply =
   | { readonly out: string }
-  /** The place among the choices, 0 for new; or a person is asked. */
+  /** The place among the choices, 0 for new; or to ask a person. */
   | { readonly pick: number | "prompt" };
 
 /** Something that a schema file exports. */
@@ -34,25 +34,24 @@ export interface SchemaExport {
   readonly name: string;
   /** Name of the export. */
   readonly as: string;
-  /** Equal where the object is the same one, whatever exports it. */
+  /** Equal for the same object, whatever exports it. */
   readonly identity: number;
 }
 
 export interface HookSettings {
   /** Real path of drizzle-kit's `bin.cjs`. */
   readonly bin: string;
-  /** stdout is a terminal: shown there is a question alone. */
+  /** stdout is a terminal, which only shows questions. */
   readonly terminal: boolean;
 }
 
-/** Field that tells our messages from others on the channel. */
+/** Field that distinguishes our messages from others on the channel. */
 export const MARK = "tidemark";
 
 /**
  * The script that is loaded before drizzle-kit (`node --require`). It compiles its bundle with five
- * kinds of places replaced, and stops where one of them is not there: another version is never
- * guessed at. Text, not a module: it must not depend on how this file is compiled. All judgement
- * is the parent's.
+ * kinds of places replaced, and stops if one of them is missing: it never guesses at another version.
+ * Text, not a module: it must not depend on how this file is compiled. All decisions are the parent's.
  */
 export function hookScript(settings: HookSettings): string {
   return `"use strict";
@@ -181,8 +180,8 @@ globalThis.__tidemark = {
   },
   result(statements) {
     showing = false;
-    // The files are written before the message is out. What a schema file has opened
-    // (a database, a timer) must not keep the process.
+    // The files are written before the message is out. Nothing that a schema file opened
+    // (a database, a timer) must keep the process alive.
     send({ type: "result", statements }, () => setImmediate(() => process.exit()));
   },
 };

@@ -1,13 +1,16 @@
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { checksumOf, parseMigration, writeSumFile } from "../migrate/index.ts";
+import {
+  checksumOf,
+  MigrateError,
+  parseMigration,
+  withParts,
+  writeSumFile,
+} from "../migrate/index.ts";
 import { createAnswering } from "./answers.ts";
-import { checkWritten } from "./check.ts";
-import { canceled, checkName, kitFailed, refuseUnusedRenames } from "./errors.ts";
+import { checkWritten, type Written } from "./check.ts";
 import { copyKitFolder, JOURNAL, type KitFolder, readKitFolder, SUM } from "./folder.ts";
-import { keepFiles } from "./keep.ts";
-import { runGenerate } from "./run.ts";
 import type {
   Draft,
   DraftedMigration,
@@ -15,13 +18,14 @@ import type {
   FolderFile,
   KeptMigration,
   KitProject,
-} from "./types.ts";
+} from "./model.ts";
+import { checkName } from "./names.ts";
+import { keepFiles } from "./put.ts";
+import { refuseUnusedRenames } from "./questions.ts";
+import { canceled, runGenerate } from "./run.ts";
 import { undeclaredWarnings } from "./undeclared.ts";
 
 export { type ReorderedEnum, reorderedEnums, withOrderOf } from "./enum-order.ts";
-export { assumptionText, unansweredError } from "./errors.ts";
-export { nameText } from "./names.ts";
-export { parseRenames, type RenameFlags, renamesFor, renameText } from "./renames.ts";
 export type {
   Answers,
   Assumption,
@@ -35,11 +39,14 @@ export type {
   Question,
   Rename,
   RenameKind,
-} from "./types.ts";
+} from "./model.ts";
+export { nameText } from "./names.ts";
+export { assumptionText, unansweredError } from "./questions.ts";
+export { parseRenames, type RenameFlags, renamesFor, renameText } from "./renames.ts";
 
 /**
- * Lets the project's drizzle-kit write its next migration into a copy of the folder, and looks at
- * what it did. The folder itself is not touched before `keep()`.
+ * Lets the project's drizzle-kit write its next migration into a copy of the folder, and checks the
+ * result. The folder itself is not touched before `keep()`.
  *
  * @throws MigrateError `config` (the configuration, the schema files, drizzle-kit's version, what
  *   drizzle-kit says), `usage` (the name, a rename that answers nothing), `history_invalid`,
@@ -67,40 +74,31 @@ export async function draftMigration(options: DraftOptions): Promise<Draft> {
     if (signal?.aborted) throw canceled();
     if (!custom && run.statements.length === 0)
       return { kind: "nothing", newest: folder.entries.at(-1)?.tag };
-    const written = await checkWritten(folder, copy, { stamps, custom });
-    await writeFile(join(copy, JOURNAL), written.journal);
+    const written = await checkWritten(folder, copy, stamps);
     const { tag, sql, snapshot } = written;
     const file = join(dir, `${tag}.sql`);
     const statements = await parseMigration({ tag, file, sql }).catch((error: unknown) => {
-      throw kitFailed("has written SQL that cannot be run", error);
+      throw unrunnable(error);
     });
-    const { newestSnapshot } = folder;
-    const before =
-      newestSnapshot === undefined
-        ? undefined
-        : await readFile(join(folder.path, newestSnapshot), "utf8");
+    const { newestSnapshot: before } = folder;
     const undeclared = await undeclaredWarnings({
-      before,
-      after: snapshot,
+      ...{ before, after: snapshot },
       trees: statements.map(({ tree }) => tree),
-      path: folder.path,
-      tags: folder.entries.map((entry) => entry.tag),
+      files: folder.entries.map((entry) => join(folder.path, `${entry.tag}.sql`)),
     });
+    await writeFile(join(copy, JOURNAL), written.journal);
     const sum = await writeSumFile(copy);
-    const draft = { ...sum, text: await readFile(join(copy, SUM), "utf8") };
+    const sumText = await readFile(join(copy, SUM), "utf8");
     return {
-      kind: "drafted",
-      tag,
-      file,
-      sql,
+      ...{ kind: "drafted", tag, file, sql },
       statements: statements.map(({ text }) => text),
       renamed: answering.used(),
       assumed: answering.assumed(),
       warnings: [...folder.warnings, ...written.warnings, ...undeclared],
       snapshots: { before, after: snapshot },
-      comparedWith: newestSnapshot,
+      comparedWith: before?.path,
       withoutSnapshot: folder.withoutSnapshot,
-      keep: keeper(folder, { ...written, sum: draft }),
+      keep: keeper(folder, written, { ...sum, text: sumText }),
     };
   });
 }
@@ -113,7 +111,7 @@ export async function draftMigration(options: DraftOptions): Promise<Draft> {
 export async function exportSchema(project: KitProject): Promise<readonly string[]> {
   return withScratch(async (scratch) => {
     const out = { copy: join(scratch, "out"), dir: "drizzle" };
-    // Nothing is there that anything could be a rename of.
+    // In an empty folder there is nothing that could have been renamed.
     const answering = createAnswering({ renames: [], others: "ask" }, { canPrompt: false });
     const run = await runGenerate({ project, out, args: [], scratch, answering });
     return run.statements;
@@ -122,27 +120,26 @@ export async function exportSchema(project: KitProject): Promise<readonly string
 
 function keeper(
   folder: KitFolder,
-  written: {
-    readonly tag: string;
-    readonly sql: string;
-    readonly snapshotFile: string;
-    readonly snapshot: string;
-    readonly journal: string;
-    readonly sum: KeptMigration & { readonly text: string };
-  },
+  { tag, sql, snapshot, snapshotText, journal }: Written,
+  sum: KeptMigration & { readonly text: string },
 ): DraftedMigration["keep"] {
-  const { tag, sql, snapshotFile, snapshot, journal, sum } = written;
   return async (also: readonly FolderFile[] = []) => {
     const added = [
       { path: `${tag}.sql`, text: sql },
       ...also,
-      { path: snapshotFile, text: snapshot },
+      { path: snapshot.path, text: snapshotText },
     ];
-    // It is the last of the history, and so are its lines.
+    // The migration is the last of the history, and so are its lines.
     const lines = also.map((file) => `${file.path} ${checksumOf(file.text)}\n`);
     await keepFiles(folder, { added, journal, sum: `${sum.text}${lines.join("")}` });
     return { file: join(folder.dir, SUM), head: sum.head, migrations: sum.migrations };
   };
+}
+
+function unrunnable(error: unknown): unknown {
+  if (!(error instanceof MigrateError)) return error;
+  const fact = `drizzle-kit has written SQL that cannot be run: ${error.fact}`;
+  return withParts(error, { fact, outcome: "nothing-written" });
 }
 
 async function withScratch<T>(work: (scratch: string) => Promise<T>): Promise<T> {

@@ -5,7 +5,7 @@ import { MigrateError } from "../migrate/index.ts";
 
 const SUPPORTED = /^0\.31\.\d/;
 
-/** Real path of the script of the project's own drizzle-kit: its version decides what is generated. */
+/** Real path of the script of the project's own drizzle-kit, whose version decides what is generated. */
 export async function locateKit(cwd: string): Promise<string> {
   const folder = await kitFolder(cwd);
   const { version } = JSON.parse(await readFile(join(folder, "package.json"), "utf8")) as {
@@ -37,12 +37,12 @@ async function kitFolder(cwd: string): Promise<string> {
   }
 }
 
-/** A bundle of a version that is supported, and yet another one. */
+/** The version is supported, but the bundle differs from the known one. */
 export function unknownBundle(bin: string, missing: readonly string[]): MigrateError {
   return new MigrateError({
     code: "config",
-    fact: `${bin} is not as Tidemark knows drizzle-kit 0.31: ${missing.join(", ")} cannot be found in it.`,
+    fact: `${bin} differs from the drizzle-kit 0.31 that Tidemark knows: ${missing.join(", ")} cannot be found in it.`,
     outcome: "nothing-written",
-    remedy: "Install drizzle-kit 0.31.11, or a newer Tidemark, and tell its maintainers.",
+    remedy: "Install drizzle-kit 0.31.11 or a newer Tidemark, and report this to its maintainers.",
   });
 }

@@ -1,13 +1,13 @@
-import { inSchema, nameText, parsePair, partText, sameName, shellText } from "./names.ts";
 import {
   type FullName,
   type Question,
   RENAME_KINDS,
   type Rename,
   type RenameKind,
-} from "./types.ts";
+} from "./model.ts";
+import { inSchema, nameText, parsePair, partText, sameName, shellText } from "./names.ts";
 
-/** Options as they were typed: for each kind, `old=new`. */
+/** Options as typed: for each kind, `old=new`. */
 export type RenameFlags = Partial<Readonly<Record<RenameKind, readonly string[]>>>;
 
 const EXAMPLES: Readonly<Record<RenameKind, string>> = {
@@ -26,7 +26,7 @@ export function renameOption(kind: RenameKind): string {
   return kind === "column" ? "--rename" : `--rename-${kind}`;
 }
 
-/** A rename as options to be pasted. */
+/** A rename as an option to paste. */
 export function renameText({ kind, from, to }: Rename): string {
   const isMove = ["table", "enum", "sequence", "view"].includes(kind);
   const newName = isMove
@@ -42,7 +42,7 @@ export function renamesFor({ kind, created, candidates }: Question): readonly Re
   return candidates.map((from) => ({ kind, from, to: created }));
 }
 
-/** Reads the options; what is wrong with them is added to the problems. */
+/** Parses the options; mistakes in them are added to the problems. */
 export function parseRenames(flags: RenameFlags, problems: string[]): readonly Rename[] {
   const renames: Rename[] = [];
   for (const kind of RENAME_KINDS) {
@@ -86,7 +86,7 @@ function parseRename(kind: RenameKind, text: string): Rename | undefined {
   }
 }
 
-/** The new name may be written out too, where it is of the same table. */
+/** The new name may be qualified too, with the same table. */
 function inTable(kind: RenameKind, from: FullName, to: FullName): Rename | undefined {
   if (from.length < 2 || from.length > 3) return undefined;
   const full = from.length === 3 ? from : inSchema(from);

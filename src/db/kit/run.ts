@@ -3,18 +3,17 @@ import { join, relative } from "node:path";
 import { MigrateError } from "../migrate/index.ts";
 import type { Answering } from "./answers.ts";
 import { type KitRun, runKit } from "./child.ts";
-import { refuseDuplicates } from "./duplicates.ts";
-import { canceled, kitFailed } from "./errors.ts";
 import type { KitMessage, KitReply } from "./hook.ts";
 import { locateKit, unknownBundle } from "./locate.ts";
-import type { KitProject } from "./types.ts";
+import type { KitProject } from "./model.ts";
+import { nameText } from "./names.ts";
 
-/** Lines that are of no use to who reads why it failed. */
+/** Lines of its output that do not help to see why it failed. */
 const NOISE = /^(No config path provided|Reading config file|\d+ tables?$)/;
 
 export interface GenerateCall {
   readonly project: KitProject;
-  /** The copy that it writes to, and the folder that is meant. */
+  /** The copy that it writes to, and the folder that the copy stands for. */
   readonly out: { readonly copy: string; readonly dir: string };
   readonly args: readonly string[];
   readonly scratch: string;
@@ -41,28 +40,41 @@ export async function runGenerate(
     scratch: call.scratch,
     terminal: call.terminal,
     signal,
-    reply: (message) => replyTo(message, { out, answering: call.answering }),
+    reply: (message) => replyTo(message, out, call.answering),
   });
   const { statements, missing, ended, left } = run;
   if (signal?.aborted || left) throw canceled();
   if (missing !== undefined) throw unknownBundle(bin, missing);
-  // Of some it tells, and not in which files; it would take one of the others.
+  // drizzle-kit reports some of them, but not their files, and takes one of the others.
   refuseDuplicates(run.files, cwd);
-  if (statements === undefined) {
-    const said = run.output
-      .replaceAll(out, call.out.dir)
-      .split("\n")
-      .filter((line) => !NOISE.test(line))
-      .join("\n")
-      .trim();
-    throw kitFailed(`${ended}${said === "" ? ", without a word." : `:\n${said}`}`);
-  }
-  return { ...run, statements };
+  if (statements !== undefined) return { ...run, statements };
+  const said = run.output
+    .replaceAll(out, call.out.dir)
+    .split("\n")
+    .filter((line) => !NOISE.test(line))
+    .join("\n")
+    .trim();
+  throw new MigrateError({
+    code: "config",
+    fact: `drizzle-kit generate ${ended}${said === "" ? ", without output." : `:\n${said}`}`,
+    outcome: "nothing-written",
+    remedy: "The migrations folder is as it was.",
+  });
+}
+
+export function canceled(): MigrateError {
+  return new MigrateError({
+    code: "canceled",
+    fact: "Canceled.",
+    outcome: "nothing-written",
+    remedy: "The migrations folder is as it was.",
+  });
 }
 
 function replyTo(
   message: KitMessage,
-  { out, answering }: { readonly out: string } & Pick<GenerateCall, "answering">,
+  out: string,
+  answering: GenerateCall["answering"],
 ): KitReply | undefined {
   switch (message.type) {
     case "configured":
@@ -85,18 +97,49 @@ function refuseConfiguration({
   readonly dialect: string;
   readonly prefix: string;
 }): void {
-  const refuse = (fact: string, remedy: string) =>
-    new MigrateError({ code: "config", fact, outcome: "nothing-written", remedy: `${remedy}` });
+  const refusal = (fact: string, remedy: string) =>
+    new MigrateError({ code: "config", fact, outcome: "nothing-written", remedy });
   if (dialect !== "postgresql") {
-    throw refuse(
+    throw refusal(
       `The drizzle configuration has the dialect ${dialect}.`,
-      "Tidemark migrates PostgreSQL alone.",
+      "Tidemark only migrates PostgreSQL.",
     );
   }
   if (prefix === "none") {
-    throw refuse(
+    throw refusal(
       'The drizzle configuration has migrations.prefix "none", with which drizzle-kit 0.31 never reads its own snapshots again.',
-      'Take "index" or "timestamp".',
+      'Use "index" or "timestamp".',
     );
   }
+}
+
+/**
+ * Refuses a schema that defines a name twice: drizzle-kit silently takes the last table. An object
+ * that is exported again, by an index file for example, is the same one.
+ */
+function refuseDuplicates(files: KitRun["files"], cwd: string): void {
+  const places = new Map<string, Map<number, string[]>>();
+  for (const { file, exports } of files) {
+    for (const { kind, schema, name, as, identity } of exports) {
+      const what = `${kind} ${nameText([schema, name])}`;
+      const found = places.get(what) ?? new Map<number, string[]>();
+      places.set(what, found);
+      const exportedBy = found.get(identity) ?? [];
+      found.set(identity, exportedBy);
+      exportedBy.push(`${relative(cwd, file)} (${as})`);
+    }
+  }
+  const problems = [...places]
+    .filter(([, found]) => found.size > 1)
+    .map(([what, found]) => {
+      const list = [...found.values()].map((exportedBy) => exportedBy.join(" = "));
+      return `  ${what}: ${list.join(", ")}`;
+    });
+  if (problems.length === 0) return;
+  throw new MigrateError({
+    code: "config",
+    fact: `The schema defines a name more than once:\n${problems.join("\n")}`,
+    outcome: "nothing-written",
+    remedy: "drizzle-kit would silently take one of them. Keep one, and import it elsewhere.",
+  });
 }

@@ -21,6 +21,7 @@ export {
 export { describeBlocker } from "./execute/blockers.ts";
 export { checksumOf } from "./history/checksum.ts";
 export type { GivenHistory, GivenMigration } from "./history/given.ts";
+export { type JournalEntry, readJournal, redated } from "./history/journal.ts";
 export { loadHistory } from "./history/load.ts";
 export { downFileOf } from "./history/sum-file.ts";
 export {
@@ -50,6 +51,7 @@ export type {
   WaitOptions,
   WaitReport,
 } from "./reports.ts";
+export { loadParser } from "./sql/grammar.ts";
 export { parseMigration } from "./sql/parse.ts";
 export type {
   Checksum,

@@ -9,9 +9,7 @@ import { withEmbedded } from "./own-server.ts";
 import { type ActingRole, createRoles, dropRoles, empower, listRoles } from "./server-roles.ts";
 
 export { applyFile } from "./apply-file.ts";
-export { readRoles } from "./roles.ts";
 export type { ActingRole } from "./server-roles.ts";
-export { refuseServerWide, serverWideIn } from "./server-wide.ts";
 
 export interface ScratchOptions {
   /**

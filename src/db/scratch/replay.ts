@@ -1,9 +1,9 @@
 import { type Catalog, readCatalog } from "../catalog/index.ts";
 import { DatabaseMigrator, type Migration, type StatusReport } from "../migrate/index.ts";
+import { readRoles } from "../sql-tree/roles.ts";
+import { refuseServerWide } from "../sql-tree/server-wide.ts";
 import { APPLY_LEDGER, applyEach, applyFile } from "./apply-file.ts";
 import type { ScratchDatabase, ScratchServer } from "./index.ts";
-import { readRoles } from "./roles.ts";
-import { refuseServerWide } from "./server-wide.ts";
 
 export interface ReplayOptions {
   readonly server: ScratchServer;

@@ -1,40 +1,41 @@
-import type { Base, FolderState } from "./folder.ts";
-import { type Entry, entriesOf, JOURNAL } from "./journal.ts";
-import type { Finding, Outcome } from "./types.ts";
+import { withoutBom } from "../base/files.ts";
+import type { JournalEntry } from "../migrate/index.ts";
+import { entriesOf, JOURNAL, tagsOf } from "./entries.ts";
+import type { Finding, Outcome } from "./findings.ts";
+import { type Base, type FolderState, findingIn } from "./folder-state.ts";
 
 const NO_BASE = "name the branch with --base";
 
-/** Tags that the base does not have. Without a base, undefined: nobody knows. */
+/** Tags that the base does not have; undefined without a base, where that is not known. */
 export function newTags(
   folder: FolderState,
   base: Base | undefined,
 ): ReadonlySet<string> | undefined {
   if (base === undefined) return undefined;
-  const known = new Set((entriesOf(base.tip) ?? []).map(({ tag }) => tag));
-  return new Set((entriesOf(folder) ?? []).map(({ tag }) => tag).filter((tag) => !known.has(tag)));
+  const known = new Set(tagsOf(base.tip));
+  return new Set(tagsOf(folder).filter((tag) => !known.has(tag)));
 }
 
-/** Whatever the base has may be applied somewhere: it stays as it is. */
+/** Everything that the base has may be applied somewhere: it stays as it is. */
 export function checkUnedited(folder: FolderState, base: Base | undefined): Outcome {
   if (base === undefined) return { findings: [], detail: NO_BASE, skipped: true };
-  const ours = new Set((entriesOf(folder) ?? []).map(({ tag }) => tag));
-  const atFork = entriesOf(base.fork) ?? [];
-  const gone = atFork
-    .filter(({ tag }) => !ours.has(tag))
-    .map(({ tag }) =>
-      finding(folder, JOURNAL, {
+  const ours = new Set(tagsOf(folder));
+  const gone = tagsOf(base.fork)
+    .filter((tag) => !ours.has(tag))
+    .map((tag) =>
+      findingIn(folder, JOURNAL, {
         fact: `${tag} is in ${base.ref} and not here.`,
-        remedy: `It may be applied somewhere: restore it (\`git checkout ${base.ref} -- ${folder.dir}\`), and take it back with a new migration.`,
+        remedy: `It may be applied somewhere: restore it (\`git checkout ${base.ref} -- ${folder.dir}\`), and undo it with a new migration.`,
       }),
     );
-  const edited = (entriesOf(base.tip) ?? []).flatMap(({ tag }) => {
+  const edited = tagsOf(base.tip).flatMap((tag) => {
     const name = `${tag}.sql`;
-    const [here, there] = [folder.files.get(name), base.tip.files.get(name)];
-    if (here === undefined || there === undefined || plain(here) === plain(there)) return [];
-    const line = firstDifference(plain(here), plain(there));
+    const [here, there] = [folder, base.tip].map(({ files }) => plain(files.get(name)));
+    if (here === undefined || there === undefined || here === there) return [];
+    const line = firstDifference(here.split("\n"), there.split("\n"));
     return [
-      finding(folder, name, {
-        fact: `${folder.dir}/${name} is not as ${base.ref} has it, from line ${line} on.`,
+      findingIn(folder, name, {
+        fact: `${folder.dir}/${name} differs from ${base.ref}, from line ${line} on.`,
         remedy: `It may be applied somewhere, where the edit never arrives: restore it (\`git checkout ${base.ref} -- ${folder.dir}/${name}\`), and make the change a new migration.`,
         line,
       }),
@@ -43,83 +44,65 @@ export function checkUnedited(folder: FolderState, base: Base | undefined): Outc
   return { findings: [...gone, ...edited], detail: `against ${base.ref}` };
 }
 
-/** Line ends and a BOM are no change: the checksum does not see them either. */
-function plain(text: string): string {
-  return text.replace(/^\uFEFF/, "").replaceAll("\r\n", "\n");
+/** Line ends and a BOM are no change: the checksum ignores them too. */
+function plain(text: string | undefined): string | undefined {
+  return text === undefined ? undefined : withoutBom(text).replaceAll("\r\n", "\n");
 }
 
-function firstDifference(here: string, there: string): number {
-  const lines = there.split("\n");
-  const place = here.split("\n").findIndex((line, index) => line !== lines[index]);
-  return place === -1 ? lines.length : place + 1;
+function firstDifference(here: readonly string[], there: readonly string[]): number {
+  const at = here.findIndex((line, index) => line !== there[index]);
+  return at === -1 ? there.length : at + 1;
 }
 
-/** What is new comes last, in the journal and by its times. */
+/** New migrations come last, in the journal and by their times. */
 export function checkOrder(folder: FolderState, base: Base | undefined): Outcome {
-  const entries = entriesOf(folder) ?? [];
-  if (base === undefined)
-    return { findings: timesGoingBack(folder, entries, undefined), detail: NO_BASE, skipped: true };
-  const theirs = entriesOf(base.tip) ?? [];
-  const isTheirs = new Set(theirs.map(({ tag }) => tag));
-  const news = new Set(entries.map(({ tag }) => tag).filter((tag) => !isTheirs.has(tag)));
-  const here = new Set(entries.map(({ tag }) => tag));
-  const newest = theirs.findLast(({ tag }) => here.has(tag));
-  const behind = theirs.filter(({ tag }) => !here.has(tag));
-  const last = entries.findIndex(({ tag }) => tag === newest?.tag);
+  const news = newTags(folder, base);
+  const late = timesGoingBack(folder, news);
+  if (base === undefined || news === undefined)
+    return { findings: late, detail: NO_BASE, skipped: true };
+  const here = tagsOf(folder);
+  const theirs = tagsOf(base.tip);
+  const newest = theirs.findLast((tag) => here.includes(tag));
+  const missing = theirs.filter((tag) => !here.includes(tag));
+  const early = here.slice(0, here.indexOf(newest ?? "") + 1).filter((tag) => news.has(tag));
   return {
     findings: [
-      ...entries
-        .filter(({ tag }, place) => news.has(tag) && place < last)
-        .map(({ tag }) => tooEarly(folder, base, tag, newest?.tag)),
-      ...(news.size === 0 || behind.length === 0
+      ...early.map((tag) => tooEarly(folder, base, tag, newest)),
+      ...(missing.length === 0
         ? []
-        : [...news].map((tag) => tooEarly(folder, base, tag, behind.at(-1)?.tag))),
-      ...timesGoingBack(folder, entries, news),
+        : [...news].map((tag) => tooEarly(folder, base, tag, missing.at(-1)))),
+      ...late,
     ],
     detail: `${news.size} new`,
   };
 }
 
 function tooEarly(folder: FolderState, { ref }: Base, tag: string, newest = ""): Finding {
-  return finding(folder, `${tag}.sql`, {
+  return findingIn(folder, `${tag}.sql`, {
     fact: `${tag} is older than ${newest}, the newest of ${ref}.`,
     remedy: `A database that has ${newest} would refuse it as out of order. Merge ${ref}, delete the migration here (SQL, down file, snapshot, journal entry), and generate it again with \`tidemark generate\`.`,
   });
 }
 
-/** drizzle's own migrator goes by these times; old entries that go back are as they are. */
+/** drizzle's own migrator goes by these times. Old entries are left alone. */
 function timesGoingBack(
   folder: FolderState,
-  entries: readonly Entry[],
   news: ReadonlySet<string> | undefined,
 ): readonly Finding[] {
-  let latest: Entry | undefined;
+  let latest: Required<Pick<JournalEntry, "tag" | "when">> | undefined;
   const findings: Finding[] = [];
-  for (const entry of entries) {
-    if (latest !== undefined && entry.when <= latest.when && news?.has(entry.tag) !== false) {
-      findings.push({
-        ...finding(folder, JOURNAL, {
-          fact: `${entry.tag} has the time ${entry.when} in ${folder.dir}/${JOURNAL}, which is not after the ${latest.when} of ${latest.tag} before it.`,
-          remedy: `drizzle's own migrator would skip it in silence. Set its \`when\` to a later time (\`${latest.when + 1}\`), or generate it again.`,
-          line: lineOfTag(folder, entry.tag),
+  for (const { tag, when = 0 } of entriesOf(folder) ?? []) {
+    if (latest !== undefined && when <= latest.when && news?.has(tag) !== false) {
+      findings.push(
+        findingIn(folder, JOURNAL, {
+          level: news === undefined ? "warning" : "error",
+          fact: `${tag} has the time ${when} in ${folder.dir}/${JOURNAL}, which is not after the ${latest.when} of ${latest.tag} before it.`,
+          remedy: `drizzle's own migrator would silently skip it. Set its \`when\` to a later time (\`${latest.when + 1}\`), or generate it again.`,
+          at: `"${tag}"`,
         }),
-        level: news === undefined ? "warning" : "error",
-      });
+      );
     }
-    if (latest === undefined || entry.when > latest.when) latest = entry;
+    if (latest === undefined || when > latest.when) latest = { tag, when };
   }
   return findings;
-}
-
-function lineOfTag({ files }: FolderState, tag: string): number {
-  const text = files.get(JOURNAL) ?? "";
-  return text.slice(0, Math.max(0, text.indexOf(`"${tag}"`))).split("\n").length;
-}
-
-function finding(
-  { dir }: FolderState,
-  path: string,
-  parts: { readonly fact: string; readonly remedy: string; readonly line?: number },
-): Finding {
-  return { level: "error", file: `${dir}/${path}`, ...parts };
 }

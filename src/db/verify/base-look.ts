@@ -1,27 +1,25 @@
 import { join } from "node:path";
+import { messageOf } from "../base/problem.ts";
+import { exportSchema } from "../kit/index.ts";
 import { type History, loadHistory, MigrateError } from "../migrate/index.ts";
 import { type BaseProject, checkOutBase, type Project } from "./base-project.ts";
-import type { Base, FolderState } from "./folder.ts";
-import { type Pending, readPending, schemaStatements } from "./schema-check.ts";
-import type { Outcome } from "./types.ts";
+import { isError, type Outcome } from "./findings.ts";
+import type { Base, FolderState } from "./folder-state.ts";
+import { type Pending, readPending } from "./schema-check.ts";
 
-/** The project as the base has it: made when it is asked for, since it takes a checkout. */
+/** The project as the base has it: checked out on first use. */
 export interface BaseLook {
   readonly ref: string;
   readonly folder: FolderState;
   readonly pending: () => Promise<Pending>;
-  /** What makes the Drizzle schema there. */
+  /** The statements that make the Drizzle schema there. */
   readonly statements: () => Promise<readonly string[]>;
   readonly history: () => Promise<History>;
-  /** Takes the checkout away. */
+  /** Removes the checkout. */
   readonly close: () => Promise<void>;
 }
 
-export function createBaseLook(
-  project: Project,
-  base: Base,
-  signal: AbortSignal | undefined,
-): BaseLook {
+export function createBaseLook(project: Project, base: Base): BaseLook {
   let made: Promise<BaseProject> | undefined;
   let pending: Promise<Pending> | undefined;
   const there = () => {
@@ -32,16 +30,16 @@ export function createBaseLook(
     ref: base.ref,
     folder: base.fork,
     pending: () => {
-      pending ??= there().then((found) => readPending(found, signal));
+      pending ??= there().then((found) => readPending(found));
       return pending;
     },
-    statements: async () => schemaStatements(await there(), signal),
+    statements: async () => exportSchema(await there()),
     history: async () => {
       const { cwd, dir } = await there();
       return loadHistory(join(cwd, dir), { sumFile: "ignore" });
     },
     close: async () => {
-      // Whoever asked for it was told that it failed.
+      // Its failure was reported where it was asked for.
       const { remove } = (await made?.catch(() => undefined)) ?? {};
       await remove?.();
     },
@@ -49,8 +47,8 @@ export function createBaseLook(
 }
 
 /**
- * What comes of a check: where it has failed, once more with what the base has already. Where nobody can
- * tell what that is, it has failed.
+ * The result of a check. A failed one is repeated with what the base has already; where that cannot be
+ * found out, it stays failed.
  */
 export async function againstBase(
   outcome: Outcome,
@@ -58,28 +56,21 @@ export async function againstBase(
   again: (look: BaseLook) => Promise<Outcome>,
   signal: AbortSignal | undefined,
 ): Promise<Outcome> {
-  const isFailed = outcome.findings.some(({ level }) => level === "error");
-  if (look === undefined || !isFailed) return outcome;
+  if (look === undefined || !outcome.findings.some(isError)) return outcome;
   try {
     return await again(look);
   } catch (error) {
     if (signal?.aborted) throw error;
-    return { ...outcome, detail: `could not check ${look.ref} for the same: ${reasonOf(error)}` };
+    const [reason] = (error instanceof MigrateError ? error.fact : messageOf(error)).split("\n");
+    return { ...outcome, detail: `could not check ${look.ref} for the same: ${reason}` };
   }
 }
 
-function reasonOf(error: unknown): string {
-  if (error instanceof MigrateError) return error.fact.split("\n")[0] ?? "";
-  return error instanceof Error ? (error.message.split("\n")[0] ?? "") : String(error);
-}
-
-/** Errors that the base has too are warnings: nobody has added them. */
+/** Errors that the base has too become warnings: this branch did not add them. */
 export function withoutOld(now: Outcome, atBase: Outcome, ref: string): Outcome {
-  const old = new Set(
-    atBase.findings.filter(({ level }) => level === "error").map(({ fact }) => fact),
-  );
+  const old = new Set(atBase.findings.filter(isError).map(({ fact }) => fact));
   const findings = now.findings.map((finding) =>
-    finding.level === "error" && old.has(finding.fact)
+    isError(finding) && old.has(finding.fact)
       ? {
           ...finding,
           level: "warning" as const,

@@ -1,15 +1,13 @@
 import { mkdir, mkdtemp, realpath, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, isAbsolute, join, relative } from "node:path";
-import type { Base } from "./folder.ts";
+import { errorCode } from "../base/problem.ts";
+import type { KitProject } from "../kit/index.ts";
+import type { Base } from "./folder-state.ts";
 import { git } from "./git.ts";
 
-/** A project, as its commands find it. */
-export interface Project {
-  /** Its folder: its drizzle-kit is run there. */
-  readonly cwd: string;
-  /** The drizzle configuration; drizzle-kit's default where it is left out. */
-  readonly config?: string;
+/** A project with a migrations folder. */
+export interface Project extends KitProject {
   /** Migrations folder; relative to `cwd` or absolute. */
   readonly dir: string;
 }
@@ -20,10 +18,10 @@ export interface BaseProject extends Project {
 }
 
 /**
- * Makes the project as it was where this branch left the base: what is committed there, and beside it
- * what git ignores here (dependencies, `.env`, generated files). The repository is left alone.
+ * Makes the project as it was where this branch forked from the base: what is committed there, with
+ * links to what git ignores here (dependencies, `.env`, generated files). The repository is untouched.
  *
- * @throws Error where git cannot, or the project lies outside of the repository
+ * @throws Error where git fails, or the project lies outside the repository
  */
 export async function checkOutBase(project: Project, base: Base): Promise<BaseProject> {
   const cwd = await realpath(project.cwd);
@@ -37,11 +35,12 @@ export async function checkOutBase(project: Project, base: Base): Promise<BasePr
     await git(top, ["checkout-index", "--all", "--quiet", `--prefix=${tree}/`], index);
     await linkIgnored(top, tree);
     const within = (path: string) => join(tree, insideOf(top, path));
-    const { config, dir } = project;
+    const { config, dir, signal } = project;
     return {
       cwd: within(cwd),
       dir: isAbsolute(dir) ? relative(cwd, await realpath(dir)) : dir,
-      ...(config !== undefined && { config: isAbsolute(config) ? within(config) : config }),
+      config: config !== undefined && isAbsolute(config) ? within(config) : config,
+      signal,
       remove,
     };
   } catch (error) {
@@ -60,7 +59,7 @@ async function linkIgnored(top: string, tree: string): Promise<void> {
       await symlink(join(top, path), link);
     } catch (error) {
       // The base has a file there.
-      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+      if (errorCode(error) !== "EEXIST") throw error;
     }
   }
 }

@@ -1,9 +1,11 @@
+import { literal } from "../base/quote.ts";
+
 /**
- * SQL that drops what a Drizzle schema can make, in all schemas but PostgreSQL's and the ledger's, and
- * leaves the rest: schemas, functions, extensions, domains, roles. Extensions keep what is theirs.
+ * SQL that drops what a Drizzle schema can make, in all schemas but PostgreSQL's and the ledger's. It
+ * leaves schemas, functions, extensions (with what they own), domains and roles.
  */
 export function clearDrizzleObjects(ledgerSchema: string): string {
-  const ledger = `'${ledgerSchema.replaceAll("'", "''")}'`;
+  const ledger = literal(ledgerSchema);
   return `
 do $clear$
 declare

@@ -7,16 +7,16 @@ import {
 } from "../catalog/index.ts";
 import { MigrateError } from "../migrate/index.ts";
 import { APPLY_LEDGER, applyFile } from "../scratch/apply-file.ts";
-import { serverWideIn } from "../scratch/index.ts";
 import type { Replay } from "../scratch/replay.ts";
+import { serverWideIn } from "../sql-tree/server-wide.ts";
 import { clearDrizzleObjects } from "./clear.ts";
-import { judge } from "./expressible.ts";
-import type { Finding, Outcome } from "./types.ts";
+import { type Judged, judge } from "./expressible.ts";
+import type { Finding, Outcome } from "./findings.ts";
 
 export interface DrizzleCheckOptions {
   /** The statements that make the Drizzle schema from empty, as drizzle-kit has them. */
   readonly statements: readonly string[];
-  /** Those that no migration has: the check of the schema tells of them. */
+  /** Those that no migration has, which the check of the schema reports. */
   readonly pending: readonly string[];
   readonly ledgerSchema: string;
   /** Migrations whose SQL a person wrote. */
@@ -28,7 +28,7 @@ export interface DrizzleCheckOptions {
 const SCHEMA_FILE = "the Drizzle schema";
 
 /**
- * The catalog of the replay is what the Drizzle schema says. What Drizzle cannot say (functions,
+ * The catalog of the replay is what the Drizzle schema says. What Drizzle cannot declare (functions,
  * triggers, grants, comments) is left to the SQL; what a hand-written migration adds is a warning.
  */
 export async function checkDrizzle(replay: Replay, options: DrizzleCheckOptions): Promise<Outcome> {
@@ -57,15 +57,13 @@ export async function checkDrizzle(replay: Replay, options: DrizzleCheckOptions)
     doubtful.length === 0 || options.handWritten.size === 0
       ? new Map<string, string>()
       : await options.again((fresh) => madeByHand(fresh, options.handWritten));
-  const findings = judged.map(({ difference, verdict }) => {
-    if (verdict === "order") return inAnotherOrder(difference);
-    const tag = verdict === "wrong" ? undefined : ownerOf(difference, byHand);
-    return tag === undefined ? wrong(difference) : known(difference, tag);
-  });
+  const findings = judged.map((one) =>
+    findingOf(one, one.verdict === "wrong" ? undefined : ownerOf(one.difference, byHand)),
+  );
   return { findings };
 }
 
-/** What would still differ, were the pending statements run. */
+/** The differences that would remain if the pending statements were run. */
 async function lastingDifferences(
   expected: Catalog,
   replay: Replay,
@@ -75,20 +73,20 @@ async function lastingDifferences(
   if (pending.length === 0 || differences.length === 0) return differences;
   const copy = await replay.copy();
   try {
-    // Roles are the server's: others may need them.
+    // Roles belong to the server: others may need them.
     const shared = await serverWideIn(pending.map((sql) => ({ file: sql, sql })));
     const isShared = new Set(shared.map(({ file }) => file));
     await copy.runEach(pending.filter((sql) => !isShared.has(sql)));
     const lasting = compareCatalogs(expected, await copy.catalog());
     const names = new Set(lasting.differences.map(({ kind, name }) => `${kind} ${name}`));
-    // In the words of before: what was dropped may have taken others along.
+    // As they were described before: what was dropped may have taken others along.
     return differences.filter(({ kind, name }) => names.has(`${kind} ${name}`));
   } finally {
     await copy.drop();
   }
 }
 
-/** Makes the schema; what is the server's, or was not cleared, is there already. */
+/** Makes the schema; roles, and what was not cleared, exist already. */
 async function makeSchema(
   database: { readonly url: string },
   statements: readonly string[],
@@ -113,14 +111,14 @@ async function makeSchema(
     if (!(error instanceof MigrateError)) throw error;
     return {
       level: "error",
-      fact: `The SQL that drizzle-kit makes of the whole schema does not run: ${error.recorded?.message ?? error.fact}.`,
+      fact: `The SQL that drizzle-kit generates for the whole schema does not run: ${error.recorded?.message ?? error.fact}.`,
       remedy:
-        "Export all that the schema needs (schemas and sequences too). What only SQL can make, such as a function in a default, must be made by a migration.",
+        "Export everything that the schema needs (schemas and sequences too). A migration must make what only SQL can, such as a function in a default.",
     };
   }
 }
 
-/** Which hand-written migration has made what, by kind and name. */
+/** Which hand-written migration made what, by kind and name. */
 async function madeByHand(
   replay: Replay,
   handWritten: ReadonlySet<string>,
@@ -139,7 +137,7 @@ async function madeByHand(
     await replay.advance(index + 1);
     const after = await replay.catalog();
     for (const difference of compareCatalogs(before, after).differences) {
-      // What lies in a table is by hand where the table is, not where something of it was changed.
+      // What lies in a table is hand-made if the table is, not if something in it was changed.
       if (difference.change !== "missing") made.set(keyOf(difference), tag);
     }
     before = after;
@@ -154,36 +152,32 @@ function keyOf(difference: Difference): string {
     : `${kind} ${name}`;
 }
 
-/** Its own, or that of the table that was made with it. */
+/** The migration that made it, or the table that it lies in. */
 function ownerOf(difference: Difference, made: ReadonlyMap<string, string>): string | undefined {
   return [keyOf(difference), ...difference.within.map((outer) => `table ${outer}`)]
     .map((object) => made.get(object))
     .find((tag) => tag !== undefined);
 }
 
-function wrong(difference: Difference): Finding {
-  return {
-    level: "error",
-    fact: `${describeDifference(difference)}.`,
-    remedy:
-      difference.change === "unexpected"
-        ? "Expected is what the Drizzle schema says: put it there too, or take it out of the SQL; what is meant to be SQL's alone belongs in a migration of `tidemark generate --custom`."
-        : "Expected is what the Drizzle schema says, found is what the migrations make: was the SQL edited after it was generated? Undo that if it was never applied, else make the schema say the same.",
-  };
-}
+const ADVICE = {
+  unexpected:
+    "The Drizzle schema does not have it: add it there, or remove it from the SQL; what only the SQL should have belongs in a migration of `tidemark generate --custom`.",
+  wrong:
+    "Expected is the Drizzle schema, found is what the migrations make. If the SQL was edited after it was generated, undo that, or (if it may be applied) make the schema say the same.",
+  order: "Harmless unless you sort or compare by it. Leave it as it is.",
+  byHand: "The Drizzle schema does not have it. That is fine if Drizzle need not know about it.",
+} as const;
 
-function inAnotherOrder(difference: Difference): Finding {
-  return {
-    level: "warning",
-    fact: `${describeDifference(difference)}: the same values in a different order.`,
-    remedy: "Harmless unless you sort or compare by it. Leave it as it is.",
-  };
-}
-
-function known(difference: Difference, tag: string): Finding {
-  return {
-    level: "warning",
-    fact: `${describeDifference(difference)}: ${tag} makes it by hand.`,
-    remedy: "The Drizzle schema does not say so. That is fine where Drizzle need not know of it.",
-  };
+/** @param tag the hand-written migration that made it */
+function findingOf({ difference, verdict }: Judged, tag: string | undefined): Finding {
+  const fact = describeDifference(difference);
+  if (verdict === "order") {
+    const remedy = ADVICE.order;
+    return { level: "warning", fact: `${fact}: the same values in a different order.`, remedy };
+  }
+  if (tag !== undefined) {
+    return { level: "warning", fact: `${fact}: ${tag} makes it by hand.`, remedy: ADVICE.byHand };
+  }
+  const remedy = difference.change === "unexpected" ? ADVICE.unexpected : ADVICE.wrong;
+  return { level: "error", fact: `${fact}.`, remedy };
 }

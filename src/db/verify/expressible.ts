@@ -3,15 +3,15 @@ import type { Difference } from "../catalog/index.ts";
 export interface Judged {
   readonly difference: Difference;
   /**
-   * `unless-by-hand`: a migration that a person wrote may have made it on purpose. `order`: an enum has the
-   * same values in another order.
+   * `unless-by-hand`: a migration written by hand may have made it on purpose. `order`: an enum has
+   * the same values in another order.
    */
   readonly verdict: "wrong" | "unless-by-hand" | "order";
 }
 
 /**
  * Of the differences between what a Drizzle schema says (expected) and what migrations make (found),
- * those of which Drizzle has a say: it knows no functions, triggers, partitions, grants or comments.
+ * those in things that Drizzle can declare: not functions, triggers, partitions, grants or comments.
  */
 export function judge(differences: readonly Difference[]): readonly Judged[] {
   const renamed = renamedWithTheirTable(differences);
@@ -22,15 +22,15 @@ export function judge(differences: readonly Difference[]): readonly Judged[] {
   });
 }
 
-/** Where nothing but the sequence's name can differ. */
+/** Definitions in which only a sequence's name can differ. */
 const SEQUENCE_ALONE: Readonly<Record<string, RegExp>> = {
   default: /^nextval\(/,
   identity: /^sequence \S+$/,
 };
 
 /**
- * A table or column that is renamed keeps the names that PostgreSQL has given to its primary key and its
- * sequence: drizzle-kit does not rename them, and Drizzle does not know them.
+ * A renamed table or column keeps the names that PostgreSQL gave to its primary key and its sequence:
+ * drizzle-kit does not rename them, and Drizzle does not know them.
  */
 function renamedWithTheirTable(differences: readonly Difference[]): ReadonlySet<Difference> {
   const missing = differences.filter(({ change }) => change === "missing");
@@ -72,7 +72,7 @@ function verdictOf(difference: Difference): Judged["verdict"] | undefined {
     case "different":
       if (isOfSqlOnly(difference)) return undefined;
       if (difference.isOrderAlone) return "order";
-      // A policy that is written by hand needs it.
+      // A policy written by hand needs it.
       return difference.property === "row level security" ? "unless-by-hand" : "wrong";
   }
 }
@@ -97,7 +97,7 @@ function isSaidInSqlOnly(kind: string, definition = ""): boolean {
   return kind === "table" && /\bpartition of\b/i.test(definition);
 }
 
-/** What Drizzle sets of views alone: `security_invoker`, `fillfactor`. */
+/** What Drizzle can only set on views: `security_invoker`, `fillfactor`. */
 const OF_VIEWS: ReadonlySet<string> = new Set(["options", "storage parameters"]);
 
 /** Properties that no Drizzle schema can set. */

@@ -1,5 +1,13 @@
 import { MigrateError } from "../migrate/index.ts";
-import { BlockedError, CHECKS, type CheckName, type CheckResult, type Outcome } from "./types.ts";
+import {
+  BlockedError,
+  CHECKS,
+  type CheckName,
+  type CheckResult,
+  errorFinding,
+  isError,
+  type Outcome,
+} from "./findings.ts";
 
 export type OnCheck = (
   event: /** `3 of 12: 0003_add_orgs`; at once. */
@@ -8,11 +16,11 @@ export type OnCheck = (
     | { readonly kind: "done"; readonly result: CheckResult },
 ) => void;
 
-/** Runs checks, each to its end whatever it throws, and keeps what they come to. */
+/** Runs checks, each to its end whatever it throws, and keeps their results. */
 export interface Runner {
   readonly run: (name: CheckName, check: () => Promise<Outcome>) => Promise<CheckResult>;
   readonly progress: (name: CheckName, text: string) => void;
-  /** To be thrown by a check that cannot look, because of another that failed. */
+  /** Thrown by a check that cannot run, because another failed. */
   readonly blocked: (reason: string) => BlockedError;
   /** In the order of `CHECKS`. */
   readonly results: () => readonly CheckResult[];
@@ -25,7 +33,7 @@ export function createRunner(
   const results = new Map<CheckName, CheckResult>();
   const names = Object.keys(CHECKS) as CheckName[];
   let told = 0;
-  // Some run side by side; people read them in one order.
+  // Some run side by side, and are reported in one order.
   const tell = () => {
     for (let result = next(); result !== undefined; result = next()) {
       told += 1;
@@ -59,7 +67,7 @@ async function endOf(
 ): Promise<Pick<CheckResult, "status" | "detail" | "findings">> {
   try {
     const { findings, detail, skipped } = await check();
-    const failed = findings.some(({ level }) => level === "error");
+    const failed = findings.some(isError);
     const status = failed ? "failed" : skipped ? "skipped" : "passed";
     return { status, detail, findings };
   } catch (error) {
@@ -67,7 +75,6 @@ async function endOf(
       return { status: "blocked", detail: error.message, findings: [] };
     }
     if (!(error instanceof MigrateError) || signal?.aborted) throw error;
-    const { fact, remedy } = error;
-    return { status: "failed", detail: undefined, findings: [{ level: "error", fact, remedy }] };
+    return { status: "failed", detail: undefined, findings: [errorFinding(error)] };
   }
 }

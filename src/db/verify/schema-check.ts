@@ -1,7 +1,7 @@
+import { oneLine } from "../base/text.ts";
 import {
   type DraftOptions,
   draftMigration,
-  exportSchema,
   nameText,
   type Question,
   type ReorderedEnum,
@@ -11,16 +11,16 @@ import {
 } from "../kit/index.ts";
 import { MigrateError } from "../migrate/index.ts";
 import type { Project } from "./base-project.ts";
-import type { Finding, Outcome } from "./types.ts";
+import { errorFinding, type Finding, type Outcome } from "./findings.ts";
 
-/** What drizzle-kit, let loose on a copy of the folder, would still write. */
+/** What drizzle-kit, run on a copy of the folder, would still write. */
 export interface Pending {
-  /** Why it goes on from no snapshot there; what else it says is not known then. */
+  /** Why it cannot continue from the snapshots there; the rest is unknown then. */
   readonly refusal: MigrateError | undefined;
-  /** What may be a rename, and is taken for none in the statements. */
+  /** Changes that may be renames; the statements treat them as none. */
   readonly questions: readonly Question[];
   readonly statements: readonly string[];
-  /** Those that are left where each enum has the order of the newest snapshot. */
+  /** Those that are left if each enum keeps the order of the newest snapshot. */
   readonly changes: readonly string[];
   readonly reordered: readonly ReorderedEnum[];
 }
@@ -34,17 +34,10 @@ const NONE: Pending = {
 };
 
 /** @throws MigrateError `config`, `canceled`, … */
-export async function readPending(
-  { cwd, config, dir }: Project,
-  signal: AbortSignal | undefined,
-): Promise<Pending> {
-  const options: DraftOptions = {
-    ...{ cwd, dir, answers: { renames: [], others: "ask" }, sumFile: "ignore" },
-    ...(config !== undefined && { config }),
-    ...(signal !== undefined && { signal }),
-  };
+export async function readPending({ cwd, config, dir, signal }: Project): Promise<Pending> {
+  const answers = { renames: [], others: "ask" } as const;
   try {
-    return await pendingOf(options);
+    return await pendingOf({ cwd, config, dir, signal, answers, sumFile: "ignore" });
   } catch (error) {
     if (!(error instanceof MigrateError) || !OF_THE_FOLDER.has(error.code)) throw error;
     return { ...NONE, refusal: error };
@@ -61,11 +54,11 @@ async function pendingOf(options: DraftOptions): Promise<Pending> {
     return { ...NONE, questions: draft.questions, statements, changes: statements };
   }
   const { before, after } = draft.snapshots;
-  const reordered = reorderedEnums(before, after);
+  const reordered = before === undefined ? [] : reorderedEnums(before, after);
   if (before === undefined || reordered.length === 0) {
     return { ...NONE, statements, changes: statements };
   }
-  // For another order drizzle-kit drops the type and makes it anew.
+  // For another order drizzle-kit drops and recreates the type.
   const rest = await draftMigration({ ...options, newestAs: withOrderOf(before, after) });
   const changes = rest.kind === "nothing" ? [] : rest.statements;
   return { ...NONE, statements, changes, reordered };
@@ -74,7 +67,10 @@ async function pendingOf(options: DraftOptions): Promise<Pending> {
 /** Nothing is left to generate. */
 export function checkPending(pending: Pending, base?: BasePending): Outcome {
   const { refusal } = pending;
-  if (refusal !== undefined) return { findings: [refused(refusal, base)] };
+  if (refusal !== undefined) {
+    const isKnown = base?.pending.refusal?.fact === refusal.fact;
+    return { findings: [{ ...errorFinding(refusal), level: isKnown ? "warning" : "error" }] };
+  }
   const isKnown = isAtBase(base);
   const questions = pending.questions.filter((question) => !isKnown(question));
   const changes = pending.changes.filter((statement) => !isKnown(statement));
@@ -84,19 +80,19 @@ export function checkPending(pending: Pending, base?: BasePending): Outcome {
     const fact = `The Drizzle schema has changes that no migration has. ${unansweredError(questions).fact}`;
     findings.push({ level: "error", fact, remedy: GENERATE });
   } else if (changes.length > 0) {
-    const fact = `The Drizzle schema has changes that no migration has: ${listed(changes)}`;
+    const fact = `The Drizzle schema has changes that no migration has: ${firstOf(changes)}`;
     findings.push({ level: "error", fact, remedy: GENERATE });
   }
   if (base !== undefined && known.length > 0) {
-    const fact = `${base.ref} has changes in its Drizzle schema that no migration has: ${listed(known)}`;
+    const fact = `${base.ref} has changes in its Drizzle schema that no migration has: ${firstOf(known)}`;
     const remedy = "This branch did not add them. The next `tidemark generate` writes them too.";
     findings.push({ level: "warning", fact, remedy });
   }
   return { findings: [...findings, ...pending.reordered.map(inAnotherOrder)] };
 }
 
-/** The same of the project as the base has it. */
-export interface BasePending {
+/** What is pending in the project as the base has it. */
+interface BasePending {
   readonly ref: string;
   readonly pending: Pending;
 }
@@ -105,15 +101,6 @@ function isAtBase(base: BasePending | undefined): (what: string | Question) => b
   const { changes = [], questions = [] } = base?.pending ?? {};
   const keys = new Set([...changes, ...questions].map((what) => JSON.stringify(what)));
   return (what) => keys.has(JSON.stringify(what));
-}
-
-function refused({ fact, remedy }: MigrateError, base: BasePending | undefined): Finding {
-  const isKnown = base?.pending.refusal?.fact === fact;
-  return {
-    level: isKnown ? "warning" : "error",
-    fact,
-    remedy,
-  };
 }
 
 const GENERATE = "`tidemark generate` writes the migration; commit what it writes.";
@@ -128,23 +115,6 @@ function inAnotherOrder({ name, values, wanted }: ReorderedEnum): Finding {
   };
 }
 
-/** The statements that make the Drizzle schema. @throws MigrateError */
-export function schemaStatements(
-  { cwd, config }: Project,
-  signal: AbortSignal | undefined,
-): Promise<readonly string[]> {
-  return exportSchema({
-    cwd,
-    ...(config !== undefined && { config }),
-    ...(signal !== undefined && { signal }),
-  });
-}
-
-function listed([first = "", ...more]: readonly string[]): string {
-  return `${oneLine(first)}${more.length === 0 ? "" : ` (and ${more.length} more)`}`;
-}
-
-function oneLine(sql: string): string {
-  const text = sql.replaceAll(/\s+/g, " ").trim();
-  return text.length > 120 ? `${text.slice(0, 119)}…` : text;
+function firstOf([first = "", ...more]: readonly string[]): string {
+  return `${oneLine(first, 120)}${more.length === 0 ? "" : ` (and ${more.length} more)`}`;
 }

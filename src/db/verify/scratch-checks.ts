@@ -1,70 +1,62 @@
-import type { History, Migration, Tag } from "../migrate/index.ts";
-import type { Replay } from "../scratch/replay.ts";
+import { downFileOf, type History, type Migration, type Tag } from "../migrate/index.ts";
+import { type ScratchOptions, withScratchServer } from "../scratch/index.ts";
+import { type Replay, withReplay } from "../scratch/replay.ts";
 import { newTags } from "./base-checks.ts";
 import { againstBase, type BaseLook, withoutOld } from "./base-look.ts";
 import { checkDrizzle } from "./drizzle-check.ts";
-import type { Base, FolderState } from "./folder.ts";
-import { handWritten } from "./journal.ts";
+import { handWritten } from "./entries.ts";
+import type { Outcome } from "./findings.ts";
+import type { Base, FolderState } from "./folder-state.ts";
 import { checkDowns, checkReplay, checkRerun } from "./replay-checks.ts";
 import type { Runner } from "./runner.ts";
 import type { Pending } from "./schema-check.ts";
-import type { Outcome } from "./types.ts";
 
-type WithReplay = <T>(use: (replay: Replay) => Promise<T>) => Promise<T>;
-type ReplaysOf = (migrations: readonly Migration[]) => WithReplay;
+type ReplayOf = <T>(
+  migrations: readonly Migration[],
+  use: (replay: Replay) => Promise<T>,
+) => Promise<T>;
 
 export interface ScratchChecks {
   readonly runner: Runner;
   readonly folder: FolderState;
   readonly base: Base | undefined;
-  /** @throws BlockedError */
-  readonly readable: () => History;
+  /** Undefined where the folder cannot be read. */
+  readonly history: History | undefined;
   readonly downs: ReadonlyMap<Tag, string>;
-  /** What makes the Drizzle schema, once drizzle-kit has said it. */
+  /** The statements that make the Drizzle schema, once drizzle-kit has given them. */
   readonly statements: Promise<readonly string[]>;
-  /** What of it no migration has. */
+  /** Those of them that no migration has. */
   readonly pending: Promise<Pending>;
   /** The project as the base has it, where that is known. */
   readonly look: BaseLook | undefined;
   readonly ledgerSchema: string;
   readonly signal: AbortSignal | undefined;
-  /** Starts the server, and gives replays of histories on it. */
-  readonly withReplays: <T>(use: (replaysOf: ReplaysOf) => Promise<T>) => Promise<T>;
+  readonly scratch: ScratchOptions;
 }
 
 /** The checks that need a database: one server for all of them. */
 export async function checkOnScratch(checks: ScratchChecks): Promise<void> {
-  const { runner, readable } = checks;
-  const history = orUndefined(readable);
+  const { runner, history, ledgerSchema, signal } = checks;
   if (history === undefined) {
-    const blocked = async () => {
-      throw runner.blocked("the folder cannot be read");
-    };
     for (const name of ["replay", "rerun", "drizzle", "down"] as const) {
-      await runner.run(name, blocked);
+      await runner.run(name, () => Promise.reject(runner.blocked("the folder cannot be read")));
     }
     return;
   }
-  await checks.withReplays(async (replaysOf) => {
-    const withReplay = replaysOf(history.migrations);
-    const count = await withReplay((replay) => checkWhole(replay, checks, replaysOf));
-    await withReplay((replay) => checkBack(replay, checks, history, count));
+  await withScratchServer(checks.scratch, async (server) => {
+    const replayOf: ReplayOf = (migrations, use) =>
+      withReplay({ server, migrations, ledgerSchema, signal }, use);
+    const { migrations } = history;
+    const count = await replayOf(migrations, (replay) => checkWhole(replay, checks, replayOf));
+    await replayOf(migrations, (replay) => checkBack(replay, checks, history, count));
   });
-}
-
-function orUndefined<T>(get: () => T): T | undefined {
-  try {
-    return get();
-  } catch {
-    return undefined;
-  }
 }
 
 /** @returns how many migrations run */
 async function checkWhole(
   replay: Replay,
   checks: ScratchChecks,
-  replaysOf: ReplaysOf,
+  replayOf: ReplayOf,
 ): Promise<number> {
   const { runner, look, signal } = checks;
   let count = 0;
@@ -73,19 +65,19 @@ async function checkWhole(
     ({ count } = outcome);
     return outcome;
   });
-  const needed = () => {
+  const needAll = () => {
     if (count < replay.migrations.length) throw runner.blocked("not all migrations run");
   };
   await runner.run("rerun", async () => {
-    needed();
+    needAll();
     return checkRerun(replay);
   });
   await runner.run("drizzle", async () => {
-    needed();
-    const outcome = await drizzleHere(replay, checks, replaysOf);
+    needAll();
+    const outcome = await drizzleHere(replay, checks, replayOf);
     const again = async (there: BaseLook) => {
       runner.progress("drizzle", `the same on ${there.ref}`);
-      return withoutOld(outcome, await drizzleAtBase(there, checks, replaysOf), there.ref);
+      return withoutOld(outcome, await drizzleAtBase(there, checks, replayOf), there.ref);
     };
     return againstBase(outcome, look, again, signal);
   });
@@ -95,36 +87,35 @@ async function checkWhole(
 async function drizzleHere(
   replay: Replay,
   { runner, folder, statements, pending, ledgerSchema }: ScratchChecks,
-  replaysOf: ReplaysOf,
+  replayOf: ReplayOf,
 ): Promise<Outcome> {
   return checkDrizzle(replay, {
     statements: await statements.catch(() => {
-      throw runner.blocked("drizzle-kit cannot say what the schema is");
+      throw runner.blocked("drizzle-kit cannot read the schema");
     }),
-    // Why it is not known is told where it was looked for.
+    // The check of the schema reports why it is not known.
     pending: await pending.then(({ statements }) => statements).catch(() => []),
     ledgerSchema,
     handWritten: handWritten(folder),
-    again: replaysOf(replay.migrations),
+    again: (use) => replayOf(replay.migrations, use),
   });
 }
 
-/** @throws MigrateError where the base's history or schema cannot be had */
+/** @throws MigrateError where the base's history or schema cannot be read */
 async function drizzleAtBase(
   { folder, history, statements, pending }: BaseLook,
   { ledgerSchema }: ScratchChecks,
-  replaysOf: ReplaysOf,
+  replayOf: ReplayOf,
 ): Promise<Outcome> {
   const { migrations } = await history();
-  const withReplay = replaysOf(migrations);
-  return withReplay(async (replay) => {
+  return replayOf(migrations, async (replay) => {
     await replay.advance(migrations.length);
     return checkDrizzle(replay, {
       statements: await statements(),
       pending: (await pending()).statements,
       ledgerSchema,
       handWritten: handWritten(folder),
-      again: withReplay,
+      again: (use) => replayOf(migrations, use),
     });
   });
 }
@@ -135,23 +126,16 @@ async function checkBack(
   history: History,
   count: number,
 ): Promise<void> {
+  const atBase = (tag: Tag) => base?.tip.files.get(downFileOf(tag))?.replaceAll("\r\n", "\n");
   await runner.run("down", () => {
     const news = newTags(folder, base);
     return checkDowns(replay, {
       ...{ history, downs, count },
-      atBase: new Set(
-        history.migrations.flatMap(({ tag }) =>
-          base?.tip.files.has(`${tag}.down.sql`) ? [tag] : [],
-        ),
-      ),
-      isDue: (tag) => news === undefined || news.has(tag) || isRenewed(tag, base, downs),
+      isAtBase: (tag) => atBase(tag) !== undefined,
+      // The base has none, or another one.
+      isDue: (tag) =>
+        (news?.has(tag) ?? true) || atBase(tag) !== downs.get(tag)?.replaceAll("\r\n", "\n"),
       onProof: (tag, number, total) => runner.progress("down", `${number} of ${total}: ${tag}`),
     });
   });
-}
-
-/** Its down file is not the one that the base has. */
-function isRenewed(tag: Tag, base: Base | undefined, downs: ReadonlyMap<Tag, string>): boolean {
-  const there = base?.tip.files.get(`${tag}.down.sql`);
-  return there?.replaceAll("\r\n", "\n") !== downs.get(tag)?.replaceAll("\r\n", "\n");
 }

@@ -1,125 +1,97 @@
-import { type Fork, forksOf, odditiesOf } from "../kit/chain.ts";
-import { forkFact, forkRemedy } from "../kit/errors.ts";
-import type { Snapshot } from "../kit/snapshots.ts";
-import type { FolderState } from "./folder.ts";
-import { type Entry, JOURNAL, type SnapshotFile, snapshotsIn } from "./journal.ts";
-import { lineOf } from "./place.ts";
-import type { Finding } from "./types.ts";
+import { listed } from "../base/text.ts";
+import { type Fork, forkFact, forkRemedy, forksOf, odditiesOf } from "../kit/chain.ts";
+import { JOURNAL, type SnapshotFile, snapshotsIn } from "./entries.ts";
+import type { Finding } from "./findings.ts";
+import { type FolderState, findingIn } from "./folder-state.ts";
 
 /**
- * What is odd about the snapshots of a folder. drizzle-kit compares the schema with the newest: gaps and
+ * Problems with the snapshots of a folder. drizzle-kit compares the schema with the newest: gaps and
  * order are warnings, what it refuses is an error.
  */
-export function snapshotFindings(
-  folder: FolderState,
-  entries: readonly Entry[],
-): readonly Finding[] {
+export function snapshotFindings(folder: FolderState, tags: readonly string[]): readonly Finding[] {
   const found = snapshotsIn(folder);
-  const forks = forksOf(
-    found.flatMap(({ snapshot }) => (typeof snapshot === "string" ? [] : [snapshot])),
-  );
-  const owning = new Set(found.map(({ tag }) => tag));
-  const missing = entries.map(({ tag }) => tag).filter((tag) => !owning.has(tag));
+  const byTag = new Map(found.map((file) => [file.tag, file]));
+  const missing = tags.filter((tag) => !byTag.has(tag));
+  const forks = forksOf(found.flatMap(readable));
+  const inJournal = tags.flatMap((tag) => readable(byTag.get(tag)));
+  const hasGaps = inJournal.length < tags.length;
   return [
-    ...found.flatMap(({ path, tag, snapshot }) =>
-      typeof snapshot === "string" && tag !== undefined ? [broken(folder, path, snapshot)] : [],
-    ),
+    ...found.flatMap((file) => brokenOne(folder, file)),
     ...forks.map((fork) => forkFinding(folder, fork)),
     ...missingSnapshots(folder, missing),
-    ...oddSnapshots(folder, inJournal(entries, found), forks),
+    ...oddSnapshots(folder, odditiesOf(inJournal), forks, hasGaps),
     ...straySnapshots(folder, found),
   ];
 }
 
-function broken({ dir }: FolderState, path: string, reason: string): Finding {
-  const file = `${dir}/${path}`;
-  return {
-    level: "error",
-    fact: `${file} is no snapshot: ${reason}.`,
-    remedy: "Restore it: `git log --stat` shows what became of it.",
-    file,
-  };
+function readable(file: SnapshotFile | undefined) {
+  return file === undefined || typeof file.snapshot === "string" ? [] : [file.snapshot];
 }
 
-function forkFinding({ dir, files }: FolderState, fork: Fork): Finding {
-  const path = fork.mend.at(-1)?.path ?? "";
-  const line = lineOf(files.get(path), '"prevId"');
-  return {
+function brokenOne(folder: FolderState, { path, tag, snapshot }: SnapshotFile) {
+  if (typeof snapshot !== "string" || tag === undefined) return [];
+  const fact = `${folder.dir}/${path} is no snapshot: ${snapshot}.`;
+  const remedy = "Restore it: `git log --stat` shows what became of it.";
+  return [findingIn(folder, path, { fact, remedy })];
+}
+
+function forkFinding(folder: FolderState, fork: Fork): Finding {
+  return findingIn(folder, fork.mend.at(-1)?.path ?? "", {
     level: fork.isOfRoots ? "warning" : "error",
-    fact: forkFact(dir, fork),
-    remedy: forkRemedy(dir, [fork]),
-    file: `${dir}/${path}`,
-    ...(line !== undefined && { line }),
-  };
-}
-
-function missingSnapshots({ dir }: FolderState, tags: readonly string[]): readonly Finding[] {
-  if (tags.length === 0) return [];
-  return [
-    {
-      level: "warning",
-      fact: `${dir}/meta has no snapshot for ${listed(tags)}.`,
-      remedy:
-        "Harmless as long as the newest snapshot has what these migrations make: drizzle-kit compares the schema with that one alone. `git log --stat` shows whether one was lost.",
-      file: `${dir}/${JOURNAL}`,
-    },
-  ];
-}
-
-function inJournal(entries: readonly Entry[], found: readonly SnapshotFile[]) {
-  const byTag = new Map(found.map(({ tag, snapshot }) => [tag, snapshot]));
-  const snapshots = entries.flatMap(({ tag }) => {
-    const snapshot = byTag.get(tag);
-    return typeof snapshot === "object" ? [snapshot] : [];
+    fact: forkFact(folder.dir, fork),
+    remedy: forkRemedy(folder.dir, [fork]),
+    at: '"prevId"',
   });
-  return { snapshots, hasGaps: snapshots.length < entries.length };
 }
 
-/** What follows from a fork or a gap that was told of is not told of again. */
+function missingSnapshots(folder: FolderState, tags: readonly string[]): readonly Finding[] {
+  if (tags.length === 0) return [];
+  const finding = findingIn(folder, JOURNAL, {
+    level: "warning",
+    fact: `${folder.dir}/meta has no snapshot for ${listed(tags)}.`,
+    remedy:
+      "Harmless as long as the newest snapshot has what these migrations make: drizzle-kit only compares the schema with that one. `git log --stat` shows whether one was lost.",
+  });
+  return [finding];
+}
+
+/** What follows from a fork or a gap that was reported is not reported again. */
 function oddSnapshots(
-  { dir }: FolderState,
-  { snapshots, hasGaps }: { readonly snapshots: readonly Snapshot[]; readonly hasGaps: boolean },
+  folder: FolderState,
+  { roots, detached, reordered }: ReturnType<typeof odditiesOf>,
   forks: readonly Fork[],
+  hasGaps: boolean,
 ): readonly Finding[] {
-  const { roots, detached, reordered } = odditiesOf(snapshots);
   const kinds: readonly (readonly [readonly string[], string])[] = [
-    [hasGaps ? [] : detached, "a snapshot that is not there"],
+    [hasGaps ? [] : detached, "a snapshot that does not exist"],
     [
       forks.some(({ isOfRoots }) => isOfRoots) ? [] : roots,
       "no snapshot, though others come before it",
     ],
     [forks.length > 0 ? [] : reordered, "another snapshot than the one before it in the journal"],
   ];
-  return kinds.flatMap(([paths, what]) => {
-    const [first] = paths;
+  return kinds.flatMap(([[first, ...others], what]) => {
     if (first === undefined) return [];
-    const more = paths.length === 1 ? "" : ` (so do ${listed(paths.slice(1))})`;
-    return {
+    const more = others.length === 0 ? "" : ` (so do ${listed(others)})`;
+    return findingIn(folder, first, {
       level: "warning",
-      fact: `${dir}/${first} follows ${what}${more}.`,
+      fact: `${folder.dir}/${first} follows ${what}${more}.`,
       remedy:
-        "Harmless: drizzle-kit compares the schema with the newest snapshot alone. Leave the migrations as they are.",
-      file: `${dir}/${first}`,
-    };
+        "Harmless: drizzle-kit only compares the schema with the newest snapshot. Leave the migrations as they are.",
+    });
   });
 }
 
-function straySnapshots({ dir }: FolderState, found: readonly SnapshotFile[]): readonly Finding[] {
+function straySnapshots(folder: FolderState, found: readonly SnapshotFile[]): readonly Finding[] {
   const newest = found.at(-1);
   return found
     .filter(({ tag }) => tag === undefined)
-    .map((stray) => ({
-      // What another one holds decides nothing.
-      level: stray === newest || typeof stray.snapshot === "string" ? "error" : "warning",
-      fact: `${dir}/${stray.path} has no entry in ${JOURNAL}.`,
-      remedy: `\`git log -p\` of ${JOURNAL} shows whether it had one: bring that back, since its migration may be applied. If it never had, a generate that was killed has left the snapshot, and it can be deleted.`,
-      file: `${dir}/${stray.path}`,
-    }));
-}
-
-const MOST_LISTED = 5;
-
-function listed(names: readonly string[]): string {
-  const more = names.length - MOST_LISTED;
-  return `${names.slice(0, MOST_LISTED).join(", ")}${more > 0 ? ` and ${more} more` : ""}`;
+    .map((stray) =>
+      findingIn(folder, stray.path, {
+        // Only the newest decides anything.
+        level: stray === newest || typeof stray.snapshot === "string" ? "error" : "warning",
+        fact: `${folder.dir}/${stray.path} has no entry in ${JOURNAL}.`,
+        remedy: `\`git log -p\` of ${JOURNAL} shows whether it had one: restore that, since its migration may be applied. If it never had one, a killed generate left the snapshot, and it can be deleted.`,
+      }),
+    );
 }

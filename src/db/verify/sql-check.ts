@@ -1,15 +1,12 @@
+import { placeOf } from "../base/place.ts";
 import { type History, MigrateError, type Migration, parseMigration } from "../migrate/index.ts";
-import { strongLocks, tablesMade } from "./locks.ts";
-import { placeOf } from "./place.ts";
-import type { Finding, Outcome } from "./types.ts";
-
-type Statements = Awaited<ReturnType<typeof parseMigration>>;
+import { strongLocks } from "../sql-tree/locks.ts";
+import { errorFinding, type Finding, type Outcome } from "./findings.ts";
 
 /**
- * Each file can be run, as far as can be told without running it; what a person should know of new
- * ones is a warning.
+ * Each file can be run, as far as can be told without running it; new files get warnings too.
  *
- * @param news tags that may never have run; undefined where nobody knows: all
+ * @param news tags that may never have run; undefined where that is not known: all
  */
 export async function checkSql(
   { migrations }: History,
@@ -17,53 +14,38 @@ export async function checkSql(
 ): Promise<Outcome> {
   const findings: Finding[] = [];
   for (const migration of migrations) {
-    const isNew = news?.has(migration.tag) ?? true;
     try {
       const statements = await parseMigration(migration);
-      if (isNew) findings.push(...warningsOf(migration, statements));
+      if (news?.has(migration.tag) ?? true) findings.push(...warningsOf(migration, statements));
     } catch (error) {
       if (!(error instanceof MigrateError)) throw error;
-      findings.push(refused(migration, error));
+      findings.push({ ...errorFinding(error), fact: error.fact.trimEnd(), file: migration.file });
     }
   }
   return { findings };
 }
 
-function refused({ file }: Migration, error: MigrateError): Finding {
-  const { fact, remedy } = error;
-  return {
-    level: "error",
-    fact: fact.trimEnd(),
-    remedy,
-    file,
-    ...placeOf(error),
-  };
-}
-
-function warningsOf(migration: Migration, statements: Statements): readonly Finding[] {
-  const made = new Set(statements.flatMap(({ tree }) => tablesMade(tree)));
-  return statements.flatMap(({ tree, offset }) => {
-    const line = migration.sql.slice(0, offset).split("\n").length;
-    const place = { level: "warning", file: migration.file, line } as const;
-    const locks = strongLocks(tree, made).map(
-      ({ mode, table, hint }): Finding => ({
-        ...place,
-        fact: `${migration.file}:${line} takes a lock ${mode} on ${table}, which is not made in this file.`,
-        remedy: hint,
-      }),
-    );
-    return isCommit(tree) ? [{ ...place, ...commitWarning(migration, line) }, ...locks] : locks;
+function warningsOf(
+  { file, sql }: Migration,
+  statements: Awaited<ReturnType<typeof parseMigration>>,
+): readonly Finding[] {
+  const locks = strongLocks(statements.map(({ tree }) => tree));
+  return statements.flatMap(({ tree, offset }, index) => {
+    const { line } = placeOf(sql, offset);
+    const place = { level: "warning", file, line } as const;
+    const ofLocks = (locks[index] ?? []).map(({ mode, table, hint }) => ({
+      ...place,
+      fact: `${file}:${line} takes a lock ${mode} on ${table}, which is not made in this file.`,
+      remedy: hint,
+    }));
+    const isCommit = "TransactionStmt" in tree && tree.TransactionStmt.kind === "TRANS_STMT_COMMIT";
+    if (!isCommit) return ofLocks;
+    const commit = {
+      ...place,
+      fact: `${file}:${line} holds a COMMIT: if a later statement fails, everything before it stays.`,
+      remedy:
+        "Tidemark needs none: it runs what a transaction cannot hold outside of one. Remove it, unless the file was applied.",
+    };
+    return [commit, ...ofLocks];
   });
-}
-
-function isCommit(tree: Statements[number]["tree"]): boolean {
-  return "TransactionStmt" in tree && tree.TransactionStmt.kind === "TRANS_STMT_COMMIT";
-}
-
-function commitWarning({ file }: Migration, line: number): Pick<Finding, "fact" | "remedy"> {
-  return {
-    fact: `${file}:${line} holds a COMMIT: what stands before it stays, should the rest fail.`,
-    remedy:
-      "Tidemark needs none: it runs what no transaction can hold outside of one. Take it out of a file that was never applied.",
-  };
 }

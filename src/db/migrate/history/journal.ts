@@ -1,26 +1,49 @@
+import { withoutBom } from "../../base/files.ts";
 import { messageOf } from "../../base/problem.ts";
 import { MigrateError } from "../errors.ts";
 import type { Tag } from "../types.ts";
 
-/** An entry of drizzle-kit's `meta/_journal.json`, as far as it decides anything here. */
+/** An entry of drizzle-kit's `meta/_journal.json`, with whatever else it holds. */
 export interface JournalEntry {
   readonly tag: Tag;
+  /** drizzle-kit's number; absent where it has none. */
+  readonly idx?: number;
+  /** drizzle-kit's time, in milliseconds since 1970; absent where it has none. */
+  readonly when?: number;
+}
+
+/** A journal that can be read, though perhaps not run. */
+interface Journal {
+  /** Those with a usable tag, in their order. */
+  readonly entries: readonly JournalEntry[];
+  /** Why it cannot be run: bad tags, tags or numbers that occur twice. */
+  readonly problems: readonly string[];
 }
 
 /**
- * Reads a 0.x journal. The order of the entries is the history's order: `idx` may
- * be missing and `when` may go backwards in real projects, so neither is used.
+ * Reads a 0.x journal. The order of the entries is the history's order: in real projects
+ * `idx` may be missing and `when` may go backwards, so neither decides anything.
  *
  * @throws MigrateError `history_invalid`, with every problem in one message.
  */
 export function parseJournal(text: string, file: string): readonly JournalEntry[] {
-  const entries = readEntries(text, file);
+  const { entries, problems } = readJournal(text, file);
+  if (problems.length > 0) throw invalid(file, problems.join("; "));
+  return entries;
+}
+
+/**
+ * Reads a journal as far as possible, for tools that report on a folder that cannot be run.
+ *
+ * @throws MigrateError `history_invalid` where it has no list of entries
+ */
+export function readJournal(text: string, file: string): Journal {
+  const found: JournalEntry[] = [];
   const problems: string[] = [];
-  const tags: Tag[] = [];
   const seenTags = new Map<string, number>();
   const seenIndexes = new Map<number, number>();
-  for (const [i, entry] of entries.entries()) {
-    const { tag, idx } = (entry ?? {}) as { tag?: unknown; idx?: unknown };
+  for (const [i, entry] of readEntries(text, file).entries()) {
+    const { tag, idx, when, ...rest } = (entry ?? {}) as Readonly<Record<string, unknown>>;
     if (typeof tag !== "string" || !isPlainName(tag)) {
       problems.push(`entry ${i} has the tag ${JSON.stringify(tag)}, which is no file name`);
       continue;
@@ -35,16 +58,27 @@ export function parseJournal(text: string, file: string): readonly JournalEntry[
       }
       seenIndexes.set(idx, i);
     }
-    tags.push(tag);
+    found.push({
+      ...rest,
+      tag,
+      ...(typeof idx === "number" && { idx }),
+      ...(typeof when === "number" && { when }),
+    });
   }
-  if (problems.length > 0) throw invalid(file, problems.join("; "));
-  return tags.map((tag) => ({ tag }));
+  return { entries: found, problems };
+}
+
+/** The journal's text, with another time in its last entry. */
+export function redated(text: string, when: number): string {
+  const journal = JSON.parse(withoutBom(text)) as { entries: { when?: number }[] };
+  Object.assign(journal.entries.at(-1) ?? {}, { when });
+  return JSON.stringify(journal, null, 2);
 }
 
 function readEntries(text: string, file: string): readonly unknown[] {
   let parsed: unknown;
   try {
-    parsed = JSON.parse(text);
+    parsed = JSON.parse(withoutBom(text));
   } catch (error) {
     throw invalid(file, `it is not JSON (${messageOf(error)})`, error);
   }

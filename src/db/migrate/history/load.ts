@@ -24,7 +24,7 @@ export async function loadHistory(
   const journalFile = join(dir, "meta", "_journal.json");
   const journal = await readIfThere(journalFile);
   if (journal === undefined) throw noJournal(dir, journalFile, names);
-  const entries = parseJournal(withoutBom(journal), journalFile);
+  const entries = parseJournal(journal, journalFile);
 
   const texts = await Promise.all(
     entries.map(async ({ tag }) => ({ tag, bytes: await readBytes(join(dir, `${tag}.sql`)) })),

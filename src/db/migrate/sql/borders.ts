@@ -179,6 +179,7 @@ function refusal(
     tag: migration.tag,
     fact: `${migration.file}:${line}:${column}: statement ${index + 1} is ${what}\n\n${snippet(migration.sql, statement.offset)}\n`,
     outcome: "nothing-run",
-    remedy: `${remedy}`,
+    place: { file: migration.file, line, column },
+    remedy,
   });
 }

@@ -27,6 +27,7 @@ export function refuseDamaged({ file, sql, tag, isDamaged }: Migration): void {
     tag,
     fact: `${file}:${line}:${column}: bytes that are not UTF-8\n\n${snippet(sql, offset)}\n`,
     outcome: "nothing-run",
+    place: { file, line, column },
     remedy:
       "Save the file as UTF-8; `iconv -f latin1 -t utf-8` makes it of the most common other encoding.",
   });
@@ -47,7 +48,8 @@ export function refuseUnsupported(migration: Migration, statements: readonly Sta
       tag: migration.tag,
       fact: `${migration.file}:${line}:${column}: statement ${i + 1} of ${statements.length} is ${refusal.what}\n\n${snippet(migration.sql, statement.offset)}\n`,
       outcome: "nothing-run",
-      remedy: `${refusal.remedy}`,
+      place: { file: migration.file, line, column },
+      remedy: refusal.remedy,
     });
   }
 }

@@ -72,6 +72,7 @@ function syntaxError(sql: string, offset: number, file: string, reason: string, 
     code: "history_invalid",
     fact: `${file}:${line}:${column}: ${reason}\n\n${snippet(sql, offset)}\n`,
     outcome: "nothing-run",
+    place: { file, line, column },
     remedy: `Correct the file and run again.${hints[sql[offset] ?? ""] ?? ""}`,
     cause,
   });

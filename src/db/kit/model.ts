@@ -1,4 +1,5 @@
 import type { Checksum, Tag } from "../migrate/index.ts";
+import type { Snapshot } from "./snapshots.ts";
 
 /** What drizzle-kit asks about: was it renamed, or is it new? */
 export const RENAME_KINDS = [
@@ -26,14 +27,14 @@ export interface Rename {
   readonly to: FullName;
 }
 
-/** Something is new, and others of its kind are gone: which of them is it, if any? */
+/** Something is new, and others of its kind are gone: was one of them renamed? */
 export interface Question {
   readonly kind: RenameKind;
   readonly created: FullName;
   readonly candidates: readonly FullName[];
 }
 
-/** What was taken for new and gone without a person having said so of each. */
+/** What was treated as dropped and created without a person having said so of each. */
 export interface Assumption {
   readonly kind: RenameKind;
   readonly dropped: readonly FullName[];
@@ -42,29 +43,28 @@ export interface Assumption {
 
 export interface Answers {
   readonly renames: readonly Rename[];
-  /** What no rename answers: `ask` (on the terminal, else the draft is `unanswered`), or drop and add. */
+  /** For what no rename answers: `ask` (on the terminal, else the draft is `unanswered`), or drop and add. */
   readonly others: "ask" | "drop-and-add";
 }
 
-/** Where drizzle-kit runs, and on what. */
 export interface KitProject {
-  /** The project's folder: its drizzle-kit is run there. */
+  /** The project's folder, where its drizzle-kit is run. */
   readonly cwd: string;
-  /** The drizzle configuration; drizzle-kit's default where it is left out. */
-  readonly config?: string;
-  readonly signal?: AbortSignal;
+  /** The drizzle configuration. Default: drizzle-kit's. */
+  readonly config?: string | undefined;
+  readonly signal?: AbortSignal | undefined;
 }
 
 export interface DraftOptions extends KitProject {
   /** The migrations folder, as messages name it; relative to `cwd`. */
   readonly dir: string;
   readonly name?: string;
-  /** An empty file for SQL of a person's own. */
+  /** An empty file, for SQL written by hand. */
   readonly custom?: boolean;
   readonly answers: Answers;
   /** Whether the folder must match its `tidemark.sum`. Default `check`. */
   readonly sumFile?: "check" | "ignore";
-  /** What drizzle-kit compares the schema with, in the place of the newest snapshot: its text. */
+  /** Text of a snapshot to compare the schema with, instead of the newest one. */
   readonly newestAs?: string;
   /** File descriptor of a terminal on which drizzle-kit may ask; stdin must be one too. */
   readonly terminal?: 1 | 2;
@@ -86,15 +86,15 @@ export interface DraftedMigration {
   readonly renamed: readonly Rename[];
   readonly assumed: readonly Assumption[];
   readonly warnings: readonly string[];
-  /** The snapshots that it leads from and to, as drizzle-kit wrote them. */
-  readonly snapshots: { readonly before: string | undefined; readonly after: string };
+  /** The snapshots that it leads from and to. */
+  readonly snapshots: { readonly before: Snapshot | undefined; readonly after: Snapshot };
   /** Path in the folder of the one that it leads from. */
   readonly comparedWith: string | undefined;
-  /** Older migrations that have no snapshot: drizzle-kit does not know what they make. */
+  /** Older migrations without a snapshot: drizzle-kit does not know what they make. */
   readonly withoutSnapshot: readonly Tag[];
   /**
-   * Puts it into the folder, with its down file beside it: all of it, or after an error
-   * nothing. A crash leaves the old history or the new one.
+   * Puts it into the folder, with its down file: all of it, or nothing after an error. A crash
+   * leaves the old history or the new one.
    */
   readonly keep: (also?: readonly FolderFile[]) => Promise<KeptMigration>;
 }
@@ -111,7 +111,7 @@ export type Draft =
   | {
       readonly kind: "unanswered";
       readonly questions: readonly Question[];
-      /** What it would write, had nothing been renamed. */
+      /** What it would write if nothing had been renamed. */
       readonly statements: readonly string[];
     }
   | DraftedMigration;

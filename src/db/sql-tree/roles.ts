@@ -1,53 +1,37 @@
-import { loadModule, parseSync } from "libpg-query";
+import { nodesIn, treesOf } from "./tree.ts";
 
 export interface RolesOfFiles {
   /** Named, and not made: sorted. */
   readonly named: readonly string[];
-  /** Made by `CREATE ROLE`, or by giving another its name. */
+  /** Made by `CREATE ROLE`, or by renaming another. */
   readonly made: readonly string[];
 }
 
 /**
- * Roles that SQL names: whom it grants to, who owns, whom a policy is for. A file that does not parse
- * names none; what a DO block says is not looked into.
+ * Roles that SQL names: grantees, owners, those a policy applies to. A file that does not parse
+ * names none; DO blocks are not looked into.
  */
 export async function readRoles(files: readonly string[]): Promise<RolesOfFiles> {
-  await loadModule();
   const named = new Set<string>();
   const made = new Set<string>();
-  for (const sql of files) collect(treeOf(sql), named, made);
+  for (const sql of files) {
+    for (const [field, body] of nodesIn(await treesOf(sql))) {
+      // Of a RoleSpec, wherever it stands; CURRENT_USER and PUBLIC have no name.
+      add(named, (body as Tree).rolename);
+      SPECIAL[field]?.(body as Tree, named, made);
+    }
+  }
   return {
     named: [...named].filter((name) => !made.has(name)).toSorted(),
     made: [...made].toSorted(),
   };
 }
 
-function treeOf(sql: string): unknown {
-  try {
-    return parseSync(sql);
-  } catch {
-    // Whoever runs the file says what is wrong with it.
-    return undefined;
-  }
-}
-
 type Tree = Readonly<Record<string, unknown>>;
-
-function collect(node: unknown, named: Set<string>, made: Set<string>): void {
-  if (typeof node !== "object" || node === null) return;
-  for (const [key, value] of Object.entries(node)) {
-    const tree = (value ?? {}) as Tree;
-    // Of a RoleSpec, wherever it stands; CURRENT_USER and PUBLIC have no name.
-    add(named, tree.rolename);
-    SPECIAL[key]?.(tree, named, made);
-    collect(value, named, made);
-  }
-}
+type Names = Set<string>;
 
 /** Statements in which a role is no RoleSpec. */
-const SPECIAL: Readonly<
-  Record<string, (tree: Tree, named: Set<string>, made: Set<string>) => void>
-> = {
+const SPECIAL: Readonly<Record<string, (tree: Tree, named: Names, made: Names) => void>> = {
   CreateRoleStmt: ({ role }, _named, made) => add(made, role),
   RenameStmt: ({ renameType, subname, newname }, named, made) => {
     if (renameType !== "OBJECT_ROLE") return;
@@ -67,7 +51,7 @@ const SPECIAL: Readonly<
   },
 };
 
-function add(names: Set<string>, name: unknown): void {
+function add(names: Names, name: unknown): void {
   // Predefined ones are everywhere, and "none" is no role.
   if (typeof name !== "string" || name === "" || name === "none" || name.startsWith("pg_")) return;
   names.add(name);

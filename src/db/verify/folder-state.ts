@@ -1,10 +1,12 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { ifThere } from "../base/files.ts";
+import { placeOf } from "../base/place.ts";
 import { MigrateError } from "../migrate/index.ts";
+import type { Finding } from "./findings.ts";
 import { git } from "./git.ts";
 
-/** A migrations folder as it is somewhere: on the disk, or in a commit. */
+/** A migrations folder as it is on the disk, or in a commit. */
 export interface FolderState {
   /** As people name it. */
   readonly dir: string;
@@ -13,6 +15,22 @@ export interface FolderState {
 }
 
 const KEPT = /^[^/]+\.(sql|sum)$|^meta\/[^/]+\.json$/;
+
+/**
+ * A finding about a file of the folder.
+ *
+ * @param at text whose line is meant
+ */
+export function findingIn(
+  { dir, files }: FolderState,
+  path: string,
+  { at, ...parts }: Omit<Finding, "level" | "file"> & { level?: Finding["level"]; at?: string },
+): Finding {
+  const text = files.get(path) ?? "";
+  const offset = at === undefined ? -1 : text.indexOf(at);
+  const place = offset === -1 ? {} : { line: placeOf(text, offset).line };
+  return { level: "error", file: `${dir}/${path}`, ...place, ...parts };
+}
 
 /** The folder on the disk; one without files where there is none. */
 export async function readFolder(dir: string): Promise<FolderState> {
@@ -31,7 +49,7 @@ async function listed(dir: string): Promise<readonly string[]> {
   return entries.filter((entry) => entry.isFile()).map(({ name }) => name);
 }
 
-/** What the base has: at its newest commit, and where this branch left it. */
+/** The folder of the base: at its newest commit, and at the one where this branch forked. */
 export interface Base {
   readonly ref: string;
   readonly tip: FolderState;
@@ -41,15 +59,15 @@ export interface Base {
 }
 
 /**
- * Reads the folder as a git ref has it, and as the commit that both come from has it.
+ * Reads the folder at a git ref, and at the commit that it and this branch have in common.
  *
- * @throws MigrateError `usage` where git has no such ref, or is not there
+ * @throws MigrateError `usage` where git has no such ref, or is not installed
  */
 export async function readBase(dir: string, ref: string): Promise<Base> {
   try {
     const commit = await git(dir, ["rev-parse", "--verify", "--quiet", `${ref}^{commit}`]);
     const fork = await git(dir, ["merge-base", "HEAD", commit.trim()]).catch((cause) => {
-      throw new Error("no common commit is here, as in a shallow clone", { cause });
+      throw new Error("there is no common commit, as in a shallow clone", { cause });
     });
     const [tip = NOTHING, left = NOTHING] = await Promise.all(
       [commit, fork].map((at) => readCommit(dir, at.trim())),
@@ -66,7 +84,7 @@ async function readCommit(dir: string, commit: string): Promise<FolderState> {
   const listing = await git(dir, ["ls-tree", "-r", "-z", "--name-only", commit, "--", "."]);
   const names = listing.split("\0").filter((name) => KEPT.test(name));
   const files = new Map<string, string>();
-  // A command line has its limits.
+  // One git process per file: not all at once.
   for (let start = 0; start < names.length; start += TEXTS_AT_ONCE) {
     const some = names.slice(start, start + TEXTS_AT_ONCE);
     const texts = await Promise.all(
@@ -87,7 +105,7 @@ function noBase(ref: string, dir: string, cause: unknown): MigrateError {
     code: "usage",
     fact: `The base ${ref} cannot be read in ${dir}: ${missing || "git knows no such commit"}.`,
     remedy:
-      "Name a branch or commit that is there with --base; in CI, fetch it first (`fetch-depth: 0` of actions/checkout, or `git fetch origin main`).",
+      "Name an existing branch or commit with --base; in CI, fetch it first (`fetch-depth: 0` of actions/checkout, or `git fetch origin main`).",
     cause,
   });
 }

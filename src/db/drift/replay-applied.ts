@@ -14,7 +14,6 @@ export interface AppliedFile {
   readonly sql: string;
 }
 
-/** @throws MigrateError `missing_file` where one was deleted just now */
 export async function readAppliedFiles(
   dir: string,
   { migrations }: AppliedSet,
@@ -33,22 +32,25 @@ export interface ReplayOptions {
   /** The database, as the role that ran a migration. */
   readonly databaseOf: (role: string) => Promise<ScratchDatabase>;
   readonly signal?: AbortSignal | undefined;
-  /** Told of each migration that is done. */
-  readonly onMigration: (done: number) => void;
+  /** Told which migration runs now. */
+  readonly onMigration: (text: string) => void;
 }
 
 /**
- * Runs these migrations, and no others, on an empty database with the engine, each as the role that
- * ran it: what they make belongs to whom it belongs there.
+ * Runs only these migrations on an empty database, each as the role that ran it, so that what they
+ * make has the same owner.
  *
- * @throws MigrateError `migration_failed` where one does not run; `canceled`
+ * @throws MigrateError `migration_failed`, `canceled`
  */
 export async function replay(options: ReplayOptions): Promise<void> {
   const { files, ledgerSchema, databaseOf, signal, onMigration } = options;
   try {
     let done = 0;
+    const tell = () =>
+      onMigration(`replaying migration ${Math.min(done + 1, files.length)} of ${files.length}`);
+    if (files.length > 0) tell();
     for (const [index, { tag, by }] of files.entries()) {
-      // One run for all that one role ran in a row.
+      // One run for consecutive migrations of one role.
       if (files[index + 1]?.by === by) continue;
       const { url } = await databaseOf(by);
       await new DatabaseMigrator({ url, history: files, ledgerSchema }).migrate({
@@ -58,29 +60,29 @@ export async function replay(options: ReplayOptions): Promise<void> {
         onProgress: ({ kind }) => {
           if (kind !== "migration-done") return;
           done += 1;
-          onMigration(done);
+          tell();
         },
       });
     }
   } catch (error) {
-    throw replayError(error, files);
+    throw replayError(error);
   }
 }
 
 // CREATE EXTENSION of what the server does not have: 0A000, before PostgreSQL 16 58P01.
 const NOT_AVAILABLE: ReadonlySet<string | null> = new Set(["0A000", "58P01"]);
 
-/** The engine's error speaks of a database that somebody needs. */
-function replayError(error: unknown, files: readonly AppliedFile[]): unknown {
+/** The engine's error is about a database that somebody needs. */
+function replayError(error: unknown): unknown {
   if (!(error instanceof MigrateError) || error.code === "canceled") return error;
   const { recorded, tag } = error;
-  const file = files.find((item) => item.tag === tag)?.file ?? tag ?? "the history";
+  const file = recorded?.file ?? tag ?? "the history";
   const place = recorded?.line ? `${file}:${recorded.line}:${recorded.column ?? 1}` : file;
   const state = recorded?.sqlState ? ` (SQLSTATE ${recorded.sqlState})` : "";
   const more = [recorded?.detail, recorded?.hint].map((text) => (text ? `\n  ${text}` : ""));
   const lacks = NOT_AVAILABLE.has(recorded?.sqlState ?? null)
-    ? "The scratch server lacks something that the live one has, an extension most likely: name a server that has it with --scratch-url."
-    : "It was applied, and does not run on an empty database: it may rely on rows, or on objects that no migration makes. " +
+    ? "The scratch server lacks something that the live one has, most likely an extension: name a server that has it with --scratch-url."
+    : "It was applied, but does not run on an empty database: it may rely on rows, or on objects that no migration makes. " +
       "--scratch-url names another server to replay it on.";
   const fact = recorded
     ? `${place} fails when it is replayed on the scratch server: ${recorded.message}${state}${more.join("")}`
@@ -91,7 +93,7 @@ function replayError(error: unknown, files: readonly AppliedFile[]): unknown {
     outcome: "nothing-compared",
     remedy: lacks,
     ...(tag !== undefined && { tag }),
-    ...(recorded && { recorded: { ...recorded, file, text: fact } }),
+    ...(recorded && { recorded: { ...recorded, text: fact } }),
     cause: error,
   });
 }

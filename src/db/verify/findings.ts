@@ -1,11 +1,13 @@
+import type { MigrateError } from "../migrate/index.ts";
+
 /** One thing that is wrong, or that a person should look at. */
 export interface Finding {
   readonly level: "error" | "warning";
-  /** What is so, with the values. */
+  /** What was found, with the values. */
   readonly fact: string;
   /** What to do about it. */
   readonly remedy: string;
-  /** Of the project, as people name it: `drizzle/0003_add_orgs.sql`. */
+  /** Within the project, as people name it: `drizzle/0003_add_orgs.sql`. */
   readonly file?: string;
   /** From 1. */
   readonly line?: number;
@@ -13,12 +15,27 @@ export interface Finding {
   readonly column?: number;
 }
 
-/** What `verify` looks at, in its order. */
+/** An error as a finding, with its place where that is known. */
+export function errorFinding({ fact, remedy, place, recorded }: MigrateError): Finding {
+  const { line, column } = recorded ?? place ?? {};
+  return {
+    ...{ level: "error", fact, remedy },
+    ...(place && { file: place.file }),
+    ...(line && { line }),
+    ...(column && { column }),
+  };
+}
+
+export function isError({ level }: Finding): boolean {
+  return level === "error";
+}
+
+/** The checks of `verify`, in their order, each as what holds where it passes. */
 export const CHECKS = {
   schema: "Nothing is left to generate from the Drizzle schema",
   files: "The journal, the files and the snapshots agree",
-  sum: "tidemark.sum is that of the files",
-  base: "Nothing that the base has was edited or taken away",
+  sum: "tidemark.sum matches the files",
+  base: "Nothing that the base has was edited or removed",
   order: "New migrations come after those of the base",
   sql: "The SQL can be run",
   replay: "All migrations run on an empty database",
@@ -34,8 +51,8 @@ export interface CheckResult {
   /** What holds where it passed. */
   readonly title: string;
   /**
-   * `blocked`: it could not be looked at, because of another that failed. `skipped`: there was nothing
-   * to hold the project against.
+   * `blocked`: it could not run, because another check failed. `skipped`: there was nothing to
+   * compare the project with.
    */
   readonly status: "passed" | "failed" | "blocked" | "skipped";
   /** What was looked at: `3 down files`. */
@@ -50,15 +67,15 @@ export interface VerifyReport {
   readonly durationMs: number;
 }
 
-/** What a check comes to. */
+/** What a check found. */
 export interface Outcome {
   readonly findings: readonly Finding[];
   readonly detail?: string | undefined;
-  /** There was nothing to look at, or to hold it against: `detail` says why. */
+  /** There was nothing to look at, or to compare with: `detail` says why. */
   readonly skipped?: boolean;
 }
 
-/** Ends a check that has nothing to look at, because of another. */
+/** Ends a check that cannot run, because another failed. */
 export class BlockedError extends Error {
   override readonly name = "BlockedError";
 }

@@ -1,11 +1,11 @@
 import { createHash } from "node:crypto";
 
-/** What a down file is made of. */
+/** The parts of a down file. */
 export interface DownParts {
-  /** Of the migration that it takes back. */
+  /** The migration that it rolls back. */
   readonly tag: string;
   readonly statements: readonly string[];
-  /** What it loses of rows: `column users.bio`. */
+  /** The rows that it loses: `column users.bio`. */
   readonly loses: readonly string[];
   /** What comes back without its rows. */
   readonly empty: readonly string[];
@@ -15,14 +15,14 @@ export interface DownParts {
 
 const BREAKPOINT = "\n--> statement-breakpoint\n";
 
-/** The text of a down file that was proven. */
+/** The text of a proven down file. */
 export function downText({ tag, statements, loses, empty, keeps }: DownParts): string {
   const notes = [
     ...loses.map((what) => `-- loses: ${what}`),
     ...empty.map((what) => `-- comes back empty: ${what}`),
     ...keeps.map((what) => `-- keeps: ${what}`),
     ...(statements.length === 0
-      ? ["-- The migration changes no object: nothing is to be done."]
+      ? ["-- The migration changes no object: there is nothing to do."]
       : []),
   ];
   const sql = statements.map((statement) => `${statement};`).join(BREAKPOINT);
@@ -31,25 +31,25 @@ export function downText({ tag, statements, loses, empty, keeps }: DownParts): s
   return `-- Takes back ${tag}.sql. ${proven} ${markOf(body)}\n${body}`;
 }
 
-/** The text of a down file where no way back could be proven: the draft stands in comments. */
+/** The text of a down file where no way back could be proven; the attempt is in comments. */
 export function irreversibleText(tag: string, reason: string, draft: readonly string[]): string {
   const lines = [
     `${IRREVERSIBLE} ${reason.replaceAll(/\s*\n\s*/g, " ").trim()}`,
-    `-- Write the way back of ${tag}.sql below by hand, then take the line above away:`,
-    "-- `tidemark verify` proves what stands here.",
+    `-- Write the rollback of ${tag}.sql below by hand, then delete the line above:`,
+    "-- `tidemark verify` proves this file.",
     ...(draft.length === 0 ? [] : ["-- This was tried:"]),
     ...draft.flatMap((sql) => `${sql};`.split("\n").map((line) => `--   ${line}`)),
   ];
   return `${lines.join("\n")}\n`;
 }
 
-/** Tells a file that nobody has touched since it was written. */
+/** Tells whether a file was touched since it was written. */
 function markOf(body: string): string {
   const digest = createHash("sha256").update(body.replaceAll("\r\n", "\n")).digest("hex");
   return `(${digest.slice(0, 12)})`;
 }
 
-/** Whether a file holds nothing of a person's: it is as it was written, or of comments alone. */
+/** Whether nobody has edited a file: it is as it was written, or holds only comments. */
 export function isAsWritten(text: string): boolean {
   const [first = "", ...rest] = text.replaceAll("\r\n", "\n").split("\n");
   if (first.startsWith("-- Takes back ")) return first.endsWith(markOf(rest.join("\n")));
@@ -62,7 +62,7 @@ function lineCount(text: string): number {
 
 const IRREVERSIBLE = "-- irreversible:";
 
-/** Why a down file says that there is no way back; undefined where it does not say so. */
+/** The reason a down file gives for having no way back; undefined where it does not say so. */
 export function irreversibleReason(text: string): string | undefined {
   const line = headerOf(text).find((candidate) => candidate.startsWith(IRREVERSIBLE));
   return line?.slice(IRREVERSIBLE.length).trim();

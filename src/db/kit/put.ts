@@ -1,9 +1,10 @@
-import { existsSync } from "node:fs";
 import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
+import { exists, ifThere, readIfThere } from "../base/files.ts";
+import { messageOf } from "../base/problem.ts";
 import { MigrateError } from "../migrate/index.ts";
 import { JOURNAL, type KitFolder, SUM } from "./folder.ts";
-import type { FolderFile } from "./types.ts";
+import type { FolderFile } from "./model.ts";
 
 export interface Keeping {
   /** They have no meaning before the journal names them. */
@@ -18,9 +19,9 @@ export interface KeepingOptions {
 }
 
 /**
- * Puts a migration into its folder. Its files come first, then the journal, which makes them a
- * migration, then the sum. What fails is taken back; what is killed leaves the old history, or the
- * new one with a sum file that says so.
+ * Puts a migration into its folder: its files first, then the journal, which makes them a migration,
+ * then the sum. After an error it is all undone; a kill leaves the old history, or the new one with a
+ * sum file that says so.
  *
  * @throws MigrateError `history_invalid` where the folder is not as it was read, or a file is in the way;
  *   `config` where it cannot be written
@@ -31,8 +32,8 @@ export async function keepFiles(
   { move = rename }: KeepingOptions = {},
 ): Promise<void> {
   await refuseChanged(folder);
-  for (const file of added) await refuseOccupied(folder, file);
-  const fresh = added.filter(({ path }) => !existsSync(join(folder.path, path)));
+  const fresh: FolderFile[] = [];
+  for (const file of added) if (await isFresh(folder, file)) fresh.push(file);
   const files = [...fresh, { path: JOURNAL, text: journal }, { path: SUM, text: sum }];
   const undo: (() => Promise<unknown>)[] = [];
   try {
@@ -48,7 +49,7 @@ export async function keepFiles(
     }
     for (const { path } of files) {
       const target = join(folder.path, path);
-      const old = existsSync(target) ? await readFile(target) : undefined;
+      const old = await ifThere(readFile(target));
       await move(draftName(folder, path), target);
       undo.push(() => (old === undefined ? rm(target) : writeFile(target, old)));
     }
@@ -57,50 +58,48 @@ export async function keepFiles(
   }
 }
 
-/** Left by a crash, it is a snapshot to nobody: drizzle-kit looks at no name that starts like this. */
+/** What a crash leaves is no snapshot: drizzle-kit ignores names that start like this. */
 function draftName(folder: KitFolder, path: string): string {
   const file = join(folder.path, path);
   return join(dirname(file), `_${basename(file)}.${process.pid}.draft`);
 }
 
-/** Somebody else may have generated, pulled or edited while drizzle-kit was at work. */
+/** Somebody else may have generated, pulled or edited while drizzle-kit was running. */
 async function refuseChanged({ dir, path, journal, sum }: KitFolder): Promise<void> {
-  for (const [file, text] of [
-    [JOURNAL, journal],
-    [SUM, sum],
-  ] as const) {
-    const now = existsSync(join(path, file)) ? await readFile(join(path, file), "utf8") : undefined;
-    if (now === text) continue;
+  const read = { [JOURNAL]: journal, [SUM]: sum };
+  for (const [file, text] of Object.entries(read)) {
+    if ((await readIfThere(join(path, file))) === text) continue;
     throw new MigrateError({
       code: "history_invalid",
-      fact: `${dir}/${file} was changed while drizzle-kit was at work.`,
+      fact: `${dir}/${file} was changed while drizzle-kit was running.`,
       outcome: "nothing-written",
       remedy: "Generate again.",
     });
   }
 }
 
-async function refuseOccupied({ dir, path }: KitFolder, file: FolderFile): Promise<void> {
+/** False where a killed generate left the same file. */
+async function isFresh({ dir, path }: KitFolder, file: FolderFile): Promise<boolean> {
   const target = join(path, file.path);
-  // A generate that was killed has left the same one.
-  if (!existsSync(target) || (await readFile(target, "utf8")) === file.text) return;
+  if (!(await exists(target))) return true;
+  if ((await readFile(target, "utf8")) === file.text) return false;
   throw new MigrateError({
     code: "history_invalid",
-    fact: `${dir}/${file.path} is there already, with another text, and belongs to no migration of ${dir}/${JOURNAL}.`,
+    fact: `${dir}/${file.path} already exists with another text, and belongs to no migration of ${dir}/${JOURNAL}.`,
     outcome: "nothing-written",
     remedy: "Delete it, or generate under another name.",
   });
 }
 
 function cannotWrite(dir: string, cause: unknown): MigrateError {
-  const isLeft = cause instanceof AggregateError;
   return new MigrateError({
     code: "config",
-    fact: `${dir} cannot be written: ${cause instanceof Error ? cause.message : String(cause)}.`,
+    fact: `${dir} cannot be written: ${messageOf(cause)}.`,
     outcome: "nothing-written",
-    remedy: isLeft
-      ? `What was written could not all be taken back: look at it with \`git status ${dir}\`, and generate again.`
-      : "Make room, or give this user the right to, and generate again.",
+    remedy:
+      cause instanceof AggregateError
+        ? `Not everything that was written could be undone: look at it with \`git status ${dir}\`, and generate again.`
+        : "Free disk space, or give this user write permission, and generate again.",
     cause,
   });
 }
@@ -113,6 +112,5 @@ async function takeBack(
   for (const step of undo.toReversed()) {
     await step().catch((failure: unknown) => failures.push(failure));
   }
-  if (failures.length === 0) return error;
-  return new AggregateError([error, ...failures], error instanceof Error ? error.message : "");
+  return failures.length === 0 ? error : new AggregateError([error, ...failures], messageOf(error));
 }
