@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { lockError, pauseAfterTry } from "../../src/db/migrate/execute/lock-patience.ts";
+import { lockError, pauseAfterTry } from "../../src/db/migrate/execute/lock-retry.ts";
 
 const patience = { lockTimeoutMs: 5_000, lockTries: 10, lockBudgetMs: undefined };
 

@@ -30,6 +30,7 @@ export {
   writeSumFile,
 } from "./history/sum-folder.ts";
 export { describeHolder } from "./lease/wait.ts";
+export type { EventPayload, EventType, LedgerEvent } from "./ledger-types.ts";
 export { DatabaseMigrator } from "./migrator.ts";
 export type {
   Blocker,
@@ -54,11 +55,8 @@ export { parseMigration } from "./sql/parse.ts";
 export type {
   Checksum,
   Doubt,
-  EventPayload,
   EventSink,
-  EventType,
   History,
-  LedgerEvent,
   Migration,
   MigrationFlag,
   MigrationState,

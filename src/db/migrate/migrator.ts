@@ -9,8 +9,8 @@ import {
   refuseBadNumbers,
   resolveOptions,
 } from "./calls/options.ts";
-import type { RunRequest } from "./calls/request.ts";
-import { planRun, versionOf } from "./plan/plan.ts";
+import type { Ledger, LedgerEvent } from "./ledger-types.ts";
+import { nothingToDo, planRun, versionOf } from "./plan/plan.ts";
 import { refuseUnknownTarget } from "./plan/problems.ts";
 import type {
   CallOptions,
@@ -26,10 +26,9 @@ import type {
   WaitOptions,
   WaitReport,
 } from "./reports.ts";
-import { nothingToDo, stepParser } from "./sql/parse-steps.ts";
+import { stepParser } from "./sql/parse.ts";
 import { maskSecrets } from "./sql/secrets.ts";
-import type { Checksum, History, Ledger, LedgerEvent, Tag } from "./types.ts";
-import { TOOL_VERSION } from "./version.ts";
+import type { Checksum, History, Tag } from "./types.ts";
 
 /**
  * Migrates one database with one history. Each call opens a connection of its own
@@ -57,16 +56,16 @@ export class DatabaseMigrator {
   async migrate(options: MigrateOptions = {}): Promise<MigrateReport> {
     const start = performance.now();
     const { to, allowOutOfOrder, allowExisting, ...call } = options;
-    return this.#calls.run(call, async (request) => {
-      const plan = definedOnly({ to, allowOutOfOrder, allowExisting });
-      const result = await runMigrations({ ...request, plan });
-      const { head, warnings } = await request.history;
+    return this.#calls.run(call, async (run) => {
+      const plan = { to, allowOutOfOrder, allowExisting };
+      const end = await runMigrations({ ...run, plan });
+      const { head, warnings } = await run.history;
       return {
-        ...result,
-        runId: request.identity.runId,
+        ...end,
+        runId: run.identity.runId,
         head,
         durationMs: Math.round(performance.now() - start),
-        warnings: [...warnings, ...(result.warnings ?? [])],
+        warnings: [...warnings, ...end.warnings],
       };
     });
   }
@@ -95,7 +94,7 @@ export class DatabaseMigrator {
     const { to, allowOutOfOrder, allowExisting, ...call } = options;
     return this.#read(call, async (history, ledger) => {
       refuseUnknownTarget(history, to);
-      const plan = planRun(history, ledger, definedOnly({ to, allowOutOfOrder, allowExisting }));
+      const plan = planRun(history, ledger, { to, allowOutOfOrder, allowExisting });
       const nothing = nothingToDo(plan);
       const steps = nothing === undefined ? await stepParser()(plan.steps) : [];
       return {
@@ -130,7 +129,7 @@ export class DatabaseMigrator {
     const { timeoutMs = this.#options.waitTimeoutMs, ...call } = options;
     refuseBadNumbers({ timeoutMs });
     const { waitUntilApplied } = await import("./calls/wait-until-applied.ts");
-    return this.#calls.run(call, (request) => waitUntilApplied(request, timeoutMs));
+    return this.#calls.run(call, (run) => waitUntilApplied(run, timeoutMs));
   }
 
   /**
@@ -152,7 +151,7 @@ export class DatabaseMigrator {
   async resolve(options: ResolveOptions): Promise<ResolveReport> {
     const { tag, answer, ...call } = options;
     const { resolveDoubt } = await import("./calls/resolve.ts");
-    return this.#calls.run(call, (request) => resolveDoubt(request, tag, answer));
+    return this.#calls.run(call, (run) => resolveDoubt(run, tag, answer));
   }
 
   /** The log, oldest first; empty where there is no ledger. Needs no migrations folder. */
@@ -161,7 +160,7 @@ export class DatabaseMigrator {
     refuseBadNumbers({ after });
     refuseBadCounts({ newest });
     const { readEventsOnce } = await import("./calls/events.ts");
-    return this.#calls.run(call, (request) => readEventsOnce({ ...request, tag, after, newest }), {
+    return this.#calls.run(call, (run) => readEventsOnce(run, { tag, after, newest }), {
       folder: "optional",
     });
   }
@@ -176,9 +175,9 @@ export class DatabaseMigrator {
     refuseBadCounts({ newest });
     const { followLog } = await import("./calls/events.ts");
     const noHistory = new Promise<never>(() => undefined);
-    const request = this.#calls.request(call, call.signal, noHistory);
+    const run = this.#calls.request(call, call.signal, noHistory);
     try {
-      yield* followLog({ ...request, tag, after, newest }, everyMs);
+      yield* followLog(run, { tag, after, newest }, everyMs);
     } catch (error) {
       throw this.#calls.errorOf(call, error);
     }
@@ -189,32 +188,16 @@ export class DatabaseMigrator {
    * equal make the same one. Reads the folder alone, connects to nothing.
    */
   async fingerprint(options: Pick<MigrateOptions, "to"> = {}): Promise<Checksum> {
-    const { ledgerSchema, eventSink } = this.#options;
-    const history = await this.#calls.history();
-    const toolVersion = TOOL_VERSION;
-    return fingerprintOf(history, { to: options.to, ledgerSchema, eventSink, toolVersion });
+    return fingerprintOf(await this.#calls.history(), options.to, this.#options);
   }
 
   async #read<T>(
     call: CallOptions,
     use: (history: History, ledger: Ledger) => T | Promise<T>,
   ): Promise<T> {
-    return this.#calls.run(call, async (request) => {
-      const ledger = await readLedger(request);
-      return use(await request.history, ledger);
+    return this.#calls.run(call, async (run) => {
+      const ledger = await readLedger(run);
+      return use(await run.history, ledger);
     });
   }
-}
-
-/** Leaves out what is undefined, which is not the same as absent. */
-function definedOnly(options: {
-  readonly to: Tag | undefined;
-  readonly allowOutOfOrder: boolean | undefined;
-  readonly allowExisting: boolean | undefined;
-}): RunRequest["plan"] {
-  return {
-    ...(options.to !== undefined && { to: options.to }),
-    ...(options.allowOutOfOrder !== undefined && { allowOutOfOrder: options.allowOutOfOrder }),
-    ...(options.allowExisting !== undefined && { allowExisting: options.allowExisting }),
-  };
 }

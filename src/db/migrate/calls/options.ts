@@ -1,11 +1,10 @@
 import { urlProblem } from "../../base/address.ts";
 import { LONGEST_TIMER_MS } from "../../base/backoff.ts";
 import { LOCK_TIMEOUT_MS } from "../../connection/begin.ts";
-import { DRIZZLE_TABLE, type DrizzleTableName } from "../adopt/find-sql.ts";
+import { DRIZZLE_TABLE } from "../adopt/find-sql.ts";
 import { MigrateError } from "../errors.ts";
-import type { RowValues } from "../execute/failure.ts";
-import type { LockPatience } from "../execute/lock-patience.ts";
 import type { GivenHistory } from "../history/given.ts";
+import type { DrizzleTableName, LockPatience, RunSettings } from "../run.ts";
 import type { EventSink } from "../types.ts";
 
 export interface MigratorOptions {
@@ -48,20 +47,11 @@ export interface MigratorOptions {
   readonly recordRowValues?: boolean;
 }
 
-export interface ResolvedOptions {
-  readonly url: string;
+export interface ResolvedOptions extends RunSettings {
   readonly dir: string;
   /** In place of the folder. */
   readonly history: GivenHistory | undefined;
-  readonly ledgerSchema: string;
-  readonly connectTimeoutMs: number;
-  readonly waitTimeoutMs: number;
-  readonly lockPatience: LockPatience;
-  readonly deadlineMs: number | undefined;
-  readonly eventSink: EventSink | undefined;
   readonly appVersion: string | null;
-  readonly drizzleTable: DrizzleTableName;
-  readonly rowValues: RowValues;
 }
 
 // PostgreSQL cuts longer names short without an error (NAMEDATALEN - 1).
@@ -75,19 +65,19 @@ const LONGEST_NAME_BYTES = 63;
 export function resolveOptions(options: MigratorOptions): ResolvedOptions {
   const problems = [...urlProblems(options.url), ...optionProblems(options)];
   if (problems.length > 0) throw settingsError(problems);
-  return withDefaults(options);
+  return { url: options.url, ...withDefaults(options) };
 }
 
 /** What is wrong with the options beside the URL, a text each. */
 export function optionProblems(options: Omit<MigratorOptions, "url">): readonly string[] {
-  const { dir, ledgerSchema, connectTimeoutMs, waitTimeoutMs, lockPatience, deadlineMs } =
+  const { dir, schema, connectTimeoutMs, waitTimeoutMs, lockPatience, deadlineMs } =
     withDefaults(options);
   return [
     ...(dir === "" ? ["the migrations folder has no name"] : []),
     ...(options.dir !== undefined && options.history !== undefined
       ? ["both a folder (dir) and the migrations themselves (history) are given"]
       : []),
-    ...schemaProblems(ledgerSchema),
+    ...schemaProblems(schema),
     ...timeoutProblems("the connect time-out", connectTimeoutMs, LONGEST_TIMER_MS),
     ...timeoutProblems("the wait time-out", waitTimeoutMs, Number.MAX_VALUE),
     ...lockProblems(lockPatience),
@@ -109,12 +99,11 @@ export function settingsError(problems: readonly string[]): MigrateError {
   });
 }
 
-function withDefaults<T extends Omit<MigratorOptions, "url">>(options: T) {
+function withDefaults(options: Omit<MigratorOptions, "url">): Omit<ResolvedOptions, "url"> {
   return {
-    ...options,
     dir: options.dir ?? "./drizzle",
     history: options.history,
-    ledgerSchema: options.ledgerSchema ?? "tidemark",
+    schema: options.ledgerSchema ?? "tidemark",
     connectTimeoutMs: options.connectTimeoutMs ?? 10_000,
     waitTimeoutMs: options.waitTimeoutMs ?? 600_000,
     lockPatience: {
@@ -125,7 +114,7 @@ function withDefaults<T extends Omit<MigratorOptions, "url">>(options: T) {
     deadlineMs: options.deadlineMs,
     eventSink: options.eventSink,
     appVersion: options.appVersion ?? null,
-    rowValues: options.recordRowValues ? ("recorded" as const) : ("left-out" as const),
+    rowValues: options.recordRowValues ? "recorded" : "left-out",
     drizzleTable: {
       schema: options.drizzleTable?.schema ?? DRIZZLE_TABLE.schema,
       table: options.drizzleTable?.table ?? DRIZZLE_TABLE.table,

@@ -1,7 +1,8 @@
 import { duration } from "../../base/text.ts";
 import type { MigrateError } from "../errors.ts";
+import type { LedgerEvent } from "../ledger-types.ts";
 import type { StatusReport } from "../reports.ts";
-import type { Doubt, LedgerEvent, MigrationStatus, Owner, RecordedError } from "../types.ts";
+import type { Doubt, MigrationStatus, Owner, RecordedError } from "../types.ts";
 
 /** A row of `status --json`. */
 export interface MigrationJson {

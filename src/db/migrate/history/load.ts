@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { withoutBom } from "../../base/files.ts";
 import { messageOf } from "../../base/problem.ts";
 import { MigrateError } from "../errors.ts";
-import type { History, Migration } from "../types.ts";
+import type { History, Migration, Warning } from "../types.ts";
 import { parseSinkFile, SINK_FILE } from "./event-sink-file.ts";
 import { chained, headOfChain } from "./given.ts";
 import { parseJournal } from "./journal.ts";
@@ -104,12 +104,18 @@ function missingFiles(dir: string, journalFile: string, missing: readonly string
   });
 }
 
-function strayFiles(names: readonly string[], migrations: readonly Migration[]): readonly string[] {
+function strayFiles(
+  names: readonly string[],
+  migrations: readonly Migration[],
+): readonly Warning[] {
   const known = new Set([SINK_FILE, ...migrations.map(({ tag }) => `${tag}.sql`)]);
   return names
     .filter((name) => name.endsWith(".sql") && !name.endsWith(".down.sql") && !known.has(name))
     .toSorted()
-    .map((name) => `${name} has no entry in meta/_journal.json and is not run.`);
+    .map((name) => ({
+      kind: "stray-file",
+      message: `${name} has no entry in meta/_journal.json and is not run.`,
+    }));
 }
 
 async function readIfThere(file: string): Promise<string | undefined> {

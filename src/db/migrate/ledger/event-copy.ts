@@ -1,5 +1,5 @@
 import { identifier, literal } from "../../base/quote.ts";
-import type { EventSink } from "../types.ts";
+import type { EventSink, Warning } from "../types.ts";
 
 /** Column of what `copyEvents` returns: null, or why the copy stays behind. */
 export const COPY = "tidemark_copy";
@@ -26,8 +26,9 @@ from ${s}.runner r`;
 }
 
 /** What is said where the copy stays behind. */
-export function copyBehind(reason: string): string {
-  return `the event store's copy of the migration events stays behind: ${reason}. The next migration that can write it does.`;
+export function copyBehind(reason: string): Warning {
+  const message = `the event store's copy of the migration events stays behind: ${reason}. The next migration that can write it does.`;
+  return { kind: "copy-behind", message };
 }
 
 /**

@@ -1,9 +1,10 @@
 import { dollarQuote, identifier, literal } from "../../base/quote.ts";
+import { IDLE_IN_TRANSACTION_MS } from "../../connection/begin.ts";
 import { copyFunction } from "./event-copy.ts";
 import { eventObject } from "./read.ts";
 
 /** Life of a lease without renewal. */
-export const LEASE_TTL_MS = 15_000;
+export const LEASE_TTL_MS = IDLE_IN_TRANSACTION_MS;
 
 /** SQLSTATE of our own: the lease belongs to another run, or the step before is not done. */
 export const FENCED = "TM002";

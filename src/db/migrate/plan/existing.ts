@@ -1,7 +1,7 @@
 import { plural } from "../../base/text.ts";
 import { MigrateError } from "../errors.ts";
-import type { Existing, ExistingObjects } from "../existing-types.ts";
-import type { Ledger } from "../types.ts";
+import type { Existing, ExistingObjects, Ledger } from "../ledger-types.ts";
+import type { PlanOptions } from "../run.ts";
 
 const ALLOW = "--allow-existing (at boot: MIGRATE_ALLOW_EXISTING=true)";
 
@@ -26,7 +26,7 @@ export function accountsForNothing({ runner, rows }: Pick<Ledger, "runner" | "ro
  */
 export function existingProblems(
   { drizzleTables, objects }: Existing,
-  options: { readonly allowExisting?: boolean },
+  options: PlanOptions,
 ): readonly MigrateError[] {
   const ours = drizzleTables.filter(({ isOurs }) => isOurs);
   const tables = options.allowExisting ? ours : drizzleTables;

@@ -1,5 +1,6 @@
 import { MigrateError } from "../errors.ts";
-import type { History, LedgerRow, Migration, Tag } from "../types.ts";
+import type { LedgerRow } from "../ledger-types.ts";
+import type { History, Migration, Tag } from "../types.ts";
 
 /** Everything that forbids a run, worst first. */
 export function findProblems(
@@ -7,7 +8,7 @@ export function findProblems(
   rows: ReadonlyMap<Tag, LedgerRow>,
   found: {
     readonly newer: boolean;
-    readonly strangers: readonly LedgerRow[];
+    readonly missingOnDisk: readonly LedgerRow[];
     readonly pending: readonly Migration[];
     readonly newestApplied: Migration | undefined;
     readonly existing: readonly MigrateError[];
@@ -17,7 +18,7 @@ export function findProblems(
   return [
     ...(found.pending.length > 0 ? found.existing : []),
     ...changedFiles(history, rows),
-    ...(found.newer ? [] : missingFiles(history, found.strangers)),
+    ...(found.newer ? [] : missingFiles(history, found.missingOnDisk)),
     ...(found.allowOutOfOrder ? [] : outOfOrder(found.pending, found.newestApplied)),
   ];
 }
@@ -74,9 +75,9 @@ function changedFiles(
   });
 }
 
-function missingFiles(history: History, strangers: readonly LedgerRow[]): readonly MigrateError[] {
+function missingFiles(history: History, rows: readonly LedgerRow[]): readonly MigrateError[] {
   // A failed or interrupted one that committed nothing left nothing behind.
-  const missing = strangers.filter(
+  const missing = rows.filter(
     (row) => row.state === "DONE" || row.statementsDone > 0 || row.underWay !== null,
   );
   if (missing.length === 0) return [];

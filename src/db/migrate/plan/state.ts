@@ -1,12 +1,6 @@
 import { assertNever } from "../errors.ts";
-import type {
-  Doubt,
-  LedgerRow,
-  Liveness,
-  MigrationState,
-  RecordedError,
-  RunnerRow,
-} from "../types.ts";
+import type { LedgerRow, Liveness, RunnerRow } from "../ledger-types.ts";
+import type { Doubt, MigrationState, RecordedError } from "../types.ts";
 
 /**
  * A row's state as people see it. STUCK is derived: started, no end recorded, and
@@ -65,7 +59,7 @@ function isAtWork(row: LedgerRow, runner: RunnerRow | undefined): boolean {
   return AT_WORK.has(runner.liveness);
 }
 
-const AT_WORK: ReadonlySet<Liveness> = new Set(["alive", "waning", "unknown"]);
+const AT_WORK: ReadonlySet<Liveness> = new Set(["alive", "expiring-soon", "unknown"]);
 
 const UNKNOWN_ERROR: RecordedError = {
   sqlState: null,

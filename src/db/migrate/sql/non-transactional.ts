@@ -1,6 +1,6 @@
 import type { Node } from "libpg-query";
 import { identifier } from "../../base/quote.ts";
-import type { OutsideAction, ReindexScope } from "../outside-types.ts";
+import type { OutsideAction, ReindexScope } from "../ledger-types.ts";
 import { maskSecrets } from "./secrets.ts";
 
 /** A statement that PostgreSQL refuses inside a transaction block. */

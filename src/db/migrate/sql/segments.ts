@@ -72,26 +72,26 @@ function addsEnumValue(tree: Node): boolean {
 /**
  * Cuts a file into what may share a transaction: the longest runs of statements between
  * those that no transaction can hold, the file's own `BEGIN` and `COMMIT`, and enum values
- * that were added, whose use may hide in a function's body.
+ * that were added, whose use may hide in a function's body. Of a file without statements, one
+ * empty segment.
  *
- * @param resumeAt statements that are done: what is left comes back; of a file that is all done, one
- * empty segment
+ * @param noTransaction the file asks for each statement by itself
  */
 export function segmentsOf(
   statements: readonly Statement[],
-  options: { readonly noTransaction: boolean; readonly resumeAt: number },
+  noTransaction: boolean,
 ): readonly Segment[] {
   const settingsAt = settingsReader(statements);
   const cutter = new Cutter(settingsAt);
-  let alone = options.noTransaction;
+  let oneByOne = noTransaction;
   for (const [index, statement] of statements.entries()) {
     const border = borderOf(statement.tree);
     const outside =
-      outsideOf(statement.tree) ?? (alone ? opaqueUnlessSetting(statement) : undefined);
+      outsideOf(statement.tree) ?? (oneByOne ? opaqueUnlessSetting(statement) : undefined);
     const next = statements[index + 1];
     if (border !== undefined) {
       // What stands between BEGIN and COMMIT is meant to be one, whatever the file asks for.
-      alone = options.noTransaction && border === "commit" && !chains(statement.tree);
+      oneByOne = noTransaction && border === "commit" && !chains(statement.tree);
       cutter.close(border === "begin" ? index : index + 1);
     } else if (outside !== undefined) {
       cutter.outside({ statement, index }, outside);
@@ -102,11 +102,21 @@ export function segmentsOf(
     }
   }
   const segments = cutter.end(statements.length);
+  return segments.length > 0 ? segments : [{ ...empty(statements.length, settingsAt), from: 0 }];
+}
+
+/** The segments that are left once the first `done` statements are; of a file that is all done, one empty segment. */
+export function remainingOf(
+  segments: readonly Segment[],
+  statements: readonly Statement[],
+  done: number,
+): readonly Segment[] {
+  if (done === 0) return segments;
+  const settingsAt = settingsReader(statements);
   const left = segments
-    .filter(({ to }) => to > options.resumeAt)
-    .map((segment) => behind(segment, options.resumeAt, settingsAt));
-  const { length } = statements;
-  return left.length > 0 ? left : [{ ...empty(length, settingsAt), from: options.resumeAt }];
+    .filter(({ to }) => to > done)
+    .map((segment) => after(segment, done, settingsAt));
+  return left.length > 0 ? left : [{ ...empty(statements.length, settingsAt), from: done }];
 }
 
 function opaqueUnlessSetting({ tree, text }: Statement): Outside | undefined {
@@ -158,7 +168,7 @@ class Cutter {
 }
 
 /** What is left of a segment that begins before the statements that are not done. */
-function behind(segment: Segment, done: number, settingsAt: (index: number) => Settings): Segment {
+function after(segment: Segment, done: number, settingsAt: (index: number) => Settings): Segment {
   if (segment.from >= done) return segment;
   if (segment.kind === "outside") {
     // A border that was written behind it since is not to run it again.

@@ -1,6 +1,5 @@
-import type { ObjectState, UnderWay } from "../../outside-types.ts";
-
 /** What became of a statement whose end was not recorded. */
+import type { ObjectState, UnderWay } from "../../ledger-types.ts";
 export type Verdict =
   /** It was done. */
   | { readonly kind: "done" }

@@ -1,11 +1,10 @@
 import { MigrateError } from "../../errors.ts";
 import { statementDigest } from "../../history/checksum.ts";
-import type { UnderWay } from "../../outside-types.ts";
-import type { Execution } from "../execution.ts";
-import type { Part } from "../parts.ts";
-import { clearAway } from "./alone.ts";
+import type { UnderWay } from "../../ledger-types.ts";
+import type { Execution, Part } from "../execution.ts";
 import { judgeInterrupted } from "./judge.ts";
-import { stateNow } from "./object-state.ts";
+import { stateNow } from "./probe.ts";
+import { clearAway } from "./run.ts";
 
 /**
  * Finds out what became of a statement outside transactions that was begun, and clears away what
@@ -37,21 +36,17 @@ export async function settleInterrupted(
       say("was interrupted half-way: ending it");
       await clearAway(execution, begun.statement, verdict.sql, {
         // The names are the file's.
-        settings: part.segment.settings.session,
+        settings: part.settings.session,
         // It locks the partition while it waits for whoever may still see it as one.
-        lockTimeoutMs: execution.context.lockTimeoutMs,
+        lockTimeoutMs: execution.lockPatience.lockTimeoutMs,
       });
       break;
     case "done":
       say("was interrupted, and is done");
   }
-  const { segment } = part;
-  if (
-    segment.kind === "outside" &&
-    begun.digest === statementDigest(segment.placed.statement.text)
-  ) {
-    return "done";
-  }
+  const isSame =
+    part.kind === "outside" && begun.digest === statementDigest(part.placed.statement.text);
+  if (isSame) return "done";
   throw editedAfterwards(part, begun);
 }
 
