@@ -177,7 +177,9 @@ describe("a role that may connect once", () => {
       .catch((reason: unknown) => reason);
     expect(error).toMatchObject({
       code: "connect",
-      message: expect.stringMatching(/53300.*\nNothing was run\. It is up, and has no connection/),
+      message: expect.stringMatching(
+        /53300.*\nNothing was run\. The server is up but has no free connection/,
+      ),
     });
     expect(Date.now() - start).toBeGreaterThan(400);
     expect(Date.now() - start).toBeLessThan(5_000);

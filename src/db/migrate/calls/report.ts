@@ -89,6 +89,7 @@ export function errorJson(error: MigrateError) {
       fact: error.fact,
       outcome: error.outcome ?? null,
       remedy: error.remedy,
+      place: error.place ?? null,
       tag: error.tag ?? null,
       applied: error.applied,
       notRun: error.notRun,

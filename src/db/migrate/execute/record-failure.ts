@@ -1,4 +1,4 @@
-import { messageOf, type Outcome } from "../../base/problem.ts";
+import { messageOf } from "../../base/problem.ts";
 import { QUERY_CANCELED } from "../../base/sqlstate.ts";
 import {
   ask,
@@ -15,12 +15,12 @@ import { fence, releaseLease } from "../lease/sql.ts";
 import { COPY } from "../ledger/event-copy.ts";
 import { record } from "../ledger/record.ts";
 import { isContended } from "../ledger/server-error.ts";
-import type { RecordedError } from "../types.ts";
 import { heldBy } from "./blockers.ts";
 import type { Execution, Part } from "./execution.ts";
 import {
   causeOf,
   culpritOf,
+  type FailureText,
   recordCanceled,
   recordError,
   remedyOf,
@@ -58,13 +58,12 @@ export async function recordFailure(
     return new LeaseLost(error.message, { cause: error });
   }
   const at = { culprit, stage, rowValues: execution.rowValues };
-  const recorded = recordError(step, error, at, aftermathOf(execution, part, left), locks?.lines);
+  const text = recordError(step, error, at, aftermathOf(execution, part, left), locks?.lines);
   return recordAndRelease(execution, part, {
-    recorded,
+    ...text,
     code: locks === undefined ? "migration_failed" : "lock_timeout",
-    outcome: part.from > 0 ? "partly-committed" : "rolled-back",
     remedy: locks?.remedy ?? remedyOf(step.migration.file, error),
-    cause: causeOf(recorded),
+    cause: causeOf(text.recorded),
     ended,
   });
 }
@@ -93,7 +92,7 @@ export async function recordStop(
   const why = reached === undefined ? "was canceled" : `was canceled: ${reached.message}`;
   const deadline = reached === undefined ? "" : " With a longer --deadline it has more time.";
   return recordAndRelease(execution, part, {
-    recorded: recordCanceled(part.step.migration, aftermath, why, held),
+    ...recordCanceled(part.step.migration, aftermath, why, held),
     code: reached === undefined ? "canceled" : "lock_timeout",
     remedy: `Next: run \`tidemark migrate\` again; it goes on from here.${deadline}`,
     cause,
@@ -112,11 +111,9 @@ function aftermathOf({ steps }: Execution, { stepIndex, from }: Part, left?: str
  */
 async function recordAndRelease(
   execution: Execution,
-  { step, stepIndex }: Part,
-  failure: {
-    readonly recorded: RecordedError;
+  { step, stepIndex, kind, from }: Part,
+  failed: FailureText & {
     readonly code: "migration_failed" | "lock_timeout" | "canceled";
-    readonly outcome?: Outcome;
     readonly remedy: string;
     readonly cause: unknown;
     /** A statement outside transactions has ended, and nothing of it is to be looked for. */
@@ -124,7 +121,8 @@ async function recordAndRelease(
   },
 ): Promise<MigrateError> {
   const { session, steps, onCopied } = execution;
-  const { recorded, ended, ...thrown } = failure;
+  const { ended, ...thrown } = failed;
+  const { recorded } = thrown;
   const { tag } = step.migration;
   const payload = { error: recorded, ...(ended && { ended: true as const }) };
   const event = { type: "migration.failed", ...subjectOf(step), payload } as const;
@@ -143,11 +141,13 @@ async function recordAndRelease(
   } catch (error) {
     note = `\nThe failure could not be recorded (${messageOf(error)}): status shows ${tag} as STUCK until the next run.`;
   }
+  const { file, line, column } = recorded;
   return new MigrateError({
     ...thrown,
     tag,
     fact: `${recorded.text}${note}`,
-    recorded,
+    outcome: kind === "outside" || from > 0 ? "partly-committed" : "rolled-back",
+    place: file === null || line === null ? undefined : { file, line, column: column ?? 1 },
     applied: steps.slice(0, stepIndex).map(({ migration }) => migration.tag),
     notRun: steps.slice(stepIndex + 1).map(({ migration }) => migration.tag),
   });

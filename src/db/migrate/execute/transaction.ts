@@ -11,7 +11,8 @@ import { type NewEvent, record, type Subject } from "../ledger/record.ts";
 import type { Step } from "../plan/plan.ts";
 import type { HeldRun } from "../run.ts";
 import { resetsAll } from "../sql/made-settings.ts";
-import type { ParsedStep, Placed } from "../sql/segments.ts";
+import type { ParsedStep } from "../sql/segments.ts";
+import type { Placed } from "../sql/statements.ts";
 import type { Part, TransactionPart } from "./execution.ts";
 
 /** Where a message was when an error came. */

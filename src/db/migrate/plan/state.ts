@@ -1,6 +1,6 @@
-import { assertNever } from "../errors.ts";
+import { assertNever, recordedError } from "../errors.ts";
 import type { LedgerRow, Liveness, RunnerRow } from "../ledger-types.ts";
-import type { Doubt, MigrationState, RecordedError } from "../types.ts";
+import type { Doubt, MigrationState } from "../types.ts";
 
 /**
  * A row's state as people see it. STUCK is derived: started, no end recorded, and
@@ -61,16 +61,7 @@ function isAtWork(row: LedgerRow, runner: RunnerRow | undefined): boolean {
 
 const AT_WORK: ReadonlySet<Liveness> = new Set(["alive", "expiring-soon", "unknown"]);
 
-const UNKNOWN_ERROR: RecordedError = {
-  sqlState: null,
+const UNKNOWN_ERROR = recordedError({
   message: "no error was recorded",
-  detail: null,
-  hint: null,
-  where: null,
-  file: null,
-  line: null,
-  column: null,
-  statement: null,
-  statements: null,
   text: "no error was recorded",
-};
+});

@@ -2,13 +2,7 @@ import type { Node } from "libpg-query";
 import type { Step } from "../plan/plan.ts";
 import { isSetting, type Settings, SettingsTracker } from "./made-settings.ts";
 import { type Outside, opaque, outsideOf } from "./non-transactional.ts";
-import type { Statement } from "./statements.ts";
-
-/** A statement with its place in the file, from 0. */
-export interface Placed {
-  readonly statement: Statement;
-  readonly index: number;
-}
+import type { Placed, Statement } from "./statements.ts";
 
 interface Range {
   /** Statements of the file before it, which must be done. */
@@ -60,7 +54,7 @@ export function borderOf(tree: Node): "begin" | "commit" | undefined {
 }
 
 /** `COMMIT AND CHAIN`, which opens the next transaction. */
-function chains(tree: Node): boolean {
+export function chains(tree: Node): boolean {
   return "TransactionStmt" in tree && tree.TransactionStmt.chain === true;
 }
 

@@ -1,8 +1,8 @@
 import type { Node, ParseResult } from "libpg-query";
-import { offsetOfCodePoint, placeOf } from "../../base/place.ts";
-import { MigrateError } from "../errors.ts";
+import { offsetOfCodePoint } from "../../base/place.ts";
+import { messageOf } from "../../base/problem.ts";
 import { loadParser, type Parser } from "./grammar.ts";
-import { snippet } from "./snippet.ts";
+import { errorAt } from "./snippet.ts";
 
 /** A statement of a file, cut by PostgreSQL's own grammar. */
 export interface Statement {
@@ -12,6 +12,12 @@ export interface Statement {
   readonly offset: number;
   /** The parsed tree. */
   readonly tree: Node;
+}
+
+/** A statement with its place in the file, from 0. */
+export interface Placed {
+  readonly statement: Statement;
+  readonly index: number;
 }
 
 /**
@@ -51,10 +57,9 @@ function parseFile(parser: Parser, sql: string, file: string): ParseResult {
   } catch (error) {
     const at = parser.syntaxErrorAt(error);
     if (at !== undefined) {
-      const reason = error instanceof Error ? error.message : String(error);
-      throw syntaxError(sql, offsetOfCodePoint(sql, at), file, reason, error);
+      throw syntaxError(sql, offsetOfCodePoint(sql, at), file, messageOf(error), error);
     }
-    // The binding fails on a text of comments alone. A statement behind it shows
+    // The binding fails on a text of comments alone. A statement after it shows
     // whether that is all there is; where it is not, the error is a real one.
     const probe = parser.parse(`${sql}\n;select 1`);
     if (probe.stmts?.length === 1) return { version: probe.version ?? 0, stmts: [] };
@@ -62,19 +67,13 @@ function parseFile(parser: Parser, sql: string, file: string): ParseResult {
   }
 }
 
-function syntaxError(sql: string, offset: number, file: string, reason: string, cause?: unknown) {
-  const { line, column } = placeOf(sql, offset);
+function syntaxError(sql: string, offset: number, file: string, what: string, cause?: unknown) {
   const hints: Readonly<Record<string, string>> = {
     "\\": " Lines that start with a backslash are psql's own.",
     "\0": " A NUL after each character is UTF-16, which some editors and shells write: save it as UTF-8.",
   };
-  return new MigrateError({
-    code: "history_invalid",
-    fact: `${file}:${line}:${column}: ${reason}\n\n${snippet(sql, offset)}\n`,
-    outcome: "nothing-run",
-    remedy: `Correct the file and run again.${hints[sql[offset] ?? ""] ?? ""}`,
-    cause,
-  });
+  const remedy = `Correct the file and run again.${hints[sql[offset] ?? ""] ?? ""}`;
+  return errorAt({ file, sql }, offset, { code: "history_invalid", what, remedy, cause });
 }
 
 /** Cuts a text at UTF-8 byte offsets, which are the grammar's. */
