@@ -71,7 +71,7 @@ describe("the event store's copy of the migration events", () => {
   test("is committed with the migration or not at all, wherever its runner is killed", async () => {
     folder = await projectFolder({ "0003_note": "create table note (id integer)" });
     for (const phase of ["before", "sent"] as const) {
-      const failpoint = { phase, message: "migration:0002_protect_events" };
+      const failpoint = { phase, message: "migration:0002_protect_events" } as const;
       await runInProcess({ options: { url: database.url, dir: folder.dir }, failpoint });
     }
     await migrate();

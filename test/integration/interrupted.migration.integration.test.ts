@@ -139,7 +139,7 @@ describe("a runner killed while an index is built concurrently", () => {
     await table.release();
     for (const phase of ["before", "sent", "after"] as const) {
       const second = await startRunner();
-      const failpoint = { phase, message: "clear" };
+      const failpoint = { phase, message: "clear", mayBeMissed: phase !== "before" } as const;
       second.start({ options: { url: database.url, dir: folder.dir }, failpoint });
       const { signal } = await second.end;
       // What was dropped is not dropped again.

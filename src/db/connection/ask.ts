@@ -7,15 +7,19 @@ import { isServerError, type Reply, type ServerError, type Session } from "./ses
  *
  * @throws ServerError, SessionLost
  */
-export async function ask(session: Session, name: string, text: string): Promise<Reply> {
+export async function ask<Name extends string>(
+  session: Session<Name>,
+  name: NoInfer<Name>,
+  text: string,
+): Promise<Reply> {
   const { reply } = await session.send(name, text);
   return reply;
 }
 
 /** The same where the server's error is an answer too: the ledger need not be there. */
-export async function askOrError(
-  session: Session,
-  name: string,
+export async function askOrError<Name extends string>(
+  session: Session<Name>,
+  name: NoInfer<Name>,
   text: string,
 ): Promise<Reply | ServerError> {
   return ask(session, name, text).catch((error: unknown) => {
@@ -29,19 +33,19 @@ export async function askOrError(
  *
  * @throws ServerError, SessionLost
  */
-export async function transact(
-  session: Session,
-  name: string,
+export async function transact<Name extends string>(
+  session: Session<Name> & Session<"rollback">,
+  name: NoInfer<Name>,
   statements: readonly string[],
   end?: "rollback",
 ): Promise<Reply> {
   const text = transaction(session.serverVersion, statements, end);
-  return rolledBackAfterError(session, ask(session, name, text));
+  return rolledBackAfterError(session, ask<Name>(session, name, text));
 }
 
 /** A reply; where it is an error of the server's, what it left open is ended before that is thrown. */
 export async function rolledBackAfterError(
-  session: Session,
+  session: Session<"rollback">,
   reply: Promise<Reply>,
 ): Promise<Reply> {
   return reply.catch(async (error: unknown) => {
@@ -56,7 +60,7 @@ export function columnOf({ rows }: Reply, column: string): unknown {
 }
 
 /** Ends a transaction that an error left open. */
-export async function rollBack(session: Session): Promise<void> {
+export async function rollBack(session: Session<"rollback">): Promise<void> {
   await despiteLateCancel(() => ask(session, "rollback", "rollback"));
 }
 

@@ -1,4 +1,3 @@
-import type { OnFailpoint } from "../connection/session.ts";
 import { Calls } from "./calls/call.ts";
 import { fingerprintOf } from "./calls/fingerprint.ts";
 import { readLedger, runMigrations } from "./calls/migrate.ts";
@@ -26,6 +25,7 @@ import type {
   WaitOptions,
   WaitReport,
 } from "./reports.ts";
+import type { OnFailpoint } from "./run.ts";
 import { stepParser } from "./sql/parse.ts";
 import { maskSecrets } from "./sql/secrets.ts";
 import type { Checksum, History, Tag } from "./types.ts";

@@ -1,7 +1,43 @@
 import type { ConnectOptions } from "../connection/connect.ts";
-import type { Session } from "../connection/session.ts";
+import type * as connection from "../connection/session.ts";
 import type { Progress } from "./reports.ts";
 import type { EventSink, History, Tag } from "./types.ts";
+
+/** Names of the messages that the engine sends, at which a test may stop it. */
+export type MessageName =
+  | "look"
+  | "read"
+  | "events"
+  | "find-existing"
+  | "count-drizzle"
+  | "bootstrap"
+  | "standby"
+  | "take"
+  | "renew"
+  | "release"
+  | "rollback"
+  | "second"
+  | "heartbeat"
+  | "blockers"
+  | "partitioned"
+  | "start"
+  | "failed"
+  | "repair"
+  | "resolve"
+  | "object"
+  | "definition"
+  | "prove"
+  | "settings"
+  | "clear"
+  | "leave"
+  | `migration:${Tag}`
+  | `begin:${Tag}`
+  | `statement:${Tag}`
+  | `end:${Tag}`;
+
+export type Session = connection.Session<MessageName>;
+export type Failpoint = connection.Failpoint<MessageName>;
+export type OnFailpoint = connection.OnFailpoint<MessageName>;
 
 /** All that the engine is given for one call. */
 export interface Run extends RunSettings, Omit<ConnectOptions, "url" | "onProgress"> {

@@ -1,7 +1,7 @@
 import { identifier } from "../../base/quote.ts";
 import { INSUFFICIENT_PRIVILEGE, LOCK_NOT_AVAILABLE } from "../../base/sqlstate.ts";
 import { ask, askOrError, columnOf } from "../../connection/ask.ts";
-import { isServerError, type ServerError, type Session } from "../../connection/session.ts";
+import { isServerError, type ServerError } from "../../connection/session.ts";
 import { MigrateError } from "../errors.ts";
 import { readAll } from "../lease/sql.ts";
 import { readRows } from "../ledger/read.ts";
@@ -14,7 +14,7 @@ import type {
   RunnerRow,
 } from "../ledger-types.ts";
 import { accountsForNothing } from "../plan/existing.ts";
-import type { DrizzleTableName, Run } from "../run.ts";
+import type { DrizzleTableName, Run, Session } from "../run.ts";
 import type { History } from "../types.ts";
 import { countDrizzleRows, DRIZZLE_TABLE, findExisting } from "./find-sql.ts";
 

@@ -1,12 +1,12 @@
 import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
 import { pid } from "node:process";
-import type { OnFailpoint } from "../../connection/session.ts";
+import type { ConnectOptions } from "../../connection/connect.ts";
 import { readGiven } from "../history/given.ts";
 import { loadHistory } from "../history/load.ts";
 import { RunnerRowMissing } from "../ledger/replies.ts";
 import type { CallOptions, Progress } from "../reports.ts";
-import type { Run } from "../run.ts";
+import type { OnFailpoint, Run } from "../run.ts";
 import { maskText } from "../sql/secrets.ts";
 import type { History } from "../types.ts";
 import { TOOL_VERSION } from "../version.ts";
@@ -76,7 +76,8 @@ export class Calls {
       },
       signal,
       onProgress: shielded(call.onProgress),
-      onFailpoint: this.#onFailpoint,
+      // The engine's sessions send no other names.
+      onFailpoint: this.#onFailpoint as ConnectOptions["onFailpoint"],
     };
   }
 }

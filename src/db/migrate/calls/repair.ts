@@ -1,5 +1,5 @@
 import { ask, columnOf } from "../../connection/ask.ts";
-import { isServerError, type Session } from "../../connection/session.ts";
+import { isServerError } from "../../connection/session.ts";
 import { MigrateError } from "../errors.ts";
 import { commitEvents, withLease } from "../lease/hold.ts";
 import { look } from "../lease/sql.ts";
@@ -12,7 +12,7 @@ import { standbyError } from "../ledger/server-error.ts";
 import type { LedgerRow, RunnerRow } from "../ledger-types.ts";
 import { doubtOf, stateOf } from "../plan/state.ts";
 import type { RepairedMigration, RepairReport } from "../reports.ts";
-import type { Run } from "../run.ts";
+import type { Run, Session } from "../run.ts";
 import type { History } from "../types.ts";
 import { openLedger } from "./open-ledger.ts";
 

@@ -1,7 +1,6 @@
 import { jittered, LONGEST_TIMER_MS, pause } from "../../base/backoff.ts";
 import { askOrError } from "../../connection/ask.ts";
 import { SessionLost } from "../../connection/loss.ts";
-import type { Session } from "../../connection/session.ts";
 import { readLedgerAfter } from "../adopt/look.ts";
 import { MigrateError } from "../errors.ts";
 import { look } from "../lease/sql.ts";
@@ -10,7 +9,7 @@ import { runnerOf } from "../ledger/replies.ts";
 import type { RunnerRow } from "../ledger-types.ts";
 import { type Plan, planRun, versionOf } from "../plan/plan.ts";
 import type { WaitReport } from "../reports.ts";
-import type { Run } from "../run.ts";
+import type { Run, Session } from "../run.ts";
 import type { History } from "../types.ts";
 import { openLedger } from "./open-ledger.ts";
 

@@ -5,7 +5,7 @@ import { ask } from "../../connection/ask.ts";
 import type { SecondConnection } from "../../connection/second.ts";
 import { BOUNDED } from "../ledger/read.ts";
 import type { Blocker } from "../reports.ts";
-import type { HeldRun, LeaseToken } from "../run.ts";
+import type { HeldRun, LeaseToken, MessageName } from "../run.ts";
 import { maskSecrets } from "../sql/secrets.ts";
 import type { Tag } from "../types.ts";
 
@@ -27,7 +27,7 @@ const LOOK_EVERY_MS = 1_000;
  * waiting session cannot ask, and afterwards it is too late. It connects for a migration
  * that takes long, and where no connection can be had the run goes on without it.
  */
-export function watchBlockers(run: HeldRun, second: SecondConnection): BlockerWatch {
+export function watchBlockers(run: HeldRun, second: SecondConnection<MessageName>): BlockerWatch {
   const { schema, lease, session, lockPatience, onProgress } = run;
   const afterMs = Math.min(LOOK_EVERY_MS, lockPatience.lockTimeoutMs / 2);
   const sql = findBlockers(schema, lease, lease.direct ? session.handshakePid() : undefined);

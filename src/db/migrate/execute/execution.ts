@@ -1,14 +1,14 @@
 import type { SecondConnection } from "../../connection/second.ts";
 import type { UnderWay } from "../ledger-types.ts";
 import type { AppliedMigration } from "../reports.ts";
-import type { HeldRun } from "../run.ts";
+import type { HeldRun, MessageName } from "../run.ts";
 import type { OutsideSegment, ParsedStep, TransactionSegment } from "../sql/segments.ts";
 import type { BlockerWatch } from "./blockers.ts";
 
 /** What a run under the lease works with. */
 export interface Execution extends HeldRun, RunHooks {
   /** For what is to be said while the session is busy. */
-  readonly second: SecondConnection;
+  readonly second: SecondConnection<MessageName>;
   readonly watch: BlockerWatch;
   readonly steps: readonly ParsedStep[];
   readonly parts: readonly Part[];

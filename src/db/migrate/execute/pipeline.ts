@@ -1,6 +1,7 @@
 import { isServerError, type Row, type Sent, type ServerError } from "../../connection/session.ts";
 import { COPY } from "../ledger/event-copy.ts";
 import { DURATION } from "../ledger/record.ts";
+import type { MessageName } from "../run.ts";
 import { begunBefore, type Execution, type Part, type TransactionPart } from "./execution.ts";
 import type { ServerErrorFields } from "./failure.ts";
 import { settleInterrupted } from "./outside/resume.ts";
@@ -183,7 +184,7 @@ async function launch(
   const live: Live = { marker: undefined, durationMs: 0, copy: undefined };
   const { tag } = part.step.migration;
   const whole = part.isFirst && part.isLast && part.step.resumeAt === 0;
-  const name = whole ? `migration:${tag}` : `migration:${tag}#${part.from + 1}`;
+  const name: MessageName = whole ? `migration:${tag}` : `migration:${tag}#${part.from + 1}`;
   const onRow = (row: Row) => {
     if (MARKER in row) live.marker = Number(row[MARKER]);
     else if (DURATION in row) live.durationMs = Number(row[DURATION]);

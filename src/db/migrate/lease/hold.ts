@@ -8,13 +8,13 @@ import {
 } from "../../connection/ask.ts";
 import { ASYNCHRONOUS_COMMIT, transaction } from "../../connection/begin.ts";
 import { SessionLost } from "../../connection/loss.ts";
-import { isServerError, type Reply, type Session } from "../../connection/session.ts";
+import { isServerError, type Reply } from "../../connection/session.ts";
 import { COPY } from "../ledger/event-copy.ts";
 import { type NewEvent, record } from "../ledger/record.ts";
 import { ledgerOf } from "../ledger/replies.ts";
 import { isContended } from "../ledger/server-error.ts";
 import type { Ledger, RunnerRow } from "../ledger-types.ts";
-import type { HeldRun, Run } from "../run.ts";
+import type { HeldRun, MessageName, Run, Session } from "../run.ts";
 import type { EventSink } from "../types.ts";
 import { LeaseLost } from "./lost.ts";
 import { fence, readAll, releaseLease } from "./sql.ts";
@@ -103,7 +103,7 @@ async function sinkOf({ eventSink, history }: Run): Promise<EventSink | undefine
  */
 export async function transactFenced(
   run: HeldRun,
-  name: string,
+  name: MessageName,
   proof: Parameters<typeof fence>[1],
   statements: readonly string[],
 ): Promise<Reply> {

@@ -1,12 +1,12 @@
 import { jittered, pause, within } from "../../base/backoff.ts";
 import { askOrError, columnOf, transact } from "../../connection/ask.ts";
-import { isServerError, type Session } from "../../connection/session.ts";
+import { isServerError } from "../../connection/session.ts";
 import { MigrateError } from "../errors.ts";
 import { rowsOf, runnerOf } from "../ledger/replies.ts";
 import { ledgerError, standbyError } from "../ledger/server-error.ts";
 import type { LedgerRow, RunnerRow } from "../ledger-types.ts";
 import type { LeaseHolder } from "../reports.ts";
-import type { LeaseToken, Run } from "../run.ts";
+import type { LeaseToken, Run, Session } from "../run.ts";
 import { look, takeLease } from "./sql.ts";
 
 /** A lease that was taken, and what the ledger held then. */

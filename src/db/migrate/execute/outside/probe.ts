@@ -53,7 +53,7 @@ export async function stateBefore(execution: Execution, part: OutsidePart): Prom
 /** Looks as the file would, and changes nothing. Behind a pooler its settings do not hold here. */
 async function look(
   { session, lease }: Execution,
-  name: string,
+  name: "object" | "definition",
   part: Part,
   statements: readonly string[],
 ): Promise<unknown> {

@@ -1,11 +1,12 @@
 import { ask, columnOf } from "../../../connection/ask.ts";
-import { isServerError, type Reply, type Session } from "../../../connection/session.ts";
+import { isServerError, type Reply } from "../../../connection/session.ts";
 import { transactFenced } from "../../lease/hold.ts";
 import { LeaseLost } from "../../lease/lost.ts";
 import { startHeartbeat } from "../../lease/renew.ts";
 import { COPY } from "../../ledger/event-copy.ts";
 import { DURATION } from "../../ledger/record.ts";
 import type { ObjectState, UnderWay } from "../../ledger-types.ts";
+import type { MessageName, Session } from "../../run.ts";
 import type { MadeSetting } from "../../sql/made-settings.ts";
 import type { Execution, OutsidePart, Part } from "../execution.ts";
 import type { ServerErrorFields } from "../failure.ts";
@@ -133,7 +134,7 @@ async function leftBy(
 /** A statement that no transaction holds and no fence. */
 interface ByItself {
   /** Of the message. */
-  readonly name: string;
+  readonly name: MessageName;
   /** With its mark. */
   readonly text: string;
   /** Made by the file before it. */
@@ -207,7 +208,7 @@ async function prove(execution: Execution): Promise<void> {
 /** Sends the run's next fenced transaction by itself. */
 async function fenced(
   run: Execution,
-  name: string,
+  name: MessageName,
   activity: string | null,
   statements: readonly string[],
 ): Promise<Reply> {
