@@ -34,6 +34,12 @@ async function messagesOfARun(dir: string): Promise<readonly MessageName[]> {
   return names;
 }
 
+test.fails("a test whose runner never comes to its failpoint fails", async () => {
+  folder = await historyFolder(THREE);
+  const options = { url: database.url, dir: folder.dir };
+  await runInProcess({ options, failpoint: { phase: "before", message: "repair" } });
+});
+
 describe("a runner killed with SIGKILL", () => {
   test("at each failpoint of a transactional history: the next run ends as an undisturbed one does", async () => {
     const history = await historyFolder(THREE);
