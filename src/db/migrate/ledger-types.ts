@@ -1,15 +1,18 @@
 import type { Checksum, Owner, RecordedError, Tag } from "./types.ts";
 
-export type EventType =
-  | "migration.started"
-  | "migration.done"
-  | "migration.failed"
-  | "migration.resolved"
-  | "migration.reverted"
-  | "migration.adopted"
-  | "repeatable.done"
-  | "statement.started"
-  | "statement.done";
+export const EVENT_TYPES = [
+  "migration.started",
+  "migration.done",
+  "migration.failed",
+  "migration.resolved",
+  "migration.reverted",
+  "migration.adopted",
+  "repeatable.done",
+  "statement.started",
+  "statement.done",
+] as const;
+
+export type EventType = (typeof EVENT_TYPES)[number];
 
 /** A row of `migration_events`. */
 export interface LedgerEvent {

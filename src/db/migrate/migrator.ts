@@ -4,7 +4,6 @@ import { readLedger, runMigrations } from "./calls/migrate.ts";
 import {
   type MigratorOptions,
   type ResolvedOptions,
-  refuseBadCounts,
   refuseBadNumbers,
   resolveOptions,
 } from "./calls/options.ts";
@@ -127,7 +126,7 @@ export class DatabaseMigrator {
    */
   async waitUntilCurrent(options: WaitOptions = {}): Promise<WaitReport> {
     const { timeoutMs = this.#options.waitTimeoutMs, ...call } = options;
-    refuseBadNumbers({ timeoutMs });
+    refuseBadNumbers({ times: { timeoutMs } });
     const { waitUntilApplied } = await import("./calls/wait-until-applied.ts");
     return this.#calls.run(call, (run) => waitUntilApplied(run, timeoutMs));
   }
@@ -157,8 +156,7 @@ export class DatabaseMigrator {
   /** The log, oldest first; empty where there is no ledger. Needs no migrations folder. */
   async events(options: EventsOptions = {}): Promise<readonly LedgerEvent[]> {
     const { tag, after = 0, newest, ...call } = options;
-    refuseBadNumbers({ after });
-    refuseBadCounts({ newest });
+    refuseBadNumbers({ times: { after }, counts: { newest } });
     const { readEventsOnce } = await import("./calls/events.ts");
     return this.#calls.run(call, (run) => readEventsOnce(run, { tag, after, newest }), {
       folder: "optional",
@@ -171,8 +169,7 @@ export class DatabaseMigrator {
    */
   async *followEvents(options: FollowOptions = {}): AsyncGenerator<LedgerEvent, void, void> {
     const { tag, after = 0, newest, everyMs = 500, ...call } = options;
-    refuseBadNumbers({ after, everyMs });
-    refuseBadCounts({ newest });
+    refuseBadNumbers({ times: { after, everyMs }, counts: { newest } });
     const { followLog } = await import("./calls/events.ts");
     const noHistory = new Promise<never>(() => undefined);
     const run = this.#calls.request(call, call.signal, noHistory);

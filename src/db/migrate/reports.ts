@@ -11,14 +11,14 @@ export interface CallOptions {
 
 export interface MigrateOptions extends CallOptions {
   /** Last migration to apply; all of them when absent. */
-  readonly to?: Tag;
+  readonly to?: Tag | undefined;
   /** Apply pending migrations that are older than applied ones. Default: refuse. */
-  readonly allowOutOfOrder?: boolean;
+  readonly allowOutOfOrder?: boolean | undefined;
   /**
    * Start on a database that is not empty, though its ledger has no migration. Default: refuse with
    * `not_clean`. What drizzle's own migrator has applied of this history is refused all the same.
    */
-  readonly allowExisting?: boolean;
+  readonly allowExisting?: boolean | undefined;
 }
 
 export interface MigrateReport {

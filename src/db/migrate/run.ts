@@ -1,6 +1,6 @@
 import type { ConnectOptions } from "../connection/connect.ts";
 import type * as connection from "../connection/session.ts";
-import type { Progress } from "./reports.ts";
+import type { CallOptions, MigrateOptions, Progress } from "./reports.ts";
 import type { EventSink, History, Tag } from "./types.ts";
 
 /** Names of the messages that the engine sends, at which a test may stop it. */
@@ -96,14 +96,8 @@ export interface Waiting {
   since: number | undefined;
 }
 
-export interface PlanOptions {
-  /** Last migration to apply; all of them when absent. */
-  readonly to?: Tag | undefined;
-  /** Apply pending migrations that are older than applied ones. */
-  readonly allowOutOfOrder?: boolean | undefined;
-  /** Start on a database that is not empty. */
-  readonly allowExisting?: boolean | undefined;
-}
+/** What `migrate()` is asked for. */
+export type PlanOptions = Omit<MigrateOptions, keyof CallOptions>;
 
 /** How long, and how often, a migration tries to get its locks. */
 export interface LockPatience {

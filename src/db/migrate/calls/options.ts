@@ -142,26 +142,22 @@ function schemaProblems(name: string): readonly string[] {
 }
 
 /**
- * Numbers that a call is given.
+ * Refuses bad numbers of a call: times from 0, counts from 1. One that is undefined was not given.
  *
  * @throws MigrateError `config`, with every mistake in one message
  */
-export function refuseBadNumbers(numbers: Readonly<Record<string, number>>): void {
-  const problems = Object.entries(numbers)
-    .filter(([, value]) => !Number.isFinite(value) || value < 0)
-    .map(([name, value]) => `${name} is ${value}, where a number from 0 is expected`);
-  if (problems.length > 0) throw settingsError(problems);
-}
-
-/**
- * Numbers of things that a call is given; those that are undefined are not given.
- *
- * @throws MigrateError `config`, with every mistake in one message
- */
-export function refuseBadCounts(counts: Readonly<Record<string, number | undefined>>): void {
-  const problems = Object.entries(counts)
-    .filter(([, value]) => value !== undefined && !(Number.isSafeInteger(value) && value >= 1))
-    .map(([name, value]) => `${name} is ${value}, where a whole number from 1 is expected`);
+export function refuseBadNumbers({
+  times = {},
+  counts = {},
+}: Readonly<Partial<Record<"times" | "counts", Readonly<Record<string, number | undefined>>>>>) {
+  const bad = (numbers: typeof times, isGood: (value: number) => boolean, expected: string) =>
+    Object.entries(numbers)
+      .filter(([, value]) => value !== undefined && !isGood(value))
+      .map(([name, value]) => `${name} is ${value}, where a ${expected} is expected`);
+  const problems = [
+    ...bad(times, (value) => Number.isFinite(value) && value >= 0, "number from 0"),
+    ...bad(counts, (value) => Number.isSafeInteger(value) && value >= 1, "whole number from 1"),
+  ];
   if (problems.length > 0) throw settingsError(problems);
 }
 

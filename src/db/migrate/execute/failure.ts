@@ -1,6 +1,8 @@
 import { offsetOfCodePoint, placeOf } from "../../base/place.ts";
 import { plural } from "../../base/text.ts";
+import type { ServerError } from "../../connection/session.ts";
 import { recordedError } from "../errors.ts";
+import type { RowValues } from "../run.ts";
 import { maskText } from "../sql/secrets.ts";
 import type { ParsedStep } from "../sql/segments.ts";
 import { maskAround, snippet } from "../sql/snippet.ts";
@@ -8,23 +10,21 @@ import type { Placed } from "../sql/statements.ts";
 import type { Migration, RecordedError } from "../types.ts";
 import type { Message, Stage } from "./transaction.ts";
 
-/** The fields of a server error that matter here. */
-export interface ServerErrorFields {
-  readonly code: string;
-  readonly message: string;
-  readonly detail?: string | undefined;
-  readonly hint?: string | undefined;
-  readonly where?: string | undefined;
-  /** Code points from 1, counted from the start of the message sent. */
-  readonly position?: string | undefined;
-  readonly schema_name?: string | undefined;
-  readonly table_name?: string | undefined;
-  readonly constraint_name?: string | undefined;
-  readonly column_name?: string | undefined;
-}
-
-/** Whether DETAIL may be recorded where it holds values of the database's rows. */
-export type RowValues = "recorded" | "left-out";
+/** The fields of a server error that matter here; `position` counts code points of the message, from 1. */
+export type ServerErrorFields = Pick<ServerError, "code" | "message"> &
+  Partial<
+    Pick<
+      ServerError,
+      | "detail"
+      | "hint"
+      | "where"
+      | "position"
+      | "schema_name"
+      | "table_name"
+      | "constraint_name"
+      | "column_name"
+    >
+  >;
 
 /** What a run leaves behind when it fails. */
 export interface Aftermath {

@@ -1,8 +1,8 @@
 import { isUtf8 } from "node:buffer";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { withoutBom } from "../../base/files.ts";
-import { messageOf } from "../../base/problem.ts";
+import { ifThere, withoutBom } from "../../base/files.ts";
+import { errorCode, messageOf } from "../../base/problem.ts";
 import { MigrateError } from "../errors.ts";
 import type { History, Migration, Warning } from "../types.ts";
 import { parseSinkFile, SINK_FILE } from "./event-sink-file.ts";
@@ -22,7 +22,7 @@ export async function loadHistory(
 ): Promise<History> {
   const names = await listFolder(dir);
   const journalFile = join(dir, "meta", "_journal.json");
-  const journal = await readIfThere(journalFile);
+  const journal = (await readBytes(journalFile))?.toString("utf8");
   if (journal === undefined) throw noJournal(dir, journalFile, names);
   const entries = parseJournal(withoutBom(journal), journalFile);
 
@@ -51,7 +51,7 @@ export async function loadHistory(
   };
   if (options.sumFile === "check" && names.includes(SUM_FILE)) {
     const file = join(dir, SUM_FILE);
-    checkSumFile(history, (await readIfThere(file)) ?? "", file);
+    checkSumFile(history, (await readBytes(file))?.toString("utf8") ?? "", file);
   }
   return history;
 }
@@ -60,7 +60,7 @@ async function listFolder(dir: string): Promise<readonly string[]> {
   try {
     return await readdir(dir);
   } catch (cause) {
-    const code = errorCode(cause);
+    const code = errorCode(cause) ?? String(cause);
     const facts: Readonly<Record<string, string>> = {
       ENOENT: `There is no migrations folder at ${dir}.`,
       ENOTDIR: `${dir} is a file, where the migrations folder is expected.`,
@@ -118,21 +118,14 @@ function strayFiles(
     }));
 }
 
-async function readIfThere(file: string): Promise<string | undefined> {
-  return (await readBytes(file))?.toString("utf8");
-}
-
 async function readBytes(file: string): Promise<Buffer | undefined> {
-  try {
-    return await readFile(file);
-  } catch (error) {
-    if (errorCode(error) === "ENOENT") return undefined;
+  return ifThere(readFile(file)).catch((error: unknown) => {
     throw unreadable(file, error);
-  }
+  });
 }
 
 function unreadable(file: string, cause: unknown): MigrateError {
-  const code = errorCode(cause);
+  const code = errorCode(cause) ?? String(cause);
   const reasons: Readonly<Record<string, string>> = {
     EISDIR: "it is a folder",
     EACCES: "this user has no right to",
@@ -144,8 +137,4 @@ function unreadable(file: string, cause: unknown): MigrateError {
     remedy: "Put the file back as it was, readable, and run again.",
     cause,
   });
-}
-
-function errorCode(error: unknown): string {
-  return (error as NodeJS.ErrnoException).code ?? String(error);
 }

@@ -1,21 +1,10 @@
 import { dollarQuote, identifier, literal } from "../../base/quote.ts";
 import { EMPTY_HEAD } from "../history/checksum.ts";
+import { EVENT_TYPES } from "../ledger-types.ts";
 import { ledgerFunctions } from "./functions.ts";
 
 /** Version of the ledger's own tables that this code writes. */
 export const LEDGER_VERSION = 1;
-
-const EVENT_TYPES = [
-  "migration.started",
-  "migration.done",
-  "migration.failed",
-  "migration.resolved",
-  "migration.reverted",
-  "migration.adopted",
-  "repeatable.done",
-  "statement.started",
-  "statement.done",
-];
 
 /** Makes the ledger's tables, triggers and functions in its schema, which must be there. */
 export function createTables(schema: string): string {

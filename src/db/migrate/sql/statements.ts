@@ -1,7 +1,7 @@
 import type { Node, ParseResult } from "libpg-query";
 import { offsetOfCodePoint } from "../../base/place.ts";
 import { messageOf } from "../../base/problem.ts";
-import { loadParser, type Parser } from "./grammar.ts";
+import { byteReader, loadParser, type Parser } from "./grammar.ts";
 import { errorAt } from "./snippet.ts";
 
 /** A statement of a file, cut by PostgreSQL's own grammar. */
@@ -35,20 +35,14 @@ export async function parseStatements(sql: string, file: string): Promise<readon
   if (sql.trim() === "") return [];
   const parser = await loadParser();
   const tree = parseFile(parser, sql, file);
-  const cut = byteCutter(sql);
+  const at = byteReader(sql);
   return (tree.stmts ?? []).map(({ stmt, stmt_location, stmt_len }) => {
-    const start = stmt_location ?? 0;
-    return statementAt(cut(start, stmt_len ? start + stmt_len : undefined), stmt);
+    const start = at(stmt_location ?? 0);
+    const end = stmt_len ? at((stmt_location ?? 0) + stmt_len) : undefined;
+    const text = sql.slice(start, end);
+    const leading = text.length - text.trimStart().length;
+    return { text: text.slice(leading), offset: start + leading, tree: stmt ?? ({} as Node) };
   });
-}
-
-/** A statement without the white space before it. */
-export function statementAt(
-  { text, offset }: { readonly text: string; readonly offset: number },
-  tree: Node | undefined,
-): Statement {
-  const leading = text.length - text.trimStart().length;
-  return { text: text.slice(leading), offset: offset + leading, tree: tree ?? ({} as Node) };
 }
 
 function parseFile(parser: Parser, sql: string, file: string): ParseResult {
@@ -74,23 +68,4 @@ function syntaxError(sql: string, offset: number, file: string, what: string, ca
   };
   const remedy = `Correct the file and run again.${hints[sql[offset] ?? ""] ?? ""}`;
   return errorAt({ file, sql }, offset, { code: "history_invalid", what, remedy, cause });
-}
-
-/** Cuts a text at UTF-8 byte offsets, which are the grammar's. */
-export function byteCutter(sql: string) {
-  const bytes = Buffer.from(sql);
-  if (bytes.length === sql.length) {
-    return (start: number, end: number | undefined) => ({
-      text: sql.slice(start, end),
-      offset: start,
-    });
-  }
-  // Statements come in order: count on from the one before.
-  let lastByte = 0;
-  let lastOffset = 0;
-  return (start: number, end: number | undefined) => {
-    lastOffset += bytes.toString("utf8", lastByte, start).length;
-    lastByte = start;
-    return { text: bytes.toString("utf8", start, end), offset: lastOffset };
-  };
 }
