@@ -215,7 +215,7 @@ describe("a deadline", () => {
     const { message } = error as Error;
     expect(message).toContain("0000_index was canceled: the run's deadline of 2.5 s was reached.");
     expect(message).toMatch(/held by: pid \d+ \(.+, checkout\), idle in transaction/);
-    expect(message).toContain("has left an INVALID index");
+    expect(message).toContain("left an INVALID index");
     await migrator().migrate();
     expect(await ticks()).toEqual(["a"]);
   });

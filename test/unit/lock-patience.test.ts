@@ -61,7 +61,7 @@ describe("what is said of a migration that got no lock", () => {
       "says why nobody could look",
       [],
       "too many connections",
-      "held by: nobody could look (too many connections)",
+      "held by: unknown, no second connection could be made to look (too many connections)",
     ],
   ])("%s", (_name, blockers, blind, line) => {
     expect(lockError(patience, 10, blockers, blind).lines).toEqual([

@@ -30,7 +30,7 @@ export function beginForOthers(serverVersion: number, lockTimeoutMs: number): st
 const BEGIN = "begin isolation level read committed read write";
 
 /**
- * Settings of what is ours alone. search_path: nothing that a user of the database can create comes
+ * Settings of our own statements. search_path: nothing that a user of the database can create comes
  * before pg_catalog. jit: a function that returns rows makes any plan look expensive, and a server
  * with JIT would compile it for 0.4 s; the statements of a migration keep the server's setting.
  */

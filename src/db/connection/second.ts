@@ -1,7 +1,7 @@
 import { isServerError, type OnFailpoint, openSession, type Session } from "./session.ts";
 
 /**
- * A connection beside the run's own, for what is to be said while that is busy. It is made
+ * A connection beside the run's own, for what must be sent while that is busy. It is made
  * when it is needed first, and again after a loss.
  */
 export interface SecondConnection<Name extends string = string> {

@@ -103,13 +103,13 @@ export function canceledError(cause: unknown, noAnswer?: string): MigrateError {
     remedy:
       noAnswer === undefined
         ? "Run it again; it goes on from what is recorded."
-        : "Whether what was on its way took effect is not known: `tidemark status` shows it once the server answers. " +
+        : "Whether the last messages took effect is not known: `tidemark status` shows it once the server answers. " +
           "Run it again; it goes on from what is recorded.",
     cause,
   });
 }
 
-/** An error as the ledger keeps it, of which no more is known than is given. */
+/** An error as the ledger keeps it, of which only the given fields are known. */
 export function recordedError(
   error: Pick<RecordedError, "message" | "text"> & Partial<RecordedError>,
 ): RecordedError {

@@ -40,7 +40,7 @@ export interface EventPayload {
   readonly error?: RecordedError;
   /** What a repair or an answer cleared. */
   readonly before?: "FAILED" | "STUCK";
-  /** Of `migration.failed`: nothing of the statement under way is to be looked for. */
+  /** Of `migration.failed`: the statement under way has ended, and needs no look. */
   readonly ended?: true;
   /** A person's answer to whether a statement in doubt was done. */
   readonly answer?: "done" | "retry";

@@ -40,7 +40,7 @@ export class DatabaseMigrator {
   readonly #calls: Calls;
 
   /**
-   * @param internals for tests of the engine alone
+   * @param internals only for tests of the engine
    * @throws MigrateError `config`, with every mistake in one message
    */
   constructor(options: MigratorOptions, internals: { readonly onFailpoint?: OnFailpoint } = {}) {
@@ -142,7 +142,7 @@ export class DatabaseMigrator {
 
   /**
    * A person's answer to whether a statement in doubt was done, which the catalog does not tell:
-   * `done` lets the next run go on behind it, `retry` run it again. Runs nothing itself.
+   * `done` lets the next run go on after it, `retry` makes it run it again. Runs nothing itself.
    *
    * Throws `usage` where nothing of the migration is in doubt, `checksum_mismatch` where the file
    * has another statement in its place.
@@ -182,7 +182,7 @@ export class DatabaseMigrator {
 
   /**
    * Digest of all that decides what `migrate({ to })` makes of an empty database: two that are
-   * equal make the same one. Reads the folder alone, connects to nothing.
+   * equal make the same one. Reads only the folder, connects to nothing.
    */
   async fingerprint(options: Pick<MigrateOptions, "to"> = {}): Promise<Checksum> {
     return fingerprintOf(await this.#calls.history(), options.to, this.#options);

@@ -34,7 +34,7 @@ export interface MigrateReport {
   readonly applied: readonly AppliedMigration[];
   readonly durationMs: number;
   /**
-   * Each migration as the run left it. Absent where the database's head alone told
+   * Each migration as the run left it. Absent where the database's head showed
    * that nothing was pending, and nothing else was read.
    */
   readonly migrations?: readonly MigrationStatus[];
@@ -79,7 +79,7 @@ export interface PlannedStep {
 }
 
 export interface EventsOptions extends CallOptions {
-  /** Of one migration alone. */
+  /** Only those of one migration. */
   readonly tag?: Tag;
   /** Id of the last event that is known: what comes after it. */
   readonly after?: number;
@@ -110,7 +110,7 @@ export interface RepairedMigration {
 
 export interface ResolveOptions extends CallOptions {
   readonly tag: Tag;
-  /** Whether the statement in doubt was done, or is to be run again. */
+  /** Whether the statement in doubt was done, or must be run again. */
   readonly answer: "done" | "retry";
 }
 
@@ -203,7 +203,7 @@ export type Progress =
       readonly blockers: readonly Blocker[];
     }
   | { readonly kind: "migration-done"; readonly tag: Tag; readonly durationMs: number }
-  /** A wait for somebody else's run: what is still missing. */
+  /** A wait for another process's run: what is still missing. */
   | { readonly kind: "behind"; readonly pending: number; readonly holder: LeaseHolder | undefined }
   | { readonly kind: "reconnecting"; readonly reason: string; readonly attempt: number }
   | { readonly kind: "lease-lost" }

@@ -94,7 +94,7 @@ export interface RecordedError {
   readonly text: string;
 }
 
-/** A statement outside transactions of which nobody has recorded whether it was done. */
+/** A statement outside transactions whose end is not recorded. */
 export interface Doubt {
   /** Number of the statement in its file, from 1. */
   readonly statement: number;

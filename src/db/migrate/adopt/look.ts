@@ -47,7 +47,7 @@ export async function withExisting(
   if (!accountsForNothing(ledger)) return ledger;
   const existing = await lookForExisting(session, look, history);
   if (existing.drizzleTables.length === 0 && existing.objects === undefined) return ledger;
-  // A runner at work commits its first record before its first table: whoever sees one of its tables
+  // A runner at work commits its first record before its first table: a runner that sees one of its tables
   // sees its record from here on.
   const { schema } = look;
   const now = ledgerOf(await askOrError(session, "read", readAll(schema)), schema);
@@ -98,9 +98,9 @@ async function countRows(
       return undefined;
     throw new MigrateError({
       code: "config",
-      fact: `Whether drizzle's own migrator was here cannot be seen: ${error.message} (SQLSTATE ${error.code}).`,
+      fact: `Cannot check whether drizzle's own migrator ran here: ${error.message} (SQLSTATE ${error.code}).`,
       outcome: "nothing-run",
-      remedy: `Grant the role the right to look: grant usage on schema ${identifier(schema)} to …; grant select on ${name} to …;`,
+      remedy: `Grant the role the right to read it: grant usage on schema ${identifier(schema)} to …; grant select on ${name} to …;`,
       cause: error,
     });
   }
@@ -109,9 +109,9 @@ async function countRows(
 function lockedTable(name: string, cause: ServerError): MigrateError {
   return new MigrateError({
     code: "lock_timeout",
-    fact: `Somebody holds a lock on ${name}, which looks like the table of drizzle's own migrator (SQLSTATE ${cause.code}).`,
+    fact: `Another session holds a lock on ${name}, which looks like the table of drizzle's own migrator (SQLSTATE ${cause.code}).`,
     outcome: "nothing-run",
-    remedy: "pg_locks and pg_stat_activity show who does; end that session and run again.",
+    remedy: "pg_locks and pg_stat_activity show which; end that session and run again.",
     cause,
   });
 }

@@ -50,7 +50,7 @@ export async function applyPending(
     const { migrations } = previewed.plan;
     return { outcome: nothing, version: versionOf(preview), migrations, warnings: [] };
   }
-  // Before the ledger is made: of files that are refused nothing is left behind.
+  // Before the ledger is made: refused files leave nothing behind.
   await previewed.steps();
   const runner = preview.runner ?? (await createLedger(session, run));
   let behind: string | null = null;
@@ -151,7 +151,7 @@ function refuseFailedMeanwhile(
     code: LOCK_CONFLICTS.has(row.error.sqlState) ? "lock_timeout" : "migration_failed",
     tag: row.tag,
     fact: row.error.text,
-    remedy: `Another runner met this since this one began (${row.owner.host}, process ${row.owner.processId}), and it was not tried again.`,
+    remedy: `Another runner hit this after this one started (${row.owner.host}, process ${row.owner.processId}), so it was not tried again.`,
     recorded: row.error,
     notRun: steps.map(({ migration }) => migration.tag),
   });

@@ -53,7 +53,7 @@ async function runUntilDone(run: Run): Promise<RunEnd & Pick<MigrateReport, "app
       if (stopped !== undefined) throw afterApplying(stopped, [...applied.keys()]);
       if (error instanceof MigrateError) throw afterApplying(error, [...applied.keys()]);
       if (!(error instanceof SessionLost || error instanceof LeaseLost)) throw error;
-      // Lost while it waited, as by a pooler that lets nobody wait for long: that is waiting too.
+      // Lost while it waited, as by a pooler that ends long waits: that is waiting too.
       if (run.waiting.since === undefined) {
         losses = applied.size > appliedAtLoss ? 1 : losses + 1;
         appliedAtLoss = applied.size;
@@ -128,9 +128,9 @@ function lostForGood(error: Error, losses: number, applied: readonly Tag[]): Mig
     code: lease ? "lease_lost" : "connect",
     fact: lease
       ? `The lease was lost${inARow} to other runners.`
-      : `The connection was lost${inARow} while nothing could be applied: ${error.message}.`,
+      : `The connection was lost${inARow} before anything could be applied: ${error.message}.`,
     remedy:
-      "What was committed is recorded. Look at the server's log, then run `tidemark migrate` again.",
+      "What was committed is recorded. Check the server's log, then run `tidemark migrate` again.",
     applied,
     cause: error,
   });

@@ -33,7 +33,7 @@ export interface MigratorOptions {
   readonly deadlineMs?: number;
   /** The app's copy of the migration events. Default: `event-sink.sql` in the folder, where it is there. */
   readonly eventSink?: EventSink;
-  /** Stands in each event, so that a migration can be traced to a release. */
+  /** Recorded in each event, so that a migration can be traced to a release. */
   readonly appVersion?: string;
   /**
    * Table of drizzle's own migrator, where `migrations` of drizzle.config.ts sets it. Default
@@ -42,7 +42,7 @@ export interface MigratorOptions {
   readonly drizzleTable?: Partial<DrizzleTableName>;
   /**
    * Keep the server's DETAIL of a violated constraint, which holds values of rows, in the error and in
-   * the ledger, whose log is never deleted. Default false: the constraint and the table alone.
+   * the ledger, whose log is never deleted. Default false: only the constraint and the table.
    */
   readonly recordRowValues?: boolean;
 }
@@ -162,7 +162,7 @@ export function refuseBadNumbers({
 }
 
 function lockProblems({ lockTimeoutMs, lockTries, lockBudgetMs }: LockPatience) {
-  // 0 would wait for ever, and everybody behind it with it; PostgreSQL counts to 2^31 - 1.
+  // 0 would wait for ever, and all that queue up after it too; PostgreSQL counts to 2^31 - 1.
   const timeout = lockTimeoutMs >= 1 && lockTimeoutMs <= LONGEST_TIMER_MS;
   const range = `from 1 to ${LONGEST_TIMER_MS}`;
   return [

@@ -64,8 +64,8 @@ async function repairOnce(run: Run, session: Session, runner: RunnerRow): Promis
     const behind = await commitEvents(held, "repair", sorted.repaired.map(resolved));
     return { ...sorted, warnings: behind === null ? [] : [copyBehind(behind)] };
   });
-  // Nobody has done it for us: a repair has no end but its own.
-  if (end === undefined) throw new TypeError("a repair was done by nobody");
+  // It waits for no other runner to do it.
+  if (end === undefined) throw new TypeError("a repair ended without a result");
   const { repaired, kept, warnings } = end.value;
   const list = repaired.map(({ row, before: was }) => ({ tag: row.tag, before: was }));
   return { repaired: list, kept, leaseFreed, warnings };
@@ -81,7 +81,7 @@ function leaseLost(cause: unknown): MigrateError {
     code: "lease_lost",
     fact: `The lease was lost ${MOST_TRIES} times in a row to other runners.`,
     outcome: "nothing-written",
-    remedy: "Look at `tidemark status`, then run it again.",
+    remedy: "Check `tidemark status`, then run it again.",
     cause,
   });
 }
@@ -121,7 +121,7 @@ function whyKept(row: LedgerRow, history: History | undefined): string {
   const doubt = doubtOf(row);
   const done = `${row.statementsDone} of its ${row.statementsTotal} statements are committed`;
   if (history?.migrations.every(({ tag }) => tag !== row.tag)) {
-    const what = doubt === undefined ? done : `its statement ${doubt.statement} was begun`;
+    const what = doubt === undefined ? done : `its statement ${doubt.statement} was started`;
     return `${what}, and it is no longer in the folder: bring its file and its journal entry back, so that a run can finish it`;
   }
   return doubt?.reason ?? `${done}: the next run goes on after them`;

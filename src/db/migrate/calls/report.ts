@@ -16,7 +16,7 @@ export interface MigrationJson {
   readonly attempt: number;
   readonly by: Owner | null;
   readonly error: RecordedError | null;
-  /** Of a STUCK one: the statement of which nobody has recorded whether it was done. */
+  /** Of a STUCK one: the statement whose end is not recorded. */
   readonly doubt: Doubt | null;
 }
 

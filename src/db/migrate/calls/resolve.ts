@@ -44,8 +44,8 @@ export async function resolveDoubt(
       await commitEvents(held, "resolve", [event]);
       return row;
     });
-    // Nobody has done it for us: an answer has no end but its own.
-    if (end === undefined) throw new TypeError("an answer was given by nobody");
+    // It waits for no other runner to do it.
+    if (end === undefined) throw new TypeError("an answer ended without a result");
     const { underWay, statementsTotal } = end.value;
     const { statement, label } = underWay;
     return { tag, answer, statement, statements: statementsTotal, label };
@@ -82,7 +82,7 @@ async function payloadOf(
     throw new MigrateError({
       code: "checksum_mismatch",
       tag,
-      fact: `Statement ${underWay.statement} of ${migration.file} is not the one that was begun (${underWay.label}).`,
+      fact: `Statement ${underWay.statement} of ${migration.file} is not the one that was started (${underWay.label}).`,
       outcome: "nothing-written",
       remedy: "Restore the statement, or answer with --retry.",
     });
@@ -100,7 +100,7 @@ function leaseLost(cause: unknown): MigrateError {
     code: "lease_lost",
     fact: "Another runner took the lease.",
     outcome: "nothing-written",
-    remedy: "Look at `tidemark status`, then run it again.",
+    remedy: "Check `tidemark status`, then run it again.",
     cause,
   });
 }
@@ -111,7 +111,7 @@ function nothingInDoubt(tag: Tag, why: string): MigrateError {
     tag,
     fact: `Nothing of ${tag} is in doubt: ${why}.`,
     outcome: "nothing-written",
-    remedy: "`tidemark status` shows what is.",
+    remedy: "`tidemark status` shows what is in doubt.",
   });
 }
 
@@ -121,6 +121,6 @@ function missing(tag: Tag, dir: string): MigrateError {
     tag,
     fact: `${dir} has no migration ${tag}.`,
     outcome: "nothing-written",
-    remedy: "Bring its file back, or answer with --retry.",
+    remedy: "Restore its file, or answer with --retry.",
   });
 }

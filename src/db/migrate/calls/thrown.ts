@@ -15,7 +15,7 @@ export function asMigrateError(error: unknown, schema: string): unknown {
     return new MigrateError({
       code: "connect",
       fact: `${error.message}.`,
-      remedy: "Look at the server's log, then run it again.",
+      remedy: "Check the server's log, then run it again.",
       cause: error,
     });
   }

@@ -21,7 +21,7 @@ const REPORT_EVERY_MS = 2_000;
 const HOPELESS = new Set(["checksum_mismatch", "missing_file", "adopt_required"]);
 
 /**
- * Waits until the database has all of this history, applied by somebody else. Writes
+ * Waits until the database has all of this history, applied by another process. Writes
  * nothing and locks nothing; a server that is not there yet is waited for too.
  *
  * @throws MigrateError `lock_timeout` when it took too long, with what is missing;
@@ -93,7 +93,9 @@ function timedOut(history: History, plan: Plan, runner: RunnerRow | undefined): 
   const failed = plan.migrations.find(({ state }) => state.kind === "FAILED");
   const holder = runner && holderOf(runner);
   const working =
-    holder === undefined ? "Nobody is at work on it." : `At work: ${describeHolder(holder)}.`;
+    holder === undefined
+      ? "No runner is working on it."
+      : `Running now: ${describeHolder(holder)}.`;
   const broken =
     failed?.state.kind === "FAILED" ? `\n${failed.tag} has failed: ${failed.state.error.text}` : "";
   return new MigrateError({

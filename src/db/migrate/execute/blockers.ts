@@ -15,7 +15,7 @@ export interface BlockerWatch {
   readonly begin: (tag: Tag) => void;
   /** Who was seen to hold up the migration that was begun last. */
   readonly seen: () => readonly Blocker[];
-  /** Why nobody could look; undefined where somebody did. */
+  /** Why the look failed; undefined where it did not. */
   readonly blind: () => string | undefined;
   readonly stop: () => void;
 }

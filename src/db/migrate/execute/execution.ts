@@ -7,7 +7,7 @@ import type { BlockerWatch } from "./blockers.ts";
 
 /** What a run under the lease works with. */
 export interface Execution extends HeldRun, RunHooks {
-  /** For what is to be said while the session is busy. */
+  /** For what must be sent while the session is busy. */
   readonly second: SecondConnection<MessageName>;
   readonly watch: BlockerWatch;
   readonly steps: readonly ParsedStep[];
@@ -19,7 +19,7 @@ export interface Execution extends HeldRun, RunHooks {
 }
 
 export interface RunHooks {
-  /** Told after each record whether the app's copy of the events stays behind, and why. */
+  /** Told after each record whether the app's copy of the events is behind, and why. */
   readonly onCopied: (behind: string | null) => void;
   /** Called for each migration whose commit was confirmed. */
   readonly onApplied: (applied: AppliedMigration) => void;
@@ -55,7 +55,7 @@ export function partsOf(steps: readonly ParsedStep[]): readonly Part[] {
   );
 }
 
-/** A statement that was begun earlier, and that is to be judged before the part is run. */
+/** A statement that was begun earlier, and must be judged before the part is run. */
 export function begunBefore({ begun }: Execution, part: Part): UnderWay | null {
   const own = begun.get(part);
   if (own !== undefined) return own;

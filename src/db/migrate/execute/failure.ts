@@ -185,13 +185,13 @@ export function causeOf({ sqlState, message, detail, hint, where }: RecordedErro
 export function remedyOf(file: string, { code }: ServerErrorFields): string {
   // Class 53: no memory, no disk, no connections. Nothing is wrong with the file.
   return code.startsWith("53")
-    ? "Next: make room on the server (its message says of what), then run `tidemark migrate` again."
-    : `Next: correct ${file} (or the data it met), then run \`tidemark migrate\` again.`;
+    ? "Next: free up resources on the server (its message says which), then run `tidemark migrate` again."
+    : `Next: correct ${file} (or the data), then run \`tidemark migrate\` again.`;
 }
 
 function stageText({ kind }: Stage): string {
   if (kind === "fence") return "before its first statement";
-  if (kind === "interrupted") return "settling a statement that an earlier run has begun";
+  if (kind === "interrupted") return "settling a statement that an earlier run started";
   return kind === "constraints"
     ? "deferred constraints, checked after the last statement"
     : "after the last statement, while recording";

@@ -19,7 +19,7 @@ const LONGEST_PAUSE_MS = 10_000;
 /**
  * Runs the steps under the lease, each in a transaction that also records it. One that
  * cannot get its locks in time is rolled back and tried again after a pause, in which
- * the sessions that queued up behind it are served.
+ * the sessions that queued up after it are served.
  *
  * @throws MigrateError `migration_failed`, `lock_timeout`, `canceled`; LeaseLost; SessionLost
  */
@@ -62,7 +62,7 @@ async function runToTheEnd(execution: Execution, started: Promise<unknown>): Pro
     from = end.index;
     tries += 1;
     const isConflict = isLockConflict(end);
-    // What a statement did that nobody can judge is not done again.
+    // A statement that cannot be judged afterwards is not run again.
     const pauseMs =
       isConflict && !isUnjudgeable(end.part)
         ? pauseAfterTry(lockPatience, tries, Date.now() - since)
@@ -131,14 +131,17 @@ export function lockError(
 ): FailureNotes {
   const budget = lockBudgetMs === undefined ? "" : `, within ${duration(lockBudgetMs)} in all`;
   const held = heldBy(blockers);
-  const nobody = blind === undefined ? [] : [`held by: nobody could look (${blind})`];
+  const nobody =
+    blind === undefined
+      ? []
+      : [`held by: unknown, no second connection could be made to look (${blind})`];
   return {
     lines: [
       `tried ${plural(tries, "time")}, each up to ${duration(lockTimeoutMs)}${budget}`,
       ...(held.length > 0 ? held : nobody),
     ],
     remedy:
-      "Next: let the other session end, or end it (select pg_terminate_backend(pid)), then run `tidemark migrate` again. " +
-      "--lock-timeout and --lock-tries set how long to try.",
+      "Next: wait for the other session to end, or end it (select pg_terminate_backend(pid)), then run `tidemark migrate` again. " +
+      "--lock-timeout and --lock-tries set how long it tries.",
   };
 }

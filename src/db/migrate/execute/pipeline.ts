@@ -25,7 +25,7 @@ interface Flight extends Live {
   readonly sent: Sent;
 }
 
-/** A part that failed. Of what was sent behind it, nothing has run. */
+/** A part that failed. Nothing that was sent after it has run. */
 export interface PartFailure {
   readonly kind: "failed";
   readonly part: Part;
@@ -79,7 +79,7 @@ export async function runPipeline(
     while (next < parts.length || flights.length > 0) {
       const part = signal?.aborted ? undefined : parts[next];
       const oldest = flights[0];
-      // No fence can stand before it, or something is to be looked at first: it waits for the rest.
+      // No fence can stand before it, or something must be settled first: it waits for the rest.
       if (part?.kind === "outside" || (part && begunBefore(execution, part) !== null)) {
         if (oldest === undefined) {
           await begin();
@@ -112,12 +112,12 @@ export async function runPipeline(
     }
     return { kind: "done" };
   } finally {
-    // Nothing is sent behind a failure before the rest is drained.
+    // Nothing is sent after a failure before the rest is drained.
     await Promise.allSettled(flights.map(({ sent }) => sent.reply));
   }
 }
 
-/** @returns `open` where the part is to be run as a transaction now */
+/** @returns `open` where the part must be run as a transaction now */
 async function runByItself(
   execution: Execution,
   part: Part,
@@ -144,7 +144,7 @@ async function runByItself(
     const message: Message = { text: "", statements: [], starts: [] };
     const failed = { kind: "failed", part, index, message, error } as const;
     if (begun === null) return { ...failed, stage: { kind: "record" } };
-    const left = `What ${begun.label} has left is not settled: the next run looks again.`;
+    const left = `What ${begun.label} left behind is not settled: the next run checks again.`;
     return { ...failed, stage: { kind: "interrupted" }, left };
   }
 }
@@ -156,7 +156,7 @@ function finish({ onApplied, onProgress }: Execution, part: Part, durationMs: nu
   onProgress({ kind: "migration-done", ...applied });
 }
 
-/** The server begins with it now: it has the one before behind it. */
+/** The server begins with it now: it has done the one before. */
 function announce({ parts, steps, watch, onProgress }: Execution, index: number): void {
   const part = parts[index];
   if (part === undefined) return;

@@ -36,10 +36,10 @@ export interface FailureNotes {
 }
 
 /**
- * Tells a failed migration from a lost lease and from one that was told to stop, and records it.
+ * Tells a failed migration from a lost lease and from a run that was told to stop, and records it.
  *
  * @param locks of one that got no lock
- * @returns what is to be thrown
+ * @returns what to throw
  */
 export async function recordFailure(
   execution: Execution,
@@ -90,7 +90,7 @@ export async function recordStop(
   const held = reached === undefined ? [] : heldBy(more.held ?? []);
   const aftermath = aftermathOf(execution, part, more.left);
   const why = reached === undefined ? "was canceled" : `was canceled: ${reached.message}`;
-  const deadline = reached === undefined ? "" : " With a longer --deadline it has more time.";
+  const deadline = reached === undefined ? "" : " A longer --deadline gives it more time.";
   return recordAndRelease(execution, part, {
     ...recordCanceled(part.step.migration, aftermath, why, held),
     code: reached === undefined ? "canceled" : "lock_timeout",
@@ -105,7 +105,7 @@ function aftermathOf({ steps }: Execution, { stepIndex, from }: Part, left?: str
 }
 
 /**
- * Writes `failed` and gives the lease back, in one transaction: nobody is to find the lease without
+ * Writes `failed` and gives the lease back, in one transaction: no other runner may find the lease without
  * its holder and without that record. Where that fails too, the first error is still the one that is
  * returned.
  */
@@ -116,7 +116,7 @@ async function recordAndRelease(
     readonly code: "migration_failed" | "lock_timeout" | "canceled";
     readonly remedy: string;
     readonly cause: unknown;
-    /** A statement outside transactions has ended, and nothing of it is to be looked for. */
+    /** A statement outside transactions has ended, and needs no look. */
     readonly ended: boolean;
   },
 ): Promise<MigrateError> {

@@ -66,7 +66,7 @@ export function startMessage(run: HeldRun, first: ParsedStep): string {
  * The message that runs statements which share a transaction: they and their record are
  * committed together; with a migration's last ones its `done` and the next one's `started`.
  *
- * Commits before the last are asynchronous: a later one flushes them, and nobody is
+ * Commits before the last are asynchronous: a later one flushes them, and no caller is
  * told that the run succeeded before the last is on disk. A server crash in between
  * takes back a migration together with its record.
  */
@@ -86,7 +86,7 @@ export function transactionMessage(run: HeldRun, step: number, part: Transaction
   for (const [i, { statement }] of statements.entries()) {
     text += `select ${i} as ${MARKER};\n`;
     starts.push(text.length);
-    // The line end closes a comment behind the statement.
+    // The line end closes a comment after the statement.
     text += `${statement.text}\n;\n`;
     if (resetsAll(statement.tree)) text += `${limits(serverVersion, lockTimeoutMs)};\n`;
   }

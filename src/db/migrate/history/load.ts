@@ -63,7 +63,7 @@ async function listFolder(dir: string): Promise<readonly string[]> {
     const code = errorCode(cause) ?? String(cause);
     const facts: Readonly<Record<string, string>> = {
       ENOENT: `There is no migrations folder at ${dir}.`,
-      ENOTDIR: `${dir} is a file, where the migrations folder is expected.`,
+      ENOTDIR: `${dir} is a file; the migrations folder is expected there.`,
     };
     throw new MigrateError({
       code: "config",
@@ -88,7 +88,7 @@ function noJournal(dir: string, journalFile: string, names: readonly string[]): 
     outcome: "nothing-run",
     remedy:
       next > 0
-        ? "This version of Tidemark reads the layout of drizzle-kit 0.x alone."
+        ? "This version of Tidemark reads only the layout of drizzle-kit 0.x."
         : "Name another folder with --dir; `npx drizzle-kit generate` makes a journal with a first migration.",
   });
 }
@@ -99,7 +99,7 @@ function missingFiles(dir: string, journalFile: string, missing: readonly string
     fact: `${journalFile} names files that are not in ${dir}: ${missing.join(", ")}.`,
     outcome: "nothing-run",
     remedy:
-      `Restore them (\`git log --stat -- ${dir}\` shows what became of them), ` +
+      `Restore them (\`git log --stat -- ${dir}\` shows what happened to them), ` +
       "or take their entries out if they were never applied anywhere.",
   });
 }
@@ -128,13 +128,13 @@ function unreadable(file: string, cause: unknown): MigrateError {
   const code = errorCode(cause) ?? String(cause);
   const reasons: Readonly<Record<string, string>> = {
     EISDIR: "it is a folder",
-    EACCES: "this user has no right to",
+    EACCES: "this user has no permission",
   };
   return new MigrateError({
     code: "config",
     fact: `${file} cannot be read: ${reasons[code] ?? messageOf(cause)}.`,
     outcome: "nothing-run",
-    remedy: "Put the file back as it was, readable, and run again.",
+    remedy: "Restore the file and its permissions, then run again.",
     cause,
   });
 }

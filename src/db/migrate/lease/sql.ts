@@ -41,7 +41,7 @@ left join lateral (${zombie(mayBeOver(ownRun))} limit 1) z on true`;
 }
 
 // The time of the message: a condition that is the same for all rows, so that where it does not hold
-// nobody's sessions are read.
+// no sessions are read.
 function mayBeOver(ownRun: string | undefined): string {
   const own = ownRun === undefined ? "" : ` or r.run_id = ${literal(ownRun)}`;
   return `(r.expires_at <= pg_catalog.statement_timestamp() + interval '${EXPIRING_SOON_MS} ms'${own})`;

@@ -95,7 +95,7 @@ export async function lookAgain(
     throw new MigrateError({
       code: "config",
       fact: `The ledger in schema ${schema} was dropped while this run waited.`,
-      remedy: "Find out who dropped it, then run again.",
+      remedy: "Find out what dropped it, then run again.",
     });
   }
   return runner;

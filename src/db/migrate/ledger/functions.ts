@@ -14,7 +14,7 @@ export const FENCED = "TM002";
  * there because their plans are kept: the same statements sent as text cost five
  * times as much, a millisecond and more for each migration.
  *
- * All run with the caller's rights and a search_path that nobody else can write to.
+ * All run with the caller's rights and a search_path that no other role can write to.
  */
 export function ledgerFunctions(schema: string): string {
   const s = identifier(schema);

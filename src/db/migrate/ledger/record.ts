@@ -45,7 +45,7 @@ export type NewEvent = Subject &
       }
     | {
         readonly type: "migration.failed";
-        /** `ended`: the statement under way has ended, and nothing of it is to be looked for. */
+        /** `ended`: the statement under way has ended, and needs no look. */
         readonly payload: { readonly error: RecordedError; readonly ended?: true };
       }
   );

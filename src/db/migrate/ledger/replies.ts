@@ -16,7 +16,7 @@ export class RunnerRowMissing extends MigrateError {
       code: "config",
       fact: `The ledger ${schema}.runner has no row.`,
       outcome: "nothing-run",
-      remedy: "Somebody emptied it: restore the schema from a backup.",
+      remedy: "It was emptied: restore the schema from a backup.",
     });
   }
 }
@@ -81,7 +81,7 @@ function withDates<T extends object>(row: T, keys: readonly (keyof T)[]): T {
 function ledgerNewer(schema: string, runner: RunnerRow): MigrateError {
   return new MigrateError({
     code: "ledger_newer",
-    fact: `The ledger in schema ${schema} is version ${runner.ledgerVersion}, which takes a Tidemark that supports version ${runner.minReader}; this one supports version ${LEDGER_VERSION}.`,
+    fact: `The ledger in schema ${schema} is version ${runner.ledgerVersion} and needs a Tidemark that supports version ${runner.minReader}; this one supports version ${LEDGER_VERSION}.`,
     outcome: "nothing-run",
     remedy:
       "A newer Tidemark has worked on this database: update this one " +

@@ -39,9 +39,9 @@ export function ledgerError(schema: string, error: ServerError): MigrateError {
   if (error.code === LOCK_NOT_AVAILABLE) {
     return new MigrateError({
       code: "lock_timeout",
-      fact: `Somebody holds a lock on the ledger's tables in schema ${schema} (SQLSTATE ${error.code}).`,
+      fact: `Another session holds a lock on the ledger's tables in schema ${schema} (SQLSTATE ${error.code}).`,
       outcome: "nothing-run",
-      remedy: "pg_locks and pg_stat_activity show who does; end that session and run again.",
+      remedy: "pg_locks and pg_stat_activity show which; end that session and run again.",
       cause: error,
     });
   }
@@ -69,14 +69,14 @@ function remedyOf(schema: string, { code }: ServerError): string {
       return "The server is read-only: a standby, most likely. Migrations need the primary.";
     case NO_SUCH_COLUMN:
       return (
-        `What is in schema ${schema} is not a ledger of Tidemark's, or was altered: ` +
+        `Schema ${schema} does not contain a ledger of Tidemark's, or it was altered: ` +
         "give the ledger a schema of its own with --ledger-schema."
       );
     case DISK_FULL:
       return "Make room on the server's disk, then run it again.";
     case QUERY_CANCELED:
-      return "Somebody canceled it on the server. Run it again; it goes on from what is recorded.";
+      return "It was canceled on the server. Run it again; it goes on from what is recorded.";
     default:
-      return "The server's message above says what it lacks.";
+      return "The server's message above says what is missing.";
   }
 }

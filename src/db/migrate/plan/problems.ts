@@ -64,7 +64,7 @@ function changedFiles(
         code: "checksum_mismatch",
         tag,
         fact:
-          `${file} was edited after it was applied on ${row.finishedAt?.toISOString() ?? "an unknown day"}.\n` +
+          `${file} was edited after it was applied on ${row.finishedAt?.toISOString() ?? "an unknown date"}.\n` +
           `  applied: ${row.checksum}\n  on disk: ${checksum}`,
         outcome: "nothing-run",
         remedy:
@@ -88,7 +88,7 @@ function missingFiles(history: History, rows: readonly LedgerRow[]): readonly Mi
       fact: `The database has migrations that ${history.dir} does not: ${names}.`,
       outcome: "nothing-run",
       remedy:
-        `Bring the files and their journal entries back (\`git log --stat --all -- ${history.dir}\` shows what became of them, ` +
+        `Bring the files and their journal entries back (\`git log --stat --all -- ${history.dir}\` shows what happened to them, ` +
         "another branch may have them), or run the release that has them. " +
         "An older release is fine only when it has all migrations up to its newest, unchanged.",
     }),
@@ -108,7 +108,7 @@ function outOfOrder(
       fact: `Pending, but older than ${newestApplied?.tag ?? "the newest"}, which is applied: ${names}.`,
       outcome: "nothing-run",
       remedy:
-        "Generate them anew on top of the newest one, or, where their order does not matter, " +
+        "Generate them again on top of the newest one, or, where their order does not matter, " +
         "apply them with `tidemark migrate --allow-out-of-order`.",
     }),
   ];

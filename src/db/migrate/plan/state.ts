@@ -45,11 +45,11 @@ export function doubtOf({ underWay }: LedgerRow): Doubt | undefined {
   const { statement, label, action } = underWay;
   const needsAnswer = action.kind === "opaque";
   const next = needsAnswer
-    ? "the catalog does not tell: see for yourself, then `tidemark resolve`"
-    : "the next run looks what became of it";
+    ? "the catalog does not show it: check the database, then run `tidemark resolve`"
+    : "the next run finds out whether it was done";
   return {
     statement,
-    reason: `statement ${statement} (${label}) was begun, and its end is not recorded; ${next}`,
+    reason: `statement ${statement} (${label}) was started, and its end is not recorded; ${next}`,
     needsAnswer,
   };
 }

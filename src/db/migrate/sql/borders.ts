@@ -124,7 +124,7 @@ export function refusePartitionedParents(steps: readonly ParsedStep[]): void {
   }
 }
 
-/** Each index that the steps are to build concurrently on a table that its name alone tells. */
+/** Each index that the steps build concurrently on a table that its name identifies. */
 export function concurrentIndexes(steps: readonly ParsedStep[]) {
   return steps.flatMap((step) =>
     step.segments.flatMap((segment) => {

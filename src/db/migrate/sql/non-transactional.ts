@@ -37,7 +37,7 @@ export function outsideOf(tree: Node): Outside | undefined {
 }
 
 /** A statement of a file that asks for no transaction, where the tree does not tell more. */
-export function opaque(text: string): Outside {
+export function unjudgeable(text: string): Outside {
   const words = maskSecrets(text).text.replaceAll(/\s+/g, " ").trim();
   const label = words.length > 60 ? `${words.slice(0, 59)}…` : words;
   return { action: { kind: "opaque" }, label, concurrent: false };
@@ -96,7 +96,7 @@ function detachOf({ relation, cmds = [] }: TreeOf<"AlterTableStmt">): Outside | 
     return {
       action,
       label: `DETACH PARTITION ${readable(partition)} CONCURRENTLY`,
-      // Its second half locks the partition while it waits for whoever may still see it as one.
+      // Its second half locks the partition while it waits for sessions that may still see it as one.
       concurrent: false,
     };
   }

@@ -96,7 +96,8 @@ export function refusalOf(tree: Node): Refusal | undefined {
   if ("IndexStmt" in tree && tree.IndexStmt.concurrent && tree.IndexStmt.idxname === undefined) {
     return {
       what: "CREATE INDEX CONCURRENTLY without a name",
-      remedy: "After an interruption nobody could tell it from another one: give it a name.",
+      remedy:
+        "After an interruption it could not be told apart from another index: give it a name.",
     };
   }
   if ("DiscardStmt" in tree && tree.DiscardStmt.target === "DISCARD_ALL") {

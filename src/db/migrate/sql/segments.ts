@@ -1,7 +1,7 @@
 import type { Node } from "libpg-query";
 import type { Step } from "../plan/plan.ts";
 import { isSetting, type Settings, SettingsTracker } from "./made-settings.ts";
-import { type Outside, opaque, outsideOf } from "./non-transactional.ts";
+import { type Outside, outsideOf, unjudgeable } from "./non-transactional.ts";
 import type { Placed, Statement } from "./statements.ts";
 
 interface Range {
@@ -81,7 +81,7 @@ export function segmentsOf(
   for (const [index, statement] of statements.entries()) {
     const border = borderOf(statement.tree);
     const outside =
-      outsideOf(statement.tree) ?? (oneByOne ? opaqueUnlessSetting(statement) : undefined);
+      outsideOf(statement.tree) ?? (oneByOne ? unjudgeableUnlessSetting(statement) : undefined);
     const next = statements[index + 1];
     if (border !== undefined) {
       // What stands between BEGIN and COMMIT is meant to be one, whatever the file asks for.
@@ -113,8 +113,8 @@ export function remainingOf(
   return left.length > 0 ? left : [{ ...empty(statements.length, settingsAt), from: done }];
 }
 
-function opaqueUnlessSetting({ tree, text }: Statement): Outside | undefined {
-  return isSetting(tree, text) ? undefined : opaque(text);
+function unjudgeableUnlessSetting({ tree, text }: Statement): Outside | undefined {
+  return isSetting(tree, text) ? undefined : unjudgeable(text);
 }
 
 class Cutter {
@@ -165,7 +165,7 @@ class Cutter {
 function after(segment: Segment, done: number, settingsAt: (index: number) => Settings): Segment {
   if (segment.from >= done) return segment;
   if (segment.kind === "outside") {
-    // A border that was written behind it since is not to run it again.
+    // A border that was added after it since must not run it again.
     return segment.placed.index >= done
       ? { ...segment, from: done }
       : { ...empty(segment.to, settingsAt), from: done };

@@ -8,7 +8,7 @@ const WINDOW = 32_768;
 
 /**
  * Takes the secrets out of the part of a file around a place, which may be shown: a file may hold megabytes of rows. The part starts
- * behind a statement, as far as that can be told without reading the file.
+ * after a statement, as far as that can be told without reading the file.
  */
 export function maskAround(sql: string, offset: number): Masked {
   if (sql.length <= 2 * WINDOW) return maskSecrets(sql);

@@ -53,7 +53,7 @@ function parseFile(parser: Parser, sql: string, file: string): ParseResult {
     if (at !== undefined) {
       throw syntaxError(sql, offsetOfCodePoint(sql, at), file, messageOf(error), error);
     }
-    // The binding fails on a text of comments alone. A statement after it shows
+    // The binding fails on a text that is only comments. A statement after it shows
     // whether that is all there is; where it is not, the error is a real one.
     const probe = parser.parse(`${sql}\n;select 1`);
     if (probe.stmts?.length === 1) return { version: probe.version ?? 0, stmts: [] };

@@ -49,7 +49,7 @@ export function beginOf(run: HeldRun, part: OutsidePart, underWay: UnderWay): re
 
 /**
  * The session's settings for a statement outside transactions, on a connection that is
- * nobody else's.
+ * the run's own.
  */
 export function sessionSettings(
   {
@@ -72,13 +72,13 @@ export function sessionSettings(
 
 /**
  * `lock_timeout` of a statement outside transactions. A concurrent one has none: it waits without
- * holding anybody up, and a time-out leaves an INVALID index behind.
+ * holding others up, and a time-out leaves an INVALID index behind.
  */
 export function lockTimeoutOf({ concurrent }: Outside, lockTimeoutMs: number): number {
   return concurrent ? 0 : lockTimeoutMs;
 }
 
-/** Marks a statement that no transaction fences: whoever takes the lease over looks for it. */
+/** Marks a statement that no transaction fences: a runner that takes over looks for it. */
 export function marked(lease: LeaseToken, statement: number, sql: string): string {
   return `/* tidemark ${lease.runId} ${lease.token} ${statement} */ ${sql}`;
 }

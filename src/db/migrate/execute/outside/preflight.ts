@@ -7,7 +7,7 @@ import { isDecisive } from "../../sql/made-settings.ts";
 import type { ParsedStep } from "../../sql/segments.ts";
 
 /**
- * Checks, under the lease and before anything runs, what the files alone do not show.
+ * Checks, under the lease and before anything runs, what the files do not show.
  *
  * @throws MigrateError `unsupported_statement`, `config`
  */

@@ -24,7 +24,7 @@ export async function stateNow(
   if (state === undefined) return { kind: action.kind } as ObjectState;
   const [first = null, second = null] = namesOf(action);
   return (await look(execution, "object", part, [
-    // Names mean what they mean to the file; the catalog is read by names that nobody can plant.
+    // Names mean what they mean to the file; the catalog is read by names that no other role can plant.
     `select ${resolved("first", first)}, ${resolved("second", second)}`,
     "set local search_path to pg_catalog, pg_temp",
     state,

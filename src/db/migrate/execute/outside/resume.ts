@@ -10,7 +10,7 @@ import { clearAway } from "./run.ts";
  * Finds out what became of a statement outside transactions that was begun, and clears away what
  * it left.
  *
- * @returns `done` where the part is that statement, and it was done; `open` where the part is to be run
+ * @returns `done` where the part is that statement, and it was done; `open` where the part must be run
  * @throws MigrateError `in_doubt` where only a person can tell, `checksum_mismatch` where it was done
  * and the file has another statement in its place by now
  */
@@ -33,11 +33,11 @@ export async function settleInterrupted(
       }
       return "open";
     case "finish":
-      say("was interrupted half-way: ending it");
+      say("was interrupted half-way: finishing it");
       await clearAway(execution, begun.statement, verdict.sql, {
         // The names are the file's.
         settings: part.settings.session,
-        // It locks the partition while it waits for whoever may still see it as one.
+        // It locks the partition while it waits for sessions that may still see it as one.
         lockTimeoutMs: execution.lockPatience.lockTimeoutMs,
       });
       break;
@@ -56,12 +56,12 @@ function inDoubt({ step }: Part, begun: UnderWay, reason: string): MigrateError 
     code: "in_doubt",
     tag,
     fact:
-      `${file}: statement ${begun.statement} of ${step.statements.length} (${begun.label}) was begun, ` +
-      `and nobody has recorded its end: ${reason}.`,
+      `${file}: statement ${begun.statement} of ${step.statements.length} (${begun.label}) was started, ` +
+      `and its end is not recorded: ${reason}.`,
     outcome: "nothing-run",
     remedy:
-      "See in the database whether it was done, then say so: " +
-      `\`tidemark resolve ${tag} --done\` goes on behind it, \`tidemark resolve ${tag} --retry\` runs it again.`,
+      "Check in the database whether it was done, then record the answer: " +
+      `\`tidemark resolve ${tag} --done\` goes on after it, \`tidemark resolve ${tag} --retry\` runs it again.`,
   });
 }
 
@@ -70,10 +70,10 @@ function editedAfterwards({ step }: Part, begun: UnderWay): MigrateError {
   return new MigrateError({
     code: "checksum_mismatch",
     tag,
-    fact: `${file} was edited: its statement ${begun.statement} was ${begun.label}, which was done before it could be recorded.`,
+    fact: `${file} was edited: its statement ${begun.statement} was ${begun.label}, and that one was done.`,
     outcome: "nothing-run",
     remedy:
       "Restore that statement (what comes after it may change), " +
-      `or undo it by hand and say so: \`tidemark resolve ${tag} --retry\`.`,
+      `or undo it by hand and record that: \`tidemark resolve ${tag} --retry\`.`,
   });
 }

@@ -127,7 +127,7 @@ async function leftBy(
     return leftBehind(underWay, await stateNow(execution, part, underWay.action));
   } catch (error) {
     if (!isServerError(error)) throw error;
-    return "What it has left behind could not be seen: the next run looks again.";
+    return "What it left behind could not be read: the next run checks again.";
   }
 }
 
@@ -163,7 +163,7 @@ async function runByItself(execution: Execution, one: ByItself): Promise<number>
       },
     );
   } else if (performance.now() - one.fencedAt > IDLE_SESSION_MS) {
-    // No pooler counts for us: whoever was frozen since proves the lease again.
+    // Behind a pooler the server does not count for us: after a freeze the lease is proved again.
     await prove(execution);
   }
   const start = performance.now();
