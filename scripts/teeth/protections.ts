@@ -82,7 +82,7 @@ export const PROTECTIONS: readonly Protection[] = [
   {
     name: "bootstrap looks again under its lock",
     without: "each that found no ledger creates one",
-    file: "db/migrate/ledger/schema.ts",
+    file: "db/migrate/ledger/create.ts",
     from: "  if pg_catalog.to_regclass(",
     to: "  if true or null = pg_catalog.to_regclass(",
     test: "herd.migration",
@@ -190,7 +190,7 @@ export const PROTECTIONS: readonly Protection[] = [
   {
     name: "heartbeat",
     without: "nothing renews the lease beside a long build",
-    file: "db/migrate/lease/heartbeat.ts",
+    file: "db/migrate/lease/renew.ts",
     from: "    timer = setTimeout(() => void beat(), LEASE_RENEW_MS);",
     to: "    timer = setTimeout(() => undefined, LEASE_RENEW_MS); void beat;",
     test: "frozen.migration",
@@ -200,8 +200,8 @@ export const PROTECTIONS: readonly Protection[] = [
     name: "idle session ended",
     without: "a frozen runner's session waits for its statement",
     file: "db/migrate/execute/outside/message.ts",
-    from: "export const MOST_IDLE_MS = 2 * LEASE_RENEW_MS;",
-    to: "export const MOST_IDLE_MS = 0 * LEASE_RENEW_MS;",
+    from: "export const IDLE_SESSION_MS = 2 * LEASE_RENEW_MS;",
+    to: "export const IDLE_SESSION_MS = 0 * LEASE_RENEW_MS;",
     test: "frozen.migration",
     only: "before statement:0000_drop",
   },
@@ -289,7 +289,7 @@ export const PROTECTIONS: readonly Protection[] = [
   {
     name: "explicit modes",
     without: "transactions have the role's default modes",
-    file: "db/migrate/execute/transaction.ts",
+    file: "db/connection/begin.ts",
     from: 'const BEGIN = "begin isolation level read committed read write";',
     to: 'const BEGIN = "begin";',
     test: "attacked-lease.migration",
@@ -307,7 +307,7 @@ export const PROTECTIONS: readonly Protection[] = [
   {
     name: "all is parsed before anything runs",
     without: "a file that is refused is met in its turn",
-    file: "db/migrate/sql/parse-steps.ts",
+    file: "db/migrate/sql/parse.ts",
     from: "      refuseUnsupported(migration, statements);\n",
     to: "",
     test: "errors.migration",

@@ -148,7 +148,7 @@ function logProgress(log: Log, progress: Progress): void {
       log.info({ pending: progress.pending }, "waiting for another process to migrate");
       return;
     case "warning":
-      log.warn(progress.message);
+      log.warn({ kind: progress.warning.kind }, progress.warning.message);
       return;
     default: {
       const { kind, ...details } = progress;

@@ -26,7 +26,7 @@ async function apply(context: CommandContext, flags: MigrateFlags): Promise<numb
   const { migrations = [], ...figures } = report;
   const pending = migrations.filter(({ state }) => state.kind !== "DONE").map(({ tag }) => tag);
   output.json({ ...figures, stillPending: pending });
-  for (const warning of report.warnings) output.note(`warning: ${warning}`);
+  for (const { message } of report.warnings) output.note(`warning: ${message}`);
   // Otherwise the progress has already shown them.
   if (output.quiet) {
     for (const { tag, durationMs } of report.applied)
@@ -41,7 +41,7 @@ async function preview(context: CommandContext, flags: MigrateFlags): Promise<nu
   const { output, migrator, signal } = context;
   const plan = await migrator.plan({ ...planOptions(flags), signal });
   output.json(plan);
-  for (const warning of plan.warnings) output.note(`warning: ${warning}`);
+  for (const { message } of plan.warnings) output.note(`warning: ${message}`);
   output.print(planText(plan));
   return 0;
 }

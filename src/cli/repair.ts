@@ -16,7 +16,7 @@ export function runRepair(flags: CommonFlags): Promise<number> {
       leaseFreed: report.leaseFreed,
       warnings: report.warnings,
     });
-    for (const warning of report.warnings) output.note(`warning: ${warning}`);
+    for (const { message } of report.warnings) output.note(`warning: ${message}`);
     output.print(reportText(report));
     return report.kept.length > 0 ? EXIT_CODES.in_doubt : 0;
   });

@@ -27,7 +27,7 @@ export function runStatus(flags: StatusFlags): Promise<number> {
 
 async function printStatus(report: StatusReport, output: Output): Promise<void> {
   const { statusTable } = await import("./support/table.ts");
-  for (const warning of report.warnings) output.note(`warning: ${warning}`);
+  for (const { message } of report.warnings) output.note(`warning: ${message}`);
   if (report.migrations.length > 0) {
     output.print(`${statusTable(report.migrations, output.colors, terminalWidth())}\n`);
   }

@@ -5,8 +5,8 @@ import {
   describeDifference,
   readCatalog,
 } from "../../src/db/catalog/index.ts";
-import type { Failpoint } from "../../src/db/connection/session.ts";
 import { DatabaseMigrator } from "../../src/db/migrate/index.ts";
+import type { Failpoint } from "../../src/db/migrate/run.ts";
 import { createDatabase, type TestDatabase } from "../helpers/database.ts";
 import { type HistoryFolder, historyFolder } from "../helpers/history.ts";
 import { expectFoldToMatch } from "../helpers/ledger.ts";

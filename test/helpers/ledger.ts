@@ -1,11 +1,12 @@
 import type { Sql } from "postgres";
 import { expect } from "vitest";
+import { transaction } from "../../src/db/connection/begin.ts";
 import { openSession } from "../../src/db/connection/session.ts";
-import { foldEvents } from "../../src/db/migrate/ledger/fold.ts";
+import { createLedger } from "../../src/db/migrate/ledger/create.ts";
 import { readEvents, readRows } from "../../src/db/migrate/ledger/read.ts";
 import { eventRowsOf, rowsOf } from "../../src/db/migrate/ledger/replies.ts";
-import { bootstrapLedger } from "../../src/db/migrate/ledger/schema.ts";
-import type { LedgerEvent, LedgerRow } from "../../src/db/migrate/types.ts";
+import type { LedgerEvent, LedgerRow } from "../../src/db/migrate/ledger-types.ts";
+import { foldEvents } from "./fold.ts";
 
 export interface LedgerContent {
   readonly events: readonly LedgerEvent[];
@@ -46,6 +47,6 @@ export function storyOf(events: readonly LedgerEvent[]): readonly string[] {
 /** A ledger as it is before its first migration. */
 export async function createEmptyLedger({ sql }: { readonly sql: Sql }): Promise<void> {
   const session = await sql.reserve();
-  await session.unsafe(bootstrapLedger("tidemark"));
+  await session.unsafe(transaction(150_000, createLedger("tidemark")));
   session.release();
 }

@@ -1,13 +1,13 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { inject, onTestFinished } from "vitest";
-import type { Failpoint } from "../../src/db/connection/session.ts";
 import type {
   MigrateOptions,
   MigrateReport,
   MigratorOptions,
   Progress,
 } from "../../src/db/migrate/index.ts";
+import type { Failpoint } from "../../src/db/migrate/run.ts";
 
 export interface RunnerTask {
   readonly options: MigratorOptions;
@@ -18,10 +18,12 @@ export interface RunnerTask {
   readonly migrate?: Pick<MigrateOptions, "to" | "allowOutOfOrder" | "allowExisting">;
   /**
    * Where the process is to send itself a signal; SIGKILL when none is named. At a point of
-   * that name, or at the nth of all, from 0.
+   * that name, or at the nth of all, from 0. A test whose runner never comes to a named one fails,
+   * unless it may miss it.
    */
   readonly failpoint?: (Failpoint | { readonly nth: number }) & {
     readonly signal?: NodeJS.Signals;
+    readonly mayBeMissed?: boolean;
   };
 }
 
@@ -59,9 +61,12 @@ export async function startRunner(): Promise<Runner> {
   const child = fork(script, [inject("builtEngine")], {
     stdio: ["ignore", "inherit", "inherit", "ipc"],
   });
+  let awaited: Failpoint | undefined;
   // A test that fails half-way leaves no frozen process behind.
   onTestFinished(() => {
     child.kill("SIGKILL");
+    if (awaited === undefined) return;
+    throw new Error(`no runner came to its failpoint ${awaited.phase} ${awaited.message}`);
   });
   let last: Omit<RunnerEnd, "signal"> = { progress: [] };
   const lookers: (() => void)[] = [];
@@ -76,7 +81,10 @@ export async function startRunner(): Promise<Runner> {
   await new Promise<void>((resolve, reject) => {
     child.on("message", (message: { kind: string; item: Progress } & typeof last) => {
       if (message.kind === "ready") resolve();
-      if (message.kind === "failpoint") arrive();
+      if (message.kind === "failpoint") {
+        awaited = undefined;
+        arrive();
+      }
       if (message.kind === "looked") for (const count of lookers) count();
       if (message.kind === "end") last = message;
       if (message.kind === "progress") {
@@ -91,11 +99,12 @@ export async function startRunner(): Promise<Runner> {
   return {
     child,
     // The tests fill their databases first.
-    start: (task) =>
-      child.send({
-        ...task,
-        migrate: { allowExisting: true, ...task.migrate },
-      } satisfies RunnerTask),
+    start: (task) => {
+      const { failpoint, migrate } = task;
+      const isNamed = failpoint !== undefined && "message" in failpoint;
+      if (isNamed && !failpoint.mayBeMissed) awaited = failpoint;
+      child.send({ ...task, migrate: { allowExisting: true, ...migrate } } satisfies RunnerTask);
+    },
     end,
     atFailpoint,
     looksAgain: (times) =>

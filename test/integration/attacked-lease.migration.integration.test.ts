@@ -1,7 +1,7 @@
 import postgres from "postgres";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import type { Failpoint } from "../../src/db/connection/session.ts";
 import { DatabaseMigrator, type MigratorOptions } from "../../src/db/migrate/index.ts";
+import type { Failpoint } from "../../src/db/migrate/run.ts";
 import { createDatabase, type TestDatabase } from "../helpers/database.ts";
 import { countingHistory, type HistoryFolder, historyFolder } from "../helpers/history.ts";
 import { expectFoldToMatch, readLedgerContent, storyOf } from "../helpers/ledger.ts";
@@ -57,7 +57,7 @@ describe("a runner that is stopped and goes on", () => {
     "migration:0001_tick",
     "migration:0002_tick",
     "release",
-  ];
+  ] as const;
   const places = MESSAGES.flatMap((message) =>
     (["before", "sent", "after"] as const).map((phase): Failpoint => ({ phase, message })),
   )
@@ -177,7 +177,9 @@ describe("a role that may connect once", () => {
       .catch((reason: unknown) => reason);
     expect(error).toMatchObject({
       code: "connect",
-      message: expect.stringMatching(/53300.*\nNothing was run\. It is up, and has no connection/),
+      message: expect.stringMatching(
+        /53300.*\nNothing was run\. The server is up but has no free connection/,
+      ),
     });
     expect(Date.now() - start).toBeGreaterThan(400);
     expect(Date.now() - start).toBeLessThan(5_000);

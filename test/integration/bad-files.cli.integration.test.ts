@@ -23,7 +23,7 @@ describe("a folder that cannot be run is refused before anything is created:", (
     ).toMatchInlineSnapshot(`
       "exit code 2
       --- stderr
-      error (config) drizzle/0000_create_notes.sql is a file, where the migrations folder is expected.
+      error (config) drizzle/0000_create_notes.sql is a file; the migrations folder is expected there.
       Nothing was run. Name the folder with --dir, or as \`out\` in drizzle.config.ts; \`npx drizzle-kit generate\` makes one with a first migration.
       "
     `);
@@ -46,7 +46,7 @@ describe("a folder that cannot be run is refused before anything is created:", (
       "exit code 2
       --- stderr
       error (history_invalid) v1 is in the layout of drizzle-kit 1.x (1 folder such as 20251101120000_name, no meta/_journal.json).
-      Nothing was run. This version of Tidemark reads the layout of drizzle-kit 0.x alone.
+      Nothing was run. This version of Tidemark reads only the layout of drizzle-kit 0.x.
       "
     `);
   });
@@ -57,16 +57,16 @@ describe("a folder that cannot be run is refused before anything is created:", (
       "exit code 2
       --- stderr
       error (missing_file) drizzle/meta/_journal.json names files that are not in drizzle: 0001_add_author.sql.
-      Nothing was run. Restore them (\`git log --stat -- drizzle\` shows what became of them), or take their entries out if they were never applied anywhere.
+      Nothing was run. Restore them (\`git log --stat -- drizzle\` shows what happened to them), or take their entries out if they were never applied anywhere.
       "
     `);
     expect(await tidemark("migrate", "--json")).toMatchInlineSnapshot(`
       "exit code 2
       --- stdout
-      {"error":{"code":"missing_file","exitCode":2,"fact":"drizzle/meta/_journal.json names files that are not in drizzle: 0001_add_author.sql.","remedy":"Nothing was run. Restore them (\`git log --stat -- drizzle\` shows what became of them), or take their entries out if they were never applied anywhere.","tag":null,"applied":[],"notRun":[],"details":null}}
+      {"error":{"code":"missing_file","exitCode":2,"fact":"drizzle/meta/_journal.json names files that are not in drizzle: 0001_add_author.sql.","remedy":"Nothing was run. Restore them (\`git log --stat -- drizzle\` shows what happened to them), or take their entries out if they were never applied anywhere.","tag":null,"applied":[],"notRun":[],"details":null}}
       --- stderr
       error (missing_file) drizzle/meta/_journal.json names files that are not in drizzle: 0001_add_author.sql.
-      Nothing was run. Restore them (\`git log --stat -- drizzle\` shows what became of them), or take their entries out if they were never applied anywhere.
+      Nothing was run. Restore them (\`git log --stat -- drizzle\` shows what happened to them), or take their entries out if they were never applied anywhere.
       "
     `);
   });
@@ -78,7 +78,7 @@ describe("a folder that cannot be run is refused before anything is created:", (
       "exit code 2
       --- stderr
       error (config) drizzle/0001_add_author.sql cannot be read: it is a folder.
-      Nothing was run. Put the file back as it was, readable, and run again.
+      Nothing was run. Restore the file and its permissions, then run again.
       "
     `);
   });
@@ -98,7 +98,7 @@ describe("a folder that cannot be run is refused before anything is created:", (
     expect(await tidemark("migrate")).toMatchInlineSnapshot(`
       "exit code 2
       --- stderr
-      error (history_invalid) drizzle/meta/_journal.json is not a journal that can be run: the index 1 stands in entries 1 and 2 (0002_first_note); the tag 0001_add_author stands in entries 1 and 3.
+      error (history_invalid) drizzle/meta/_journal.json is not a usable journal: the index 1 is in entries 1 and 2 (0002_first_note); the tag 0001_add_author is in entries 1 and 3.
       Nothing was run. After a merge, keep the entries of both branches, each once; \`git log -p\` on the file shows what it was.
       "
     `);
@@ -114,7 +114,7 @@ describe("a folder that cannot be run is refused before anything is created:", (
     expect(text.replace(/not JSON \(.*?\)\./, "not JSON (<reason>).")).toMatchInlineSnapshot(`
       "exit code 2
       --- stderr
-      error (history_invalid) drizzle/meta/_journal.json is not a journal that can be run: it is not JSON (<reason>).
+      error (history_invalid) drizzle/meta/_journal.json is not a usable journal: it is not JSON (<reason>).
       Nothing was run. After a merge, keep the entries of both branches, each once; \`git log -p\` on the file shows what it was.
       "
     `);
@@ -125,9 +125,9 @@ describe("a folder that cannot be run is refused before anything is created:", (
     expect(await tidemark("status", "--json")).toMatchInlineSnapshot(`
       "exit code 2
       --- stdout
-      {"error":{"code":"history_invalid","exitCode":2,"fact":"drizzle/meta/_journal.json is not a journal that can be run: it has no list \`entries\`.","remedy":"Nothing was run. After a merge, keep the entries of both branches, each once; \`git log -p\` on the file shows what it was.","tag":null,"applied":[],"notRun":[],"details":null}}
+      {"error":{"code":"history_invalid","exitCode":2,"fact":"drizzle/meta/_journal.json is not a usable journal: it has no list \`entries\`.","remedy":"Nothing was run. After a merge, keep the entries of both branches, each once; \`git log -p\` on the file shows what it was.","tag":null,"applied":[],"notRun":[],"details":null}}
       --- stderr
-      error (history_invalid) drizzle/meta/_journal.json is not a journal that can be run: it has no list \`entries\`.
+      error (history_invalid) drizzle/meta/_journal.json is not a usable journal: it has no list \`entries\`.
       Nothing was run. After a merge, keep the entries of both branches, each once; \`git log -p\` on the file shows what it was.
       "
     `);
@@ -231,23 +231,23 @@ describe("a folder that cannot be run is refused before anything is created:", (
     expect(await tidemark("migrate")).toMatchInlineSnapshot(`
       "exit code 2
       --- stderr
-      error (history_invalid) drizzle/tidemark.sum does not match the migrations beside it:
+      error (history_invalid) drizzle/tidemark.sum does not match the migrations in its folder:
         0001_add_author.sql was sha256:97b5246b1f085532f2f8d115486d190fa99c7af37d450c028863844976e938fc and is sha256:5f9e20cb6034268956be58ba0e9458066743b4c6c7640ed4acaeb075b06d44ea
         0003_new.sql is not listed
-        0002_first_note.sql is listed and not in the history
-      Nothing was run. If the change is meant, write the file anew with \`tidemark sum\` (npm run db:sum) and commit it; if it came from a merge, look at the order of the migrations first.
+        0002_first_note.sql is listed but not in the history
+      Nothing was run. If the change is intended, write the file again with \`tidemark sum\` (npm run db:sum) and commit it; if it came from a merge, check the order of the migrations first.
       "
     `);
     expect(await tidemark("status", "--json")).toMatchInlineSnapshot(`
       "exit code 2
       --- stdout
-      {"error":{"code":"history_invalid","exitCode":2,"fact":"drizzle/tidemark.sum does not match the migrations beside it:\\n  0001_add_author.sql was sha256:97b5246b1f085532f2f8d115486d190fa99c7af37d450c028863844976e938fc and is sha256:5f9e20cb6034268956be58ba0e9458066743b4c6c7640ed4acaeb075b06d44ea\\n  0003_new.sql is not listed\\n  0002_first_note.sql is listed and not in the history","remedy":"Nothing was run. If the change is meant, write the file anew with \`tidemark sum\` (npm run db:sum) and commit it; if it came from a merge, look at the order of the migrations first.","tag":null,"applied":[],"notRun":[],"details":null}}
+      {"error":{"code":"history_invalid","exitCode":2,"fact":"drizzle/tidemark.sum does not match the migrations in its folder:\\n  0001_add_author.sql was sha256:97b5246b1f085532f2f8d115486d190fa99c7af37d450c028863844976e938fc and is sha256:5f9e20cb6034268956be58ba0e9458066743b4c6c7640ed4acaeb075b06d44ea\\n  0003_new.sql is not listed\\n  0002_first_note.sql is listed but not in the history","remedy":"Nothing was run. If the change is intended, write the file again with \`tidemark sum\` (npm run db:sum) and commit it; if it came from a merge, check the order of the migrations first.","tag":null,"applied":[],"notRun":[],"details":null}}
       --- stderr
-      error (history_invalid) drizzle/tidemark.sum does not match the migrations beside it:
+      error (history_invalid) drizzle/tidemark.sum does not match the migrations in its folder:
         0001_add_author.sql was sha256:97b5246b1f085532f2f8d115486d190fa99c7af37d450c028863844976e938fc and is sha256:5f9e20cb6034268956be58ba0e9458066743b4c6c7640ed4acaeb075b06d44ea
         0003_new.sql is not listed
-        0002_first_note.sql is listed and not in the history
-      Nothing was run. If the change is meant, write the file anew with \`tidemark sum\` (npm run db:sum) and commit it; if it came from a merge, look at the order of the migrations first.
+        0002_first_note.sql is listed but not in the history
+      Nothing was run. If the change is intended, write the file again with \`tidemark sum\` (npm run db:sum) and commit it; if it came from a merge, check the order of the migrations first.
       "
     `);
   });
@@ -258,9 +258,9 @@ describe("a folder that cannot be run is refused before anything is created:", (
     expect(await tidemark("migrate")).toMatchInlineSnapshot(`
       "exit code 2
       --- stderr
-      error (history_invalid) drizzle/tidemark.sum does not match the migrations beside it:
-        the files are the same but their order is not: the head was sha256:f9ffbce40e9c70538eee9adc152f9e245bdd7db337fcb9d815179fe97c329b0c and is sha256:fd51e5e021ce931d6f0fb32c0fc281e45925370da4972cf5b66e5b6a6a28d90a
-      Nothing was run. If the change is meant, write the file anew with \`tidemark sum\` (npm run db:sum) and commit it; if it came from a merge, look at the order of the migrations first.
+      error (history_invalid) drizzle/tidemark.sum does not match the migrations in its folder:
+        the files are the same, but their order changed: the head was sha256:f9ffbce40e9c70538eee9adc152f9e245bdd7db337fcb9d815179fe97c329b0c and is sha256:fd51e5e021ce931d6f0fb32c0fc281e45925370da4972cf5b66e5b6a6a28d90a
+      Nothing was run. If the change is intended, write the file again with \`tidemark sum\` (npm run db:sum) and commit it; if it came from a merge, check the order of the migrations first.
       "
     `);
   });

@@ -74,7 +74,7 @@ test("an applied file that is gone, with its entry", async () => {
     "exit code 2
     --- stderr
     error (missing_file) The database has migrations that drizzle does not: 0001_add_author.
-    Nothing was run. Bring the files and their journal entries back (\`git log --stat --all -- drizzle\` shows what became of them, another branch may have them), or run the release that has them. An older release is fine only when it has all migrations up to its newest, unchanged.
+    Nothing was run. Bring the files and their journal entries back (\`git log --stat --all -- drizzle\` shows what happened to them, another branch may have them), or run the release that has them. An older release is fine only when it has all migrations up to its newest, unchanged.
     "
   `);
   expect(await tidemark("status", "--check")).toMatchInlineSnapshot(`
@@ -86,7 +86,7 @@ test("an applied file that is gone, with its entry", async () => {
     0002_first_note  DONE  <time>  <duration>  postgres@<host>
     0003_never  PENDING
     The database has migrations that drizzle does not: 0001_add_author.
-    Nothing was run. Bring the files and their journal entries back (\`git log --stat --all -- drizzle\` shows what became of them, another branch may have them), or run the release that has them. An older release is fine only when it has all migrations up to its newest, unchanged.
+    Nothing was run. Bring the files and their journal entries back (\`git log --stat --all -- drizzle\` shows what happened to them, another branch may have them), or run the release that has them. An older release is fine only when it has all migrations up to its newest, unchanged.
     1 pending. The database is at 0002_first_note.
     --- stderr
     warning: 0001_add_author.sql has no entry in meta/_journal.json and is not run.
@@ -101,7 +101,7 @@ test("an applied file that is gone, and its entry is not", async () => {
     "exit code 2
     --- stderr
     error (missing_file) drizzle/meta/_journal.json names files that are not in drizzle: 0001_add_author.sql.
-    Nothing was run. Restore them (\`git log --stat -- drizzle\` shows what became of them), or take their entries out if they were never applied anywhere.
+    Nothing was run. Restore them (\`git log --stat -- drizzle\` shows what happened to them), or take their entries out if they were never applied anywhere.
     "
   `);
 });
@@ -118,7 +118,7 @@ test("out of order", async () => {
     "exit code 4
     --- stderr
     error (out_of_order) Pending, but older than 0002_first_note, which is applied: 0003_never.
-    Nothing was run. Generate them anew on top of the newest one, or, where their order does not matter, apply them with \`tidemark migrate --allow-out-of-order\`.
+    Nothing was run. Generate them again on top of the newest one, or, where their order does not matter, apply them with \`tidemark migrate --allow-out-of-order\`.
     "
   `);
   expect(await tidemark("status", "--json", "--check")).toMatch(
@@ -132,16 +132,16 @@ test("a ledger that only a newer Tidemark reads", async () => {
   expect(await tidemark("migrate")).toMatchInlineSnapshot(`
     "exit code 2
     --- stderr
-    error (ledger_newer) The ledger in schema tidemark has version 3: to read it takes a Tidemark that knows version 2, and this one knows 1.
+    error (ledger_newer) The ledger in schema tidemark is version 3 and needs a Tidemark that supports version 2; this one supports version 1.
     Nothing was run. A newer Tidemark has worked on this database: update this one (npm install tidemark@latest), or run the release that has it.
     "
   `);
   expect(await tidemark("status", "--json")).toMatchInlineSnapshot(`
     "exit code 2
     --- stdout
-    {"error":{"code":"ledger_newer","exitCode":2,"fact":"The ledger in schema tidemark has version 3: to read it takes a Tidemark that knows version 2, and this one knows 1.","remedy":"Nothing was run. A newer Tidemark has worked on this database: update this one (npm install tidemark@latest), or run the release that has it.","tag":null,"applied":[],"notRun":[],"details":null}}
+    {"error":{"code":"ledger_newer","exitCode":2,"fact":"The ledger in schema tidemark is version 3 and needs a Tidemark that supports version 2; this one supports version 1.","remedy":"Nothing was run. A newer Tidemark has worked on this database: update this one (npm install tidemark@latest), or run the release that has it.","tag":null,"applied":[],"notRun":[],"details":null}}
     --- stderr
-    error (ledger_newer) The ledger in schema tidemark has version 3: to read it takes a Tidemark that knows version 2, and this one knows 1.
+    error (ledger_newer) The ledger in schema tidemark is version 3 and needs a Tidemark that supports version 2; this one supports version 1.
     Nothing was run. A newer Tidemark has worked on this database: update this one (npm install tidemark@latest), or run the release that has it.
     "
   `);
@@ -154,7 +154,7 @@ test("a ledger that somebody emptied", async () => {
     "exit code 2
     --- stderr
     error (config) The ledger tidemark.runner has no row.
-    Nothing was run. Somebody emptied it: restore the schema from a backup.
+    Nothing was run. It was emptied: restore the schema from a backup.
     "
   `);
 });
@@ -178,16 +178,16 @@ test("a database that drizzle's own migrator filled, and no ledger", async () =>
     "exit code 4
     --- stderr
     error (adopt_required) drizzle's own migrator has applied 1 migration here (drizzle.__drizzle_migrations), and the ledger has none.
-    Nothing was run: applying them again would fail or double their data. Tidemark cannot take such a database over yet; go on with drizzle-kit migrate on it.
+    Nothing was run: applying them again would fail or double their data. Tidemark cannot take over such a database yet; keep using drizzle-kit migrate on it.
     "
   `);
   expect(await tidemark("migrate", "--dry-run", "--json")).toMatchInlineSnapshot(`
     "exit code 4
     --- stdout
-    {"error":{"code":"adopt_required","exitCode":4,"fact":"drizzle's own migrator has applied 1 migration here (drizzle.__drizzle_migrations), and the ledger has none.","remedy":"Nothing was run: applying them again would fail or double their data. Tidemark cannot take such a database over yet; go on with drizzle-kit migrate on it.","tag":null,"applied":[],"notRun":[],"details":null}}
+    {"error":{"code":"adopt_required","exitCode":4,"fact":"drizzle's own migrator has applied 1 migration here (drizzle.__drizzle_migrations), and the ledger has none.","remedy":"Nothing was run: applying them again would fail or double their data. Tidemark cannot take over such a database yet; keep using drizzle-kit migrate on it.","tag":null,"applied":[],"notRun":[],"details":null}}
     --- stderr
     error (adopt_required) drizzle's own migrator has applied 1 migration here (drizzle.__drizzle_migrations), and the ledger has none.
-    Nothing was run: applying them again would fail or double their data. Tidemark cannot take such a database over yet; go on with drizzle-kit migrate on it.
+    Nothing was run: applying them again would fail or double their data. Tidemark cannot take over such a database yet; keep using drizzle-kit migrate on it.
     "
   `);
   expect(await tidemark("status", "--check")).toMatchInlineSnapshot(`
@@ -198,7 +198,7 @@ test("a database that drizzle's own migrator filled, and no ledger", async () =>
     0001_add_author  PENDING
     0002_first_note  PENDING
     drizzle's own migrator has applied 1 migration here (drizzle.__drizzle_migrations), and the ledger has none.
-    Nothing was run: applying them again would fail or double their data. Tidemark cannot take such a database over yet; go on with drizzle-kit migrate on it.
+    Nothing was run: applying them again would fail or double their data. Tidemark cannot take over such a database yet; keep using drizzle-kit migrate on it.
     3 pending. The database is at no version.
     "
   `);

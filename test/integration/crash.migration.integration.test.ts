@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { SessionLost } from "../../src/db/connection/loss.ts";
-import { type Failpoint, openSession } from "../../src/db/connection/session.ts";
+import { openSession } from "../../src/db/connection/session.ts";
 import { DatabaseMigrator } from "../../src/db/migrate/index.ts";
+import type { Failpoint, MessageName } from "../../src/db/migrate/run.ts";
 import { createDatabase, onServer, type TestDatabase } from "../helpers/database.ts";
 import { countingHistory, type HistoryFolder, historyFolder, THREE } from "../helpers/history.ts";
 import { expectFoldToMatch } from "../helpers/ledger.ts";
@@ -24,14 +25,20 @@ afterEach(async () => {
 });
 
 /** Every message of a run on an empty database, in order: from one that was not disturbed. */
-async function messagesOfARun(dir: string): Promise<readonly string[]> {
-  const names: string[] = [];
+async function messagesOfARun(dir: string): Promise<readonly MessageName[]> {
+  const names: MessageName[] = [];
   const onFailpoint = ({ phase, message }: Failpoint) => {
     if (phase === "before") names.push(message);
   };
   await new DatabaseMigrator({ url: database.url, dir }, { onFailpoint }).migrate();
   return names;
 }
+
+test.fails("a test whose runner never comes to its failpoint fails", async () => {
+  folder = await historyFolder(THREE);
+  const options = { url: database.url, dir: folder.dir };
+  await runInProcess({ options, failpoint: { phase: "before", message: "repair" } });
+});
 
 describe("a runner killed with SIGKILL", () => {
   test("at each failpoint of a transactional history: the next run ends as an undisturbed one does", async () => {

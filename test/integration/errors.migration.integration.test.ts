@@ -2,9 +2,9 @@ import { appendFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { SessionLost } from "../../src/db/connection/loss.ts";
-import type { Failpoint } from "../../src/db/connection/session.ts";
 import { DatabaseMigrator, MigrateError } from "../../src/db/migrate/index.ts";
 import { runnerOf } from "../../src/db/migrate/ledger/replies.ts";
+import type { Failpoint } from "../../src/db/migrate/run.ts";
 import { createDatabase, type TestDatabase, urlOfDatabase } from "../helpers/database.ts";
 import { type HistoryFolder, historyFolder, THREE } from "../helpers/history.ts";
 import { createEmptyLedger, expectFoldToMatch } from "../helpers/ledger.ts";
@@ -132,7 +132,7 @@ describe("a migration that the server refuses", () => {
 
       statement 2 of 2, SQLSTATE 42P01
       state: 0002_broken was rolled back. 2 migrations before it applied. 2 migrations after it not run.
-      Next: correct drizzle/0002_broken.sql (or the data it met), then run \`tidemark migrate\` again."
+      Next: correct drizzle/0002_broken.sql (or the data), then run \`tidemark migrate\` again."
     `);
     expect(await tablesThere()).toEqual(["notes"]);
     const { migrations } = await migrator().status();

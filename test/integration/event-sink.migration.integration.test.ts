@@ -71,7 +71,7 @@ describe("the event store's copy of the migration events", () => {
   test("is committed with the migration or not at all, wherever its runner is killed", async () => {
     folder = await projectFolder({ "0003_note": "create table note (id integer)" });
     for (const phase of ["before", "sent"] as const) {
-      const failpoint = { phase, message: "migration:0002_protect_events" };
+      const failpoint = { phase, message: "migration:0002_protect_events" } as const;
       await runInProcess({ options: { url: database.url, dir: folder.dir }, failpoint });
     }
     await migrate();
@@ -146,7 +146,11 @@ describe("a migration that changes the app's events table", () => {
     );
     expect(harmed.outcome).toBe("applied");
     expect(harmed.warnings).toEqual([
-      'the event store\'s copy of the migration events stays behind: null value in column "region" of relation "events" violates not-null constraint (SQLSTATE 23502). The next migration that can write it does.',
+      {
+        kind: "copy-behind",
+        message:
+          'the event store\'s copy of the migration events stays behind: null value in column "region" of relation "events" violates not-null constraint (SQLSTATE 23502). The next migration that can write it does.',
+      },
     ]);
     expect(mended.warnings).toEqual([]);
     await expectSameStory(database.url, database.sql);
@@ -158,7 +162,11 @@ describe("a migration that changes the app's events table", () => {
       "alter table eventstore.old_events rename to events",
     );
     expect(harmed.warnings).toEqual([
-      "the event store's copy of the migration events stays behind: there is no table eventstore.events any more. The next migration that can write it does.",
+      {
+        kind: "copy-behind",
+        message:
+          "the event store's copy of the migration events stays behind: there is no table eventstore.events any more. The next migration that can write it does.",
+      },
     ]);
     expect(mended.warnings).toEqual([]);
     await expectSameStory(database.url, database.sql);
@@ -200,7 +208,7 @@ describe("a migration that changes the app's events table", () => {
         revoke.replace("revoke", "grant").replace(" from ", " to "),
         url,
       );
-      expect(harmed.warnings[0]).toMatch(/permission denied .*SQLSTATE 42501/);
+      expect(harmed.warnings[0]?.message).toMatch(/permission denied .*SQLSTATE 42501/);
       expect(mended.warnings).toEqual([]);
       await expectSameStory(database.url, database.sql);
     } finally {
@@ -244,7 +252,7 @@ describe("a migration that changes the app's events table", () => {
       });
       const repaired = await new DatabaseMigrator({ url: database.url, dir: folder.dir }).repair();
       expect(repaired.repaired).toHaveLength(1);
-      expect(repaired.warnings[0]).toMatch(warning);
+      expect(repaired.warnings[0]?.message).toMatch(warning);
       await folder.write("0004_broken", "select 1");
       await folder.write("0005_mend", mend);
       await folder.list([...OWN, "0003_harm", "0004_broken", "0005_mend"]);
@@ -265,7 +273,7 @@ describe("a migration that changes the app's events table", () => {
     expect(durationMs).toBeLessThan(2_500);
     await locked.unsafe("rollback");
     locked.release();
-    expect(warnings[0]).toContain("eventstore.events is locked by another session");
+    expect(warnings[0]?.message).toContain("eventstore.events is locked by another session");
     await folder.write("0004_note", "create table last (id integer)");
     await folder.list([...OWN, ...many, "0004_note"]);
     expect((await migrate()).warnings).toEqual([]);

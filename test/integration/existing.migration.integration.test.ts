@@ -122,7 +122,7 @@ describe("a database that is not empty", () => {
       error.message.replaceAll(database.name, "app").replaceAll(owner, "me"),
     ).toMatchInlineSnapshot(`
       "The database app is not empty, and its ledger (schema tidemark) has no migration. It holds 5 objects in schemas billing, public, owned by me: table public."Odd", table public.credits, function billing.rate, enum billing.state, view billing.totals.
-      Nothing was run. Check that the URL leads to the right database. Where \`drizzle-kit push\`, a dump or another tool made these objects, Tidemark cannot take the database over yet: migrate an empty one. Where the migrations are meant to run beside them, run again with --allow-existing (at boot: MIGRATE_ALLOW_EXISTING=true)."
+      Nothing was run. Check that the URL leads to the right database. If \`drizzle-kit push\`, a dump or another tool created these objects, Tidemark cannot take over the database yet: migrate an empty one. If the migrations are meant to run beside them, run again with --allow-existing (at boot: MIGRATE_ALLOW_EXISTING=true)."
     `);
     expect(await database.sql`select 1 from pg_namespace where nspname = 'tidemark'`).toEqual([]);
     expect(await database.sql`select * from credits`).toEqual([]);
@@ -248,5 +248,5 @@ test("a table that looks like drizzle's, and that somebody has locked, is named"
   await holder.unsafe("rollback");
   holder.release();
   expect(error.code).toBe("lock_timeout");
-  expect(error.fact).toContain('Somebody holds a lock on "public"."blobs"');
+  expect(error.fact).toContain('Another session holds a lock on "public"."blobs"');
 });

@@ -4,13 +4,13 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import postgres from "postgres";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import type { Failpoint } from "../../src/db/connection/session.ts";
 import {
   type acquireEmbeddedServer,
   destroyEmbeddedServer,
   keepEmbeddedServer,
 } from "../../src/db/embedded/index.ts";
 import { DatabaseMigrator } from "../../src/db/migrate/index.ts";
+import type { Failpoint } from "../../src/db/migrate/run.ts";
 import { startTidemark } from "../helpers/cli.ts";
 import { createDatabase, onServer, type TestDatabase } from "../helpers/database.ts";
 import { eventually, postmasterPid } from "../helpers/embedded-folder.ts";
@@ -67,7 +67,7 @@ describe("a run that is told to stop", () => {
       "migration:0010_tick",
       "migration:0019_tick",
       "release",
-    ];
+    ] as const;
     const places = messages.flatMap((message) =>
       (["before", "sent", "after"] as const).map((phase): Failpoint => ({ phase, message })),
     );

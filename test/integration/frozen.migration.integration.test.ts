@@ -38,7 +38,7 @@ async function waitsForLock(): Promise<boolean> {
 }
 
 describe("a runner that is frozen around a statement outside transactions", () => {
-  test.each(["begin:0000_drop#1", "settings", "statement:0000_drop#1"])(
+  test.each(["begin:0000_drop#1", "settings", "statement:0000_drop#1"] as const)(
     "before %s, until another has gone on, does not run it when it wakes",
     async (message) => {
       folder = await historyFolder({

@@ -139,7 +139,7 @@ describe("a runner killed while an index is built concurrently", () => {
     await table.release();
     for (const phase of ["before", "sent", "after"] as const) {
       const second = await startRunner();
-      const failpoint = { phase, message: "clear" };
+      const failpoint = { phase, message: "clear", mayBeMissed: phase !== "before" } as const;
       second.start({ options: { url: database.url, dir: folder.dir }, failpoint });
       const { signal } = await second.end;
       // What was dropped is not dropped again.
@@ -200,7 +200,7 @@ describe("a runner killed while an index is built concurrently", () => {
     await expect(stopped).rejects.toMatchObject({
       code: "canceled",
       message: expect.stringContaining(
-        "What CREATE INDEX CONCURRENTLY email_idx has left is not settled: the next run looks again.",
+        "What CREATE INDEX CONCURRENTLY email_idx left behind is not settled: the next run checks again.",
       ),
     });
     await table.release();
@@ -292,7 +292,7 @@ describe("other statements outside transactions that were interrupted", () => {
     ).toEqual([{ pending: true }]);
     const { found } = await migrate();
     expect(found).toEqual([
-      "DETACH PARTITION events_old CONCURRENTLY was interrupted half-way: ending it",
+      "DETACH PARTITION events_old CONCURRENTLY was interrupted half-way: finishing it",
     ]);
     expect(await database.sql`select inhrelid::regclass::text as name from pg_inherits`).toEqual([
       { name: "events_new" },

@@ -218,7 +218,7 @@ state: 0001_alter was rolled back. 1 migration before it applied. 1 migration af
         .catch((reason: unknown) => reason);
       expect(error).toMatchObject({ code: "lock_timeout" });
       expect((error as Error).message).toContain(
-        `held by: nobody could look (too many connections for role "${role}")`,
+        `held by: unknown, no second connection could be made to look (too many connections for role "${role}")`,
       );
     } finally {
       await database.sql.unsafe(`drop owned by ${role}`);

@@ -51,7 +51,7 @@ describe("an index built concurrently that fails", () => {
     expect(error).toMatchObject({ code: "migration_failed", exitCode: 1 });
     expect(error.message).toContain("SQLSTATE 23505");
     expect(error.message).toContain(
-      "Statement 1 of 0000_key is committed. CREATE INDEX CONCURRENTLY email_key has left an INVALID index public.email_key: the next run drops it first. The next run goes on at statement 2.",
+      "Statement 1 of 0000_key is committed. CREATE INDEX CONCURRENTLY email_key left an INVALID index public.email_key: the next run drops it first. The next run goes on at statement 2.",
     );
     expect(await indexes()).toEqual([{ name: "email_key", valid: false }]);
     // Again, with nothing repaired: IF NOT EXISTS does not make it good.
@@ -71,7 +71,7 @@ describe("an index built concurrently that fails", () => {
     await database.sql`update users set email = 'bob' where id = 2`;
     const error = await failure(migrator().migrate());
     expect(error.message).toContain(
-      "the index is INVALID (kept up to date and never used), and it was there before",
+      "the index is INVALID (kept up to date and never used), and it already was before",
     );
     await database.sql`drop index email_key`;
     await migrator().migrate();
@@ -150,7 +150,7 @@ describe("an index built concurrently that fails", () => {
     await holder.unsafe("rollback");
     holder.release();
     expect(error).toMatchObject({ code: "canceled", exitCode: 130 });
-    expect(error.message).toContain("has left an INVALID index public.email_idx");
+    expect(error.message).toContain("left an INVALID index public.email_idx");
     await migrator().migrate();
     expect(await indexes()).toEqual([{ name: "email_idx", valid: true }]);
   });
@@ -293,7 +293,7 @@ insert into ticks select current_setting('application_name');`;
     expect((await runner.end).signal).toBe("SIGKILL");
     const error = await failure(migrator().migrate());
     expect(error).toMatchObject({ code: "in_doubt", exitCode: 6 });
-    expect(error.message).toContain("statement 3 of 4 (call refill()) was begun");
+    expect(error.message).toContain("statement 3 of 4 (call refill()) was started");
     expect(error.message).toContain("`tidemark resolve 0000_refill --done`");
     const { migrations } = await migrator().status();
     expect(migrations[0]?.state).toMatchObject({
@@ -303,7 +303,7 @@ insert into ticks select current_setting('application_name');`;
     const { stdout } = await tidemark(["status", "--url", database.url, "--dir", folder.dir], {
       cwd: folder.dir,
     });
-    expect(stdout).toContain("which is gone. Statement 3 (call refill()) was begun");
+    expect(stdout).toContain("which is gone. Statement 3 (call refill()) was started");
     expect(stdout).toContain("see for yourself, then `tidemark resolve`");
     expect(await migrator().resolve({ tag: "0000_refill", answer: "done" })).toEqual({
       tag: "0000_refill",
@@ -334,9 +334,7 @@ insert into ticks select current_setting('application_name');`;
       "0000_fill": "-- tidemark: no-transaction\ninsert into later values (1);",
     });
     const error = await failure(migrator().migrate());
-    expect(error.message).toContain(
-      "It ran outside a transaction: what it committed by itself stays.",
-    );
+    expect(error.message).toContain("It ran outside a transaction: whatever it committed stays.");
     await database.sql`create table later (id integer)`;
     await migrator().migrate();
     expect(await database.sql`select id from later`).toEqual([{ id: 1 }]);

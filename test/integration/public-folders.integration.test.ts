@@ -36,7 +36,8 @@ interface Expected {
 }
 
 /** All pending, then applied once and in order, then nothing left to do. */
-async function expectToRunThrough({ tags, warnings = [] }: Expected): Promise<void> {
+async function expectToRunThrough({ tags, warnings: messages = [] }: Expected): Promise<void> {
+  const warnings = messages.map((message) => ({ kind: "stray-file", message }));
   const before = await run("status", "--json", "--check");
   expect(before).toMatchObject({ code: 3, stderr: "" });
   expect(JSON.parse(before.stdout)).toMatchObject({ pending: tags.length, problems: [], warnings });
@@ -61,7 +62,7 @@ async function expectToRunThrough({ tags, warnings = [] }: Expected): Promise<vo
   expect(await run("migrate")).toEqual({
     code: 0,
     stdout: `Nothing is pending. The database is at ${tags.at(-1)}.\n`,
-    stderr: warnings.map((warning) => `warning: ${warning}\n`).join(""),
+    stderr: messages.map((warning) => `warning: ${warning}\n`).join(""),
   });
 }
 

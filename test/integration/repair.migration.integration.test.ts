@@ -119,7 +119,7 @@ Next: tidemark migrate
       from written w where w.tag = m.tag`;
     const { code, stdout } = await repair();
     expect(stdout).toBe(
-      "0001_add_author was left as it is: 1 of its 1 statements are committed: the next run goes on behind them.\n",
+      "0001_add_author was left as it is: 1 of its 1 statements are committed: the next run goes on after them.\n",
     );
     expect(code).toBe(6);
     expect(await states()).toEqual(["DONE 1", "FAILED 1", "PENDING 0"]);
@@ -201,7 +201,7 @@ Next: tidemark migrate
     expect((await migrator().repair()).kept).toEqual([
       {
         tag: "0000_a",
-        reason: "2 of its 3 statements are committed: the next run goes on behind them",
+        reason: "2 of its 3 statements are committed: the next run goes on after them",
       },
     ]);
     await folder.list([]);
@@ -209,7 +209,7 @@ Next: tidemark migrate
       {
         tag: "0000_a",
         reason:
-          "2 of its 3 statements are committed, and the folder has it no more: bring its file and its journal entry back, so that a run can end it",
+          "2 of its 3 statements are committed, and it is no longer in the folder: bring its file and its journal entry back, so that a run can finish it",
       },
     ]);
   });

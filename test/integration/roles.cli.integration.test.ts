@@ -157,8 +157,8 @@ test("a role that may not look for drizzle's own table is told so", async () => 
   expect(await asRole("status")).toMatchInlineSnapshot(`
     "exit code 2
     --- stderr
-    error (config) Whether drizzle's own migrator was here cannot be seen: permission denied for schema drizzle (SQLSTATE 42501).
-    Nothing was run. Grant the role the right to look: grant usage on schema "drizzle" to …; grant select on "drizzle"."__drizzle_migrations" to …;
+    error (config) Cannot check whether drizzle's own migrator ran here: permission denied for schema drizzle (SQLSTATE 42501).
+    Nothing was run. Grant the role the right to read it: grant usage on schema "drizzle" to …; grant select on "drizzle"."__drizzle_migrations" to …;
     "
   `);
 });

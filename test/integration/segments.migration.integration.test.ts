@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import type { MessageName } from "../../src/db/migrate/run.ts";
 import { createDatabase, type TestDatabase } from "../helpers/database.ts";
 import { type HistoryFolder, historyFolder } from "../helpers/history.ts";
 import { expectFoldToMatch } from "../helpers/ledger.ts";
@@ -28,7 +29,7 @@ async function ticks(): Promise<readonly string[]> {
 }
 
 /** Runs a history, killed at a message, and then to its end. */
-async function killAt(message: string, phase: "before" | "after" = "before"): Promise<void> {
+async function killAt(message: MessageName, phase: "before" | "after" = "before"): Promise<void> {
   const options = { url: database.url, dir: folder.dir };
   const end = await runInProcess({ options, failpoint: { phase, message } });
   expect(end.signal, message).toBe("SIGKILL");
@@ -214,7 +215,7 @@ describe("a deadline", () => {
     const { message } = error as Error;
     expect(message).toContain("0000_index was canceled: the run's deadline of 2.5 s was reached.");
     expect(message).toMatch(/held by: pid \d+ \(.+, checkout\), idle in transaction/);
-    expect(message).toContain("has left an INVALID index");
+    expect(message).toContain("left an INVALID index");
     await migrator().migrate();
     expect(await ticks()).toEqual(["a"]);
   });

@@ -70,16 +70,16 @@ test("migrate on a standby is refused while something is pending", async () => {
   expect(await onStandby("migrate")).toMatchInlineSnapshot(`
     "exit code 1
     --- stderr
-    error (connect) The server is a standby: it can be read and not written, and migrations are pending.
+    error (connect) The server is a standby: it can be read but not written, and migrations are pending.
     Nothing was run. Connect to the primary.
     "
   `);
   expect(await onStandby("migrate", "--json")).toMatchInlineSnapshot(`
     "exit code 1
     --- stdout
-    {"error":{"code":"connect","exitCode":1,"fact":"The server is a standby: it can be read and not written, and migrations are pending.","remedy":"Nothing was run. Connect to the primary.","tag":null,"applied":[],"notRun":[],"details":null}}
+    {"error":{"code":"connect","exitCode":1,"fact":"The server is a standby: it can be read but not written, and migrations are pending.","remedy":"Nothing was run. Connect to the primary.","tag":null,"applied":[],"notRun":[],"details":null}}
     --- stderr
-    error (connect) The server is a standby: it can be read and not written, and migrations are pending.
+    error (connect) The server is a standby: it can be read but not written, and migrations are pending.
     Nothing was run. Connect to the primary.
     "
   `);
@@ -110,7 +110,7 @@ test("migrate on a standby without a ledger is refused", async () => {
   expect(await onStandby("migrate")).toMatchInlineSnapshot(`
     "exit code 1
     --- stderr
-    error (connect) The server is a standby: it can be read and not written, and it has no ledger yet.
+    error (connect) The server is a standby: it can be read but not written, and it has no ledger yet.
     Nothing was run. Connect to the primary.
     "
   `);

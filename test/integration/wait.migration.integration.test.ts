@@ -41,8 +41,8 @@ describe("a process that waits for the schema", () => {
   test("gives up after its bound with what is missing, and has written nothing", async () => {
     const { code, stderr } = await tidemark([...wait(0.3)], { cwd: folder.dir });
     expect(stderr.split("\n").slice(-3).join("\n")).toBe(
-      `error (lock_timeout) 3 of 3 migrations are still pending: 0000_create_notes, 0001_add_author, 0002_first_note. Nobody is at work on it.
-Nothing was run by this one. Run \`tidemark migrate\`, or wait longer with --timeout.
+      `error (lock_timeout) 3 of 3 migrations are still pending: 0000_create_notes, 0001_add_author, 0002_first_note. No runner is working on it.
+Nothing was run. Run \`tidemark migrate\`, or wait longer with --timeout.
 `,
     );
     expect(code).toBe(5);

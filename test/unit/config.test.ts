@@ -51,7 +51,7 @@ describe("the migrator's options", () => {
     expect(resolveOptions({ url: URL_A })).toEqual({
       url: URL_A,
       dir: "./drizzle",
-      ledgerSchema: "tidemark",
+      schema: "tidemark",
       connectTimeoutMs: 10_000,
       waitTimeoutMs: 600_000,
       lockPatience: { lockTimeoutMs: 5_000, lockTries: 10, lockBudgetMs: undefined },

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { checksumOf } from "../../src/db/migrate/history/checksum.ts";
-import { foldEvents } from "../../src/db/migrate/ledger/fold.ts";
-import type { EventPayload, EventType, LedgerEvent } from "../../src/db/migrate/types.ts";
+import type { EventPayload, EventType, LedgerEvent } from "../../src/db/migrate/ledger-types.ts";
+import { foldEvents } from "../helpers/fold.ts";
 
 let id = 0;
 

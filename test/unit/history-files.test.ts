@@ -29,12 +29,12 @@ describe("a journal", () => {
     [
       "a tag twice",
       journal({ idx: 0, tag: "a" }, { idx: 1, tag: "a" }),
-      "the tag a stands in entries 0 and 1",
+      "the tag a is in entries 0 and 1",
     ],
     [
       "an index twice",
       journal({ idx: 0, tag: "a" }, { idx: 0, tag: "b" }),
-      "the index 0 stands in entries 0 and 1 (b)",
+      "the index 0 is in entries 0 and 1 (b)",
     ],
     [
       "a tag that leads out of the folder",
@@ -87,8 +87,8 @@ describe("the sum file", () => {
 
   test.each([
     ["a new file", historyOf("a", "b", "c"), history, "c.sql is not listed"],
-    ["a lost file", historyOf("a"), history, "b.sql is listed and not in the history"],
-    ["another order", historyOf("b", "a"), history, "their order is not"],
+    ["a lost file", historyOf("a"), history, "b.sql is listed but not in the history"],
+    ["another order", historyOf("b", "a"), history, "their order changed"],
   ])("names %s", (_name, now, before, message) => {
     expect(check(now, before)).toThrow(message);
     expect(check(now, before)).toThrow(expect.objectContaining({ code: "history_invalid" }));
@@ -105,6 +105,8 @@ describe("the sum file", () => {
 
   test("names a line that is no file and its sum, as a merge conflict leaves", () => {
     const text = formatSumFile(history).replace("a.sql", "<<<<<<< HEAD\na.sql");
-    expect(() => checkSumFile(history, text, "s")).toThrow("line 2 is not a file and its sum");
+    expect(() => checkSumFile(history, text, "s")).toThrow(
+      "line 2 is not a file name and its checksum",
+    );
   });
 });

@@ -54,13 +54,16 @@ test("each planted violation is found", { timeout: 60_000 }, async () => {
     "databases-are-made-over-the-connection": {
       "src/db/server/planted-up.ts": `export { planRun } from "../migrate/index.ts";\n`,
     },
-    "types-import-types-alone": {
-      "src/db/migrate/existing-types.ts": `export { identifier } from "../base/quote.ts";\n`,
+    "types-import-only-types": {
+      "src/db/migrate/ledger-types.ts": `export { identifier } from "../base/quote.ts";\n`,
     },
-    "errors-import-types-alone": {
+    "errors-import-only-types": {
       "src/db/migrate/errors.ts": `export { identifier } from "../base/quote.ts";\n`,
     },
-    "reports-are-types-alone": {
+    "run-is-only-types": {
+      "src/db/migrate/run.ts": `export { identifier } from "../base/quote.ts";\n`,
+    },
+    "reports-are-only-types": {
       "src/db/migrate/reports.ts": `export { identifier } from "../base/quote.ts";\n`,
     },
     "history-is-above-its-rooms": {
@@ -76,7 +79,7 @@ test("each planted violation is found", { timeout: 60_000 }, async () => {
       "src/db/migrate/ledger/planted.ts": `export { fence } from "../lease/sql.ts";\n`,
     },
     "lease-is-above-its-rooms": {
-      "src/db/migrate/lease/planted.ts": `export { partsOf } from "../execute/parts.ts";\n`,
+      "src/db/migrate/lease/planted.ts": `export { partsOf } from "../execute/execution.ts";\n`,
     },
     "execute-is-above-its-rooms": {
       "src/db/migrate/execute/planted.ts": `export { findExisting } from "../adopt/find-sql.ts";\n`,

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { lockError, pauseAfterTry } from "../../src/db/migrate/execute/lock-patience.ts";
+import { lockError, pauseAfterTry } from "../../src/db/migrate/execute/lock-retry.ts";
 
 const patience = { lockTimeoutMs: 5_000, lockTries: 10, lockBudgetMs: undefined };
 
@@ -61,7 +61,7 @@ describe("what is said of a migration that got no lock", () => {
       "says why nobody could look",
       [],
       "too many connections",
-      "held by: nobody could look (too many connections)",
+      "held by: unknown, no second connection could be made to look (too many connections)",
     ],
   ])("%s", (_name, blockers, blind, line) => {
     expect(lockError(patience, 10, blockers, blind).lines).toEqual([

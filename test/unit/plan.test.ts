@@ -5,15 +5,10 @@ import {
   headOf,
   linkAfter,
 } from "../../src/db/migrate/history/checksum.ts";
+import type { Ledger, LedgerRow, Liveness, RunnerRow } from "../../src/db/migrate/ledger-types.ts";
 import { planRun, versionOf } from "../../src/db/migrate/plan/plan.ts";
 import { refuseUnknownTarget } from "../../src/db/migrate/plan/problems.ts";
-import type {
-  History,
-  Ledger,
-  LedgerRow,
-  Liveness,
-  RunnerRow,
-} from "../../src/db/migrate/types.ts";
+import type { History } from "../../src/db/migrate/types.ts";
 
 const RUN = "11111111-1111-4111-8111-111111111111";
 

@@ -143,6 +143,7 @@ test("an error's JSON carries code, exit code, remedy and what was applied", () 
       applied: ["a"],
       notRun: ["c"],
       recorded: error,
+      place: { file: "b.sql", line: 3, column: 1 },
     }),
   );
   expect(json).toEqual({
@@ -152,6 +153,7 @@ test("an error's JSON carries code, exit code, remedy and what was applied", () 
       fact: "It broke.",
       outcome: null,
       remedy: "Mend it.",
+      place: { file: "b.sql", line: 3, column: 1 },
       tag: "b",
       applied: ["a"],
       notRun: ["c"],

@@ -1,12 +1,16 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { asksForNoTransaction, segmentsOf } from "../../src/db/migrate/sql/segments.ts";
+import {
+  asksForNoTransaction,
+  remainingOf,
+  segmentsOf,
+} from "../../src/db/migrate/sql/segments.ts";
 import { parseStatements } from "../../src/db/migrate/sql/statements.ts";
 
 async function cut(sql: string, resumeAt = 0) {
   const statements = await parseStatements(sql, "f.sql");
-  const noTransaction = asksForNoTransaction(sql);
-  return segmentsOf(statements, { noTransaction, resumeAt }).map((segment) => ({
+  const whole = segmentsOf(statements, asksForNoTransaction(sql));
+  return remainingOf(whole, statements, resumeAt).map((segment) => ({
     kind: segment.kind,
     range: [segment.from, segment.to],
     texts:

@@ -102,7 +102,7 @@ export function describe(progress: Progress): { readonly done?: string; readonly
     case "lease-lost":
       return { done: "another runner took the lease; waiting for it" };
     case "warning":
-      return { done: `warning: ${progress.message}` };
+      return { done: `warning: ${progress.warning.message}` };
     default:
       return {};
   }

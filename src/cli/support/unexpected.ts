@@ -31,6 +31,6 @@ export function unexpectedJson(error: unknown): {
           fact: error instanceof Error ? `${error.name}: ${error.message}` : String(error),
           remedy: "This is a bug in tidemark: please report it with the stack on stderr.",
         } as const);
-  const nothing = { tag: null, applied: [], notRun: [], details: null };
+  const nothing = { place: null, tag: null, applied: [], notRun: [], details: null };
   return { error: { ...words, exitCode: UNEXPECTED_EXIT_CODE, ...nothing } };
 }

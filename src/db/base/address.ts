@@ -28,7 +28,7 @@ const OF_OTHER_TOOLS = [
   "uselibpqcompat",
 ];
 
-// An @ behind the host belongs to a password in which a "/" or a "?" is not encoded: what
+// An @ after the host belongs to a password in which a "/" or a "?" is not encoded: what
 // stands where the host should be is a part of that password then. So does a "#".
 const SHAPE = /^(postgres(?:ql)?:\/\/)(?:([^/?#]*)@)?([^/?#@]*)(?:\/([^?#@]*))?(?:\?([^#@]*))?$/i;
 const PLACE = /^(\[[^\]]*\]|[^:[\]]+)(?::(\d+))?$/;
@@ -102,7 +102,7 @@ export function describeTarget(url: string): string {
   return `${listOf(hosts) || "the default host"}${database === "" ? "" : `/${database}`}${as}`;
 }
 
-/** The URL of another database of the same server. One that cannot be read is none afterwards either. */
+/** The URL of another database of the same server. One that cannot be read stays unreadable. */
 export function replaceDatabase(url: string, database: string): string {
   return url.replace(
     SHAPE,

@@ -25,7 +25,7 @@ export function cancelOnAbort(signal: AbortSignal | undefined, lost: Loss): Canc
   const ask = () => {
     clearTimeout(timer);
     for (const cancel of watched) {
-      // Of a server that swallows it nobody would ever hear.
+      // A server that swallows it would never answer.
       const asking = lost.race(cancel()).catch(() => undefined);
       asked.add(asking);
       void asking.then(() => asked.delete(asking));

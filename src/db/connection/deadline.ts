@@ -28,7 +28,7 @@ export function boundBy(signal: AbortSignal | undefined, deadlineMs: number | un
   };
 }
 
-/** The deadline that a signal came for; undefined where somebody else sent it. */
+/** The deadline that a signal came for; undefined where it came for another reason. */
 export function deadlineOf(signal: AbortSignal | undefined): DeadlineReached | undefined {
   return signal?.reason instanceof DeadlineReached ? signal.reason : undefined;
 }

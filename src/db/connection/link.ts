@@ -59,7 +59,7 @@ export class Link {
     const query = this.#client.unsafe(text);
     this.#first = query;
     // The driver connects again and again, without a bound of its own, to a load balancer that
-    // accepts a connection and ends it because nobody is behind it.
+    // accepts a connection and ends it because it has no server.
     const stopWatching = [
       this.#canceller.watch(() => cancelActive(query)),
       giveUpAfter(bounds.connectTimeoutMs, this.#lost, () => this.isSent()),

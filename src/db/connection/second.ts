@@ -1,12 +1,12 @@
 import { isServerError, type OnFailpoint, openSession, type Session } from "./session.ts";
 
 /**
- * A connection beside the run's own, for what is to be said while that is busy. It is made
+ * A connection beside the run's own, for what must be sent while that is busy. It is made
  * when it is needed first, and again after a loss.
  */
-export interface SecondConnection {
+export interface SecondConnection<Name extends string = string> {
   /** @throws whatever connecting, or the work, does: where none can be had, the run goes on without */
-  readonly use: <T>(work: (session: Session) => Promise<T>) => Promise<T>;
+  readonly use: <T>(work: (session: Session<Name>) => Promise<T>) => Promise<T>;
   /** Lets go of it, without waiting. */
   readonly close: () => void;
 }

@@ -19,14 +19,16 @@ export function isServerError(error: unknown): error is ServerError {
 }
 
 /** A place in a run where a test may stop, kill or freeze the process. */
-export interface Failpoint {
+export interface Failpoint<Name extends string = string> {
   readonly phase: "before" | "sent" | "after";
   /** Name of the message. */
-  readonly message: string;
+  readonly message: Name;
 }
 
 /** Called at every failpoint, awaited. Given by tests; the shipped code has none. */
-export type OnFailpoint = (point: Failpoint) => void | Promise<void>;
+export type OnFailpoint<Name extends string = string> = (
+  point: Failpoint<Name>,
+) => void | Promise<void>;
 
 export interface SendOptions {
   /** Told of each row, which the reply has not. */
@@ -51,8 +53,10 @@ export interface Sent {
  * The driver reconnects behind its user's back, and then runs the statements that
  * were to follow in autocommit on another session. So nothing is sent after a loss,
  * and every reply races it.
+ *
+ * @typeParam Name what its messages are called, at failpoints
  */
-export interface Session {
+export interface Session<Name extends string = string> {
   /** Backend pid as the handshake gave it; behind a pooler not the server's. */
   readonly handshakePid: () => number;
   /** As `server_version_num`: 180004. */
@@ -63,7 +67,7 @@ export interface Session {
    *
    * @throws ServerError (rejects the reply), SessionLost
    */
-  readonly send: (name: string, text: string, options?: SendOptions) => Promise<Sent>;
+  readonly send: (name: Name, text: string, options?: SendOptions) => Promise<Sent>;
   /** Ends the session. Never throws. */
   readonly close: () => Promise<void>;
 }

@@ -49,7 +49,7 @@ export function createSockets(timeoutMs: number): Sockets {
         socket.destroy();
         reject(error);
       };
-      // For good: no error of a socket may be without a listener, whoever else listens.
+      // For good: no error of a socket may be without a listener.
       socket.on("error", fail);
       socket.once("close", () => {
         clearTimeout(timer);

@@ -39,7 +39,7 @@ export function appliedSet(status: StatusReport): AppliedSet {
     ),
     pending,
     version: status.version,
-    warnings: status.warnings,
+    warnings: status.warnings.map(({ message }) => message),
   };
 }
 

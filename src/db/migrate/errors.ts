@@ -31,9 +31,11 @@ export type MigrateErrorCode = keyof typeof EXIT_CODES;
 export const EXIT_PENDING = 3;
 
 export interface MigrateErrorParts extends ProblemParts<MigrateErrorCode> {
-  readonly tag?: Tag;
+  readonly tag?: Tag | undefined;
   /** The server's error, as the ledger keeps it. */
-  readonly recorded?: RecordedError;
+  readonly recorded?: RecordedError | undefined;
+  /** What failed, as printed, without the state that it leaves behind; the fact by default. */
+  readonly failure?: string | undefined;
   /** Migrations that this run applied before the error. */
   readonly applied?: readonly Tag[];
   /** Migrations that were to run and did not. */
@@ -48,6 +50,8 @@ export class MigrateError extends Problem<MigrateErrorCode> {
   override readonly name = "MigrateError";
   readonly tag: Tag | undefined;
   readonly recorded: RecordedError | undefined;
+  /** What failed, as printed, without the state that it leaves behind. */
+  readonly failure: string;
   readonly applied: readonly Tag[];
   readonly notRun: readonly Tag[];
 
@@ -55,6 +59,7 @@ export class MigrateError extends Problem<MigrateErrorCode> {
     super(parts);
     this.tag = parts.tag;
     this.recorded = parts.recorded;
+    this.failure = parts.failure ?? parts.fact;
     this.applied = parts.applied ?? [];
     this.notRun = parts.notRun ?? [];
   }
@@ -68,19 +73,9 @@ export class MigrateError extends Problem<MigrateErrorCode> {
 /** The same error with some of its parts replaced; the first one is its cause. */
 export function withParts(error: MigrateError, parts: Partial<MigrateErrorParts>): MigrateError {
   const { code, fact, outcome, remedy, place, tag, recorded, applied, notRun } = error;
-  return new MigrateError({
-    code,
-    fact,
-    outcome,
-    remedy,
-    place,
-    applied,
-    notRun,
-    cause: error,
-    ...(tag !== undefined && { tag }),
-    ...(recorded !== undefined && { recorded }),
-    ...parts,
-  });
+  const same = { code, fact, outcome, remedy, place, tag, recorded, applied, notRun };
+  const failure = parts.fact ?? error.failure;
+  return new MigrateError({ ...same, failure, cause: error, ...parts });
 }
 
 /** The same error, of a run that had applied something before it. */
@@ -88,7 +83,9 @@ export function afterApplying(error: MigrateError, applied: readonly Tag[]): Mig
   if (applied.length === 0 || error.applied.length > 0) return error;
   return withParts(error, {
     fact: `${error.fact}\nBefore that, this run applied ${applied.join(", ")}: committed and recorded.`,
-    outcome: undefined,
+    failure: error.failure,
+    // Something was.
+    outcome: error.outcome === "nothing-run" ? undefined : error.outcome,
     applied,
   });
 }
@@ -106,10 +103,28 @@ export function canceledError(cause: unknown, noAnswer?: string): MigrateError {
     remedy:
       noAnswer === undefined
         ? "Run it again; it goes on from what is recorded."
-        : "Whether what was on its way took effect is not known: `tidemark status` shows it once the server answers. " +
+        : "Whether the last messages took effect is not known: `tidemark status` shows it once the server answers. " +
           "Run it again; it goes on from what is recorded.",
     cause,
   });
+}
+
+/** An error as the ledger keeps it, of which only the given fields are known. */
+export function recordedError(
+  error: Pick<RecordedError, "message" | "text"> & Partial<RecordedError>,
+): RecordedError {
+  return {
+    sqlState: null,
+    detail: null,
+    hint: null,
+    where: null,
+    file: null,
+    line: null,
+    column: null,
+    statement: null,
+    statements: null,
+    ...error,
+  };
 }
 
 /** For the `default` of a switch over a closed union. */

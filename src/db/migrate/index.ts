@@ -31,6 +31,7 @@ export {
   writeSumFile,
 } from "./history/sum-folder.ts";
 export { describeHolder } from "./lease/wait.ts";
+export type { EventPayload, EventType, LedgerEvent } from "./ledger-types.ts";
 export { DatabaseMigrator } from "./migrator.ts";
 export type {
   Blocker,
@@ -56,11 +57,8 @@ export { parseMigration } from "./sql/parse.ts";
 export type {
   Checksum,
   Doubt,
-  EventPayload,
   EventSink,
-  EventType,
   History,
-  LedgerEvent,
   Migration,
   MigrationFlag,
   MigrationState,

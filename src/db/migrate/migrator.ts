@@ -1,16 +1,14 @@
-import type { OnFailpoint } from "../connection/session.ts";
 import { Calls } from "./calls/call.ts";
 import { fingerprintOf } from "./calls/fingerprint.ts";
 import { readLedger, runMigrations } from "./calls/migrate.ts";
 import {
   type MigratorOptions,
   type ResolvedOptions,
-  refuseBadCounts,
   refuseBadNumbers,
   resolveOptions,
 } from "./calls/options.ts";
-import type { RunRequest } from "./calls/request.ts";
-import { planRun, versionOf } from "./plan/plan.ts";
+import type { Ledger, LedgerEvent } from "./ledger-types.ts";
+import { nothingToDo, planRun, versionOf } from "./plan/plan.ts";
 import { refuseUnknownTarget } from "./plan/problems.ts";
 import type {
   CallOptions,
@@ -26,10 +24,10 @@ import type {
   WaitOptions,
   WaitReport,
 } from "./reports.ts";
-import { nothingToDo, stepParser } from "./sql/parse-steps.ts";
+import type { OnFailpoint } from "./run.ts";
+import { stepParser } from "./sql/parse.ts";
 import { maskSecrets } from "./sql/secrets.ts";
-import type { Checksum, History, Ledger, LedgerEvent, Tag } from "./types.ts";
-import { TOOL_VERSION } from "./version.ts";
+import type { Checksum, History, Tag } from "./types.ts";
 
 /**
  * Migrates one database with one history. Each call opens a connection of its own
@@ -42,7 +40,7 @@ export class DatabaseMigrator {
   readonly #calls: Calls;
 
   /**
-   * @param internals for tests of the engine alone
+   * @param internals only for tests of the engine
    * @throws MigrateError `config`, with every mistake in one message
    */
   constructor(options: MigratorOptions, internals: { readonly onFailpoint?: OnFailpoint } = {}) {
@@ -57,16 +55,16 @@ export class DatabaseMigrator {
   async migrate(options: MigrateOptions = {}): Promise<MigrateReport> {
     const start = performance.now();
     const { to, allowOutOfOrder, allowExisting, ...call } = options;
-    return this.#calls.run(call, async (request) => {
-      const plan = definedOnly({ to, allowOutOfOrder, allowExisting });
-      const result = await runMigrations({ ...request, plan });
-      const { head, warnings } = await request.history;
+    return this.#calls.run(call, async (run) => {
+      const plan = { to, allowOutOfOrder, allowExisting };
+      const end = await runMigrations({ ...run, plan });
+      const { head, warnings } = await run.history;
       return {
-        ...result,
-        runId: request.identity.runId,
+        ...end,
+        runId: run.identity.runId,
         head,
         durationMs: Math.round(performance.now() - start),
-        warnings: [...warnings, ...(result.warnings ?? [])],
+        warnings: [...warnings, ...end.warnings],
       };
     });
   }
@@ -95,7 +93,7 @@ export class DatabaseMigrator {
     const { to, allowOutOfOrder, allowExisting, ...call } = options;
     return this.#read(call, async (history, ledger) => {
       refuseUnknownTarget(history, to);
-      const plan = planRun(history, ledger, definedOnly({ to, allowOutOfOrder, allowExisting }));
+      const plan = planRun(history, ledger, { to, allowOutOfOrder, allowExisting });
       const nothing = nothingToDo(plan);
       const steps = nothing === undefined ? await stepParser()(plan.steps) : [];
       return {
@@ -128,9 +126,9 @@ export class DatabaseMigrator {
    */
   async waitUntilCurrent(options: WaitOptions = {}): Promise<WaitReport> {
     const { timeoutMs = this.#options.waitTimeoutMs, ...call } = options;
-    refuseBadNumbers({ timeoutMs });
+    refuseBadNumbers({ times: { timeoutMs } });
     const { waitUntilApplied } = await import("./calls/wait-until-applied.ts");
-    return this.#calls.run(call, (request) => waitUntilApplied(request, timeoutMs));
+    return this.#calls.run(call, (run) => waitUntilApplied(run, timeoutMs));
   }
 
   /**
@@ -144,7 +142,7 @@ export class DatabaseMigrator {
 
   /**
    * A person's answer to whether a statement in doubt was done, which the catalog does not tell:
-   * `done` lets the next run go on behind it, `retry` run it again. Runs nothing itself.
+   * `done` lets the next run go on after it, `retry` makes it run it again. Runs nothing itself.
    *
    * Throws `usage` where nothing of the migration is in doubt, `checksum_mismatch` where the file
    * has another statement in its place.
@@ -152,16 +150,15 @@ export class DatabaseMigrator {
   async resolve(options: ResolveOptions): Promise<ResolveReport> {
     const { tag, answer, ...call } = options;
     const { resolveDoubt } = await import("./calls/resolve.ts");
-    return this.#calls.run(call, (request) => resolveDoubt(request, tag, answer));
+    return this.#calls.run(call, (run) => resolveDoubt(run, tag, answer));
   }
 
   /** The log, oldest first; empty where there is no ledger. Needs no migrations folder. */
   async events(options: EventsOptions = {}): Promise<readonly LedgerEvent[]> {
     const { tag, after = 0, newest, ...call } = options;
-    refuseBadNumbers({ after });
-    refuseBadCounts({ newest });
+    refuseBadNumbers({ times: { after }, counts: { newest } });
     const { readEventsOnce } = await import("./calls/events.ts");
-    return this.#calls.run(call, (request) => readEventsOnce({ ...request, tag, after, newest }), {
+    return this.#calls.run(call, (run) => readEventsOnce(run, { tag, after, newest }), {
       folder: "optional",
     });
   }
@@ -172,13 +169,12 @@ export class DatabaseMigrator {
    */
   async *followEvents(options: FollowOptions = {}): AsyncGenerator<LedgerEvent, void, void> {
     const { tag, after = 0, newest, everyMs = 500, ...call } = options;
-    refuseBadNumbers({ after, everyMs });
-    refuseBadCounts({ newest });
+    refuseBadNumbers({ times: { after, everyMs }, counts: { newest } });
     const { followLog } = await import("./calls/events.ts");
     const noHistory = new Promise<never>(() => undefined);
-    const request = this.#calls.request(call, call.signal, noHistory);
+    const run = this.#calls.request(call, call.signal, noHistory);
     try {
-      yield* followLog({ ...request, tag, after, newest }, everyMs);
+      yield* followLog(run, { tag, after, newest }, everyMs);
     } catch (error) {
       throw this.#calls.errorOf(call, error);
     }
@@ -186,35 +182,19 @@ export class DatabaseMigrator {
 
   /**
    * Digest of all that decides what `migrate({ to })` makes of an empty database: two that are
-   * equal make the same one. Reads the folder alone, connects to nothing.
+   * equal make the same one. Reads only the folder, connects to nothing.
    */
   async fingerprint(options: Pick<MigrateOptions, "to"> = {}): Promise<Checksum> {
-    const { ledgerSchema, eventSink } = this.#options;
-    const history = await this.#calls.history();
-    const toolVersion = TOOL_VERSION;
-    return fingerprintOf(history, { to: options.to, ledgerSchema, eventSink, toolVersion });
+    return fingerprintOf(await this.#calls.history(), options.to, this.#options);
   }
 
   async #read<T>(
     call: CallOptions,
     use: (history: History, ledger: Ledger) => T | Promise<T>,
   ): Promise<T> {
-    return this.#calls.run(call, async (request) => {
-      const ledger = await readLedger(request);
-      return use(await request.history, ledger);
+    return this.#calls.run(call, async (run) => {
+      const ledger = await readLedger(run);
+      return use(await run.history, ledger);
     });
   }
-}
-
-/** Leaves out what is undefined, which is not the same as absent. */
-function definedOnly(options: {
-  readonly to: Tag | undefined;
-  readonly allowOutOfOrder: boolean | undefined;
-  readonly allowExisting: boolean | undefined;
-}): RunRequest["plan"] {
-  return {
-    ...(options.to !== undefined && { to: options.to }),
-    ...(options.allowOutOfOrder !== undefined && { allowOutOfOrder: options.allowOutOfOrder }),
-    ...(options.allowExisting !== undefined && { allowExisting: options.allowExisting }),
-  };
 }

@@ -1,6 +1,6 @@
 import type { ConnectProgress } from "../connection/connect.ts";
 import type { MigrateError } from "./errors.ts";
-import type { Checksum, MigrationState, MigrationStatus, Tag } from "./types.ts";
+import type { Checksum, MigrationState, MigrationStatus, Tag, Warning } from "./types.ts";
 
 export interface CallOptions {
   /** Stops the call: what runs is canceled, rolled back and recorded as such. */
@@ -11,14 +11,14 @@ export interface CallOptions {
 
 export interface MigrateOptions extends CallOptions {
   /** Last migration to apply; all of them when absent. */
-  readonly to?: Tag;
+  readonly to?: Tag | undefined;
   /** Apply pending migrations that are older than applied ones. Default: refuse. */
-  readonly allowOutOfOrder?: boolean;
+  readonly allowOutOfOrder?: boolean | undefined;
   /**
    * Start on a database that is not empty, though its ledger has no migration. Default: refuse with
    * `not_clean`. What drizzle's own migrator has applied of this history is refused all the same.
    */
-  readonly allowExisting?: boolean;
+  readonly allowExisting?: boolean | undefined;
 }
 
 export interface MigrateReport {
@@ -31,15 +31,18 @@ export interface MigrateReport {
   readonly outcome: "applied" | "current" | "newer";
   readonly runId: string;
   readonly head: Checksum;
-  readonly applied: readonly { readonly tag: Tag; readonly durationMs: number }[];
+  readonly applied: readonly AppliedMigration[];
   readonly durationMs: number;
   /**
-   * Each migration as the run left it. Absent where the database's head alone told
+   * Each migration as the run left it. Absent where the database's head showed
    * that nothing was pending, and nothing else was read.
    */
   readonly migrations?: readonly MigrationStatus[];
-  readonly warnings: readonly string[];
+  readonly warnings: readonly Warning[];
 }
+
+/** What a run tells of its end, beside what it applied. */
+export type RunEnd = Pick<MigrateReport, "version" | "outcome" | "migrations" | "warnings">;
 
 export interface StatusReport {
   /** Tag of the newest applied migration, in the history's order. */
@@ -53,7 +56,7 @@ export interface StatusReport {
   readonly migrations: readonly MigrationStatus[];
   /** What would forbid a run. */
   readonly problems: readonly MigrateError[];
-  readonly warnings: readonly string[];
+  readonly warnings: readonly Warning[];
 }
 
 export interface PlanReport {
@@ -61,7 +64,7 @@ export interface PlanReport {
   readonly outcome: "pending" | "current" | "newer";
   readonly head: Checksum;
   readonly steps: readonly PlannedStep[];
-  readonly warnings: readonly string[];
+  readonly warnings: readonly Warning[];
 }
 
 export interface PlannedStep {
@@ -76,7 +79,7 @@ export interface PlannedStep {
 }
 
 export interface EventsOptions extends CallOptions {
-  /** Of one migration alone. */
+  /** Only those of one migration. */
   readonly tag?: Tag;
   /** Id of the last event that is known: what comes after it. */
   readonly after?: number;
@@ -96,7 +99,7 @@ export interface RepairReport {
   readonly kept: readonly { readonly tag: Tag; readonly reason: string }[];
   /** A lease whose runner is gone was given back. */
   readonly leaseFreed: boolean;
-  readonly warnings: readonly string[];
+  readonly warnings: readonly Warning[];
 }
 
 export interface RepairedMigration {
@@ -107,7 +110,7 @@ export interface RepairedMigration {
 
 export interface ResolveOptions extends CallOptions {
   readonly tag: Tag;
-  /** Whether the statement in doubt was done, or is to be run again. */
+  /** Whether the statement in doubt was done, or must be run again. */
   readonly answer: "done" | "retry";
 }
 
@@ -200,11 +203,11 @@ export type Progress =
       readonly blockers: readonly Blocker[];
     }
   | { readonly kind: "migration-done"; readonly tag: Tag; readonly durationMs: number }
-  /** A wait for somebody else's run: what is still missing. */
+  /** A wait for another process's run: what is still missing. */
   | { readonly kind: "behind"; readonly pending: number; readonly holder: LeaseHolder | undefined }
   | { readonly kind: "reconnecting"; readonly reason: string; readonly attempt: number }
   | { readonly kind: "lease-lost" }
-  | { readonly kind: "warning"; readonly message: string };
+  | { readonly kind: "warning"; readonly warning: Warning };
 
 /** Who holds the lease, what it runs, since when. */
 export interface LeaseHolder {

@@ -1,6 +1,3 @@
-import type { Existing } from "./existing-types.ts";
-import type { UnderWay } from "./outside-types.ts";
-
 /** A migration's name: the journal's tag, which is also its file's name without `.sql`. */
 export type Tag = string;
 
@@ -31,8 +28,22 @@ export interface History {
   readonly head: Checksum;
   /** The app's own copy of the events; absent where it has none. */
   readonly eventSink?: EventSink;
-  /** What is odd but harmless, as sentences. */
-  readonly warnings: readonly string[];
+  /** What is odd but harmless. */
+  readonly warnings: readonly Warning[];
+}
+
+/** What went wrong, or is odd, without ending a run. */
+export interface Warning {
+  readonly kind: /** The app's copy of the events stays behind. */
+    | "copy-behind"
+    /** A file of the folder has no entry in the journal. */
+    | "stray-file"
+    /** The lease could not be given back. */
+    | "lease-kept"
+    /** Statements outside transactions run behind a pooler. */
+    | "pooler";
+  /** For people. */
+  readonly message: string;
 }
 
 /**
@@ -83,115 +94,7 @@ export interface RecordedError {
   readonly text: string;
 }
 
-export type EventType =
-  | "migration.started"
-  | "migration.done"
-  | "migration.failed"
-  | "migration.resolved"
-  | "migration.reverted"
-  | "migration.adopted"
-  | "repeatable.done"
-  | "statement.started"
-  | "statement.done";
-
-/** A row of `migration_events`. */
-export interface LedgerEvent {
-  readonly id: number;
-  /** Database clock. */
-  readonly at: Date;
-  readonly type: EventType;
-  readonly runId: string;
-  readonly tag: Tag;
-  readonly attempt: number;
-  readonly checksum: Checksum;
-  readonly payload: EventPayload;
-  readonly owner: Owner;
-}
-
-export interface EventPayload {
-  /** Statements done when the event was written. */
-  readonly statement?: number;
-  readonly statements?: number;
-  /** Digest of the statements done. */
-  readonly prefix?: Checksum | null;
-  readonly durationMs?: number;
-  /** Rank among the applied migrations, in the history's order. */
-  readonly rank?: number;
-  readonly error?: RecordedError;
-  /** What a repair or an answer cleared. */
-  readonly before?: "FAILED" | "STUCK";
-  /** Of `migration.failed`: nothing of the statement under way is to be looked for. */
-  readonly ended?: true;
-  /** A person's answer to whether a statement in doubt was done. */
-  readonly answer?: "done" | "retry";
-  /** Of `statement.started`: what is begun, and what was there before. */
-  readonly underWay?: UnderWay;
-}
-
-/** A row of `schema_migrations`: the fold of a tag's events. */
-export interface LedgerRow {
-  readonly tag: Tag;
-  /** PENDING: cleared by a repair after it had been started. */
-  readonly state: "PENDING" | "STARTED" | "DONE" | "FAILED";
-  /** Rank among the applied migrations, in the history's order; null until DONE. */
-  readonly rank: number | null;
-  readonly attempt: number;
-  readonly checksum: Checksum;
-  readonly statementsDone: number;
-  readonly statementsTotal: number;
-  readonly prefix: Checksum | null;
-  /** A statement outside transactions that was begun, and whose end is not recorded. */
-  readonly underWay: UnderWay | null;
-  readonly startedAt: Date;
-  readonly finishedAt: Date | null;
-  readonly durationMs: number | null;
-  readonly runId: string;
-  readonly owner: Owner;
-  readonly error: RecordedError | null;
-  /** The newest event folded in. */
-  readonly eventId: number;
-}
-
-/**
- * What a look at the lease says of its holder: none; at work; for which only
- * the rest of its time speaks, and that is short; past its time; surely gone; or nothing can be
- * said (a standby). While a transaction of its holds the row it is at work, whatever the time.
- */
-export type Liveness = "free" | "alive" | "waning" | "expired" | "dead" | "unknown";
-
-/** The one row of `runner`, as a look sees it. */
-export interface RunnerRow {
-  readonly ledgerVersion: number;
-  readonly minReader: number;
-  readonly head: Checksum | null;
-  readonly runId: string | null;
-  readonly token: string;
-  readonly direct: boolean | null;
-  readonly host: string | null;
-  readonly processId: number | null;
-  readonly backendPid: number | null;
-  readonly user: string | null;
-  /** What the holder runs. */
-  readonly activity: string | null;
-  readonly acquiredAt: Date | null;
-  readonly expiresAt: Date | null;
-  readonly liveness: Liveness;
-  /** Past its expiry, a backend still runs a statement of its holder's: this one. */
-  readonly zombie: number | null;
-  /** The server is a standby: it can be read and not written. */
-  readonly standby: boolean;
-}
-
-/** The database's side, as one message read it. */
-export interface Ledger {
-  /** Undefined where the ledger was never created. */
-  readonly runner: RunnerRow | undefined;
-  readonly rows: readonly LedgerRow[];
-  /** What else the database holds; looked for where the ledger has no migration. */
-  readonly existing?: Existing;
-}
-
-/** A statement outside transactions of which nobody has recorded whether it was done. */
+/** A statement outside transactions whose end is not recorded. */
 export interface Doubt {
   /** Number of the statement in its file, from 1. */
   readonly statement: number;

@@ -2,13 +2,8 @@ import { createHash } from "node:crypto";
 import { withoutBom } from "../../base/files.ts";
 import { identifier, literal } from "../../base/quote.ts";
 import { BOUNDED } from "../ledger/read.ts";
+import type { DrizzleTableName } from "../run.ts";
 import type { Migration } from "../types.ts";
-
-/** Where drizzle's own migrator keeps its table: `migrations` of drizzle.config.ts. */
-export interface DrizzleTableName {
-  readonly schema: string;
-  readonly table: string;
-}
 
 /** What drizzle's migrator does without that setting. */
 export const DRIZZLE_TABLE: DrizzleTableName = {

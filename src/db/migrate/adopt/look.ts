@@ -1,42 +1,25 @@
 import { identifier } from "../../base/quote.ts";
-import { isServerError, type ServerError, type Session } from "../../connection/session.ts";
+import { INSUFFICIENT_PRIVILEGE, LOCK_NOT_AVAILABLE } from "../../base/sqlstate.ts";
+import { ask, askOrError, columnOf } from "../../connection/ask.ts";
+import { isServerError, type ServerError } from "../../connection/session.ts";
 import { MigrateError } from "../errors.ts";
-import type { DrizzleTable, Existing, ExistingObjects } from "../existing-types.ts";
 import { readAll } from "../lease/sql.ts";
 import { readRows } from "../ledger/read.ts";
-import { LOCK_NOT_AVAILABLE, rowsOf, runnerOf } from "../ledger/replies.ts";
+import { ledgerOf, rowsOf } from "../ledger/replies.ts";
+import type {
+  DrizzleTable,
+  Existing,
+  ExistingObjects,
+  Ledger,
+  RunnerRow,
+} from "../ledger-types.ts";
 import { accountsForNothing } from "../plan/existing.ts";
-import type { PlanOptions } from "../plan/plan.ts";
-import type { History, Ledger, Migration, RunnerRow } from "../types.ts";
-import {
-  countDrizzleRows,
-  DRIZZLE_TABLE,
-  type DrizzleTableName,
-  findExisting,
-} from "./find-sql.ts";
+import type { DrizzleTableName, Run, Session } from "../run.ts";
+import type { History } from "../types.ts";
+import { countDrizzleRows, DRIZZLE_TABLE, findExisting } from "./find-sql.ts";
 
-/** What to look for in a database whose ledger has no migration. */
-export interface ExistingLook {
-  readonly schema: string;
-  readonly drizzleTable: DrizzleTableName;
-  /** Tables that other projects' migrators filled, and whatever else is there, may be there. */
-  readonly allowExisting: boolean;
-  readonly migrations: readonly Migration[];
-}
-
-/** What a request, or a call without one, wants to know. */
-export function existingLook(
-  {
-    schema,
-    drizzleTable,
-    plan,
-  }: Pick<ExistingLook, "schema" | "drizzleTable"> & { readonly plan: PlanOptions },
-  { migrations }: History,
-): ExistingLook {
-  return { schema, drizzleTable, allowExisting: plan.allowExisting ?? false, migrations };
-}
-
-const DENIED = "42501";
+/** What a run looks for: tables that other projects' migrators filled may be there where it allows them. */
+type Look = Pick<Run, "schema" | "drizzleTable" | "plan">;
 
 /**
  * The ledger of a look, rows and all; where it has none, what else the database holds.
@@ -45,33 +28,29 @@ const DENIED = "42501";
  */
 export async function readLedgerAfter(
   session: Session,
-  look: ExistingLook,
+  look: Look,
+  history: History,
   runner: RunnerRow | undefined,
 ): Promise<Ledger> {
-  if (runner !== undefined) {
-    const { reply } = await session.send("read", readRows(look.schema));
-    const ledger = { runner, rows: rowsOf(await reply) };
-    return accountsForNothing(ledger) ? withExisting(session, look, ledger) : ledger;
-  }
-  return withExisting(session, look, { runner, rows: [] });
+  const rows =
+    runner === undefined ? [] : rowsOf(await ask(session, "read", readRows(look.schema)));
+  return withExisting(session, look, history, { runner, rows });
 }
 
-/** A ledger without migrations, with what else the database holds. */
+/** A ledger; where it accounts for nothing, with what else the database holds. */
 export async function withExisting(
   session: Session,
-  look: ExistingLook,
+  look: Look,
+  history: History,
   ledger: Ledger,
 ): Promise<Ledger> {
-  const existing = await lookForExisting(session, look);
+  if (!accountsForNothing(ledger)) return ledger;
+  const existing = await lookForExisting(session, look, history);
   if (existing.drizzleTables.length === 0 && existing.objects === undefined) return ledger;
-  // A runner at work commits its first record before its first table: whoever sees one of its tables
+  // A runner at work commits its first record before its first table: a runner that sees one of its tables
   // sees its record from here on.
-  const { reply } = await session.send("read", readAll(look.schema));
-  const answer = await reply.catch((error: unknown) => {
-    if (isServerError(error)) return error;
-    throw error;
-  });
-  const now = { runner: runnerOf(answer, look.schema), rows: rowsOf(answer) };
+  const { schema } = look;
+  const now = ledgerOf(await askOrError(session, "read", readAll(schema)), schema);
   return accountsForNothing(now) ? { ...now, existing } : now;
 }
 
@@ -81,46 +60,47 @@ export async function withExisting(
  *
  * @throws MigrateError `config` where the role may not look; SessionLost
  */
-async function lookForExisting(session: Session, look: ExistingLook): Promise<Existing> {
-  const objectsToo = !look.allowExisting;
+async function lookForExisting(session: Session, look: Look, history: History): Promise<Existing> {
+  const objectsToo = !look.plan.allowExisting;
   const text = findExisting(look.schema, look.drizzleTable, { objectsToo });
-  const rows = await ask(session, "find-existing", text);
-  const found = rows.flatMap((row) =>
+  const reply = await ask(session, "find-existing", text);
+  const found = reply.rows.flatMap((row) =>
     "tidemark_drizzle" in row ? [row.tidemark_drizzle as DrizzleTableName] : [],
   );
   const drizzleTables: DrizzleTable[] = [];
   for (const table of found) {
-    const counted = await countRows(session, table, look);
+    const counted = await countRows(session, table, look, history);
     if (counted !== undefined && counted.rows > 0) drizzleTables.push(counted);
   }
-  const objects = rows.find((row) => "tidemark_objects" in row)?.tidemark_objects as
-    | ExistingObjects
-    | undefined;
+  const objects = columnOf(reply, "tidemark_objects") as ExistingObjects | undefined;
   return { drizzleTables, objects: objects?.count === 0 ? undefined : objects };
 }
 
 async function countRows(
   session: Session,
   { schema, table }: DrizzleTableName,
-  { drizzleTable, allowExisting, migrations }: ExistingLook,
+  { drizzleTable, plan }: Look,
+  { migrations }: History,
 ): Promise<DrizzleTable | undefined> {
   const isNamed = isSame({ schema, table }, drizzleTable);
   try {
     const text = countDrizzleRows({ schema, table }, migrations);
-    const row = (await ask(session, "count-drizzle", text)).find((one) => "tidemark_count" in one);
-    const known = Number(row?.tidemark_known ?? 0);
-    return { schema, table, rows: Number(row?.tidemark_count ?? 0), isOurs: isNamed || known > 0 };
+    const reply = await ask(session, "count-drizzle", text);
+    const known = Number(columnOf(reply, "tidemark_known"));
+    const rows = Number(columnOf(reply, "tidemark_count"));
+    return { schema, table, rows, isOurs: isNamed || known > 0 };
   } catch (error) {
     if (!isServerError(error)) throw error;
     const name = `${identifier(schema)}.${identifier(table)}`;
     if (error.code === LOCK_NOT_AVAILABLE) throw lockedTable(name, error);
-    if (error.code !== DENIED) throw error;
-    if (allowExisting && !isNamed && !isSame({ schema, table }, DRIZZLE_TABLE)) return undefined;
+    if (error.code !== INSUFFICIENT_PRIVILEGE) throw error;
+    if (plan.allowExisting && !isNamed && !isSame({ schema, table }, DRIZZLE_TABLE))
+      return undefined;
     throw new MigrateError({
       code: "config",
-      fact: `Whether drizzle's own migrator was here cannot be seen: ${error.message} (SQLSTATE ${error.code}).`,
+      fact: `Cannot check whether drizzle's own migrator ran here: ${error.message} (SQLSTATE ${error.code}).`,
       outcome: "nothing-run",
-      remedy: `Grant the role the right to look: grant usage on schema ${identifier(schema)} to …; grant select on ${name} to …;`,
+      remedy: `Grant the role the right to read it: grant usage on schema ${identifier(schema)} to …; grant select on ${name} to …;`,
       cause: error,
     });
   }
@@ -129,18 +109,13 @@ async function countRows(
 function lockedTable(name: string, cause: ServerError): MigrateError {
   return new MigrateError({
     code: "lock_timeout",
-    fact: `Somebody holds a lock on ${name}, which looks like the table of drizzle's own migrator (SQLSTATE ${cause.code}).`,
+    fact: `Another session holds a lock on ${name}, which looks like the table of drizzle's own migrator (SQLSTATE ${cause.code}).`,
     outcome: "nothing-run",
-    remedy: "pg_locks and pg_stat_activity show who does; end that session and run again.",
+    remedy: "pg_locks and pg_stat_activity show which; end that session and run again.",
     cause,
   });
 }
 
 function isSame(a: DrizzleTableName, b: DrizzleTableName): boolean {
   return a.schema === b.schema && a.table === b.table;
-}
-
-async function ask(session: Session, name: string, text: string) {
-  const { reply } = await session.send(name, text);
-  return (await reply).rows;
 }

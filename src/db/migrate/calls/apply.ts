@@ -1,132 +1,133 @@
-import { SessionLost } from "../../connection/loss.ts";
-import { secondConnection } from "../../connection/second.ts";
-import { isServerError, type Session } from "../../connection/session.ts";
-import { existingLook, readLedgerAfter } from "../adopt/look.ts";
+import { readLedgerAfter } from "../adopt/look.ts";
 import { MigrateError } from "../errors.ts";
 import { executeSteps } from "../execute/lock-retry.ts";
 import { checkOutsideStatements } from "../execute/outside/preflight.ts";
-import { partsOf } from "../execute/parts.ts";
-import { LeaseLost } from "../lease/lost.ts";
-import { lookAgain, release, takeOrWait } from "../lease/wait.ts";
+import { withLease } from "../lease/hold.ts";
+import { lookAgain } from "../lease/wait.ts";
+import { createLedgerIfAbsent } from "../ledger/create.ts";
 import { copyBehind } from "../ledger/event-copy.ts";
-import type { LeaseToken } from "../ledger/record.ts";
-import { createLedgerIfAbsent, LOCK_CONFLICTS, rollBack } from "../ledger/replies.ts";
-import { planRun, type Step, versionOf } from "../plan/plan.ts";
-import { nothingToDo, stepParser } from "../sql/parse-steps.ts";
-import type { History, Ledger, LedgerRow, RunnerRow } from "../types.ts";
-import type { Attempt, AttemptResult, RunRequest } from "./request.ts";
+import { LOCK_CONFLICTS } from "../ledger/server-error.ts";
+import type { Ledger, LedgerRow, RunnerRow } from "../ledger-types.ts";
+import { nothingToDo, type Plan, planRun, type Step, statusesOf, versionOf } from "../plan/plan.ts";
+import type { AppliedMigration, RunEnd } from "../reports.ts";
+import type { Run, Session } from "../run.ts";
+import { stepParser } from "../sql/parse.ts";
+import type { ParsedStep } from "../sql/segments.ts";
+import type { History } from "../types.ts";
 
 /**
  * The long way of a run, where the head is not the history's: plan, and where there
- * is something to do, take the lease, read the ledger, plan again, execute. Loaded
+ * is something to do, take the lease, read the ledger, plan again if that changed, execute. Loaded
  * when it is needed: most boots find nothing to do.
  *
+ * @param since when the run began, as `Date.now()`
  * @throws MigrateError; SessionLost, LeaseLost
  */
 export async function applyPending(
-  { request, session, since, waiting, applied }: Attempt,
+  run: Run,
+  session: Session,
   history: History,
-  found: RunnerRow | undefined,
-): Promise<AttemptResult> {
-  const { schema, identity, waitTimeoutMs, onProgress, signal } = request;
-  const parse = stepParser();
-  // Where there is no ledger, all of it is pending: read while the server looks what else it has.
-  const early =
-    found === undefined
-      ? parse(planRun(history, { runner: undefined, rows: [] }, request.plan).steps)
-      : undefined;
-  // What fails here fails again where it counts.
-  early?.catch(() => undefined);
-  const preview = await readLedgerAfter(session, existingLook(request, history), found);
-  const previewed = planRun(history, preview, request.plan);
-  const nothing = nothingToDo(previewed);
+  attempt: {
+    readonly found: RunnerRow | undefined;
+    readonly since: number;
+    readonly onApplied: (migration: AppliedMigration) => void;
+  },
+): Promise<RunEnd> {
+  const { onProgress } = run;
+  const { found, since, onApplied } = attempt;
+  const prepare = preparer(run, history);
+  if (found === undefined) {
+    // All of it is pending: read while the server looks what else it has. What fails here fails again
+    // where it counts.
+    prepare({ runner: undefined, rows: [] })
+      .steps()
+      .catch(() => undefined);
+  }
+  const preview = await readLedgerAfter(session, run, history, found);
+  const previewed = prepare(preview);
+  const nothing = nothingToDo(previewed.plan);
   if (nothing !== undefined) {
-    return { outcome: nothing, version: versionOf(preview), migrations: previewed.migrations };
+    const { migrations } = previewed.plan;
+    return { outcome: nothing, version: versionOf(preview), migrations, warnings: [] };
   }
-  // Before the ledger is made: of files that are refused nothing is left behind.
-  await early?.catch(() => undefined);
-  await parse(previewed.steps);
-  const runner = preview.runner ?? (await createLedger(session, request));
-  const outcome = await takeOrWait(
-    { session, schema, identity, waitTimeoutMs, waiting, onProgress, signal },
-    runner,
-    (now) => now.head === history.head,
-  );
-  if (outcome.kind === "done") {
-    return { outcome: "current", version: history.migrations.at(-1)?.tag };
-  }
-  const { lease, rows, at, askedAtMs } = outcome;
+  // Before the ledger is made: refused files leave nothing behind.
+  await previewed.steps();
+  const runner = preview.runner ?? (await createLedger(session, run));
   let behind: string | null = null;
   const onCopied = (reason: string | null) => {
     behind = reason;
   };
   try {
-    // The plan made before the lease was a preview: this one runs.
-    const plan = planRun(history, { runner, rows }, request.plan);
-    const nothingLeft = nothingToDo(plan);
-    if (nothingLeft === undefined) {
-      // Rather too short: what failed before this run began is tried again.
-      const runningForMs = askedAtMs - since;
-      refuseFailedMeanwhile(plan.steps, rows, new Date(at.getTime() - runningForMs));
-      const steps = await parse(plan.steps);
-      onProgress({ kind: "planned", tags: steps.map(({ migration }) => migration.tag) });
-      const { lockPatience, url } = request;
-      const sink = request.eventSink ?? history.eventSink;
-      const { lockTimeoutMs } = lockPatience;
-      const context = { schema, identity, lease, sink, lockTimeoutMs };
-      const onApplied = applied.add;
-      await checkOutsideStatements(session, steps, { direct: lease.direct, onProgress });
-      const parts = partsOf(steps);
-      const second = secondConnection(url, request.onFailpoint);
-      const counter = { committed: 0 };
-      const run = { session, second, context, steps, parts, counter, begun: new Map() };
-      try {
-        const { rowValues } = request;
-        await executeSteps(
-          { ...run, onProgress, signal, rowValues, onCopied, onApplied },
-          lockPatience,
-        );
-      } finally {
-        second.close();
-      }
+    const end = await withLease(
+      run,
+      session,
+      runner,
+      async (held, { rows, at, askedAtMs }) => {
+        const { plan, steps } = prepare({ runner, rows });
+        const nothingLeft = nothingToDo(plan);
+        if (nothingLeft !== undefined) return { outcome: nothingLeft, plan };
+        // Rather too short: what failed before this run began is tried again.
+        refuseFailedMeanwhile(plan.steps, rows, new Date(at.getTime() - (askedAtMs - since)));
+        const parsed = await steps();
+        onProgress({ kind: "planned", tags: parsed.map(({ migration }) => migration.tag) });
+        await checkOutsideStatements(held, parsed);
+        await executeSteps(held, parsed, { onCopied, onApplied });
+        return { outcome: "applied" as const, plan };
+      },
+      (now) => now.head === history.head,
+    );
+    if (end === undefined) {
+      return { outcome: "current", version: history.migrations.at(-1)?.tag, warnings: [] };
     }
-    const after = await releaseAfterRun(session, request, lease);
-    const end = {
-      outcome: nothingLeft ?? "applied",
-      version: plan.versionAfter,
+    const { value, after } = end;
+    return {
+      outcome: value.outcome,
+      version: value.plan.versionAfter,
       warnings: behind === null ? [] : [copyBehind(behind)],
-    } as const;
-    return after === undefined ? end : { ...end, migrations: planRun(history, after).migrations };
+      ...(after !== undefined && { migrations: statusesOf(history, after) }),
+    };
   } catch (error) {
-    if (behind !== null) onProgress({ kind: "warning", message: copyBehind(behind) });
-    await releaseQuietly(session, schema, lease, error);
+    if (behind !== null) onProgress({ kind: "warning", warning: copyBehind(behind) });
     throw error;
   }
 }
 
-async function createLedger(session: Session, request: RunRequest): Promise<RunnerRow> {
-  await createLedgerIfAbsent(session, request.schema, request.signal);
-  request.onProgress({ kind: "ledger-created", schema: request.schema });
-  return lookAgain(session, request.schema);
+interface Prepared {
+  readonly plan: Plan;
+  /** Parsed and validated once. */
+  readonly steps: () => Promise<readonly ParsedStep[]>;
 }
 
 /**
- * The run is over and recorded; what is wrong with giving the lease back is no failure
- * of it: the lease ends with the session.
+ * Plans a run, and parses what it would do, once for the same state of the ledger: a plan made before
+ * the lease was taken is a preview, and runs only if nothing has changed since.
  */
-async function releaseAfterRun(
-  session: Session,
-  { schema, onProgress }: RunRequest,
-  lease: LeaseToken,
-): Promise<Ledger | undefined> {
-  try {
-    return await release(session, schema, lease);
-  } catch (error) {
-    if (!isServerError(error)) throw error;
-    const message = `the lease could not be given back (${error.message}); it ends with this session`;
-    onProgress({ kind: "warning", message });
-    return undefined;
-  }
+function preparer({ plan: options }: Run, history: History): (ledger: Ledger) => Prepared {
+  const parse = stepParser();
+  let last: (Prepared & Pick<Ledger, "rows">) | undefined;
+  return ({ runner, rows, existing }) => {
+    if (last !== undefined && existing === undefined && areSame(last.rows, rows)) return last;
+    const plan = planRun(history, { runner, rows, ...(existing && { existing }) }, options);
+    let parsed: Promise<readonly ParsedStep[]> | undefined;
+    const steps = () => {
+      parsed ??= parse(plan.steps);
+      return parsed;
+    };
+    last = { plan, steps, rows };
+    return last;
+  };
+}
+
+/** A row's newest event stands for the row. */
+function areSame(a: readonly LedgerRow[], b: readonly LedgerRow[]): boolean {
+  const newest = new Map(a.map(({ tag, eventId }) => [tag, eventId]));
+  return a.length === b.length && b.every(({ tag, eventId }) => newest.get(tag) === eventId);
+}
+
+async function createLedger(session: Session, run: Run): Promise<RunnerRow> {
+  await createLedgerIfAbsent(session, run);
+  run.onProgress({ kind: "ledger-created", schema: run.schema });
+  return lookAgain(session, run.schema);
 }
 
 /**
@@ -150,22 +151,8 @@ function refuseFailedMeanwhile(
     code: LOCK_CONFLICTS.has(row.error.sqlState) ? "lock_timeout" : "migration_failed",
     tag: row.tag,
     fact: row.error.text,
-    remedy: `Another runner met this since this one began (${row.owner.host}, process ${row.owner.processId}), and it was not tried again.`,
+    remedy: `Another runner hit this after this one started (${row.owner.host}, process ${row.owner.processId}), so it was not tried again.`,
     recorded: row.error,
     notRun: steps.map(({ migration }) => migration.tag),
   });
-}
-
-/** After an error: the first one is what counts. */
-async function releaseQuietly(
-  session: Session,
-  schema: string,
-  lease: LeaseToken,
-  error: unknown,
-): Promise<void> {
-  if (error instanceof SessionLost || error instanceof LeaseLost) return;
-  // Where the record of a failure gave it back already, this finds nothing.
-  await rollBack(session)
-    .then(() => release(session, schema, lease))
-    .catch(() => undefined);
 }

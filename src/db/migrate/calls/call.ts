@@ -1,16 +1,16 @@
 import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
 import { pid } from "node:process";
-import type { OnFailpoint } from "../../connection/session.ts";
+import type { ConnectOptions } from "../../connection/connect.ts";
 import { readGiven } from "../history/given.ts";
 import { loadHistory } from "../history/load.ts";
 import { RunnerRowMissing } from "../ledger/replies.ts";
 import type { CallOptions, Progress } from "../reports.ts";
+import type { OnFailpoint, Run } from "../run.ts";
 import { maskText } from "../sql/secrets.ts";
 import type { History } from "../types.ts";
 import { TOOL_VERSION } from "../version.ts";
 import type { ResolvedOptions } from "./options.ts";
-import type { RunRequest } from "./request.ts";
 import { asMigrateError, stoppedError } from "./thrown.ts";
 
 /** What every call of a migrator has in common: a request of its own, and what is thrown for it. */
@@ -26,7 +26,7 @@ export class Calls {
   /** Reads the folder while the work connects; where it is needed, a bad one ends the work at once. */
   async run<T>(
     call: CallOptions,
-    work: (request: RunRequest) => Promise<T>,
+    work: (run: Run) => Promise<T>,
     { folder }: { readonly folder: "needed" | "optional" } = { folder: "needed" },
   ): Promise<T> {
     const badFolder = new AbortController();
@@ -56,21 +56,17 @@ export class Calls {
 
   /** What is thrown for an error of a call. */
   errorOf(call: CallOptions, error: unknown): unknown {
-    return stoppedError(call.signal, error) ?? asMigrateError(error, this.#options.ledgerSchema);
+    return stoppedError(call.signal, error) ?? asMigrateError(error, this.#options.schema);
   }
 
   /** All that the engine is given for one call. */
-  request(
-    call: CallOptions,
-    signal: AbortSignal | undefined,
-    history: Promise<History>,
-  ): RunRequest {
-    const { ledgerSchema, appVersion, dir: _dir, history: _history, ...settings } = this.#options;
+  request(call: CallOptions, signal: AbortSignal | undefined, history: Promise<History>): Run {
+    const { appVersion, dir: _dir, history: _history, ...settings } = this.#options;
     return {
       ...settings,
-      schema: ledgerSchema,
       history,
       plan: {},
+      waiting: { since: undefined },
       identity: {
         runId: randomUUID(),
         host: hostname(),
@@ -80,7 +76,8 @@ export class Calls {
       },
       signal,
       onProgress: shielded(call.onProgress),
-      onFailpoint: this.#onFailpoint,
+      // The engine's sessions send no other names.
+      onFailpoint: this.#onFailpoint as ConnectOptions["onFailpoint"],
     };
   }
 }

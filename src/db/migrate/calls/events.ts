@@ -1,24 +1,21 @@
 import { pause } from "../../base/backoff.ts";
-import type { ConnectOptions } from "../../connection/connect.ts";
+import { askOrError } from "../../connection/ask.ts";
 import { SessionLost } from "../../connection/loss.ts";
-import { isServerError } from "../../connection/session.ts";
 import { look } from "../lease/sql.ts";
 import { type EventsWanted, readEvents } from "../ledger/read.ts";
 import { eventsOf } from "../ledger/replies.ts";
-import type { Progress } from "../reports.ts";
-import type { LedgerEvent } from "../types.ts";
+import type { LedgerEvent } from "../ledger-types.ts";
+import type { Run } from "../run.ts";
 import { openLedger } from "./open-ledger.ts";
 
-export interface EventsRequest extends Omit<ConnectOptions, "onProgress">, EventsWanted {
-  readonly onProgress: (progress: Progress) => void;
-  readonly schema: string;
-}
-
 /** Reads the log. Where there is no ledger, there are no events. */
-export async function readEventsOnce(request: EventsRequest): Promise<readonly LedgerEvent[]> {
-  const { session, first } = await openLedger(request, eventsQuery(request.schema, request));
+export async function readEventsOnce(
+  run: Run,
+  wanted: EventsWanted,
+): Promise<readonly LedgerEvent[]> {
+  const { session, first } = await openLedger(run, eventsQuery(run.schema, wanted));
   await session.close();
-  return eventsOf(first, request.schema);
+  return eventsOf(first, run.schema);
 }
 
 /** With the runner row, which says whether this version may read the log. */
@@ -29,17 +26,18 @@ function eventsQuery(schema: string, wanted: EventsWanted): string {
 /**
  * Reads the log, and then what is added to it, for as long as it is asked. The ids are in
  * the order of the commits, because each is drawn under the lease's row lock: nothing is
- * missed behind the last one seen. A lost connection is made again.
+ * missed after the last one seen. A lost connection is made again.
  */
 export async function* followLog(
-  request: EventsRequest,
+  run: Run,
+  wanted: EventsWanted,
   everyMs: number,
 ): AsyncGenerator<LedgerEvent, void, void> {
-  const { schema, tag, signal } = request;
-  let { after = 0, newest } = request;
+  const { schema, signal } = run;
+  let { after = 0, newest } = wanted;
   for (;;) {
-    const query = () => eventsQuery(schema, { tag, after, newest });
-    const { session, first } = await openLedger(request, query());
+    const query = () => eventsQuery(schema, { ...wanted, after, newest });
+    const { session, first } = await openLedger(run, query());
     try {
       let reply = first;
       for (;;) {
@@ -50,16 +48,11 @@ export async function* followLog(
         // Where it starts; of what is added, all is shown.
         newest = undefined;
         await pause(everyMs, signal);
-        const sent = await session.send("events", query());
-        reply = await sent.reply.catch((error: unknown) => {
-          // The ledger may not be there yet.
-          if (isServerError(error)) return error;
-          throw error;
-        });
+        reply = await askOrError(session, "events", query());
       }
     } catch (error) {
       if (!(error instanceof SessionLost)) throw error;
-      request.onProgress({ kind: "reconnecting", reason: error.message, attempt: 1 });
+      run.onProgress({ kind: "reconnecting", reason: error.message, attempt: 1 });
     } finally {
       await session.close();
     }

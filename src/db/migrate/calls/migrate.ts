@@ -1,21 +1,20 @@
 import { jittered, pause } from "../../base/backoff.ts";
+import { ask } from "../../connection/ask.ts";
 import { boundBy } from "../../connection/deadline.ts";
 import { SessionLost } from "../../connection/loss.ts";
-import type { Reply, ServerError, Session } from "../../connection/session.ts";
-import { existingLook, withExisting } from "../adopt/look.ts";
+import { withExisting } from "../adopt/look.ts";
 import { afterApplying, MigrateError } from "../errors.ts";
 import { LeaseLost } from "../lease/lost.ts";
 import { look, readAll } from "../lease/sql.ts";
-import type { Waiting } from "../lease/wait.ts";
 import { readRows } from "../ledger/read.ts";
-import { rowsOf, runnerOf } from "../ledger/replies.ts";
-import { accountsForNothing } from "../plan/existing.ts";
+import { ledgerOf, rowsOf, runnerOf } from "../ledger/replies.ts";
+import type { Ledger } from "../ledger-types.ts";
 import { refuseUnknownTarget } from "../plan/problems.ts";
 import { stateOf } from "../plan/state.ts";
-import type { AppliedMigration } from "../reports.ts";
-import type { Ledger, Tag } from "../types.ts";
+import type { AppliedMigration, MigrateReport, RunEnd } from "../reports.ts";
+import type { Run, Session, Waiting } from "../run.ts";
+import type { Tag } from "../types.ts";
 import { openLedger } from "./open-ledger.ts";
-import type { AttemptResult, RunRequest, RunResult } from "./request.ts";
 import { stoppedError } from "./thrown.ts";
 
 // A connection that is lost at once would else be asked for without end.
@@ -30,39 +29,38 @@ const MOST_LOSSES = 5;
  *
  * @throws MigrateError
  */
-export async function runMigrations(request: RunRequest): Promise<RunResult> {
-  const bounded = boundBy(request.signal, request.deadlineMs);
+export async function runMigrations(run: Run): Promise<RunEnd & Pick<MigrateReport, "applied">> {
+  const bounded = boundBy(run.signal, run.deadlineMs);
   try {
-    return await runUntilDone({ ...request, signal: bounded.signal });
+    return await runUntilDone({ ...run, signal: bounded.signal });
   } finally {
     bounded.stop();
   }
 }
 
-async function runUntilDone(request: RunRequest): Promise<RunResult> {
+async function runUntilDone(run: Run): Promise<RunEnd & Pick<MigrateReport, "applied">> {
   const applied = new Map<Tag, AppliedMigration>();
   const since = Date.now();
-  const waiting: Waiting = { since: undefined };
   let losses = 0;
   let appliedAtLoss = 0;
-  for (let first = true; ; first = false) {
+  for (let isFirst = true; ; isFirst = false) {
     try {
-      const end = await attempt(request, { since, waiting, applied, resumed: !first });
+      const end = await attempt(run, { since, applied, isFirst });
       const list = [...applied.values()];
       return { ...end, outcome: list.length > 0 ? "applied" : end.outcome, applied: list };
     } catch (error) {
-      const stopped = stoppedError(request.signal, error);
+      const stopped = stoppedError(run.signal, error);
       if (stopped !== undefined) throw afterApplying(stopped, [...applied.keys()]);
       if (error instanceof MigrateError) throw afterApplying(error, [...applied.keys()]);
       if (!(error instanceof SessionLost || error instanceof LeaseLost)) throw error;
-      // Lost while it waited, as by a pooler that lets nobody wait for long: that is waiting too.
-      if (waiting.since === undefined) {
+      // Lost while it waited, as by a pooler that ends long waits: that is waiting too.
+      if (run.waiting.since === undefined) {
         losses = applied.size > appliedAtLoss ? 1 : losses + 1;
         appliedAtLoss = applied.size;
       }
-      const isOver = waitedMs(waiting) > request.waitTimeoutMs;
+      const isOver = waitedMs(run.waiting) > run.waitTimeoutMs;
       if (losses > MOST_LOSSES || isOver) throw lostForGood(error, losses, [...applied.keys()]);
-      request.onProgress(
+      run.onProgress(
         error instanceof LeaseLost
           ? { kind: "lease-lost" }
           : { kind: "reconnecting", reason: error.message, attempt: losses },
@@ -71,42 +69,36 @@ async function runUntilDone(request: RunRequest): Promise<RunResult> {
   }
 }
 
+/** One session's worth of a run. */
 async function attempt(
-  request: RunRequest,
-  run: {
+  run: Run,
+  state: {
     readonly since: number;
-    readonly waiting: Waiting;
     readonly applied: Map<Tag, AppliedMigration>;
-    readonly resumed: boolean;
+    readonly isFirst: boolean;
   },
-): Promise<AttemptResult> {
-  const { schema, connectTimeoutMs, waitTimeoutMs, signal } = request;
-  const { since, waiting, applied, resumed } = run;
-  if (waiting.since !== undefined) {
-    await pause(jittered(PAUSE_MS), signal);
-  }
+): Promise<RunEnd> {
+  const { schema, connectTimeoutMs, waitTimeoutMs, waiting } = run;
+  const { since, applied, isFirst } = state;
+  if (waiting.since !== undefined) await pause(jittered(PAUSE_MS), run.signal);
   // Others of this run's kind may have all connections that there are.
   const busyTimeoutMs = Math.max(connectTimeoutMs, waitTimeoutMs - waitedMs(waiting));
   const { session, first } = await openLedger(
-    { ...request, busyTimeoutMs },
-    look(schema, request.identity.runId),
+    { ...run, busyTimeoutMs },
+    look(schema, run.identity.runId),
   );
-  const add = (migration: AppliedMigration) => applied.set(migration.tag, migration);
+  const onApplied = (migration: AppliedMigration) => applied.set(migration.tag, migration);
   try {
     // Hashed while the connection was made.
-    const history = await request.history;
-    refuseUnknownTarget(history, request.plan.to);
-    const runner = runnerOf(first, schema);
-    if (resumed && runner !== undefined) await recoverReplies(session, request, add);
-    if (runner?.head === history.head) {
-      return { outcome: "current", version: history.migrations.at(-1)?.tag };
+    const history = await run.history;
+    refuseUnknownTarget(history, run.plan.to);
+    const found = runnerOf(first, schema);
+    if (!isFirst && found !== undefined) await recoverReplies(session, run, onApplied);
+    if (found?.head === history.head) {
+      return { outcome: "current", version: history.migrations.at(-1)?.tag, warnings: [] };
     }
     const { applyPending } = await import("./apply.ts");
-    return await applyPending(
-      { request, session, since, waiting, applied: { add } },
-      history,
-      runner,
-    );
+    return await applyPending(run, session, history, { found, since, onApplied });
   } finally {
     await session.close();
   }
@@ -115,12 +107,13 @@ async function attempt(
 /** What this run committed without hearing of it before the connection broke. */
 async function recoverReplies(
   session: Session,
-  { schema, identity }: RunRequest,
-  add: (migration: AppliedMigration) => void,
+  { schema, identity }: Run,
+  onApplied: (migration: AppliedMigration) => void,
 ): Promise<void> {
-  const { reply } = await session.send("read", readRows(schema));
-  for (const { tag, state, runId, durationMs } of rowsOf(await reply)) {
-    if (state === "DONE" && runId === identity.runId) add({ tag, durationMs: durationMs ?? 0 });
+  const reply = await ask(session, "read", readRows(schema));
+  for (const { tag, state, runId, durationMs } of rowsOf(reply)) {
+    if (state === "DONE" && runId === identity.runId)
+      onApplied({ tag, durationMs: durationMs ?? 0 });
   }
 }
 
@@ -135,33 +128,25 @@ function lostForGood(error: Error, losses: number, applied: readonly Tag[]): Mig
     code: lease ? "lease_lost" : "connect",
     fact: lease
       ? `The lease was lost${inARow} to other runners.`
-      : `The connection was lost${inARow} while nothing could be applied: ${error.message}.`,
+      : `The connection was lost${inARow} before anything could be applied: ${error.message}.`,
     remedy:
-      "What was committed is recorded. Look at the server's log, then run `tidemark migrate` again.",
+      "What was committed is recorded. Check the server's log, then run `tidemark migrate` again.",
     applied,
     cause: error,
   });
 }
 
 /** Reads the ledger without the lease and without writing; absent is absent. */
-export async function readLedger(request: RunRequest): Promise<Ledger> {
-  const { schema } = request;
-  const { session, first } = await openLedger(request, readAll(schema));
+export async function readLedger(run: Run): Promise<Ledger> {
+  const { schema } = run;
+  const { session, first } = await openLedger(run, readAll(schema));
   try {
     const ledger = ledgerOf(first, schema);
-    if (accountsForNothing(ledger)) {
-      return await withExisting(session, existingLook(request, await request.history), ledger);
-    }
     const looksStuck = ledger.rows.some((row) => stateOf(row, ledger.runner).kind === "STUCK");
-    if (!looksStuck) return ledger;
     // Runner and rows are read one after the other: a run may have begun or ended between.
-    const { reply } = await session.send("read", readAll(schema));
-    return ledgerOf(await reply, schema);
+    const now = looksStuck ? ledgerOf(await ask(session, "read", readAll(schema)), schema) : ledger;
+    return await withExisting(session, run, await run.history, now);
   } finally {
     await session.close();
   }
-}
-
-function ledgerOf(reply: Reply | ServerError, schema: string): Ledger {
-  return { runner: runnerOf(reply, schema), rows: rowsOf(reply) };
 }

@@ -1,11 +1,10 @@
 import { urlProblem } from "../../base/address.ts";
 import { LONGEST_TIMER_MS } from "../../base/backoff.ts";
 import { LOCK_TIMEOUT_MS } from "../../connection/begin.ts";
-import { DRIZZLE_TABLE, type DrizzleTableName } from "../adopt/find-sql.ts";
+import { DRIZZLE_TABLE } from "../adopt/find-sql.ts";
 import { MigrateError } from "../errors.ts";
-import type { RowValues } from "../execute/failure.ts";
-import type { LockPatience } from "../execute/lock-patience.ts";
 import type { GivenHistory } from "../history/given.ts";
+import type { DrizzleTableName, LockPatience, RunSettings } from "../run.ts";
 import type { EventSink } from "../types.ts";
 
 export interface MigratorOptions {
@@ -34,7 +33,7 @@ export interface MigratorOptions {
   readonly deadlineMs?: number;
   /** The app's copy of the migration events. Default: `event-sink.sql` in the folder, where it is there. */
   readonly eventSink?: EventSink;
-  /** Stands in each event, so that a migration can be traced to a release. */
+  /** Recorded in each event, so that a migration can be traced to a release. */
   readonly appVersion?: string;
   /**
    * Table of drizzle's own migrator, where `migrations` of drizzle.config.ts sets it. Default
@@ -43,25 +42,16 @@ export interface MigratorOptions {
   readonly drizzleTable?: Partial<DrizzleTableName>;
   /**
    * Keep the server's DETAIL of a violated constraint, which holds values of rows, in the error and in
-   * the ledger, whose log is never deleted. Default false: the constraint and the table alone.
+   * the ledger, whose log is never deleted. Default false: only the constraint and the table.
    */
   readonly recordRowValues?: boolean;
 }
 
-export interface ResolvedOptions {
-  readonly url: string;
+export interface ResolvedOptions extends RunSettings {
   readonly dir: string;
   /** In place of the folder. */
   readonly history: GivenHistory | undefined;
-  readonly ledgerSchema: string;
-  readonly connectTimeoutMs: number;
-  readonly waitTimeoutMs: number;
-  readonly lockPatience: LockPatience;
-  readonly deadlineMs: number | undefined;
-  readonly eventSink: EventSink | undefined;
   readonly appVersion: string | null;
-  readonly drizzleTable: DrizzleTableName;
-  readonly rowValues: RowValues;
 }
 
 // PostgreSQL cuts longer names short without an error (NAMEDATALEN - 1).
@@ -75,19 +65,19 @@ const LONGEST_NAME_BYTES = 63;
 export function resolveOptions(options: MigratorOptions): ResolvedOptions {
   const problems = [...urlProblems(options.url), ...optionProblems(options)];
   if (problems.length > 0) throw settingsError(problems);
-  return withDefaults(options);
+  return { url: options.url, ...withDefaults(options) };
 }
 
 /** What is wrong with the options beside the URL, a text each. */
 export function optionProblems(options: Omit<MigratorOptions, "url">): readonly string[] {
-  const { dir, ledgerSchema, connectTimeoutMs, waitTimeoutMs, lockPatience, deadlineMs } =
+  const { dir, schema, connectTimeoutMs, waitTimeoutMs, lockPatience, deadlineMs } =
     withDefaults(options);
   return [
     ...(dir === "" ? ["the migrations folder has no name"] : []),
     ...(options.dir !== undefined && options.history !== undefined
       ? ["both a folder (dir) and the migrations themselves (history) are given"]
       : []),
-    ...schemaProblems(ledgerSchema),
+    ...schemaProblems(schema),
     ...timeoutProblems("the connect time-out", connectTimeoutMs, LONGEST_TIMER_MS),
     ...timeoutProblems("the wait time-out", waitTimeoutMs, Number.MAX_VALUE),
     ...lockProblems(lockPatience),
@@ -109,12 +99,11 @@ export function settingsError(problems: readonly string[]): MigrateError {
   });
 }
 
-function withDefaults<T extends Omit<MigratorOptions, "url">>(options: T) {
+function withDefaults(options: Omit<MigratorOptions, "url">): Omit<ResolvedOptions, "url"> {
   return {
-    ...options,
     dir: options.dir ?? "./drizzle",
     history: options.history,
-    ledgerSchema: options.ledgerSchema ?? "tidemark",
+    schema: options.ledgerSchema ?? "tidemark",
     connectTimeoutMs: options.connectTimeoutMs ?? 10_000,
     waitTimeoutMs: options.waitTimeoutMs ?? 600_000,
     lockPatience: {
@@ -125,7 +114,7 @@ function withDefaults<T extends Omit<MigratorOptions, "url">>(options: T) {
     deadlineMs: options.deadlineMs,
     eventSink: options.eventSink,
     appVersion: options.appVersion ?? null,
-    rowValues: options.recordRowValues ? ("recorded" as const) : ("left-out" as const),
+    rowValues: options.recordRowValues ? "recorded" : "left-out",
     drizzleTable: {
       schema: options.drizzleTable?.schema ?? DRIZZLE_TABLE.schema,
       table: options.drizzleTable?.table ?? DRIZZLE_TABLE.table,
@@ -153,31 +142,27 @@ function schemaProblems(name: string): readonly string[] {
 }
 
 /**
- * Numbers that a call is given.
+ * Refuses bad numbers of a call: times from 0, counts from 1. One that is undefined was not given.
  *
  * @throws MigrateError `config`, with every mistake in one message
  */
-export function refuseBadNumbers(numbers: Readonly<Record<string, number>>): void {
-  const problems = Object.entries(numbers)
-    .filter(([, value]) => !Number.isFinite(value) || value < 0)
-    .map(([name, value]) => `${name} is ${value}, where a number from 0 is expected`);
-  if (problems.length > 0) throw settingsError(problems);
-}
-
-/**
- * Numbers of things that a call is given; those that are undefined are not given.
- *
- * @throws MigrateError `config`, with every mistake in one message
- */
-export function refuseBadCounts(counts: Readonly<Record<string, number | undefined>>): void {
-  const problems = Object.entries(counts)
-    .filter(([, value]) => value !== undefined && !(Number.isSafeInteger(value) && value >= 1))
-    .map(([name, value]) => `${name} is ${value}, where a whole number from 1 is expected`);
+export function refuseBadNumbers({
+  times = {},
+  counts = {},
+}: Readonly<Partial<Record<"times" | "counts", Readonly<Record<string, number | undefined>>>>>) {
+  const bad = (numbers: typeof times, isGood: (value: number) => boolean, expected: string) =>
+    Object.entries(numbers)
+      .filter(([, value]) => value !== undefined && !isGood(value))
+      .map(([name, value]) => `${name} is ${value}, where a ${expected} is expected`);
+  const problems = [
+    ...bad(times, (value) => Number.isFinite(value) && value >= 0, "number from 0"),
+    ...bad(counts, (value) => Number.isSafeInteger(value) && value >= 1, "whole number from 1"),
+  ];
   if (problems.length > 0) throw settingsError(problems);
 }
 
 function lockProblems({ lockTimeoutMs, lockTries, lockBudgetMs }: LockPatience) {
-  // 0 would wait for ever, and everybody behind it with it; PostgreSQL counts to 2^31 - 1.
+  // 0 would wait for ever, and all that queue up after it too; PostgreSQL counts to 2^31 - 1.
   const timeout = lockTimeoutMs >= 1 && lockTimeoutMs <= LONGEST_TIMER_MS;
   const range = `from 1 to ${LONGEST_TIMER_MS}`;
   return [

@@ -1,18 +1,20 @@
-import { isServerError, type Session } from "../../connection/session.ts";
+import { ask, columnOf } from "../../connection/ask.ts";
+import { isServerError } from "../../connection/session.ts";
 import { MigrateError } from "../errors.ts";
-import { commitUnderLease, sinkOf } from "../lease/commit.ts";
-import { fence, look, releaseLease } from "../lease/sql.ts";
-import { standbyError, takeOrWait } from "../lease/wait.ts";
+import { commitEvents, withLease } from "../lease/hold.ts";
+import { look } from "../lease/sql.ts";
 import { COPY_IS_BEHIND, copyBehind, isCopyBehind } from "../ledger/event-copy.ts";
 import { FENCED } from "../ledger/functions.ts";
 import { readRows } from "../ledger/read.ts";
-import { type NewEvent, record } from "../ledger/record.ts";
+import type { NewEvent } from "../ledger/record.ts";
 import { rowsOf, runnerOf } from "../ledger/replies.ts";
+import { standbyError } from "../ledger/server-error.ts";
+import type { LedgerRow, RunnerRow } from "../ledger-types.ts";
 import { doubtOf, stateOf } from "../plan/state.ts";
 import type { RepairedMigration, RepairReport } from "../reports.ts";
-import type { LedgerRow, RunnerRow, Tag } from "../types.ts";
+import type { Run, Session } from "../run.ts";
+import type { History } from "../types.ts";
 import { openLedger } from "./open-ledger.ts";
-import type { RunRequest } from "./request.ts";
 
 const MOST_TRIES = 5;
 
@@ -24,19 +26,19 @@ const MOST_TRIES = 5;
  *
  * @throws MigrateError `lock_timeout` naming the holder; `lease_lost`, `connect`, `config`
  */
-export async function repairLedger(request: RunRequest): Promise<RepairReport> {
-  const { session, first } = await openLedger(request, look(request.schema));
+export async function repairLedger(run: Run): Promise<RepairReport> {
+  const { session, first } = await openLedger(run, look(run.schema));
   try {
-    const runner = runnerOf(first, request.schema);
+    const runner = runnerOf(first, run.schema);
     if (runner === undefined) return { repaired: [], kept: [], leaseFreed: false, warnings: [] };
     for (let tries = 1; ; tries += 1) {
       try {
-        return await repairUnderLease(session, request, runner);
+        return await repairOnce(run, session, runner);
       } catch (error) {
-        if (!isFenced(error)) throw error;
+        if (!isServerError(error) || error.code !== FENCED) throw error;
         // Another runner took the lease from under it: nothing was written.
         if (tries === MOST_TRIES) throw leaseLost(error);
-        request.onProgress({ kind: "lease-lost" });
+        run.onProgress({ kind: "lease-lost" });
       }
     }
   } finally {
@@ -44,40 +46,29 @@ export async function repairLedger(request: RunRequest): Promise<RepairReport> {
   }
 }
 
-async function repairUnderLease(
-  session: Session,
-  request: RunRequest,
-  runner: RunnerRow,
-): Promise<RepairReport> {
-  const { schema, identity, waitTimeoutMs, onProgress, signal } = request;
-  const sink = await sinkOf(request);
-  const now = await readNow(session, schema);
-  const onDisk = await tagsOnDisk(request);
-  const before = sortOut(now.rows, runner, onDisk);
-  const copies = sink !== undefined && now.copyIsBehind && runner.liveness === "free";
-  if (before.repaired.length === 0 && !wasLeftBehind(runner) && !copies) {
+async function repairOnce(run: Run, session: Session, runner: RunnerRow): Promise<RepairReport> {
+  // A folder that cannot be read is for others to report.
+  const history = await run.history.catch(() => undefined);
+  const hasSink = (run.eventSink ?? history?.eventSink) !== undefined;
+  const now = await readNow(session, run.schema);
+  const before = sortOut(now.rows, runner, history);
+  const copies = hasSink && now.copyIsBehind && runner.liveness === "free";
+  const leaseFreed = wasLeftBehind(runner);
+  if (before.repaired.length === 0 && !leaseFreed && !copies) {
     return { repaired: [], kept: before.kept, leaseFreed: false, warnings: [] };
   }
-  if (runner.standby) throw standbyError("something is to be repaired");
-  const waiting = { since: undefined };
-  const wait = { session, schema, identity, waitTimeoutMs, waiting, onProgress, signal };
-  const outcome = await takeOrWait(wait, runner, () => false);
-  // Nobody has done it for us: that is what the last argument says.
-  if (outcome.kind === "done") throw new TypeError("a repair has no end but its own");
-  // Under the lease whatever is STARTED is STUCK: its runner does not hold it any more.
-  const sorted = sortOut(outcome.rows, undefined, onDisk);
-  const context = { schema, identity, lease: outcome.lease, sink, lockTimeoutMs: 0 };
-  const behind = await commitUnderLease(session, "repair", [
-    fence(schema, outcome.lease, { activity: "repair" }),
-    ...record(context, sorted.repaired.map(resolved), { head: null, activity: null }),
-    releaseLease(schema, outcome.lease),
-  ]);
-  return {
-    repaired: sorted.repaired.map((item) => ({ tag: item.row.tag, before: item.before })),
-    kept: sorted.kept,
-    leaseFreed: wasLeftBehind(runner),
-    warnings: behind === null ? [] : [copyBehind(behind)],
-  };
+  if (runner.standby) throw standbyError("there is something to repair");
+  const end = await withLease(run, session, runner, async (held, { rows }) => {
+    // Under the lease whatever is STARTED is STUCK: its runner does not hold it any more.
+    const sorted = sortOut(rows, undefined, history);
+    const behind = await commitEvents(held, "repair", sorted.repaired.map(resolved));
+    return { ...sorted, warnings: behind === null ? [] : [copyBehind(behind)] };
+  });
+  // It waits for no other runner to do it.
+  if (end === undefined) throw new TypeError("a repair ended without a result");
+  const { repaired, kept, warnings } = end.value;
+  const list = repaired.map(({ row, before: was }) => ({ tag: row.tag, before: was }));
+  return { repaired: list, kept, leaseFreed, warnings };
 }
 
 function resolved({ row, before }: Broken): NewEvent {
@@ -85,26 +76,20 @@ function resolved({ row, before }: Broken): NewEvent {
   return { type: "migration.resolved", tag, attempt, checksum, payload: { before: before.kind } };
 }
 
-function isFenced(error: unknown): boolean {
-  return isServerError(error) && error.code === FENCED;
-}
-
 function leaseLost(cause: unknown): MigrateError {
   return new MigrateError({
     code: "lease_lost",
     fact: `The lease was lost ${MOST_TRIES} times in a row to other runners.`,
     outcome: "nothing-written",
-    remedy: "Look at `tidemark status`, then run it again.",
+    remedy: "Check `tidemark status`, then run it again.",
     cause,
   });
 }
 
 /** The state table, and whether the log is further than the app's copy of it. */
 async function readNow(session: Session, schema: string) {
-  const { reply } = await session.send("read", `${readRows(schema)};\n${isCopyBehind(schema)}`);
-  const answer = await reply;
-  const copyIsBehind = answer.rows.some((row) => row[COPY_IS_BEHIND] === true);
-  return { rows: rowsOf(answer), copyIsBehind };
+  const reply = await ask(session, "read", `${readRows(schema)};\n${isCopyBehind(schema)}`);
+  return { rows: rowsOf(reply), copyIsBehind: columnOf(reply, COPY_IS_BEHIND) === true };
 }
 
 interface Broken {
@@ -115,7 +100,7 @@ interface Broken {
 function sortOut(
   rows: readonly LedgerRow[],
   runner: RunnerRow | undefined,
-  onDisk: ReadonlySet<Tag> | undefined,
+  history: History | undefined,
 ): {
   readonly repaired: readonly Broken[];
   readonly kept: RepairReport["kept"];
@@ -128,26 +113,18 @@ function sortOut(
     repaired: broken.filter(({ row }) => row.statementsDone === 0 && row.underWay === null),
     kept: broken
       .filter(({ row }) => row.statementsDone > 0 || row.underWay !== null)
-      .map(({ row }) => ({ tag: row.tag, reason: whyKept(row, onDisk) })),
+      .map(({ row }) => ({ tag: row.tag, reason: whyKept(row, history) })),
   };
 }
 
-/** Tags of the folder; undefined where it cannot be read, which is for others to report. */
-async function tagsOnDisk({ history }: RunRequest): Promise<ReadonlySet<Tag> | undefined> {
-  return history.then(
-    ({ migrations }) => new Set(migrations.map(({ tag }) => tag)),
-    () => undefined,
-  );
-}
-
-function whyKept(row: LedgerRow, onDisk: ReadonlySet<Tag> | undefined): string {
+function whyKept(row: LedgerRow, history: History | undefined): string {
   const doubt = doubtOf(row);
   const done = `${row.statementsDone} of its ${row.statementsTotal} statements are committed`;
-  if (onDisk !== undefined && !onDisk.has(row.tag)) {
-    const what = doubt === undefined ? done : `its statement ${doubt.statement} was begun`;
-    return `${what}, and the folder has it no more: bring its file and its journal entry back, so that a run can end it`;
+  if (history?.migrations.every(({ tag }) => tag !== row.tag)) {
+    const what = doubt === undefined ? done : `its statement ${doubt.statement} was started`;
+    return `${what}, and it is no longer in the folder: bring its file and its journal entry back, so that a run can finish it`;
   }
-  return doubt?.reason ?? `${done}: the next run goes on behind them`;
+  return doubt?.reason ?? `${done}: the next run goes on after them`;
 }
 
 function wasLeftBehind({ runId, liveness }: RunnerRow): boolean {

@@ -1,7 +1,8 @@
 import { duration } from "../../base/text.ts";
 import type { MigrateError } from "../errors.ts";
+import type { LedgerEvent } from "../ledger-types.ts";
 import type { StatusReport } from "../reports.ts";
-import type { Doubt, LedgerEvent, MigrationStatus, Owner, RecordedError } from "../types.ts";
+import type { Doubt, MigrationStatus, Owner, RecordedError } from "../types.ts";
 
 /** A row of `status --json`. */
 export interface MigrationJson {
@@ -15,7 +16,7 @@ export interface MigrationJson {
   readonly attempt: number;
   readonly by: Owner | null;
   readonly error: RecordedError | null;
-  /** Of a STUCK one: the statement of which nobody has recorded whether it was done. */
+  /** Of a STUCK one: the statement whose end is not recorded. */
   readonly doubt: Doubt | null;
 }
 
@@ -88,6 +89,7 @@ export function errorJson(error: MigrateError) {
       fact: error.fact,
       outcome: error.outcome ?? null,
       remedy: error.remedy,
+      place: error.place ?? null,
       tag: error.tag ?? null,
       applied: error.applied,
       notRun: error.notRun,

@@ -1,17 +1,19 @@
+import { ask } from "../../connection/ask.ts";
 import { MigrateError } from "../errors.ts";
 import { prefixOf, statementDigest } from "../history/checksum.ts";
-import { commitUnderLease, sinkOf } from "../lease/commit.ts";
-import { fence, look, releaseLease } from "../lease/sql.ts";
-import { release, takeOrWait } from "../lease/wait.ts";
+import { commitEvents, withLease } from "../lease/hold.ts";
+import { look } from "../lease/sql.ts";
 import { readRows } from "../ledger/read.ts";
-import { type NewEvent, record } from "../ledger/record.ts";
-import { isContended, rowsOf, runnerOf } from "../ledger/replies.ts";
+import type { NewEvent } from "../ledger/record.ts";
+import { rowsOf, runnerOf } from "../ledger/replies.ts";
+import { isContended } from "../ledger/server-error.ts";
+import type { LedgerRow } from "../ledger-types.ts";
 import type { ResolveOptions, ResolveReport } from "../reports.ts";
-import { asksForNoTransaction, segmentsOf } from "../sql/segments.ts";
+import type { Run } from "../run.ts";
+import { asksForNoTransaction, remainingOf, segmentsOf } from "../sql/segments.ts";
 import { parseStatements } from "../sql/statements.ts";
-import type { LedgerRow, Tag } from "../types.ts";
+import type { Tag } from "../types.ts";
 import { openLedger } from "./open-ledger.ts";
-import type { RunRequest } from "./request.ts";
 
 type InDoubt = LedgerRow & { readonly underWay: NonNullable<LedgerRow["underWay"]> };
 
@@ -23,41 +25,32 @@ type InDoubt = LedgerRow & { readonly underWay: NonNullable<LedgerRow["underWay"
  * the file has another statement in its place; `lock_timeout`, `lease_lost`, `connect`, `config`
  */
 export async function resolveDoubt(
-  request: RunRequest,
+  run: Run,
   tag: Tag,
   answer: ResolveOptions["answer"],
 ): Promise<ResolveReport> {
-  const { schema, identity, waitTimeoutMs, onProgress, signal } = request;
-  const { session, first } = await openLedger(request, look(schema));
+  const { schema } = run;
+  const { session, first } = await openLedger(run, look(schema));
   try {
     const runner = runnerOf(first, schema);
     if (runner === undefined) throw nothingInDoubt(tag, "there is no ledger yet");
-    const { reply } = await session.send("read", readRows(schema));
     // Before anybody is waited for.
-    inDoubt(rowsOf(await reply), tag);
-    const waiting = { since: undefined };
-    const wait = { session, schema, identity, waitTimeoutMs, waiting, onProgress, signal };
-    const outcome = await takeOrWait(wait, runner, () => false);
-    // Nobody has done it for us: that is what the last argument says.
-    if (outcome.kind === "done") throw new TypeError("an answer has no end but its own");
-    const { lease } = outcome;
-    try {
-      const row = inDoubt(outcome.rows, tag);
-      const payload = await payloadOf(request, row, answer);
-      const { attempt, checksum, underWay } = row;
+    inDoubt(rowsOf(await ask(session, "read", readRows(schema))), tag);
+    const end = await withLease(run, session, runner, async (held, { rows }) => {
+      const row = inDoubt(rows, tag);
+      const payload = await payloadOf(run, row, answer);
+      const { attempt, checksum } = row;
       const event = { type: "migration.resolved", tag, attempt, checksum, payload } as NewEvent;
-      const context = { schema, identity, lease, sink: await sinkOf(request), lockTimeoutMs: 0 };
-      await commitUnderLease(session, "resolve", [
-        fence(schema, lease, { activity: "resolve" }),
-        ...record(context, [event], { head: null, activity: null }),
-        releaseLease(schema, lease),
-      ]);
-      const { statement, label } = underWay;
-      return { tag, answer, statement, statements: row.statementsTotal, label };
-    } catch (error) {
-      await release(session, schema, lease).catch(() => undefined);
-      throw isContended(error) ? leaseLost(error) : error;
-    }
+      await commitEvents(held, "resolve", [event]);
+      return row;
+    });
+    // It waits for no other runner to do it.
+    if (end === undefined) throw new TypeError("an answer ended without a result");
+    const { underWay, statementsTotal } = end.value;
+    const { statement, label } = underWay;
+    return { tag, answer, statement, statements: statementsTotal, label };
+  } catch (error) {
+    throw isContended(error) ? leaseLost(error) : error;
   } finally {
     await session.close();
   }
@@ -73,14 +66,14 @@ function inDoubt(rows: readonly LedgerRow[], tag: Tag): InDoubt {
 }
 
 async function payloadOf(
-  request: RunRequest,
+  run: Run,
   row: InDoubt,
   answer: ResolveOptions["answer"],
 ): Promise<unknown> {
   const before = row.state === "FAILED" ? "FAILED" : "STUCK";
   if (answer === "retry") return { before, answer };
   const { underWay, tag } = row;
-  const { migrations, dir } = await request.history;
+  const { migrations, dir } = await run.history;
   const migration = migrations.find((item) => item.tag === tag);
   if (migration === undefined) throw missing(tag, dir);
   const statements = await parseStatements(migration.sql, migration.file);
@@ -89,15 +82,15 @@ async function payloadOf(
     throw new MigrateError({
       code: "checksum_mismatch",
       tag,
-      fact: `Statement ${underWay.statement} of ${migration.file} is not the one that was begun (${underWay.label}).`,
+      fact: `Statement ${underWay.statement} of ${migration.file} is not the one that was started (${underWay.label}).`,
       outcome: "nothing-written",
       remedy: "Restore the statement, or answer with --retry.",
     });
   }
-  const noTransaction = asksForNoTransaction(migration.sql);
-  const segments = segmentsOf(statements, { noTransaction, resumeAt: underWay.statement - 1 });
-  // A COMMIT behind it is done with it.
-  const done = segments[0]?.kind === "outside" ? segments[0].to : underWay.statement;
+  const whole = segmentsOf(statements, asksForNoTransaction(migration.sql));
+  const [segment] = remainingOf(whole, statements, underWay.statement - 1);
+  // A COMMIT after it is done with it.
+  const done = segment?.kind === "outside" ? segment.to : underWay.statement;
   const prefix = prefixOf(statements, done);
   return { before, answer, statement: done, statements: statements.length, prefix };
 }
@@ -107,7 +100,7 @@ function leaseLost(cause: unknown): MigrateError {
     code: "lease_lost",
     fact: "Another runner took the lease.",
     outcome: "nothing-written",
-    remedy: "Look at `tidemark status`, then run it again.",
+    remedy: "Check `tidemark status`, then run it again.",
     cause,
   });
 }
@@ -118,7 +111,7 @@ function nothingInDoubt(tag: Tag, why: string): MigrateError {
     tag,
     fact: `Nothing of ${tag} is in doubt: ${why}.`,
     outcome: "nothing-written",
-    remedy: "`tidemark status` shows what is.",
+    remedy: "`tidemark status` shows what is in doubt.",
   });
 }
 
@@ -128,6 +121,6 @@ function missing(tag: Tag, dir: string): MigrateError {
     tag,
     fact: `${dir} has no migration ${tag}.`,
     outcome: "nothing-written",
-    remedy: "Bring its file back, or answer with --retry.",
+    remedy: "Restore its file, or answer with --retry.",
   });
 }

@@ -1,10 +1,11 @@
 import { Problem } from "../../base/problem.ts";
+import { QUERY_CANCELED } from "../../base/sqlstate.ts";
 import { duration } from "../../base/text.ts";
 import { type DeadlineReached, deadlineOf } from "../../connection/deadline.ts";
 import { NoAnswer, SessionLost } from "../../connection/loss.ts";
 import { isServerError } from "../../connection/session.ts";
 import { canceledError, EXIT_CODES, MigrateError, type MigrateErrorCode } from "../errors.ts";
-import { ledgerError, QUERY_CANCELED } from "../ledger/replies.ts";
+import { ledgerError } from "../ledger/server-error.ts";
 
 /** What the ledger's reading and writing may throw; anything else is a defect of ours. */
 export function asMigrateError(error: unknown, schema: string): unknown {
@@ -14,7 +15,7 @@ export function asMigrateError(error: unknown, schema: string): unknown {
     return new MigrateError({
       code: "connect",
       fact: `${error.message}.`,
-      remedy: "Look at the server's log, then run it again.",
+      remedy: "Check the server's log, then run it again.",
       cause: error,
     });
   }

@@ -1,16 +1,17 @@
 import { jittered, LONGEST_TIMER_MS, pause } from "../../base/backoff.ts";
+import { askOrError } from "../../connection/ask.ts";
 import { SessionLost } from "../../connection/loss.ts";
-import { isServerError, type Session } from "../../connection/session.ts";
-import { existingLook, readLedgerAfter } from "../adopt/look.ts";
+import { readLedgerAfter } from "../adopt/look.ts";
 import { MigrateError } from "../errors.ts";
 import { look } from "../lease/sql.ts";
 import { describeHolder, holderOf } from "../lease/wait.ts";
 import { runnerOf } from "../ledger/replies.ts";
+import type { RunnerRow } from "../ledger-types.ts";
 import { type Plan, planRun, versionOf } from "../plan/plan.ts";
 import type { WaitReport } from "../reports.ts";
-import type { History, RunnerRow } from "../types.ts";
+import type { Run, Session } from "../run.ts";
+import type { History } from "../types.ts";
 import { openLedger } from "./open-ledger.ts";
-import type { RunRequest } from "./request.ts";
 
 const FIRST_PAUSE_MS = 50;
 const LONGEST_PAUSE_MS = 1_000;
@@ -20,30 +21,24 @@ const REPORT_EVERY_MS = 2_000;
 const HOPELESS = new Set(["checksum_mismatch", "missing_file", "adopt_required"]);
 
 /**
- * Waits until the database has all of this history, applied by somebody else. Writes
+ * Waits until the database has all of this history, applied by another process. Writes
  * nothing and locks nothing; a server that is not there yet is waited for too.
  *
  * @throws MigrateError `lock_timeout` when it took too long, with what is missing;
  * `checksum_mismatch`, `missing_file`, `adopt_required` at once; `connect`
  */
-export async function waitUntilApplied(
-  request: RunRequest,
-  timeoutMs: number,
-): Promise<WaitReport> {
+export async function waitUntilApplied(run: Run, timeoutMs: number): Promise<WaitReport> {
   const start = Date.now();
   const leftMs = () => timeoutMs - (Date.now() - start);
   for (;;) {
     const connectTimeoutMs = Math.min(Math.max(leftMs(), 0), LONGEST_TIMER_MS);
-    const { session, first } = await openLedger(
-      { ...request, connectTimeoutMs },
-      look(request.schema),
-    );
+    const { session, first } = await openLedger({ ...run, connectTimeoutMs }, look(run.schema));
     try {
-      const end = await pollUntilApplied(session, request, runnerOf(first, request.schema), leftMs);
+      const end = await pollUntilApplied(session, run, runnerOf(first, run.schema), leftMs);
       return { ...end, waitedMs: Date.now() - start };
     } catch (error) {
       if (!(error instanceof SessionLost) || leftMs() <= 0) throw error;
-      request.onProgress({ kind: "reconnecting", reason: error.message, attempt: 1 });
+      run.onProgress({ kind: "reconnecting", reason: error.message, attempt: 1 });
     } finally {
       await session.close();
     }
@@ -52,12 +47,12 @@ export async function waitUntilApplied(
 
 async function pollUntilApplied(
   session: Session,
-  request: RunRequest,
+  run: Run,
   first: RunnerRow | undefined,
   leftMs: () => number,
 ): Promise<Omit<WaitReport, "waitedMs">> {
-  const { schema, onProgress, signal } = request;
-  const history = await request.history;
+  const { schema, onProgress, signal } = run;
+  const history = await run.history;
   const { head } = history;
   let runner = first;
   let plan: Plan | undefined;
@@ -71,7 +66,7 @@ async function pollUntilApplied(
     const now = runner?.head ?? "no ledger";
     if (plan === undefined || seen !== now || leftMs() <= 0) {
       seen = now;
-      const ledger = await readLedgerAfter(session, existingLook(request, history), runner);
+      const ledger = await readLedgerAfter(session, run, history, runner);
       plan = planRun(history, ledger);
       if (plan.newer) return { outcome: "newer", version: versionOf(ledger), head };
       const hopeless = plan.problems.find(({ code }) => HOPELESS.has(code));
@@ -88,18 +83,9 @@ async function pollUntilApplied(
     }
     await pause(Math.max(Math.min(jittered(pauseMs), leftMs()), 0), signal);
     pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS);
-    runner = await lookForRunner(session, schema);
+    // The ledger need not be there yet.
+    runner = runnerOf(await askOrError(session, "look", look(schema)), schema);
   }
-}
-
-/** The ledger need not be there yet. */
-async function lookForRunner(session: Session, schema: string): Promise<RunnerRow | undefined> {
-  const { reply } = await session.send("look", look(schema));
-  const answer = await reply.catch((error: unknown) => {
-    if (isServerError(error)) return error;
-    throw error;
-  });
-  return runnerOf(answer, schema);
 }
 
 function timedOut(history: History, plan: Plan, runner: RunnerRow | undefined): MigrateError {
@@ -107,7 +93,9 @@ function timedOut(history: History, plan: Plan, runner: RunnerRow | undefined): 
   const failed = plan.migrations.find(({ state }) => state.kind === "FAILED");
   const holder = runner && holderOf(runner);
   const working =
-    holder === undefined ? "Nobody is at work on it." : `At work: ${describeHolder(holder)}.`;
+    holder === undefined
+      ? "No runner is working on it."
+      : `Running now: ${describeHolder(holder)}.`;
   const broken =
     failed?.state.kind === "FAILED" ? `\n${failed.tag} has failed: ${failed.state.error.text}` : "";
   return new MigrateError({

@@ -1,8 +1,82 @@
+import { messageOf } from "../../base/problem.ts";
 import { identifier, integer, literal } from "../../base/quote.ts";
 import { duration } from "../../base/text.ts";
+import { ask } from "../../connection/ask.ts";
+import type { SecondConnection } from "../../connection/second.ts";
 import { BOUNDED } from "../ledger/read.ts";
-import type { LeaseToken } from "../ledger/record.ts";
 import type { Blocker } from "../reports.ts";
+import type { HeldRun, LeaseToken, MessageName } from "../run.ts";
+import { maskSecrets } from "../sql/secrets.ts";
+import type { Tag } from "../types.ts";
+
+/** Looks who holds a migration up. */
+export interface BlockerWatch {
+  /** The server begins with a migration. */
+  readonly begin: (tag: Tag) => void;
+  /** Who was seen to hold up the migration that was begun last. */
+  readonly seen: () => readonly Blocker[];
+  /** Why the look failed; undefined where it did not. */
+  readonly blind: () => string | undefined;
+  readonly stop: () => void;
+}
+
+const LOOK_EVERY_MS = 1_000;
+
+/**
+ * Looks, by a connection of its own, who holds the lock that a migration waits for: the
+ * waiting session cannot ask, and afterwards it is too late. It connects for a migration
+ * that takes long, and where no connection can be had the run goes on without it.
+ */
+export function watchBlockers(run: HeldRun, second: SecondConnection<MessageName>): BlockerWatch {
+  const { schema, lease, session, lockPatience, onProgress } = run;
+  const afterMs = Math.min(LOOK_EVERY_MS, lockPatience.lockTimeoutMs / 2);
+  const sql = findBlockers(schema, lease, lease.direct ? session.handshakePid() : undefined);
+  let timer: NodeJS.Timeout | undefined;
+  let seen: readonly Blocker[] = [];
+  let blind: string | undefined;
+  let current: Tag | undefined;
+  let stopped = false;
+
+  const look = async (tag: Tag) => {
+    blind ??= "no answer yet";
+    try {
+      const reply = await second.use((other) => ask(other, "blockers", sql));
+      const rows = reply.rows.filter((row) => "tidemark_blocker" in row);
+      blind = undefined;
+      if (current !== tag || stopped || rows.length === 0) return;
+      seen = rows
+        .map((row) => row.tidemark_blocker as Blocker)
+        .map((blocker) => ({
+          ...blocker,
+          query: blocker.query && maskSecrets(blocker.query).text,
+        }));
+      onProgress({ kind: "blocked", tag, blockers: seen });
+    } catch (error) {
+      blind = messageOf(error);
+    }
+  };
+  const lookLater = (tag: Tag, ms: number) => {
+    timer = setTimeout(() => {
+      void look(tag).then(() => {
+        if (current === tag && !stopped) lookLater(tag, LOOK_EVERY_MS);
+      });
+    }, ms);
+  };
+  return {
+    begin: (tag) => {
+      clearTimeout(timer);
+      current = tag;
+      seen = [];
+      lookLater(tag, afterMs);
+    },
+    seen: () => seen,
+    blind: () => blind,
+    stop: () => {
+      stopped = true;
+      clearTimeout(timer);
+    },
+  };
+}
 
 /**
  * Who holds what a run waits for. Its backend is the one whose transaction has written
@@ -44,4 +118,9 @@ export function describeBlocker(blocker: Blocker): string {
   const since = forMs === null ? "" : ` for ${duration(forMs)}`;
   const what = query === null || query === "" ? "" : `: ${query}`;
   return `pid ${blocker.pid} (${who}), ${state ?? "at work"}${since}${what}`;
+}
+
+/** A line for each session that held a migration up. */
+export function heldBy(blockers: readonly Blocker[]): readonly string[] {
+  return blockers.map((blocker) => `held by: ${describeBlocker(blocker)}`);
 }

@@ -1,28 +1,30 @@
 import { offsetOfCodePoint, placeOf } from "../../base/place.ts";
 import { plural } from "../../base/text.ts";
+import type { ServerError } from "../../connection/session.ts";
+import { recordedError } from "../errors.ts";
+import type { RowValues } from "../run.ts";
 import { maskText } from "../sql/secrets.ts";
-import type { ParsedStep, Placed } from "../sql/segments.ts";
+import type { ParsedStep } from "../sql/segments.ts";
 import { maskAround, snippet } from "../sql/snippet.ts";
+import type { Placed } from "../sql/statements.ts";
 import type { Migration, RecordedError } from "../types.ts";
 import type { Message, Stage } from "./transaction.ts";
 
-/** The fields of a server error that matter here. */
-export interface ServerErrorFields {
-  readonly code: string;
-  readonly message: string;
-  readonly detail?: string | undefined;
-  readonly hint?: string | undefined;
-  readonly where?: string | undefined;
-  /** Code points from 1, counted from the start of the message sent. */
-  readonly position?: string | undefined;
-  readonly schema_name?: string | undefined;
-  readonly table_name?: string | undefined;
-  readonly constraint_name?: string | undefined;
-  readonly column_name?: string | undefined;
-}
-
-/** Whether DETAIL may be recorded where it holds values of the database's rows. */
-export type RowValues = "recorded" | "left-out";
+/** The fields of a server error that matter here; `position` counts code points of the message, from 1. */
+export type ServerErrorFields = Pick<ServerError, "code" | "message"> &
+  Partial<
+    Pick<
+      ServerError,
+      | "detail"
+      | "hint"
+      | "where"
+      | "position"
+      | "schema_name"
+      | "table_name"
+      | "constraint_name"
+      | "column_name"
+    >
+  >;
 
 /** What a run leaves behind when it fails. */
 export interface Aftermath {
@@ -71,6 +73,13 @@ function culpritAt({ statement, index }: Placed, within: number): Culprit {
   return { index, offset: statement.offset + within };
 }
 
+/** A failure, as it is recorded and as it is printed. */
+export interface FailureText {
+  readonly recorded: RecordedError;
+  /** Without the state that it leaves behind. */
+  readonly failure: string;
+}
+
 /** A server error as the ledger keeps it and as it is printed: without secrets, and without row values. */
 export function recordError(
   { migration, statements }: ParsedStep,
@@ -82,7 +91,7 @@ export function recordError(
   },
   aftermath: Aftermath,
   more: readonly string[] = [],
-): RecordedError {
+): FailureText {
   const { culprit, stage } = at;
   const { secrets } = maskAround(migration.sql, culprit?.offset ?? 0);
   const error = withoutSecrets(raw, secrets, at.rowValues);
@@ -90,20 +99,16 @@ export function recordError(
   const place = culprit && placeOf(migration.sql, culprit.offset);
   const statement = culprit === undefined ? null : culprit.index + 1;
   const where = place === undefined ? "" : `:${place.line}:${place.column}`;
-  const lines = [
+  const failure = [
     `${migration.file}${where}: ${error.message}`,
     ...(culprit === undefined ? [] : ["", snippet(migration.sql, culprit.offset), ""]),
-    [
-      ...(statement === null ? [stageText(stage)] : [`statement ${statement} of ${total}`]),
-      `SQLSTATE ${error.code}`,
-    ].join(", "),
+    `${statement === null ? stageText(stage) : `statement ${statement} of ${total}`}, SQLSTATE ${error.code}`,
     ...(error.detail ? [`detail: ${error.detail}`] : []),
     ...(error.hint ? [`hint: ${error.hint}`] : []),
     ...(error.where ? [`context: ${error.where.replaceAll("\n", "\n         ")}`] : []),
     ...more,
-    stateText(migration.tag, aftermath),
-  ];
-  return {
+  ].join("\n");
+  const recorded = recordedError({
     sqlState: error.code,
     message: error.message,
     detail: error.detail ?? null,
@@ -114,8 +119,9 @@ export function recordError(
     column: place?.column ?? null,
     statement,
     statements: total,
-    text: lines.join("\n"),
-  };
+    text: `${failure}\n${stateText(migration.tag, aftermath)}`,
+  });
+  return { recorded, failure };
 }
 
 // Data exceptions, integrity constraints, a view's check option, what functions raise: DETAIL holds the
@@ -157,25 +163,15 @@ function withoutRowValues(error: ServerErrorFields): string {
 
 /** The record of a run that was told to stop. */
 export function recordCanceled(
-  migration: Migration,
+  { tag, file }: Migration,
   aftermath: Aftermath,
   why: string,
   more: readonly string[],
-): RecordedError {
-  const message = `${migration.tag} ${why}`;
-  return {
-    sqlState: null,
-    message,
-    detail: null,
-    hint: null,
-    where: null,
-    file: migration.file,
-    line: null,
-    column: null,
-    statement: null,
-    statements: null,
-    text: [`${message}.`, ...more, stateText(migration.tag, aftermath)].join("\n"),
-  };
+): FailureText {
+  const message = `${tag} ${why}`;
+  const failure = [`${message}.`, ...more].join("\n");
+  const text = `${failure}\n${stateText(tag, aftermath)}`;
+  return { recorded: recordedError({ message, file, text }), failure };
 }
 
 /** The server's error as a `cause` that loggers may print: as it is recorded, without the SQL that was sent. */
@@ -189,13 +185,13 @@ export function causeOf({ sqlState, message, detail, hint, where }: RecordedErro
 export function remedyOf(file: string, { code }: ServerErrorFields): string {
   // Class 53: no memory, no disk, no connections. Nothing is wrong with the file.
   return code.startsWith("53")
-    ? "Next: make room on the server (its message says of what), then run `tidemark migrate` again."
-    : `Next: correct ${file} (or the data it met), then run \`tidemark migrate\` again.`;
+    ? "Next: free up resources on the server (its message says which), then run `tidemark migrate` again."
+    : `Next: correct ${file} (or the data), then run \`tidemark migrate\` again.`;
 }
 
 function stageText({ kind }: Stage): string {
   if (kind === "fence") return "before its first statement";
-  if (kind === "interrupted") return "settling a statement that an earlier run has begun";
+  if (kind === "interrupted") return "settling a statement that an earlier run started";
   return kind === "constraints"
     ? "deferred constraints, checked after the last statement"
     : "after the last statement, while recording";

@@ -1,21 +1,12 @@
 import { isServerError, type Row, type Sent, type ServerError } from "../../connection/session.ts";
 import { COPY } from "../ledger/event-copy.ts";
 import { DURATION } from "../ledger/record.ts";
-import { begunBefore, type Execution } from "./execution.ts";
+import type { MessageName } from "../run.ts";
+import { begunBefore, type Execution, type Part, type TransactionPart } from "./execution.ts";
 import type { ServerErrorFields } from "./failure.ts";
-import type { OutsidePart } from "./outside/message.ts";
 import { settleInterrupted } from "./outside/resume.ts";
 import { recordEnd, runOutside } from "./outside/run.ts";
-import type { Part } from "./parts.ts";
-import {
-  MARKER,
-  type Message,
-  type Stage,
-  stageOf,
-  type TransactionPart,
-  transactionMessage,
-} from "./transaction.ts";
-import type { BlockerWatch } from "./watch-blockers.ts";
+import { MARKER, type Message, type Stage, stageOf, transactionMessage } from "./transaction.ts";
 
 /** What has come back of a message. */
 interface Live {
@@ -34,7 +25,7 @@ interface Flight extends Live {
   readonly sent: Sent;
 }
 
-/** A part that failed. Of what was sent behind it, nothing has run. */
+/** A part that failed. Nothing that was sent after it has run. */
 export interface PartFailure {
   readonly kind: "failed";
   readonly part: Part;
@@ -71,39 +62,37 @@ export async function runPipeline(
   execution: Execution,
   from: number,
   started: Promise<unknown>,
-  watch: BlockerWatch,
 ): Promise<PipelineEnd> {
-  const { parts, signal } = execution;
+  const { parts, signal, lease } = execution;
   const flights: Flight[] = [];
   let bytes = 0;
   let next = from;
   let begun = false;
-  const { direct } = execution.context.lease;
-  const window = direct ? WINDOW.direct : WINDOW.pooled;
-  if (!direct) await started;
+  const window = lease.direct ? WINDOW.direct : WINDOW.pooled;
+  if (!lease.direct) await started;
   const begin = async () => {
     await started;
-    if (!begun) announce(execution, from, watch);
+    if (!begun) announce(execution, from);
     begun = true;
   };
   try {
     while (next < parts.length || flights.length > 0) {
       const part = signal?.aborted ? undefined : parts[next];
       const oldest = flights[0];
-      if (part !== undefined && mustBeAlone(execution, part)) {
+      // No fence can stand before it, or something must be settled first: it waits for the rest.
+      if (part?.kind === "outside" || (part && begunBefore(execution, part) !== null)) {
         if (oldest === undefined) {
           await begin();
           const end = await runByItself(execution, part, next);
           if (typeof end === "object") return end;
           if (end === "done") next += 1;
-          if (end === "done") announce(execution, next, watch);
+          if (end === "done") announce(execution, next);
           continue;
         }
       } else if (part !== undefined) {
         const room = flights.length < window && (bytes < WINDOW_BYTES || oldest === undefined);
         if (room) {
-          const number = execution.counter.committed + flights.length;
-          const flight = await launch(execution, part as TransactionPart, next, number);
+          const flight = await launch(execution, part, next, flights.length);
           flights.push(flight);
           bytes += flight.message.text.length;
           next += 1;
@@ -119,21 +108,16 @@ export async function runPipeline(
       execution.counter.committed += 1;
       if (oldest.copy !== undefined) execution.onCopied(oldest.copy);
       finish(execution, oldest.part, oldest.durationMs);
-      announce(execution, oldest.index + 1, watch);
+      announce(execution, oldest.index + 1);
     }
     return { kind: "done" };
   } finally {
-    // Nothing is sent behind a failure before the rest is drained.
+    // Nothing is sent after a failure before the rest is drained.
     await Promise.allSettled(flights.map(({ sent }) => sent.reply));
   }
 }
 
-/** No fence can stand before it, or something is to be looked at first. */
-function mustBeAlone(execution: Execution, part: Part): boolean {
-  return part.segment.kind === "outside" || begunBefore(execution, part) !== null;
-}
-
-/** @returns `open` where the part is to be run as a transaction now */
+/** @returns `open` where the part must be run as a transaction now */
 async function runByItself(
   execution: Execution,
   part: Part,
@@ -150,8 +134,8 @@ async function runByItself(
         return "done";
       }
     }
-    if (part.segment.kind === "transaction") return "open";
-    const end = await runOutside(execution, part as OutsidePart);
+    if (part.kind === "transaction") return "open";
+    const end = await runOutside(execution, part);
     if (typeof end === "object") return { kind: "failed", part, index, ...end };
     finish(execution, part, end);
     return "done";
@@ -160,7 +144,7 @@ async function runByItself(
     const message: Message = { text: "", statements: [], starts: [] };
     const failed = { kind: "failed", part, index, message, error } as const;
     if (begun === null) return { ...failed, stage: { kind: "record" } };
-    const left = `What ${begun.label} has left is not settled: the next run looks again.`;
+    const left = `What ${begun.label} left behind is not settled: the next run checks again.`;
     return { ...failed, stage: { kind: "interrupted" }, left };
   }
 }
@@ -172,8 +156,8 @@ function finish({ onApplied, onProgress }: Execution, part: Part, durationMs: nu
   onProgress({ kind: "migration-done", ...applied });
 }
 
-/** The server begins with it now: it has the one before behind it. */
-function announce({ parts, steps, onProgress }: Execution, index: number, watch: BlockerWatch) {
+/** The server begins with it now: it has done the one before. */
+function announce({ parts, steps, watch, onProgress }: Execution, index: number): void {
   const part = parts[index];
   if (part === undefined) return;
   const { step, stepIndex } = part;
@@ -194,20 +178,19 @@ async function launch(
   execution: Execution,
   part: TransactionPart,
   index: number,
-  number: number,
+  ahead: number,
 ): Promise<Flight> {
-  const { session, context } = execution;
-  const message = transactionMessage(context, number, part, session.serverVersion);
+  const message = transactionMessage(execution, execution.counter.committed + ahead, part);
   const live: Live = { marker: undefined, durationMs: 0, copy: undefined };
   const { tag } = part.step.migration;
   const whole = part.isFirst && part.isLast && part.step.resumeAt === 0;
-  const name = whole ? `migration:${tag}` : `migration:${tag}#${part.segment.from + 1}`;
+  const name: MessageName = whole ? `migration:${tag}` : `migration:${tag}#${part.from + 1}`;
   const onRow = (row: Row) => {
     if (MARKER in row) live.marker = Number(row[MARKER]);
     else if (DURATION in row) live.durationMs = Number(row[DURATION]);
     else if (COPY in row) live.copy = row[COPY] as string | null;
   };
-  const sent = await session.send(name, message.text, { onRow });
+  const sent = await execution.session.send(name, message.text, { onRow });
   return Object.assign(live, { part, index, message, sent });
 }
 

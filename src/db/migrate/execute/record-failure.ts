@@ -1,82 +1,154 @@
-import { ownSettings } from "../../connection/begin.ts";
-import type { Session } from "../../connection/session.ts";
+import { messageOf } from "../../base/problem.ts";
+import { QUERY_CANCELED } from "../../base/sqlstate.ts";
+import {
+  ask,
+  columnOf,
+  despiteLateCancel,
+  rollBack,
+  rolledBackAfterError,
+} from "../../connection/ask.ts";
+import { transaction } from "../../connection/begin.ts";
+import { deadlineOf } from "../../connection/deadline.ts";
 import { MigrateError } from "../errors.ts";
+import { LeaseLost } from "../lease/lost.ts";
 import { fence, releaseLease } from "../lease/sql.ts";
 import { COPY } from "../ledger/event-copy.ts";
-import { type RecordContext, record } from "../ledger/record.ts";
-import { despiteLateCancel, rollBack } from "../ledger/replies.ts";
-import type { ParsedStep } from "../sql/segments.ts";
-import type { RecordedError } from "../types.ts";
+import { record } from "../ledger/record.ts";
+import { isContended } from "../ledger/server-error.ts";
+import { heldBy } from "./blockers.ts";
+import type { Execution, Part } from "./execution.ts";
+import {
+  causeOf,
+  culpritOf,
+  type FailureText,
+  recordCanceled,
+  recordError,
+  remedyOf,
+  type ServerErrorFields,
+} from "./failure.ts";
+import type { PartFailure } from "./pipeline.ts";
 import { subjectOf } from "./transaction.ts";
 
-/** A failure to be recorded, and what is to be thrown for it. */
-export interface Failure {
-  readonly steps: readonly ParsedStep[];
-  /** Which of them failed. */
-  readonly index: number;
-  readonly recorded: RecordedError;
-  readonly code: "migration_failed" | "lock_timeout" | "canceled";
+/** What is said of a failure beside the server's error. */
+export interface FailureNotes {
+  readonly lines: readonly string[];
   readonly remedy: string;
-  readonly cause: unknown;
-  /** A statement outside transactions has ended, and nothing of it is to be looked for. */
-  readonly ended?: boolean;
-}
-
-/** What writes it. */
-interface Recorder {
-  readonly session: Session;
-  readonly context: RecordContext;
-  readonly onCopied: (behind: string | null) => void;
 }
 
 /**
- * Writes `failed` and gives the lease back, in one transaction. Where that fails too,
- * the first error is still the one that is returned.
+ * Tells a failed migration from a lost lease and from a run that was told to stop, and records it.
+ *
+ * @param locks of one that got no lock
+ * @returns what to throw
  */
-export async function recordAndRelease(
-  { session, context, onCopied }: Recorder,
-  { steps, index, recorded, code, remedy, cause, ended }: Failure,
+export async function recordFailure(
+  execution: Execution,
+  failure: PartFailure,
+  locks: FailureNotes | undefined,
+): Promise<Error> {
+  const { part, message, stage, error, index, left } = failure;
+  const { step } = part;
+  const culprit = culpritOf(message, stage, error);
+  const ended = stage.kind === "statement" && isUnjudgeable(part);
+  if (error.code === QUERY_CANCELED && execution.signal?.aborted) {
+    return recordStop(execution, index, error, { left, ended, held: execution.watch.seen() });
+  }
+  if (culprit === undefined && stage.kind === "fence" && isContended(error)) {
+    await rollBack(execution.session);
+    return new LeaseLost(error.message, { cause: error });
+  }
+  const at = { culprit, stage, rowValues: execution.rowValues };
+  const text = recordError(step, error, at, aftermathOf(execution, part, left), locks?.lines);
+  return recordAndRelease(execution, part, {
+    ...text,
+    code: locks === undefined ? "migration_failed" : "lock_timeout",
+    remedy: locks?.remedy ?? remedyOf(step.migration.file, error),
+    cause: causeOf(text.recorded),
+    ended,
+  });
+}
+
+/** A statement that the catalog cannot judge afterwards. */
+export function isUnjudgeable(part: Part): boolean {
+  return part.kind === "outside" && part.outside.action.kind === "opaque";
+}
+
+/** Records that the run was told to stop before the part with that index was done. */
+export async function recordStop(
+  execution: Execution,
+  index: number,
+  cause: ServerErrorFields | undefined,
+  more: {
+    readonly left?: string | undefined;
+    readonly ended?: boolean;
+    readonly held?: Parameters<typeof heldBy>[0];
+  } = {},
+): Promise<Error> {
+  const part = execution.parts[index];
+  if (part === undefined) throw new RangeError(`no part ${index}`);
+  const reached = deadlineOf(execution.signal);
+  const held = reached === undefined ? [] : heldBy(more.held ?? []);
+  const aftermath = aftermathOf(execution, part, more.left);
+  const why = reached === undefined ? "was canceled" : `was canceled: ${reached.message}`;
+  const deadline = reached === undefined ? "" : " A longer --deadline gives it more time.";
+  return recordAndRelease(execution, part, {
+    ...recordCanceled(part.step.migration, aftermath, why, held),
+    code: reached === undefined ? "canceled" : "lock_timeout",
+    remedy: `Next: run \`tidemark migrate\` again; it goes on from here.${deadline}`,
+    cause,
+    ended: more.ended ?? false,
+  });
+}
+
+function aftermathOf({ steps }: Execution, { stepIndex, from }: Part, left?: string) {
+  return { applied: stepIndex, notRun: steps.length - stepIndex - 1, committed: from, left };
+}
+
+/**
+ * Writes `failed` and gives the lease back, in one transaction: no other runner may find the lease without
+ * its holder and without that record. Where that fails too, the first error is still the one that is
+ * returned.
+ */
+async function recordAndRelease(
+  execution: Execution,
+  { step, stepIndex, kind, from }: Part,
+  failed: FailureText & {
+    readonly code: "migration_failed" | "lock_timeout" | "canceled";
+    readonly remedy: string;
+    readonly cause: unknown;
+    /** A statement outside transactions has ended, and needs no look. */
+    readonly ended: boolean;
+  },
 ): Promise<MigrateError> {
-  const step = steps[index];
-  if (step === undefined) throw new RangeError(`no step ${index}`);
+  const { session, steps, onCopied } = execution;
+  const { ended, ...thrown } = failed;
+  const { recorded } = thrown;
   const { tag } = step.migration;
   const payload = { error: recorded, ...(ended && { ended: true as const }) };
-  const text = [
-    // With the record in one message: nobody is to find the lease without either.
-    "rollback",
-    "begin isolation level read committed read write",
-    ownSettings(session.serverVersion),
-    fence(context.schema, context.lease, { activity: tag }),
-    ...record(context, [{ type: "migration.failed", ...subjectOf(step), payload }], {
-      head: null,
-      activity: tag,
-    }),
-    releaseLease(context.schema, context.lease),
-    "commit",
-  ].join(";\n");
+  const event = { type: "migration.failed", ...subjectOf(step), payload } as const;
+  const write = transaction(session.serverVersion, [
+    fence(execution, { activity: tag }),
+    ...record(execution, [event], { head: null, activity: tag }),
+    releaseLease(execution),
+  ]);
   let note = "";
   try {
-    await despiteLateCancel(async () => {
-      const { reply } = await session.send("failed", text);
-      const { rows } = await reply.catch(async (error: unknown) => {
-        await rollBack(session);
-        throw error;
-      });
-      const copied = rows.find((row) => COPY in row);
-      if (copied !== undefined) onCopied(copied[COPY] as string | null);
-    });
+    const reply = await despiteLateCancel(() =>
+      rolledBackAfterError(session, ask(session, "failed", `rollback;\n${write}`)),
+    );
+    const copied = columnOf(reply, COPY);
+    if (copied !== undefined) onCopied(copied as string | null);
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    note = `\nThe failure could not be recorded (${why}): status shows ${tag} as STUCK until the next run.`;
+    note = `\nThe failure could not be recorded (${messageOf(error)}): status shows ${tag} as STUCK until the next run.`;
   }
+  const { file, line, column } = recorded;
   return new MigrateError({
-    code,
+    ...thrown,
     tag,
     fact: `${recorded.text}${note}`,
-    remedy,
-    recorded,
-    applied: steps.slice(0, index).map(({ migration }) => migration.tag),
-    notRun: steps.slice(index + 1).map(({ migration }) => migration.tag),
-    cause,
+    outcome: kind === "outside" || from > 0 ? "partly-committed" : "rolled-back",
+    place: file === null || line === null ? undefined : { file, line, column: column ?? 1 },
+    applied: steps.slice(0, stepIndex).map(({ migration }) => migration.tag),
+    notRun: steps.slice(stepIndex + 1).map(({ migration }) => migration.tag),
   });
 }

@@ -1,11 +1,19 @@
-import { limits, ownLimits, ownSettings } from "../../connection/begin.ts";
+import {
+  ASYNCHRONOUS_COMMIT,
+  beginForOthers,
+  limits,
+  ownSettings,
+  transaction,
+} from "../../connection/begin.ts";
 import { prefixOf } from "../history/checksum.ts";
 import { fence } from "../lease/sql.ts";
-import { type NewEvent, type RecordContext, record, type Subject } from "../ledger/record.ts";
+import { type NewEvent, record, type Subject } from "../ledger/record.ts";
 import type { Step } from "../plan/plan.ts";
+import type { HeldRun } from "../run.ts";
 import { resetsAll } from "../sql/made-settings.ts";
-import type { ParsedStep, Placed, TransactionSegment } from "../sql/segments.ts";
-import type { Part } from "./parts.ts";
+import type { ParsedStep } from "../sql/segments.ts";
+import type { Placed } from "../sql/statements.ts";
+import type { Part, TransactionPart } from "./execution.ts";
 
 /** Where a message was when an error came. */
 export type Stage =
@@ -44,49 +52,32 @@ const LEAVE_NOTHING_OF_OUR_OWN_SESSION: readonly string[] = [
   "discard sequences",
 ];
 
-const BEGIN = "begin isolation level read committed read write";
-
 /** The message that records the first `started` of a run. */
-export function startMessage(
-  context: RecordContext,
-  step: number,
-  first: ParsedStep,
-  serverVersion: number,
-): string {
-  return [
-    BEGIN,
-    ownSettings(serverVersion),
-    fence(context.schema, context.lease, { step, activity: first.migration.tag }),
-    ...record(context, [startOf(first)], { head: null, activity: first.migration.tag }),
-    "set local synchronous_commit to off",
-    "commit",
-  ].join(";\n");
+export function startMessage(run: HeldRun, first: ParsedStep): string {
+  const { tag } = first.migration;
+  return transaction(run.session.serverVersion, [
+    fence(run, { step: 0, activity: tag }),
+    ...record(run, [startOf(first)], { head: null, activity: tag }),
+    ASYNCHRONOUS_COMMIT,
+  ]);
 }
-
-/** A part that is a transaction. */
-export type TransactionPart = Part & { readonly segment: TransactionSegment };
 
 /**
  * The message that runs statements which share a transaction: they and their record are
  * committed together; with a migration's last ones its `done` and the next one's `started`.
  *
- * Commits before the last are asynchronous: a later one flushes them, and nobody is
+ * Commits before the last are asynchronous: a later one flushes them, and no caller is
  * told that the run succeeded before the last is on disk. A server crash in between
  * takes back a migration together with its record.
  */
-export function transactionMessage(
-  context: RecordContext,
-  step: number,
-  part: TransactionPart,
-  serverVersion: number,
-): Message {
-  const { statements, settings } = part.segment;
-  const { tag } = part.step.migration;
+export function transactionMessage(run: HeldRun, step: number, part: TransactionPart): Message {
+  const { statements, settings } = part;
+  const { serverVersion } = run.session;
+  const { lockTimeoutMs } = run.lockPatience;
   const starts: number[] = [];
   let text = [
-    BEGIN,
-    limits(serverVersion, context.lockTimeoutMs),
-    fence(context.schema, context.lease, { step, activity: tag }),
+    beginForOthers(serverVersion, lockTimeoutMs),
+    fence(run, { step, activity: part.step.migration.tag }),
     // The role's own, whatever a pooler's other client has left in the session.
     "set local search_path to default",
     ...[...settings.session, ...settings.local].map((setting) => `${setting.text}\n`),
@@ -95,17 +86,17 @@ export function transactionMessage(
   for (const [i, { statement }] of statements.entries()) {
     text += `select ${i} as ${MARKER};\n`;
     starts.push(text.length);
-    // The line end closes a comment behind the statement.
+    // The line end closes a comment after the statement.
     text += `${statement.text}\n;\n`;
-    if (resetsAll(statement.tree)) text += `${limits(serverVersion, context.lockTimeoutMs)};\n`;
+    if (resetsAll(statement.tree)) text += `${limits(serverVersion, lockTimeoutMs)};\n`;
   }
   text += [
     `select ${statements.length} as ${MARKER}`,
     "set constraints all immediate",
-    ...leaveNothingBehind(context.lease.direct),
-    ownLimits(serverVersion),
+    ...leaveNothingBehind(run.lease.direct),
+    ownSettings(serverVersion),
     `select ${statements.length + 1} as ${MARKER}`,
-    ...recordEnd(context, part),
+    ...endOfPart(run, part),
     "commit",
   ].join(";\n");
   return { text, statements, starts };
@@ -116,40 +107,17 @@ export function leaveNothingBehind(direct: boolean): readonly string[] {
   return [...LEAVE_NOTHING_BEHIND, ...(direct ? LEAVE_NOTHING_OF_OUR_OWN_SESSION : [])];
 }
 
-/** The message that records the end of a part that ran outside transactions. */
-export function endMessage(
-  context: RecordContext,
-  step: number,
-  part: Part,
-  options: { readonly durationMs: number | undefined; readonly serverVersion: number },
-): string {
-  return [
-    BEGIN,
-    ownSettings(options.serverVersion),
-    fence(context.schema, context.lease, { step, activity: part.step.migration.tag }),
-    ...recordEnd(context, part, options.durationMs),
-    "commit",
-  ].join(";\n");
-}
-
 /** The record of what a part has done, and of what begins with its commit. */
-function recordEnd(context: RecordContext, part: Part, durationMs?: number): readonly string[] {
-  const { step, segment, isLast, following } = part;
-  const { tag } = step.migration;
+export function endOfPart(run: HeldRun, part: Part, durationMs?: number): readonly string[] {
+  const { step, to, isLast, following } = part;
   if (!isLast) {
-    return [
-      ...record(context, [progressOf(step, segment.to, durationMs)], { head: null, activity: tag }),
-      "set local synchronous_commit to off",
-    ];
+    const runner = { head: null, activity: step.migration.tag };
+    return [...record(run, [progressOf(step, to, durationMs)], runner), ASYNCHRONOUS_COMMIT];
   }
-  const events = [endOf(step), ...(following === undefined ? [] : [startOf(following)])];
-  return [
-    ...record(context, events, {
-      head: step.headAfter,
-      activity: following?.migration.tag ?? null,
-    }),
-    ...(following === undefined ? [] : ["set local synchronous_commit to off"]),
-  ];
+  const runner = { head: step.headAfter, activity: following?.migration.tag ?? null };
+  return following === undefined
+    ? record(run, [endOf(step)], runner)
+    : [...record(run, [endOf(step), startOf(following)], runner), ASYNCHRONOUS_COMMIT];
 }
 
 /** The stage that the last marker seen stands for. */

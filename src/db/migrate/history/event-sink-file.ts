@@ -18,11 +18,11 @@ export function parseSinkFile(text: string, file: string): EventSink {
   throw new MigrateError({
     code: "history_invalid",
     fact: empty
-      ? `${file} holds no statement.`
-      : `${file} does not name the table that it writes to.`,
+      ? `${file} contains no statement.`
+      : `${file} does not name the table it writes to.`,
     outcome: "nothing-run",
     remedy:
       "It needs a line `-- tidemark: event-sink <schema>.<table>` and one statement " +
-      "that writes the events given as $1 (jsonb) there; without the file, nothing is copied.",
+      "that writes the events in $1 (jsonb) to that table; without the file, nothing is copied.",
   });
 }

@@ -45,16 +45,16 @@ export function readJournal(text: string, file: string): Journal {
   for (const [i, entry] of readEntries(text, file).entries()) {
     const { tag, idx, when, ...rest } = (entry ?? {}) as Readonly<Record<string, unknown>>;
     if (typeof tag !== "string" || !isPlainName(tag)) {
-      problems.push(`entry ${i} has the tag ${JSON.stringify(tag)}, which is no file name`);
+      problems.push(`entry ${i} has the tag ${JSON.stringify(tag)}, which is not a file name`);
       continue;
     }
     const twin = seenTags.get(tag);
-    if (twin !== undefined) problems.push(`the tag ${tag} stands in entries ${twin} and ${i}`);
+    if (twin !== undefined) problems.push(`the tag ${tag} is in entries ${twin} and ${i}`);
     seenTags.set(tag, i);
     if (typeof idx === "number") {
       const same = seenIndexes.get(idx);
       if (same !== undefined) {
-        problems.push(`the index ${idx} stands in entries ${same} and ${i} (${tag})`);
+        problems.push(`the index ${idx} is in entries ${same} and ${i} (${tag})`);
       }
       seenIndexes.set(idx, i);
     }
@@ -95,11 +95,11 @@ function isPlainName(tag: string): boolean {
 function invalid(file: string, reason: string, cause?: unknown): MigrateError {
   return new MigrateError({
     code: "history_invalid",
-    fact: `${file} is not a journal that can be run: ${reason}.`,
+    fact: `${file} is not a usable journal: ${reason}.`,
     outcome: "nothing-run",
     remedy:
       "After a merge, keep the entries of both branches, each once; " +
-      "`git log -p` on the file shows what it was.",
+      "`git log -p` on the file shows its earlier versions.",
     cause,
   });
 }

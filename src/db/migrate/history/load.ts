@@ -1,10 +1,10 @@
 import { isUtf8 } from "node:buffer";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { withoutBom } from "../../base/files.ts";
-import { messageOf } from "../../base/problem.ts";
+import { ifThere, withoutBom } from "../../base/files.ts";
+import { errorCode, messageOf } from "../../base/problem.ts";
 import { MigrateError } from "../errors.ts";
-import type { History, Migration } from "../types.ts";
+import type { History, Migration, Warning } from "../types.ts";
 import { parseSinkFile, SINK_FILE } from "./event-sink-file.ts";
 import { chained, headOfChain } from "./given.ts";
 import { parseJournal } from "./journal.ts";
@@ -22,7 +22,7 @@ export async function loadHistory(
 ): Promise<History> {
   const names = await listFolder(dir);
   const journalFile = join(dir, "meta", "_journal.json");
-  const journal = await readIfThere(journalFile);
+  const journal = (await readBytes(journalFile))?.toString("utf8");
   if (journal === undefined) throw noJournal(dir, journalFile, names);
   const entries = parseJournal(journal, journalFile);
 
@@ -51,7 +51,7 @@ export async function loadHistory(
   };
   if (options.sumFile === "check" && names.includes(SUM_FILE)) {
     const file = join(dir, SUM_FILE);
-    checkSumFile(history, (await readIfThere(file)) ?? "", file);
+    checkSumFile(history, (await readBytes(file))?.toString("utf8") ?? "", file);
   }
   return history;
 }
@@ -60,10 +60,10 @@ async function listFolder(dir: string): Promise<readonly string[]> {
   try {
     return await readdir(dir);
   } catch (cause) {
-    const code = errorCode(cause);
+    const code = errorCode(cause) ?? String(cause);
     const facts: Readonly<Record<string, string>> = {
       ENOENT: `There is no migrations folder at ${dir}.`,
-      ENOTDIR: `${dir} is a file, where the migrations folder is expected.`,
+      ENOTDIR: `${dir} is a file; the migrations folder is expected there.`,
     };
     throw new MigrateError({
       code: "config",
@@ -88,7 +88,7 @@ function noJournal(dir: string, journalFile: string, names: readonly string[]): 
     outcome: "nothing-run",
     remedy:
       next > 0
-        ? "This version of Tidemark reads the layout of drizzle-kit 0.x alone."
+        ? "This version of Tidemark reads only the layout of drizzle-kit 0.x."
         : "Name another folder with --dir; `npx drizzle-kit generate` makes a journal with a first migration.",
   });
 }
@@ -99,47 +99,42 @@ function missingFiles(dir: string, journalFile: string, missing: readonly string
     fact: `${journalFile} names files that are not in ${dir}: ${missing.join(", ")}.`,
     outcome: "nothing-run",
     remedy:
-      `Restore them (\`git log --stat -- ${dir}\` shows what became of them), ` +
+      `Restore them (\`git log --stat -- ${dir}\` shows what happened to them), ` +
       "or take their entries out if they were never applied anywhere.",
   });
 }
 
-function strayFiles(names: readonly string[], migrations: readonly Migration[]): readonly string[] {
+function strayFiles(
+  names: readonly string[],
+  migrations: readonly Migration[],
+): readonly Warning[] {
   const known = new Set([SINK_FILE, ...migrations.map(({ tag }) => `${tag}.sql`)]);
   return names
     .filter((name) => name.endsWith(".sql") && !name.endsWith(".down.sql") && !known.has(name))
     .toSorted()
-    .map((name) => `${name} has no entry in meta/_journal.json and is not run.`);
-}
-
-async function readIfThere(file: string): Promise<string | undefined> {
-  return (await readBytes(file))?.toString("utf8");
+    .map((name) => ({
+      kind: "stray-file",
+      message: `${name} has no entry in meta/_journal.json and is not run.`,
+    }));
 }
 
 async function readBytes(file: string): Promise<Buffer | undefined> {
-  try {
-    return await readFile(file);
-  } catch (error) {
-    if (errorCode(error) === "ENOENT") return undefined;
+  return ifThere(readFile(file)).catch((error: unknown) => {
     throw unreadable(file, error);
-  }
+  });
 }
 
 function unreadable(file: string, cause: unknown): MigrateError {
-  const code = errorCode(cause);
+  const code = errorCode(cause) ?? String(cause);
   const reasons: Readonly<Record<string, string>> = {
     EISDIR: "it is a folder",
-    EACCES: "this user has no right to",
+    EACCES: "this user has no permission",
   };
   return new MigrateError({
     code: "config",
     fact: `${file} cannot be read: ${reasons[code] ?? messageOf(cause)}.`,
     outcome: "nothing-run",
-    remedy: "Put the file back as it was, readable, and run again.",
+    remedy: "Restore the file and its permissions, then run again.",
     cause,
   });
-}
-
-function errorCode(error: unknown): string {
-  return (error as NodeJS.ErrnoException).code ?? String(error);
 }

@@ -14,7 +14,7 @@ const DOWN = ".down.sql";
 
 /**
  * The sum file's text: the chain's head, then a line a file, in the history's order, each down file
- * behind its migration. The head is of the migrations alone.
+ * after its migration. The head covers only the migrations.
  */
 export function formatSumFile(
   history: History,
@@ -29,8 +29,8 @@ export function formatSumFile(
 }
 
 /**
- * Holds a history against the sum file beside it. Down files are none of a run's business: they are
- * held against it where their checksums are given.
+ * Compares a history with the sum file beside it. Down files are none of a run's business: they are
+ * compared where their checksums are given.
  *
  * @throws MigrateError `history_invalid`, naming every file that differs.
  */
@@ -44,11 +44,11 @@ export function checkSumFile(
   if (problems.length === 0) return;
   throw new MigrateError({
     code: "history_invalid",
-    fact: `${file} does not match the migrations beside it:${problems.map((problem) => `\n  ${problem}`).join("")}`,
+    fact: `${file} does not match the migrations in its folder:${problems.map((problem) => `\n  ${problem}`).join("")}`,
     outcome: "nothing-run",
     remedy:
-      "If the change is meant, write the file anew with `tidemark sum` (npm run db:sum) and commit it; " +
-      "if it came from a merge, look at the order of the migrations first.",
+      "If the change is intended, write the file again with `tidemark sum` (npm run db:sum) and commit it; " +
+      "if it came from a merge, check the order of the migrations first.",
   });
 }
 
@@ -82,12 +82,12 @@ function sumProblems(
   for (const name of recorded.keys()) {
     if (differsByIntent.has(name)) continue;
     if (name.endsWith(DOWN)) {
-      if (downs !== undefined) problems.push(`${name} is listed and not there`);
-    } else problems.push(`${name} is listed and not in the history`);
+      if (downs !== undefined) problems.push(`${name} is listed but does not exist`);
+    } else problems.push(`${name} is listed but not in the history`);
   }
   if (problems.length === 0 && !isAsMeant && head !== history.head) {
     problems.push(
-      `the files are the same but their order is not: the head was ${head ?? "empty"} and is ${history.head}`,
+      `the files are the same, but their order changed: the head was ${head ?? "empty"} and is ${history.head}`,
     );
   }
   return problems;
@@ -103,7 +103,8 @@ function parseSumFile(text: string) {
   for (const [i, line] of lines.entries()) {
     const at = line.lastIndexOf(" ");
     const checksum = line.slice(at + 1);
-    if (at < 1 || !isChecksum(checksum)) problems.push(`line ${i + 2} is not a file and its sum`);
+    if (at < 1 || !isChecksum(checksum))
+      problems.push(`line ${i + 2} is not a file name and its checksum`);
     else recorded.set(line.slice(0, at), checksum);
   }
   return { head, recorded, problems };

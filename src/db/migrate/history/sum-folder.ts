@@ -28,9 +28,9 @@ export async function writeSumFile(dir: string): Promise<WrittenSum> {
 }
 
 /**
- * Holds a folder against its `tidemark.sum`, down files too. Without one there is nothing to hold.
+ * Compares a folder with its `tidemark.sum`, down files too. Without one there is nothing to compare.
  *
- * @param meant migrations whose files may differ from it, or be new: somebody names them
+ * @param meant migrations whose files may differ from it, or be new, because the caller says so
  * @returns whether there is one
  * @throws MigrateError `history_invalid`, naming every file that differs
  */

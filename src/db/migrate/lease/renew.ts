@@ -1,7 +1,7 @@
 import { pause } from "../../base/backoff.ts";
-import { isServerError, type Session } from "../../connection/session.ts";
-import type { RecordContext } from "../ledger/record.ts";
-import { rollBack } from "../ledger/replies.ts";
+import { ask, columnOf, rolledBackAfterError } from "../../connection/ask.ts";
+import type { SecondConnection } from "../../connection/second.ts";
+import type { HeldRun, MessageName } from "../run.ts";
 import { LeaseLost } from "./lost.ts";
 import { LEASE_RENEW_MS, RENEWED, renewLease } from "./sql.ts";
 
@@ -11,33 +11,54 @@ import { LEASE_RENEW_MS, RENEWED, renewLease } from "./sql.ts";
  *
  * @throws LeaseLost, SessionLost; the signal's reason
  */
-export async function pauseUnderLease(
-  session: Session,
-  { schema, lease }: RecordContext,
-  pauseMs: number,
-  signal: AbortSignal | undefined,
-): Promise<void> {
+export async function pauseUnderLease(run: HeldRun, pauseMs: number): Promise<void> {
+  const { session, signal } = run;
   const end = Date.now() + pauseMs;
   for (;;) {
-    await renew(session, schema, lease);
+    const text = renewLease(run, session.serverVersion);
+    const reply = await rolledBackAfterError(session, ask(session, "renew", text));
+    if (columnOf(reply, RENEWED) === undefined) throw new LeaseLost();
     const leftMs = end - Date.now();
     if (leftMs <= 0) return;
     await pause(Math.min(leftMs, LEASE_RENEW_MS), signal);
   }
 }
 
-async function renew(
-  session: Session,
-  schema: string,
-  lease: RecordContext["lease"],
-): Promise<void> {
-  try {
-    const { reply } = await session.send("renew", renewLease(schema, lease, session.serverVersion));
-    const { rows } = await reply;
-    if (!rows.some((row) => RENEWED in row))
-      throw new LeaseLost("the lease belongs to another run");
-  } catch (error) {
-    if (isServerError(error)) await rollBack(session);
-    throw error;
-  }
+/**
+ * Renews the lease by a second connection, while the run's own is busy with a statement that
+ * holds no lock on the runner row. Where there is no second connection, that statement itself says
+ * that the run lives.
+ *
+ * @param onLost called once, when the lease is found to be another's
+ * @returns stops it
+ */
+export function startHeartbeat(
+  second: SecondConnection<MessageName>,
+  run: HeldRun,
+  onLost: () => void,
+): () => void {
+  let stopped = false;
+  let timer: NodeJS.Timeout | undefined;
+  const beat = async () => {
+    try {
+      const reply = await second.use((session) =>
+        ask(session, "heartbeat", renewLease(run, session.serverVersion)),
+      );
+      if (!stopped && columnOf(reply, RENEWED) === undefined) {
+        stopped = true;
+        onLost();
+      }
+    } catch {
+      // No slot, or a pooler that has none left: tried again.
+    }
+    if (!stopped) later();
+  };
+  const later = () => {
+    timer = setTimeout(() => void beat(), LEASE_RENEW_MS);
+  };
+  later();
+  return () => {
+    stopped = true;
+    clearTimeout(timer);
+  };
 }

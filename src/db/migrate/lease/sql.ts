@@ -1,11 +1,14 @@
 import { identifier, integer, literal } from "../../base/quote.ts";
-import { ownSettings } from "../../connection/begin.ts";
+import { ASYNCHRONOUS_COMMIT, transaction } from "../../connection/begin.ts";
 import { LEASE_TTL_MS } from "../ledger/functions.ts";
 import { BOUNDED, readRows } from "../ledger/read.ts";
-import type { LeaseToken, RunIdentity } from "../ledger/record.ts";
+import type { HeldRun, RunIdentity } from "../run.ts";
+
+/** Whose lease it is, and where. */
+type Held = Pick<HeldRun, "schema" | "lease">;
 
 /** Before its end a look says whether anything but time speaks for the holder. */
-const WANING_MS = 3_000;
+const EXPIRING_SOON_MS = 3_000;
 
 /** How often it is renewed where nothing else says that its run is alive. */
 export const LEASE_RENEW_MS = 3_000;
@@ -38,10 +41,10 @@ left join lateral (${zombie(mayBeOver(ownRun))} limit 1) z on true`;
 }
 
 // The time of the message: a condition that is the same for all rows, so that where it does not hold
-// nobody's sessions are read.
+// no sessions are read.
 function mayBeOver(ownRun: string | undefined): string {
   const own = ownRun === undefined ? "" : ` or r.run_id = ${literal(ownRun)}`;
-  return `(r.expires_at <= pg_catalog.statement_timestamp() + interval '${WANING_MS} ms'${own})`;
+  return `(r.expires_at <= pg_catalog.statement_timestamp() + interval '${EXPIRING_SOON_MS} ms'${own})`;
 }
 
 /**
@@ -78,7 +81,7 @@ function liveness(s: string, ownRun: string | undefined): string {
         ? ""
         : `when r.run_id = ${literal(ownRun)} then 'dead'
     `
-    }when r.expires_at > pg_catalog.clock_timestamp() then 'waning'
+    }when r.expires_at > pg_catalog.clock_timestamp() then 'expiring-soon'
     else 'expired'
   end`;
 }
@@ -88,8 +91,8 @@ function backendGone(): string {
 }
 
 /**
- * Takes the lease where it is free or its holder is gone, and reads the ledger in
- * the same transaction. The row is locked first, and judged by the next statement
+ * Takes the lease where it is free or its holder is gone, and reads the ledger: the statements of one
+ * transaction. The row is locked first, and judged by the next statement
  * with a snapshot of its own: the locking statement itself would pair the row's new
  * version with what it had read of the old holder's session before.
  *
@@ -99,14 +102,14 @@ function backendGone(): string {
 export function takeLease(
   schema: string,
   identity: RunIdentity,
-  session: { readonly handshakePid: number; readonly serverVersion: number },
-): string {
+  handshakePid: number,
+): readonly string[] {
   const s = identifier(schema);
-  return `begin isolation level read committed read write;
-${ownSettings(session.serverVersion)};
-select set_config('tidemark.locked', count(*)::text, true)
-from (select 1 from ${s}.runner where id = 1 for update skip locked) locked;
-with judged as (
+  return [
+    ASYNCHRONOUS_COMMIT,
+    `select set_config('tidemark.locked', count(*)::text, true)
+from (select 1 from ${s}.runner where id = 1 for update skip locked) locked`,
+    `with judged as (
   select r.id
   from ${s}.runner r
   left join lateral pg_stat_get_activity(r.backend_pid) a on r.backend_pid is not null
@@ -122,7 +125,7 @@ set run_id = ${literal(identity.runId)},
   step = 0,
   backend_pid = pg_backend_pid(),
   backend_start = ${ownBackendStart()},
-  direct = (pg_backend_pid() = ${integer(session.handshakePid)}),
+  direct = (pg_backend_pid() = ${integer(handshakePid)}),
   host = ${literal(identity.host)},
   process_id = ${integer(identity.processId)},
   db_user = session_user,
@@ -131,10 +134,9 @@ set run_id = ${literal(identity.runId)},
   expires_at = clock_timestamp() + interval '${integer(LEASE_TTL_MS)} ms'
 from judged j
 where r.id = j.id
-returning jsonb_build_object('token', r.token::text, 'direct', r.direct, 'now', clock_timestamp()) as tidemark_lease;
-${readRows(schema)};
-set local synchronous_commit to off;
-commit`;
+returning jsonb_build_object('token', r.token::text, 'direct', r.direct, 'now', clock_timestamp()) as tidemark_lease`,
+    readRows(schema),
+  ];
 }
 
 function ownBackendStart(): string {
@@ -151,12 +153,11 @@ export function readAll(schema: string): string {
  * message before this one was committed, so that messages can be sent ahead.
  */
 export function fence(
-  schema: string,
-  lease: LeaseToken,
-  options: { readonly step?: number; readonly activity: string | null },
+  { schema, lease }: Held,
+  { step, activity }: { readonly step?: number; readonly activity: string | null },
 ): string {
-  const step = options.step === undefined ? "null" : integer(options.step);
-  return `select ${identifier(schema)}.fence(${literal(lease.runId)}, ${lease.token}, ${step}, ${literal(options.activity)})`;
+  const number = step === undefined ? "null" : integer(step);
+  return `select ${identifier(schema)}.fence(${literal(lease.runId)}, ${lease.token}, ${number}, ${literal(activity)})`;
 }
 
 /** Column of the row that says that the lease was renewed. */
@@ -170,25 +171,26 @@ const FORGET_WHAT_OUTLIVES_ROLLBACK = [
 ];
 
 /** Ends what an error has left open, and renews the lease. No row where it is another's by now. */
-export function renewLease(schema: string, lease: LeaseToken, serverVersion: number): string {
+export function renewLease({ schema, lease }: Held, serverVersion: number): string {
+  const renew = `update ${identifier(schema)}.runner
+set expires_at = clock_timestamp() + interval '${integer(LEASE_TTL_MS)} ms'
+where ${isHeld(lease)}
+returning true as ${RENEWED}`;
   return [
     "rollback",
-    "begin isolation level read committed read write",
-    ownSettings(serverVersion),
-    "set local synchronous_commit to off",
-    `update ${identifier(schema)}.runner
-set expires_at = clock_timestamp() + interval '${integer(LEASE_TTL_MS)} ms'
-where id = 1 and run_id = ${literal(lease.runId)} and token = ${lease.token}
-returning true as ${RENEWED}`,
-    "commit",
+    transaction(serverVersion, [ASYNCHRONOUS_COMMIT, renew]),
     ...(lease.direct ? FORGET_WHAT_OUTLIVES_ROLLBACK : []),
   ].join(";\n");
 }
 
 /** Gives the lease back. No row and no error where it is another's by now. */
-export function releaseLease(schema: string, lease: LeaseToken): string {
+export function releaseLease({ schema, lease }: Held): string {
   return `update ${identifier(schema)}.runner
 set run_id = null, backend_pid = null, backend_start = null, direct = null, host = null,
   process_id = null, db_user = null, activity = null, acquired_at = null, expires_at = null
-where id = 1 and run_id = ${literal(lease.runId)} and token = ${lease.token}`;
+where ${isHeld(lease)}`;
+}
+
+function isHeld({ runId, token }: Held["lease"]): string {
+  return `id = 1 and run_id = ${literal(runId)} and token = ${token}`;
 }

@@ -1,48 +1,22 @@
 import { jittered, pause, within } from "../../base/backoff.ts";
-import { ownSettings } from "../../connection/begin.ts";
-import { isServerError, type Session } from "../../connection/session.ts";
+import { askOrError, columnOf, transact } from "../../connection/ask.ts";
+import { isServerError } from "../../connection/session.ts";
 import { MigrateError } from "../errors.ts";
-import type { LeaseToken, RunIdentity } from "../ledger/record.ts";
-import {
-  describeOwner,
-  despiteLateCancel,
-  ledgerError,
-  rollBack,
-  rowsOf,
-  runnerOf,
-} from "../ledger/replies.ts";
-import type { LeaseHolder, Progress } from "../reports.ts";
-import type { Ledger, LedgerRow, RunnerRow } from "../types.ts";
-import { look, readAll, releaseLease, takeLease } from "./sql.ts";
+import { rowsOf, runnerOf } from "../ledger/replies.ts";
+import { ledgerError, standbyError } from "../ledger/server-error.ts";
+import type { LedgerRow, RunnerRow } from "../ledger-types.ts";
+import type { LeaseHolder } from "../reports.ts";
+import type { LeaseToken, Run, Session } from "../run.ts";
+import { look, takeLease } from "./sql.ts";
 
-/** A run's wait for other runners, over all its connections; its bound is `waitTimeoutMs`. */
-export interface Waiting {
-  /** As `Date.now()`; undefined while it does not wait. */
-  since: number | undefined;
+/** A lease that was taken, and what the ledger held then. */
+export interface Taken {
+  readonly lease: LeaseToken;
+  readonly rows: readonly LedgerRow[];
+  /** When it was taken, by the database's clock, and asked for, as `Date.now()`. */
+  readonly at: Date;
+  readonly askedAtMs: number;
 }
-
-export interface LeaseWait {
-  readonly session: Session;
-  readonly schema: string;
-  readonly identity: RunIdentity;
-  /** Bound on waiting for another runner, in milliseconds. */
-  readonly waitTimeoutMs: number;
-  readonly waiting: Waiting;
-  readonly onProgress: (progress: Progress) => void;
-  readonly signal: AbortSignal | undefined;
-}
-
-export type LeaseOutcome =
-  | {
-      readonly kind: "taken";
-      readonly lease: LeaseToken;
-      readonly rows: readonly LedgerRow[];
-      /** When it was taken, by the database's clock, and asked for, as `Date.now()`. */
-      readonly at: Date;
-      readonly askedAtMs: number;
-    }
-  /** Whoever held it did what we came for. */
-  | { readonly kind: "done" };
 
 const FIRST_PAUSE_MS = 25;
 const LONGEST_PAUSE_MS = 1_000;
@@ -58,49 +32,53 @@ const LOOK_MS = 10_000;
  * Polls with a plain select instead of blocking: a session waiting for a lock holds
  * a snapshot, and CREATE INDEX CONCURRENTLY would wait for it for ever.
  *
+ * @param isDone whether its holder did what we came for
+ * @returns undefined where it did
  * @throws MigrateError `lock_timeout`, naming the holder
  */
 export async function takeOrWait(
-  wait: LeaseWait,
+  run: Run,
+  session: Session,
   first: RunnerRow,
   isDone: (runner: RunnerRow) => boolean,
-): Promise<LeaseOutcome> {
-  wait.waiting.since ??= Date.now();
-  const { since } = wait.waiting;
+): Promise<Taken | undefined> {
+  const { schema, identity, waiting, waitTimeoutMs, signal, onProgress } = run;
+  waiting.since ??= Date.now();
+  const { since } = waiting;
   let runner = first;
   let pauseMs = FIRST_PAUSE_MS;
   let reportedAt = 0;
   let silent: { readonly token: string; readonly since: number } | undefined;
   for (;;) {
-    wait.signal?.throwIfAborted();
-    if (isDone(runner)) return { kind: "done" };
+    signal?.throwIfAborted();
+    if (isDone(runner)) return undefined;
     if (runner.standby) throw standbyError("migrations are pending");
     const holder = holderOf(runner);
     if (!isSilent(runner)) silent = undefined;
     else if (silent?.token !== runner.token) silent = { token: runner.token, since: Date.now() };
     const silentMs = silent === undefined ? 0 : Date.now() - silent.since;
     if (mayBeTaken(runner, silentMs)) {
-      const taken = await take(wait);
+      const taken = await take(run, session);
       if (taken !== undefined) {
-        wait.waiting.since = undefined;
-        if (holder !== undefined && holder.runId !== wait.identity.runId) {
-          wait.onProgress({ kind: "took-over", holder });
+        waiting.since = undefined;
+        if (holder !== undefined && holder.runId !== identity.runId) {
+          onProgress({ kind: "took-over", holder });
         }
-        return { kind: "taken", ...taken };
+        return taken;
       }
     }
     const waitedMs = Date.now() - since;
-    const leftMs = wait.waitTimeoutMs - waitedMs;
+    const leftMs = waitTimeoutMs - waitedMs;
     if (leftMs <= 0) throw lockTimeout(holder, waitedMs);
     if (holder !== undefined && Date.now() - reportedAt > REPORT_EVERY_MS) {
       reportedAt = Date.now();
-      wait.onProgress({ kind: "waiting", holder, waitedMs });
+      onProgress({ kind: "waiting", holder, waitedMs });
     }
-    await pause(Math.min(jittered(pauseMs), leftMs), wait.signal);
+    await pause(Math.min(jittered(pauseMs), leftMs), signal);
     pauseMs = Math.min(pauseMs * 2, silent === undefined ? LONGEST_PAUSE_MS : SILENT_PAUSE_MS);
-    const boundMs = Math.max(wait.waitTimeoutMs - (Date.now() - since), LOOK_MS);
+    const boundMs = Math.max(waitTimeoutMs - (Date.now() - since), LOOK_MS);
     // Through a pooler a look may stand in its queue, behind the very run that is waited for.
-    runner = await within(boundMs, lookAgain(wait.session, wait.schema, wait.identity.runId), () =>
+    runner = await within(boundMs, lookAgain(session, schema, identity.runId), () =>
       lockTimeout(holder, Date.now() - since),
     );
   }
@@ -112,49 +90,20 @@ export async function lookAgain(
   schema: string,
   ownRun?: string,
 ): Promise<RunnerRow> {
-  const { reply } = await session.send("look", look(schema, ownRun));
-  const answer = await reply.catch((error: unknown) => {
-    if (isServerError(error)) return error;
-    throw error;
-  });
-  const runner = runnerOf(answer, schema);
+  const runner = runnerOf(await askOrError(session, "look", look(schema, ownRun)), schema);
   if (runner === undefined) {
     throw new MigrateError({
       code: "config",
       fact: `The ledger in schema ${schema} was dropped while this run waited.`,
-      remedy: "Find out who dropped it, then run again.",
+      remedy: "Find out what dropped it, then run again.",
     });
   }
   return runner;
 }
 
-/** Gives the lease back, where it is still ours, and reads what the run leaves behind. */
-export async function release(
-  session: Session,
-  schema: string,
-  lease: LeaseToken,
-): Promise<Ledger> {
-  const text = [
-    "begin isolation level read committed read write",
-    ownSettings(session.serverVersion),
-    "set local synchronous_commit to off",
-    releaseLease(schema, lease),
-    "commit",
-    readAll(schema),
-  ].join(";\n");
-  const answer = await despiteLateCancel(async () => {
-    const { reply } = await session.send("release", text);
-    return reply.catch(async (error: unknown) => {
-      if (isServerError(error)) await rollBack(session);
-      throw error;
-    });
-  });
-  return { runner: runnerOf(answer, schema), rows: rowsOf(answer) };
-}
-
 /** Nothing is seen of its holder: no transaction, no renewal. */
 function isSilent({ liveness }: RunnerRow): boolean {
-  return liveness === "waning" || liveness === "expired";
+  return liveness === "expiring-soon" || liveness === "expired";
 }
 
 /**
@@ -167,32 +116,19 @@ function mayBeTaken({ liveness }: RunnerRow, silentMs: number): boolean {
   return liveness === "free" || liveness === "dead";
 }
 
-async function take(
-  wait: LeaseWait,
-): Promise<Omit<Extract<LeaseOutcome, { kind: "taken" }>, "kind"> | undefined> {
-  const { session, schema, identity } = wait;
-  const text = takeLease(schema, identity, {
-    handshakePid: session.handshakePid(),
-    serverVersion: session.serverVersion,
-  });
+async function take({ schema, identity }: Run, session: Session): Promise<Taken | undefined> {
   const askedAtMs = Date.now();
   try {
-    const { reply } = await session.send("take", text);
-    const answer = await reply;
-    const row = answer.rows.find((item) => "tidemark_lease" in item)?.tidemark_lease;
+    const statements = takeLease(schema, identity, session.handshakePid());
+    const reply = await transact(session, "take", statements);
+    const row = columnOf(reply, "tidemark_lease");
     if (row === undefined) return undefined;
     // As JSON: a plain timestamp would come as the role's DateStyle has it.
     const { token, direct, now } = row as Pick<LeaseToken, "token" | "direct"> & { now: string };
-    return {
-      lease: { runId: identity.runId, token, direct },
-      rows: rowsOf(answer),
-      at: new Date(now),
-      askedAtMs,
-    };
+    const lease = { runId: identity.runId, token, direct };
+    return { lease, rows: rowsOf(reply), at: new Date(now), askedAtMs };
   } catch (error) {
-    if (!isServerError(error)) throw error;
-    await rollBack(session);
-    throw ledgerError(schema, error);
+    throw isServerError(error) ? ledgerError(schema, error) : error;
   }
 }
 
@@ -218,7 +154,7 @@ export function describeHolder(holder: LeaseHolder): string {
     holder.zombie === null
       ? ""
       : `; it does not answer, and its statement still runs on the server (backend ${holder.zombie})`;
-  return `${describeOwner(holder)}, backend ${holder.backendPid}${what}, since ${holder.since.toISOString()}${gone}`;
+  return `${holder.user}@${holder.host} (process ${holder.processId}), backend ${holder.backendPid}${what}, since ${holder.since.toISOString()}${gone}`;
 }
 
 function lockTimeout(holder: LeaseHolder | undefined, waitedMs: number): MigrateError {
@@ -228,14 +164,5 @@ function lockTimeout(holder: LeaseHolder | undefined, waitedMs: number): Migrate
     fact: `Waited ${(waitedMs / 1000).toFixed(1)} s for another runner: ${who}.`,
     outcome: "nothing-run",
     remedy: "Let the other finish and run again, or wait longer with --wait-timeout.",
-  });
-}
-
-export function standbyError(and: string): MigrateError {
-  return new MigrateError({
-    code: "connect",
-    fact: `The server is a standby: it can be read and not written, and ${and}.`,
-    outcome: "nothing-run",
-    remedy: "Connect to the primary.",
   });
 }

@@ -1,7 +1,7 @@
 import { identifier, literal } from "../../base/quote.ts";
-import type { EventSink } from "../types.ts";
+import type { EventSink, Warning } from "../types.ts";
 
-/** Column of what `copyEvents` returns: null, or why the copy stays behind. */
+/** Column of what `copyEvents` returns: null, or why the copy is behind. */
 export const COPY = "tidemark_copy";
 
 /**
@@ -25,14 +25,15 @@ export function isCopyBehind(schema: string): string {
 from ${s}.runner r`;
 }
 
-/** What is said where the copy stays behind. */
-export function copyBehind(reason: string): string {
-  return `the event store's copy of the migration events stays behind: ${reason}. The next migration that can write it does.`;
+/** The warning that the copy is behind. */
+export function copyBehind(reason: string): Warning {
+  const message = `the event store's copy of the migration events stays behind: ${reason}. The next migration that can write it does.`;
+  return { kind: "copy-behind", message };
 }
 
 /**
- * The ledger's function behind `copyEvents`. The runner row remembers how far the copy
- * is, and into which table: one that was dropped and made again gets all of it anew.
+ * The ledger's function that `copyEvents` calls. The runner row remembers how far the copy
+ * is, and into which table: one that was dropped and made again gets all of it again.
  */
 export function copyFunction(s: string, quote: string, eventObject: (alias: string) => string) {
   return `
@@ -49,7 +50,7 @@ declare
 begin
   select r.sink_table, r.sink_position, r.run_id, r.sink_given_up into before
   from ${s}.runner r where r.id = 1;
-  -- Whoever has locked the app's table must not hold the migrations up: one try a run.
+  -- A session that has locked the app's table must not hold the migrations up: one try per run.
   if before.sink_given_up = before.run_id then
     return format('%s is locked by another session', p_table);
   end if;

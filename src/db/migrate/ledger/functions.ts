@@ -1,9 +1,10 @@
 import { dollarQuote, identifier, literal } from "../../base/quote.ts";
+import { IDLE_IN_TRANSACTION_MS } from "../../connection/begin.ts";
 import { copyFunction } from "./event-copy.ts";
 import { eventObject } from "./read.ts";
 
 /** Life of a lease without renewal. */
-export const LEASE_TTL_MS = 15_000;
+export const LEASE_TTL_MS = IDLE_IN_TRANSACTION_MS;
 
 /** SQLSTATE of our own: the lease belongs to another run, or the step before is not done. */
 export const FENCED = "TM002";
@@ -13,7 +14,7 @@ export const FENCED = "TM002";
  * there because their plans are kept: the same statements sent as text cost five
  * times as much, a millisecond and more for each migration.
  *
- * All run with the caller's rights and a search_path that nobody else can write to.
+ * All run with the caller's rights and a search_path that no other role can write to.
  */
 export function ledgerFunctions(schema: string): string {
   const s = identifier(schema);

@@ -3,8 +3,8 @@ import { identifier, integer, literal } from "../../base/quote.ts";
 /** Column that every answer to a message with `BOUNDED` has: one without it is the answer to another. */
 export const ASKED = "tidemark_asked";
 
-// In the transaction that a message is by itself. Whoever locks the ledger's tables for
-// good must not hold a reader for ever, and no operator of somebody else's is taken for the
+// In the transaction that a message is by itself. A session that locks the ledger's tables for
+// good must not hold a reader for ever, and no operator of another owner is taken for the
 // server's, in whatever order the role's search_path has them. A look seems expensive to the planner,
 // because it reads functions: a server with JIT would compile it for 0.4 s.
 export const BOUNDED = `select pg_catalog.set_config('lock_timeout', '5s', true) as ${ASKED},

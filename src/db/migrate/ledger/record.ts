@@ -1,34 +1,8 @@
 import { identifier, jsonLiteral, literal } from "../../base/quote.ts";
-import type { UnderWay } from "../outside-types.ts";
-import type { Checksum, EventSink, RecordedError, Tag } from "../types.ts";
+import type { UnderWay } from "../ledger-types.ts";
+import type { HeldRun } from "../run.ts";
+import type { Checksum, RecordedError, Tag } from "../types.ts";
 import { copyEvents } from "./event-copy.ts";
-
-/** Who a run is. */
-export interface RunIdentity {
-  readonly runId: string;
-  readonly host: string;
-  readonly processId: number;
-  readonly toolVersion: string;
-  readonly appVersion: string | null;
-}
-
-/** A lease that was taken: every write of the run proves it. */
-export interface LeaseToken {
-  readonly runId: string;
-  readonly token: string;
-  /** No pooler between: the server's session is the run's own. */
-  readonly direct: boolean;
-}
-
-/** What every record of a run needs. */
-export interface RecordContext {
-  readonly schema: string;
-  readonly identity: RunIdentity;
-  readonly lease: LeaseToken;
-  readonly sink: EventSink | undefined;
-  /** `lock_timeout` of a migration's statements. */
-  readonly lockTimeoutMs: number;
-}
 
 /** The migration that an event is about. */
 export interface Subject {
@@ -71,7 +45,7 @@ export type NewEvent = Subject &
       }
     | {
         readonly type: "migration.failed";
-        /** `ended`: the statement under way has ended, and nothing of it is to be looked for. */
+        /** `ended`: the statement under way has ended, and needs no look. */
         readonly payload: { readonly error: RecordedError; readonly ended?: true };
       }
   );
@@ -84,7 +58,7 @@ export const DURATION = "tidemark_duration";
  * is new to the app's event store: the statements for it, in order.
  */
 export function record(
-  { schema, identity, lease, sink }: RecordContext,
+  { schema, identity, lease, sink }: Pick<HeldRun, "schema" | "identity" | "lease" | "sink">,
   events: readonly NewEvent[],
   runner: {
     /** The database's new head; null leaves it as it is. */

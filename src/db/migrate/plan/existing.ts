@@ -1,13 +1,13 @@
 import { plural } from "../../base/text.ts";
 import { MigrateError } from "../errors.ts";
-import type { Existing, ExistingObjects } from "../existing-types.ts";
-import type { Ledger } from "../types.ts";
+import type { Existing, ExistingObjects, Ledger } from "../ledger-types.ts";
+import type { PlanOptions } from "../run.ts";
 
 const ALLOW = "--allow-existing (at boot: MIGRATE_ALLOW_EXISTING=true)";
 
 /**
  * Whether a ledger says nothing about what the database holds: no migration is applied, no part of one
- * is committed, and nobody is at work. A first migration that failed has left nothing behind.
+ * is committed, and nobody is at work. A first migration that failed left nothing behind.
  */
 export function accountsForNothing({ runner, rows }: Pick<Ledger, "runner" | "rows">): boolean {
   const isGone = runner === undefined || ["free", "dead", "expired"].includes(runner.liveness);
@@ -22,11 +22,11 @@ export function accountsForNothing({ runner, rows }: Pick<Ledger, "runner" | "ro
 
 /**
  * Why a history must not start on a database that is already in use: drizzle's migrator has run
- * it, or something that nobody recorded is there.
+ * it, or there are objects that no record explains.
  */
 export function existingProblems(
   { drizzleTables, objects }: Existing,
-  options: { readonly allowExisting?: boolean },
+  options: PlanOptions,
 ): readonly MigrateError[] {
   const ours = drizzleTables.filter(({ isOurs }) => isOurs);
   const tables = options.allowExisting ? ours : drizzleTables;
@@ -39,7 +39,7 @@ function adoptRequired(tables: Existing["drizzleTables"]): MigrateError {
   const count = tables.reduce((sum, { rows }) => sum + rows, 0);
   const names = tables.map(({ schema, table }) => `${schema}.${table}`).join(", ");
   const others = tables.every(({ isOurs }) => !isOurs)
-    ? ` If another project wrote ${names}, and this history was never run here, run again with ${ALLOW}.`
+    ? ` If another project wrote ${names} and this history never ran here, run again with ${ALLOW}.`
     : "";
   return new MigrateError({
     code: "adopt_required",
@@ -47,7 +47,7 @@ function adoptRequired(tables: Existing["drizzleTables"]): MigrateError {
     outcome: "nothing-run",
     remedy:
       "Applying them again would fail or double their data. " +
-      `Tidemark cannot take such a database over yet; go on with drizzle-kit migrate on it.${others}`,
+      `Tidemark cannot take over such a database yet; keep using drizzle-kit migrate on it.${others}`,
   });
 }
 
@@ -67,8 +67,8 @@ function notClean(objects: ExistingObjects): MigrateError {
       (ledger === undefined
         ? ""
         : `There is a ledger in schema ${ledger}: name it with --ledger-schema ${ledger} if it is this history's. `) +
-      "Where `drizzle-kit push`, a dump or another tool " +
-      "made these objects, Tidemark cannot take the database over yet: migrate an empty one. " +
-      `Where the migrations are meant to run beside them, run again with ${ALLOW}.`,
+      "If `drizzle-kit push`, a dump or another tool " +
+      "created these objects, Tidemark cannot take over the database yet: migrate an empty one. " +
+      `If the migrations are meant to run beside them, run again with ${ALLOW}.`,
   });
 }

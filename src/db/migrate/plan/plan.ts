@@ -1,11 +1,10 @@
 import type { MigrateError } from "../errors.ts";
 import { headOf, linkAfter } from "../history/checksum.ts";
-import type { UnderWay } from "../outside-types.ts";
+import type { Ledger, LedgerRow, UnderWay } from "../ledger-types.ts";
+import type { PlanOptions } from "../run.ts";
 import type {
   Checksum,
   History,
-  Ledger,
-  LedgerRow,
   Migration,
   MigrationFlag,
   MigrationStatus,
@@ -14,15 +13,6 @@ import type {
 import { accountsForNothing, existingProblems } from "./existing.ts";
 import { findProblems } from "./problems.ts";
 import { stateOf } from "./state.ts";
-
-export interface PlanOptions {
-  /** Last migration to apply; all of them when absent. */
-  readonly to?: Tag;
-  /** Apply pending migrations that are older than applied ones. */
-  readonly allowOutOfOrder?: boolean;
-  /** Start on a database that is not empty. */
-  readonly allowExisting?: boolean;
-}
 
 /** One migration to run. */
 export interface Step {
@@ -46,7 +36,7 @@ export interface Plan {
   /** The database holds all of this history and more: an older release at work. */
   readonly newer: boolean;
   readonly steps: readonly Step[];
-  /** A row a migration, in the history's order; those that only the ledger knows in their rank. */
+  /** Each migration, in the history's order; those that only the ledger knows in their rank. */
   readonly migrations: readonly MigrationStatus[];
   /** Tag of the newest applied migration once the steps are done. */
   readonly versionAfter: Tag | undefined;
@@ -56,26 +46,12 @@ export interface Plan {
 
 /** Pure: compares a history with a ledger. Throws nothing; what forbids a run is in `problems`. */
 export function planRun(history: History, ledger: Ledger, options: PlanOptions = {}): Plan {
-  const rows = new Map(ledger.rows.map((row) => [row.tag, row]));
+  const { migrations } = history;
+  const rows = rowsByTag(ledger);
   const applied = appliedInOrder(ledger.rows);
-  const newer = isNewer(history.migrations, applied);
-  const newestApplied = history.migrations.findLast(({ tag }) => rows.get(tag)?.state === "DONE");
-  const target = history.migrations.find(({ tag }) => tag === options.to);
-
-  const flagsOf = (migration: Migration): readonly MigrationFlag[] => {
-    const row = rows.get(migration.tag);
-    const flags: MigrationFlag[] = [];
-    if (row?.state === "DONE" && row.checksum !== migration.checksum) flags.push("CHANGED");
-    const pending = row?.state !== "DONE";
-    if (pending && migration.index < (newestApplied?.index ?? -1)) flags.push("OUT_OF_ORDER");
-    return flags;
-  };
-  const onDisk = history.migrations.map((migration) =>
-    statusOf(migration, rows.get(migration.tag), ledger, flagsOf(migration)),
-  );
-  const tags = new Set(history.migrations.map(({ tag }) => tag));
-  const strangers = ledger.rows.filter(({ tag, state }) => !tags.has(tag) && state !== "PENDING");
-  const pending = history.migrations.filter(
+  const newer = isNewer(migrations, applied);
+  const target = migrations.find(({ tag }) => tag === options.to);
+  const pending = migrations.filter(
     ({ tag, index }) =>
       rows.get(tag)?.state !== "DONE" && index <= (target?.index ?? Number.POSITIVE_INFINITY),
   );
@@ -85,12 +61,12 @@ export function planRun(history: History, ledger: Ledger, options: PlanOptions =
     newer,
     steps,
     versionAfter: newest?.migration.tag ?? applied.at(-1)?.tag,
-    migrations: withStrangers(onDisk, strangers, ledger),
+    migrations: statusesOf(history, ledger),
     problems: findProblems(history, rows, {
       newer,
-      strangers,
+      missingOnDisk: missingOnDisk(history, ledger),
       pending,
-      newestApplied,
+      newestApplied: newestApplied(history, rows),
       existing:
         ledger.existing === undefined || !accountsForNothing(ledger)
           ? []
@@ -98,6 +74,51 @@ export function planRun(history: History, ledger: Ledger, options: PlanOptions =
       allowOutOfOrder: options.allowOutOfOrder ?? false,
     }),
   };
+}
+
+/**
+ * Why a plan needs no run; undefined where it does.
+ *
+ * @throws MigrateError the first of the plan's problems
+ */
+export function nothingToDo(plan: Plan): "current" | "newer" | undefined {
+  if (plan.newer) return "newer";
+  const [problem] = plan.problems;
+  if (problem !== undefined) throw problem;
+  return plan.steps.length === 0 ? "current" : undefined;
+}
+
+/** Each migration, in the history's order; those that only the ledger knows in their rank. */
+export function statusesOf(history: History, ledger: Ledger): readonly MigrationStatus[] {
+  const rows = rowsByTag(ledger);
+  const newest = newestApplied(history, rows);
+  const onDisk = history.migrations.map((migration) => {
+    const row = rows.get(migration.tag);
+    return statusOf(migration, row, ledger, flagsOf(migration, row, newest));
+  });
+  return withMissing(onDisk, missingOnDisk(history, ledger), ledger);
+}
+
+function rowsByTag({ rows }: Ledger): ReadonlyMap<Tag, LedgerRow> {
+  return new Map(rows.map((row) => [row.tag, row]));
+}
+
+function newestApplied({ migrations }: History, rows: ReadonlyMap<Tag, LedgerRow>) {
+  return migrations.findLast(({ tag }) => rows.get(tag)?.state === "DONE");
+}
+
+function missingOnDisk({ migrations }: History, { rows }: Ledger): readonly LedgerRow[] {
+  const tags = new Set(migrations.map(({ tag }) => tag));
+  return rows.filter(({ tag, state }) => !tags.has(tag) && state !== "PENDING");
+}
+
+function flagsOf(
+  { checksum, index }: Migration,
+  row: LedgerRow | undefined,
+  newest: Migration | undefined,
+): readonly MigrationFlag[] {
+  if (row?.state === "DONE") return row.checksum === checksum ? [] : ["CHANGED"];
+  return index < (newest?.index ?? -1) ? ["OUT_OF_ORDER"] : [];
 }
 
 /** Tag of the newest applied migration, in the history's order. */
@@ -164,16 +185,16 @@ function statusOf(
   };
 }
 
-/** Puts what only the ledger knows behind the migrations that were applied before it. */
-function withStrangers(
+/** Puts what only the ledger knows after the migrations that were applied before it. */
+function withMissing(
   onDisk: readonly MigrationStatus[],
-  strangers: readonly LedgerRow[],
+  missing: readonly LedgerRow[],
   ledger: Ledger,
 ): readonly MigrationStatus[] {
-  if (strangers.length === 0) return onDisk;
+  if (missing.length === 0) return onDisk;
   const ranks = new Map(ledger.rows.map(({ tag, rank }) => [tag, rank]));
   const list = [...onDisk];
-  for (const row of strangers.toSorted((a, b) => (a.rank ?? Infinity) - (b.rank ?? Infinity))) {
+  for (const row of missing.toSorted((a, b) => (a.rank ?? Infinity) - (b.rank ?? Infinity))) {
     const at = row.rank ?? Infinity;
     const after = list.findLastIndex(({ tag }) => (ranks.get(tag) ?? Infinity) < at);
     const place = row.rank === null ? list.length : Math.min(after + 1, list.length);

@@ -1,5 +1,6 @@
 import { MigrateError } from "../errors.ts";
-import type { History, LedgerRow, Migration, Tag } from "../types.ts";
+import type { LedgerRow } from "../ledger-types.ts";
+import type { History, Migration, Tag } from "../types.ts";
 
 /** Everything that forbids a run, worst first. */
 export function findProblems(
@@ -7,7 +8,7 @@ export function findProblems(
   rows: ReadonlyMap<Tag, LedgerRow>,
   found: {
     readonly newer: boolean;
-    readonly strangers: readonly LedgerRow[];
+    readonly missingOnDisk: readonly LedgerRow[];
     readonly pending: readonly Migration[];
     readonly newestApplied: Migration | undefined;
     readonly existing: readonly MigrateError[];
@@ -17,7 +18,7 @@ export function findProblems(
   return [
     ...(found.pending.length > 0 ? found.existing : []),
     ...changedFiles(history, rows),
-    ...(found.newer ? [] : missingFiles(history, found.strangers)),
+    ...(found.newer ? [] : missingFiles(history, found.missingOnDisk)),
     ...(found.allowOutOfOrder ? [] : outOfOrder(found.pending, found.newestApplied)),
   ];
 }
@@ -63,7 +64,7 @@ function changedFiles(
         code: "checksum_mismatch",
         tag,
         fact:
-          `${file} was edited after it was applied on ${row.finishedAt?.toISOString() ?? "an unknown day"}.\n` +
+          `${file} was edited after it was applied on ${row.finishedAt?.toISOString() ?? "an unknown date"}.\n` +
           `  applied: ${row.checksum}\n  on disk: ${checksum}`,
         outcome: "nothing-run",
         remedy:
@@ -74,9 +75,9 @@ function changedFiles(
   });
 }
 
-function missingFiles(history: History, strangers: readonly LedgerRow[]): readonly MigrateError[] {
+function missingFiles(history: History, rows: readonly LedgerRow[]): readonly MigrateError[] {
   // A failed or interrupted one that committed nothing left nothing behind.
-  const missing = strangers.filter(
+  const missing = rows.filter(
     (row) => row.state === "DONE" || row.statementsDone > 0 || row.underWay !== null,
   );
   if (missing.length === 0) return [];
@@ -87,7 +88,7 @@ function missingFiles(history: History, strangers: readonly LedgerRow[]): readon
       fact: `The database has migrations that ${history.dir} does not: ${names}.`,
       outcome: "nothing-run",
       remedy:
-        `Bring the files and their journal entries back (\`git log --stat --all -- ${history.dir}\` shows what became of them, ` +
+        `Bring the files and their journal entries back (\`git log --stat --all -- ${history.dir}\` shows what happened to them, ` +
         "another branch may have them), or run the release that has them. " +
         "An older release is fine only when it has all migrations up to its newest, unchanged.",
     }),
@@ -107,7 +108,7 @@ function outOfOrder(
       fact: `Pending, but older than ${newestApplied?.tag ?? "the newest"}, which is applied: ${names}.`,
       outcome: "nothing-run",
       remedy:
-        "Generate them anew on top of the newest one, or, where their order does not matter, " +
+        "Generate them again on top of the newest one, or, where their order does not matter, " +
         "apply them with `tidemark migrate --allow-out-of-order`.",
     }),
   ];

@@ -1,12 +1,6 @@
-import { assertNever } from "../errors.ts";
-import type {
-  Doubt,
-  LedgerRow,
-  Liveness,
-  MigrationState,
-  RecordedError,
-  RunnerRow,
-} from "../types.ts";
+import { assertNever, recordedError } from "../errors.ts";
+import type { LedgerRow, Liveness, RunnerRow } from "../ledger-types.ts";
+import type { Doubt, MigrationState } from "../types.ts";
 
 /**
  * A row's state as people see it. STUCK is derived: started, no end recorded, and
@@ -51,11 +45,11 @@ export function doubtOf({ underWay }: LedgerRow): Doubt | undefined {
   const { statement, label, action } = underWay;
   const needsAnswer = action.kind === "opaque";
   const next = needsAnswer
-    ? "the catalog does not tell: see for yourself, then `tidemark resolve`"
-    : "the next run looks what became of it";
+    ? "the catalog does not show it: check the database, then run `tidemark resolve`"
+    : "the next run finds out whether it was done";
   return {
     statement,
-    reason: `statement ${statement} (${label}) was begun, and its end is not recorded; ${next}`,
+    reason: `statement ${statement} (${label}) was started, and its end is not recorded; ${next}`,
     needsAnswer,
   };
 }
@@ -65,18 +59,9 @@ function isAtWork(row: LedgerRow, runner: RunnerRow | undefined): boolean {
   return AT_WORK.has(runner.liveness);
 }
 
-const AT_WORK: ReadonlySet<Liveness> = new Set(["alive", "waning", "unknown"]);
+const AT_WORK: ReadonlySet<Liveness> = new Set(["alive", "expiring-soon", "unknown"]);
 
-const UNKNOWN_ERROR: RecordedError = {
-  sqlState: null,
+const UNKNOWN_ERROR = recordedError({
   message: "no error was recorded",
-  detail: null,
-  hint: null,
-  where: null,
-  file: null,
-  line: null,
-  column: null,
-  statement: null,
-  statements: null,
   text: "no error was recorded",
-};
+});

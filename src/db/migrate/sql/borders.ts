@@ -1,13 +1,10 @@
 import type { Node } from "libpg-query";
-import { placeOf } from "../../base/place.ts";
-import { MigrateError } from "../errors.ts";
-import type { Migration, Tag } from "../types.ts";
+import type { Migration } from "../types.ts";
 import { decidesNames } from "./made-settings.ts";
 import { nameOf, outsideOf } from "./non-transactional.ts";
-import type { ParsedStep } from "./segments.ts";
-import { borderOf, type Placed, type Segment } from "./segments.ts";
-import { snippet } from "./snippet.ts";
-import type { Statement } from "./statements.ts";
+import { refusal } from "./refuse.ts";
+import { borderOf, chains, type ParsedStep, type Segment } from "./segments.ts";
+import type { Placed, Statement } from "./statements.ts";
 
 /** What belongs to a session and does not outlive the end of a segment. */
 interface SessionObject {
@@ -62,10 +59,6 @@ export function refuseInsideBlock(migration: Migration, statements: readonly Sta
       },
     );
   }
-}
-
-function chains(tree: Node): boolean {
-  return "TransactionStmt" in tree && tree.TransactionStmt.chain === true;
 }
 
 function placedOf(segment: Segment): readonly Placed[] {
@@ -131,7 +124,7 @@ export function refusePartitionedParents(steps: readonly ParsedStep[]): void {
   }
 }
 
-/** Each index that the steps are to build concurrently on a table that its name alone tells. */
+/** Each index that the steps build concurrently on a table that its name identifies. */
 export function concurrentIndexes(steps: readonly ParsedStep[]) {
   return steps.flatMap((step) =>
     step.segments.flatMap((segment) => {
@@ -166,20 +159,4 @@ export function partitionedParent(migration: Migration, placed: Placed, table: s
 
 function bare(name: string): string {
   return name.replace(/^"public"\./, "");
-}
-
-function refusal(
-  migration: { readonly file: string; readonly sql: string; readonly tag: Tag },
-  { statement, index }: Placed,
-  { what, remedy }: { readonly what: string; readonly remedy: string },
-): MigrateError {
-  const { line, column } = placeOf(migration.sql, statement.offset);
-  return new MigrateError({
-    code: "unsupported_statement",
-    tag: migration.tag,
-    fact: `${migration.file}:${line}:${column}: statement ${index + 1} is ${what}\n\n${snippet(migration.sql, statement.offset)}\n`,
-    outcome: "nothing-run",
-    place: { file: migration.file, line, column },
-    remedy,
-  });
 }

@@ -29,7 +29,21 @@ export async function loadParser(): Promise<Parser> {
   return loading;
 }
 
-/** The grammar, where somebody has loaded it: whoever has SQL to show has read it before. */
+/** The grammar, where it is loaded: SQL that is to be shown has been read before. */
 export function loadedParser(): Parser | undefined {
   return loaded;
+}
+
+/** Reads the grammar's places, which are UTF-8 bytes, as UTF-16 offsets of the text; to be asked in order. */
+export function byteReader(sql: string): (byte: number) => number {
+  const bytes = Buffer.from(sql);
+  if (bytes.length === sql.length) return (byte) => byte;
+  // Counted on from the one before: a file may have thousands.
+  let lastByte = 0;
+  let lastOffset = 0;
+  return (byte) => {
+    lastOffset += bytes.toString("utf8", lastByte, byte).length;
+    lastByte = byte;
+    return lastOffset;
+  };
 }

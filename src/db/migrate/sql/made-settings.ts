@@ -74,7 +74,7 @@ export class SettingsTracker {
   }
 }
 
-/** The statement decides which objects the names behind it mean. */
+/** The statement decides which objects the names after it mean. */
 export function decidesNames({ tree, text }: Statement): boolean {
   return settingsOf(tree, text).some(({ name }) => DECISIVE.has(name));
 }

@@ -1,6 +1,6 @@
 import type { Node } from "libpg-query";
 import { identifier } from "../../base/quote.ts";
-import type { OutsideAction, ReindexScope } from "../outside-types.ts";
+import type { OutsideAction, ReindexScope } from "../ledger-types.ts";
 import { maskSecrets } from "./secrets.ts";
 
 /** A statement that PostgreSQL refuses inside a transaction block. */
@@ -37,7 +37,7 @@ export function outsideOf(tree: Node): Outside | undefined {
 }
 
 /** A statement of a file that asks for no transaction, where the tree does not tell more. */
-export function opaque(text: string): Outside {
+export function unjudgeable(text: string): Outside {
   const words = maskSecrets(text).text.replaceAll(/\s+/g, " ").trim();
   const label = words.length > 60 ? `${words.slice(0, 59)}…` : words;
   return { action: { kind: "opaque" }, label, concurrent: false };
@@ -96,7 +96,7 @@ function detachOf({ relation, cmds = [] }: TreeOf<"AlterTableStmt">): Outside | 
     return {
       action,
       label: `DETACH PARTITION ${readable(partition)} CONCURRENTLY`,
-      // Its second half locks the partition while it waits for whoever may still see it as one.
+      // Its second half locks the partition while it waits for sessions that may still see it as one.
       concurrent: false,
     };
   }

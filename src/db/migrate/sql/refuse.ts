@@ -1,10 +1,9 @@
 import type { Node, TransactionStmt } from "libpg-query";
-import { placeOf } from "../../base/place.ts";
 import { MigrateError } from "../errors.ts";
 import { prefixOf } from "../history/checksum.ts";
 import type { Checksum, Migration } from "../types.ts";
-import { snippet } from "./snippet.ts";
-import type { Statement } from "./statements.ts";
+import { errorAt } from "./snippet.ts";
+import type { Placed, Statement } from "./statements.ts";
 
 /** Why a statement cannot be run as part of a migration, and what to do instead. */
 interface Refusal {
@@ -17,19 +16,15 @@ interface Refusal {
  *
  * @throws MigrateError `history_invalid`
  */
-export function refuseDamaged({ file, sql, tag, isDamaged }: Migration): void {
+export function refuseDamaged(migration: Migration): void {
+  const { sql, isDamaged } = migration;
   // UTF-16 is told by its NUL bytes.
   if (!isDamaged || sql.includes("\0")) return;
-  const offset = Math.max(sql.indexOf("\uFFFD"), 0);
-  const { line, column } = placeOf(sql, offset);
-  throw new MigrateError({
+  throw errorAt(migration, Math.max(sql.indexOf("\uFFFD"), 0), {
     code: "history_invalid",
-    tag,
-    fact: `${file}:${line}:${column}: bytes that are not UTF-8\n\n${snippet(sql, offset)}\n`,
-    outcome: "nothing-run",
-    place: { file, line, column },
+    what: "bytes that are not UTF-8",
     remedy:
-      "Save the file as UTF-8; `iconv -f latin1 -t utf-8` makes it of the most common other encoding.",
+      "Save the file as UTF-8; `iconv -f latin1 -t utf-8` converts it from the most common other encoding.",
   });
 }
 
@@ -39,23 +34,27 @@ export function refuseDamaged({ file, sql, tag, isDamaged }: Migration): void {
  * @throws MigrateError `unsupported_statement`, naming the first such statement.
  */
 export function refuseUnsupported(migration: Migration, statements: readonly Statement[]): void {
-  for (const [i, statement] of statements.entries()) {
-    const refusal = refusalOf(statement.tree);
-    if (refusal === undefined) continue;
-    const { line, column } = placeOf(migration.sql, statement.offset);
-    throw new MigrateError({
-      code: "unsupported_statement",
-      tag: migration.tag,
-      fact: `${migration.file}:${line}:${column}: statement ${i + 1} of ${statements.length} is ${refusal.what}\n\n${snippet(migration.sql, statement.offset)}\n`,
-      outcome: "nothing-run",
-      place: { file: migration.file, line, column },
-      remedy: refusal.remedy,
-    });
+  for (const [index, statement] of statements.entries()) {
+    const refused = refusalOf(statement.tree);
+    if (refused === undefined) continue;
+    throw refusal(migration, { statement, index }, refused, statements.length);
   }
 }
 
+/** The error of a statement that is refused. */
+export function refusal(
+  migration: Migration,
+  { statement, index }: Placed,
+  { what, remedy }: Refusal,
+  of?: number,
+): MigrateError {
+  const number = `statement ${index + 1}${of === undefined ? "" : ` of ${of}`}`;
+  const error = { code: "unsupported_statement", what: `${number} is ${what}`, remedy } as const;
+  return errorAt(migration, statement.offset, error);
+}
+
 /**
- * An interrupted migration may be edited only behind the statements that are committed.
+ * An interrupted migration may be edited only after the statements that are committed.
  *
  * @throws MigrateError `checksum_mismatch`
  */
@@ -97,7 +96,8 @@ export function refusalOf(tree: Node): Refusal | undefined {
   if ("IndexStmt" in tree && tree.IndexStmt.concurrent && tree.IndexStmt.idxname === undefined) {
     return {
       what: "CREATE INDEX CONCURRENTLY without a name",
-      remedy: "After an interruption nobody could tell it from another one: give it a name.",
+      remedy:
+        "After an interruption it could not be told apart from another index: give it a name.",
     };
   }
   if ("DiscardStmt" in tree && tree.DiscardStmt.target === "DISCARD_ALL") {

@@ -1,4 +1,4 @@
-import { loadedParser } from "./grammar.ts";
+import { byteReader, loadedParser } from "./grammar.ts";
 
 /** A text without its secrets. */
 export interface Masked {
@@ -174,17 +174,7 @@ function wordsOf(sql: string): readonly Word[] | undefined {
   const parser = loadedParser();
   if (parser === undefined) return undefined;
   try {
-    const bytes = Buffer.from(sql);
-    const isAscii = bytes.length === sql.length;
-    // Words come in order: count on from the one before.
-    let lastByte = 0;
-    let lastOffset = 0;
-    const at = (byte: number) => {
-      if (isAscii) return byte;
-      lastOffset += bytes.toString("utf8", lastByte, byte).length;
-      lastByte = byte;
-      return lastOffset;
-    };
+    const at = byteReader(sql);
     return parser.scan(sql).map(({ start, end, text, tokenName }) => ({
       start: at(start),
       end: at(end),

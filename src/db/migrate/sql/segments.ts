@@ -1,14 +1,8 @@
 import type { Node } from "libpg-query";
 import type { Step } from "../plan/plan.ts";
 import { isSetting, type Settings, SettingsTracker } from "./made-settings.ts";
-import { type Outside, opaque, outsideOf } from "./non-transactional.ts";
-import type { Statement } from "./statements.ts";
-
-/** A statement with its place in the file, from 0. */
-export interface Placed {
-  readonly statement: Statement;
-  readonly index: number;
-}
+import { type Outside, outsideOf, unjudgeable } from "./non-transactional.ts";
+import type { Placed, Statement } from "./statements.ts";
 
 interface Range {
   /** Statements of the file before it, which must be done. */
@@ -60,7 +54,7 @@ export function borderOf(tree: Node): "begin" | "commit" | undefined {
 }
 
 /** `COMMIT AND CHAIN`, which opens the next transaction. */
-function chains(tree: Node): boolean {
+export function chains(tree: Node): boolean {
   return "TransactionStmt" in tree && tree.TransactionStmt.chain === true;
 }
 
@@ -72,26 +66,26 @@ function addsEnumValue(tree: Node): boolean {
 /**
  * Cuts a file into what may share a transaction: the longest runs of statements between
  * those that no transaction can hold, the file's own `BEGIN` and `COMMIT`, and enum values
- * that were added, whose use may hide in a function's body.
+ * that were added, whose use may hide in a function's body. Of a file without statements, one
+ * empty segment.
  *
- * @param resumeAt statements that are done: what is left comes back; of a file that is all done, one
- * empty segment
+ * @param noTransaction the file asks for each statement by itself
  */
 export function segmentsOf(
   statements: readonly Statement[],
-  options: { readonly noTransaction: boolean; readonly resumeAt: number },
+  noTransaction: boolean,
 ): readonly Segment[] {
   const settingsAt = settingsReader(statements);
   const cutter = new Cutter(settingsAt);
-  let alone = options.noTransaction;
+  let oneByOne = noTransaction;
   for (const [index, statement] of statements.entries()) {
     const border = borderOf(statement.tree);
     const outside =
-      outsideOf(statement.tree) ?? (alone ? opaqueUnlessSetting(statement) : undefined);
+      outsideOf(statement.tree) ?? (oneByOne ? unjudgeableUnlessSetting(statement) : undefined);
     const next = statements[index + 1];
     if (border !== undefined) {
       // What stands between BEGIN and COMMIT is meant to be one, whatever the file asks for.
-      alone = options.noTransaction && border === "commit" && !chains(statement.tree);
+      oneByOne = noTransaction && border === "commit" && !chains(statement.tree);
       cutter.close(border === "begin" ? index : index + 1);
     } else if (outside !== undefined) {
       cutter.outside({ statement, index }, outside);
@@ -102,15 +96,25 @@ export function segmentsOf(
     }
   }
   const segments = cutter.end(statements.length);
-  const left = segments
-    .filter(({ to }) => to > options.resumeAt)
-    .map((segment) => behind(segment, options.resumeAt, settingsAt));
-  const { length } = statements;
-  return left.length > 0 ? left : [{ ...empty(length, settingsAt), from: options.resumeAt }];
+  return segments.length > 0 ? segments : [{ ...empty(statements.length, settingsAt), from: 0 }];
 }
 
-function opaqueUnlessSetting({ tree, text }: Statement): Outside | undefined {
-  return isSetting(tree, text) ? undefined : opaque(text);
+/** The segments that are left once the first `done` statements are; of a file that is all done, one empty segment. */
+export function remainingOf(
+  segments: readonly Segment[],
+  statements: readonly Statement[],
+  done: number,
+): readonly Segment[] {
+  if (done === 0) return segments;
+  const settingsAt = settingsReader(statements);
+  const left = segments
+    .filter(({ to }) => to > done)
+    .map((segment) => after(segment, done, settingsAt));
+  return left.length > 0 ? left : [{ ...empty(statements.length, settingsAt), from: done }];
+}
+
+function unjudgeableUnlessSetting({ tree, text }: Statement): Outside | undefined {
+  return isSetting(tree, text) ? undefined : unjudgeable(text);
 }
 
 class Cutter {
@@ -158,10 +162,10 @@ class Cutter {
 }
 
 /** What is left of a segment that begins before the statements that are not done. */
-function behind(segment: Segment, done: number, settingsAt: (index: number) => Settings): Segment {
+function after(segment: Segment, done: number, settingsAt: (index: number) => Settings): Segment {
   if (segment.from >= done) return segment;
   if (segment.kind === "outside") {
-    // A border that was written behind it since is not to run it again.
+    // A border that was added after it since must not run it again.
     return segment.placed.index >= done
       ? { ...segment, from: done }
       : { ...empty(segment.to, settingsAt), from: done };

@@ -1,4 +1,6 @@
-import { snippetOf } from "../../base/place.ts";
+import { placeOf, snippetOf } from "../../base/place.ts";
+import { MigrateError, type MigrateErrorCode } from "../errors.ts";
+import type { Migration, Tag } from "../types.ts";
 import { type Masked, maskSecrets } from "./secrets.ts";
 
 /** How much of a large file is looked at, on each side of the place that is shown. */
@@ -6,7 +8,7 @@ const WINDOW = 32_768;
 
 /**
  * Takes the secrets out of the part of a file around a place, which may be shown: a file may hold megabytes of rows. The part starts
- * behind a statement, as far as that can be told without reading the file.
+ * after a statement, as far as that can be told without reading the file.
  */
 export function maskAround(sql: string, offset: number): Masked {
   if (sql.length <= 2 * WINDOW) return maskSecrets(sql);
@@ -29,4 +31,28 @@ export function maskAround(sql: string, offset: number): Masked {
 export function snippet(text: string, offset: number): string {
   const masked = maskAround(text, offset);
   return snippetOf(masked.text, masked.offsetOf(offset));
+}
+
+/** The error of a file that is refused before anything runs, with the place in it. */
+export function errorAt(
+  { file, sql, tag }: Pick<Migration, "file" | "sql"> & { readonly tag?: Tag },
+  offset: number,
+  error: {
+    readonly code: MigrateErrorCode;
+    readonly what: string;
+    readonly remedy: string;
+    readonly cause?: unknown;
+  },
+): MigrateError {
+  const { code, what, remedy, cause } = error;
+  const { line, column } = placeOf(sql, offset);
+  return new MigrateError({
+    code,
+    tag,
+    fact: `${file}:${line}:${column}: ${what}\n\n${snippet(sql, offset)}\n`,
+    outcome: "nothing-run",
+    remedy,
+    place: { file, line, column },
+    cause,
+  });
 }

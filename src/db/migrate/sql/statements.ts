@@ -1,8 +1,8 @@
 import type { Node, ParseResult } from "libpg-query";
-import { offsetOfCodePoint, placeOf } from "../../base/place.ts";
-import { MigrateError } from "../errors.ts";
-import { loadParser, type Parser } from "./grammar.ts";
-import { snippet } from "./snippet.ts";
+import { offsetOfCodePoint } from "../../base/place.ts";
+import { messageOf } from "../../base/problem.ts";
+import { byteReader, loadParser, type Parser } from "./grammar.ts";
+import { errorAt } from "./snippet.ts";
 
 /** A statement of a file, cut by PostgreSQL's own grammar. */
 export interface Statement {
@@ -12,6 +12,12 @@ export interface Statement {
   readonly offset: number;
   /** The parsed tree. */
   readonly tree: Node;
+}
+
+/** A statement with its place in the file, from 0. */
+export interface Placed {
+  readonly statement: Statement;
+  readonly index: number;
 }
 
 /**
@@ -29,20 +35,14 @@ export async function parseStatements(sql: string, file: string): Promise<readon
   if (sql.trim() === "") return [];
   const parser = await loadParser();
   const tree = parseFile(parser, sql, file);
-  const cut = byteCutter(sql);
+  const at = byteReader(sql);
   return (tree.stmts ?? []).map(({ stmt, stmt_location, stmt_len }) => {
-    const start = stmt_location ?? 0;
-    return statementAt(cut(start, stmt_len ? start + stmt_len : undefined), stmt);
+    const start = at(stmt_location ?? 0);
+    const end = stmt_len ? at((stmt_location ?? 0) + stmt_len) : undefined;
+    const text = sql.slice(start, end);
+    const leading = text.length - text.trimStart().length;
+    return { text: text.slice(leading), offset: start + leading, tree: stmt ?? ({} as Node) };
   });
-}
-
-/** A statement without the white space before it. */
-export function statementAt(
-  { text, offset }: { readonly text: string; readonly offset: number },
-  tree: Node | undefined,
-): Statement {
-  const leading = text.length - text.trimStart().length;
-  return { text: text.slice(leading), offset: offset + leading, tree: tree ?? ({} as Node) };
 }
 
 function parseFile(parser: Parser, sql: string, file: string): ParseResult {
@@ -51,10 +51,9 @@ function parseFile(parser: Parser, sql: string, file: string): ParseResult {
   } catch (error) {
     const at = parser.syntaxErrorAt(error);
     if (at !== undefined) {
-      const reason = error instanceof Error ? error.message : String(error);
-      throw syntaxError(sql, offsetOfCodePoint(sql, at), file, reason, error);
+      throw syntaxError(sql, offsetOfCodePoint(sql, at), file, messageOf(error), error);
     }
-    // The binding fails on a text of comments alone. A statement behind it shows
+    // The binding fails on a text that is only comments. A statement after it shows
     // whether that is all there is; where it is not, the error is a real one.
     const probe = parser.parse(`${sql}\n;select 1`);
     if (probe.stmts?.length === 1) return { version: probe.version ?? 0, stmts: [] };
@@ -62,37 +61,11 @@ function parseFile(parser: Parser, sql: string, file: string): ParseResult {
   }
 }
 
-function syntaxError(sql: string, offset: number, file: string, reason: string, cause?: unknown) {
-  const { line, column } = placeOf(sql, offset);
+function syntaxError(sql: string, offset: number, file: string, what: string, cause?: unknown) {
   const hints: Readonly<Record<string, string>> = {
     "\\": " Lines that start with a backslash are psql's own.",
     "\0": " A NUL after each character is UTF-16, which some editors and shells write: save it as UTF-8.",
   };
-  return new MigrateError({
-    code: "history_invalid",
-    fact: `${file}:${line}:${column}: ${reason}\n\n${snippet(sql, offset)}\n`,
-    outcome: "nothing-run",
-    place: { file, line, column },
-    remedy: `Correct the file and run again.${hints[sql[offset] ?? ""] ?? ""}`,
-    cause,
-  });
-}
-
-/** Cuts a text at UTF-8 byte offsets, which are the grammar's. */
-export function byteCutter(sql: string) {
-  const bytes = Buffer.from(sql);
-  if (bytes.length === sql.length) {
-    return (start: number, end: number | undefined) => ({
-      text: sql.slice(start, end),
-      offset: start,
-    });
-  }
-  // Statements come in order: count on from the one before.
-  let lastByte = 0;
-  let lastOffset = 0;
-  return (start: number, end: number | undefined) => {
-    lastOffset += bytes.toString("utf8", lastByte, start).length;
-    lastByte = start;
-    return { text: bytes.toString("utf8", start, end), offset: lastOffset };
-  };
+  const remedy = `Correct the file and run again.${hints[sql[offset] ?? ""] ?? ""}`;
+  return errorAt({ file, sql }, offset, { code: "history_invalid", what, remedy, cause });
 }

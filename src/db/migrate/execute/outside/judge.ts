@@ -1,10 +1,9 @@
-import type { ObjectState, UnderWay } from "../../outside-types.ts";
-
 /** What became of a statement whose end was not recorded. */
+import type { ObjectState, UnderWay } from "../../ledger-types.ts";
 export type Verdict =
   /** It was done. */
   | { readonly kind: "done" }
-  /** It is to be run, after these statements, which clear away what it left. */
+  /** It must be run, after these statements, which clear away what it left. */
   | { readonly kind: "run"; readonly clear: readonly Clearing[] }
   /** This ends what it has begun. */
   | { readonly kind: "finish"; readonly sql: string }
@@ -31,7 +30,7 @@ export function judgeInterrupted(
   if (action.kind === "opaque") {
     return {
       kind: "unknown",
-      reason: "whether it was done leaves no trace that could be looked for",
+      reason: "it leaves no trace that shows whether it was done",
     };
   }
   if (before.kind === "create-index" && now.kind === "create-index") {
@@ -72,7 +71,7 @@ function judgeDrop(before: Drop, now: Drop): Verdict {
   if (before.found === null || before.found.oid === now.found.oid) return RUN;
   return {
     kind: "unknown",
-    reason: "it dropped an index, and another one has that name now",
+    reason: "it drops an index, and another index has that name now",
   };
 }
 
@@ -81,7 +80,7 @@ function dropOf(name: string): Clearing {
 }
 
 /**
- * Why a statement that the server has reported as done is none; undefined where it is. An index that ends
+ * Why a statement that the server has reported as done is not done; undefined where it is. An index that ends
  * INVALID, or a name that another definition had before, is a failure whatever the server said.
  */
 export function judgeEnd(before: ObjectState, now: ObjectState): string | undefined {
@@ -99,34 +98,33 @@ export function judgeEnd(before: ObjectState, now: ObjectState): string | undefi
 
 function buildProblem({ wanted, found: old }: Build, { found, table }: Build): string | undefined {
   if (found === null) return "the index is not there";
-  if (found.relkind !== "i") return "its name belongs to something that is no index";
+  if (found.relkind !== "i") return "its name belongs to something that is not an index";
   if (!found.valid) {
-    const since = old?.oid === found.oid ? ", and it was there before" : "";
+    const since = old?.oid === found.oid ? ", and it already was before" : "";
     return `the index is INVALID (kept up to date and never used)${since}`;
   }
-  if (found.table !== table) return "an index of that name was there before, on another table";
+  if (found.table !== table) return "an index of that name already existed, on another table";
   if (found.definition === wanted) return undefined;
   if (wanted === null) {
     return old?.oid === found.oid
-      ? `an index of that name was there before, and whether it is the same could not be tried out (which takes the right to make a temporary table):\n  there:  ${found.definition}`
+      ? `an index of that name already existed; whether it is the same could not be checked (that takes the right to create temporary tables):\n  there:  ${found.definition}`
       : undefined;
   }
-  return `an index of that name was there before, with another definition:\n  there:  ${found.definition}\n  wanted: ${wanted}`;
+  return `an index of that name already existed, with another definition:\n  there:  ${found.definition}\n  wanted: ${wanted}`;
 }
 
 /** What a failed statement has left, as a sentence. */
 export function leftBehind({ label, action, before }: UnderWay, now: ObjectState): string {
   const verdict = judgeInterrupted({ action, before }, now);
   const left = verdict.kind === "run" ? verdict.clear.map(({ what }) => what) : [];
-  if (left.length > 0)
-    return `${label} has left an ${left.join(", ")}: the next run drops it first.`;
+  if (left.length > 0) return `${label} left an ${left.join(", ")}: the next run drops it first.`;
   if (action.kind === "opaque") {
-    return "It ran outside a transaction: what it committed by itself stays.";
+    return "It ran outside a transaction: whatever it committed stays.";
   }
-  if (verdict.kind === "finish") return `${label} is half done: the next run ends it.`;
+  if (verdict.kind === "finish") return `${label} is half done: the next run finishes it.`;
   if (before.kind === "create-index" && before.found?.valid === false) {
     const { name } = before.found;
-    return `${name} was there before, INVALID: drop it (drop index concurrently ${name}), then run again.`;
+    return `${name} was already there, INVALID: drop it (drop index concurrently ${name}), then run again.`;
   }
-  return `${label} has left nothing behind.`;
+  return `${label} left nothing behind.`;
 }

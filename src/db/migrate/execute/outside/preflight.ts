@@ -1,27 +1,26 @@
 import { literal } from "../../../base/quote.ts";
-import type { Session } from "../../../connection/session.ts";
+import { ask } from "../../../connection/ask.ts";
 import { MigrateError } from "../../errors.ts";
-import type { Progress } from "../../reports.ts";
+import type { HeldRun } from "../../run.ts";
 import { concurrentIndexes, partitionedParent } from "../../sql/borders.ts";
 import { isDecisive } from "../../sql/made-settings.ts";
 import type { ParsedStep } from "../../sql/segments.ts";
 
 /**
- * Checks, under the lease and before anything runs, what the files alone do not show.
+ * Checks, under the lease and before anything runs, what the files do not show.
  *
- * @param direct no pooler is between
  * @throws MigrateError `unsupported_statement`, `config`
  */
 export async function checkOutsideStatements(
-  session: Session,
+  run: HeldRun,
   steps: readonly ParsedStep[],
-  { direct, onProgress }: { readonly direct: boolean; readonly onProgress: (p: Progress) => void },
 ): Promise<void> {
-  if (!direct) checkBehindPooler(steps, onProgress);
+  if (!run.lease.direct) checkBehindPooler(run, steps);
   const indexes = concurrentIndexes(steps);
   if (indexes.length === 0) return;
   const names = indexes.map(({ table }) => `(${literal(table)})`);
-  const { reply } = await session.send(
+  const { rows } = await ask(
+    run.session,
     "partitioned",
     // Without a right on its schema `to_regclass` fails, and it is the file's role that needs it.
     `select n.name as tidemark_partitioned
@@ -33,15 +32,12 @@ join pg_catalog.pg_class c on c.oid = case
     where s.nspname = i.parts[1] and x.relname = i.parts[2]) end
 where c.relkind = 'p'`,
   );
-  const parents = new Set((await reply).rows.map((row) => row.tidemark_partitioned));
+  const parents = new Set(rows.map((row) => row.tidemark_partitioned));
   const bad = indexes.find(({ table }) => parents.has(table));
   if (bad !== undefined) throw partitionedParent(bad.migration, bad.placed, bad.table);
 }
 
-function checkBehindPooler(
-  steps: readonly ParsedStep[],
-  onProgress: (progress: Progress) => void,
-): void {
+function checkBehindPooler({ onProgress }: HeldRun, steps: readonly ParsedStep[]): void {
   const outside = steps.flatMap(({ migration, segments }) =>
     segments.flatMap((segment) => (segment.kind === "outside" ? [{ migration, segment }] : [])),
   );
@@ -62,10 +58,8 @@ function checkBehindPooler(
   }
   if (outside.length === 0) return;
   const labels = outside.map(({ segment }) => segment.outside.label).join(", ");
-  onProgress({
-    kind: "warning",
-    message:
-      `a pooler is between this run and the server: ${labels} ${outside.length === 1 ? "runs" : "run"} with the role's own settings, time-outs too. ` +
-      "A direct MIGRATION_DATABASE_URL is safer.",
-  });
+  const message =
+    `a pooler is between this run and the server: ${labels} ${outside.length === 1 ? "runs" : "run"} with the role's own settings, time-outs too. ` +
+    "A direct MIGRATION_DATABASE_URL is safer.";
+  onProgress({ kind: "warning", warning: { kind: "pooler", message } });
 }

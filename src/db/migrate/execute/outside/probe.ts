@@ -1,64 +1,84 @@
 import { identifier, literal } from "../../../base/quote.ts";
-import { ownSettings } from "../../../connection/begin.ts";
-import type { OutsideAction, ReindexScope } from "../../outside-types.ts";
-import type { Settings } from "../../sql/made-settings.ts";
+import { columnOf, transact } from "../../../connection/ask.ts";
+import { isServerError } from "../../../connection/session.ts";
+import type { ObjectState, OutsideAction, ReindexScope } from "../../ledger-types.ts";
+import { loadParser } from "../../sql/grammar.ts";
+import { NO_SETTINGS } from "../../sql/made-settings.ts";
+import type { Execution, OutsidePart, Part } from "../execution.ts";
+import { definitionToTry, type IndexDefinition } from "./index-definition.ts";
 
 /** Column of the state that a look at the catalog found, or of the definition tried out. */
-export const STATE = "tidemark_state";
-
-/** What a look needs to mean the same objects as the statement does. */
-export interface ProbeContext {
-  readonly serverVersion: number;
-  /** Made by the file before the statement; none behind a pooler. */
-  readonly settings: Settings;
-}
+const STATE = "tidemark_state";
 
 /**
- * Looks what the catalog says of a statement's object, by the names and settings of the
- * file; changes nothing. Undefined where there is nothing to look at.
+ * What the catalog says of a statement's object now, by the names and settings of the file.
+ *
+ * @throws ServerError where the file's settings or the role's rights do not let it look; SessionLost
  */
-export function lookAtObject(action: OutsideAction, context: ProbeContext): string | undefined {
+export async function stateNow(
+  execution: Execution,
+  part: Part,
+  action: OutsideAction,
+): Promise<ObjectState> {
   const state = stateOf(action);
-  if (state === undefined) return undefined;
+  if (state === undefined) return { kind: action.kind } as ObjectState;
   const [first = null, second = null] = namesOf(action);
-  return [
-    ...asTheFile(context),
-    // Names mean what they mean to the file; the catalog is read by names that nobody can plant.
+  return (await look(execution, "object", part, [
+    // Names mean what they mean to the file; the catalog is read by names that no other role can plant.
     `select ${resolved("first", first)}, ${resolved("second", second)}`,
     "set local search_path to pg_catalog, pg_temp",
     state,
-    "rollback",
-  ].join(";\n");
+  ])) as ObjectState;
+}
+
+/** The same before the statement: with the definition that the catalog is to show afterwards. */
+export async function stateBefore(execution: Execution, part: OutsidePart): Promise<ObjectState> {
+  const { action } = part.outside;
+  const state = await stateNow(execution, part, action);
+  if (action.kind !== "create-index" || state.kind !== "create-index") return state;
+  if (state.table === null || state.partitioned) return state;
+  const { scan } = await loadParser();
+  const definition = definitionToTry(part.placed.statement, scan);
+  if (definition === undefined) return state;
+  try {
+    const wanted = await look(execution, "definition", part, tryDefinition(action, definition));
+    return { ...state, wanted: wanted as string };
+  } catch (error) {
+    // Without the right to make a temporary table, the statement itself will tell.
+    if (!isServerError(error)) throw error;
+    return state;
+  }
+}
+
+/** Looks as the file would, and changes nothing. Behind a pooler its settings do not hold here. */
+async function look(
+  { session, lease }: Execution,
+  name: "object" | "definition",
+  part: Part,
+  statements: readonly string[],
+): Promise<unknown> {
+  const settings = lease.direct ? part.settings : NO_SETTINGS;
+  const asTheFile = settings.session.map(({ text }) => `${text}\n`);
+  const all = ["set local search_path to default", ...asTheFile, ...statements];
+  return columnOf(await transact(session, name, all, "rollback"), STATE) ?? null;
 }
 
 /**
  * Tries a concurrent index out on an empty copy of its table, to learn how the catalog
- * would write its definition; rolled back.
+ * would write its definition.
  *
  * @param definition `CREATE INDEX` without `CONCURRENTLY`, and the copy's name where the table's was
  */
-export function tryDefinition(
+function tryDefinition(
   action: Extract<OutsideAction, { kind: "create-index" }>,
-  definition: { readonly relation: string; readonly sql: string },
-  context: ProbeContext,
-): string {
+  { relation, sql }: IndexDefinition,
+): readonly string[] {
   return [
-    ...asTheFile(context),
-    `create temporary table ${definition.relation} (like ${action.table})`,
-    definition.sql,
+    `create temporary table ${relation} (like ${action.table})`,
+    sql,
     "set local search_path to pg_catalog, pg_temp",
     `select ${definitionOf("i.indexrelid")} as ${STATE}
 from pg_index i where i.indexrelid = to_regclass(${literal(`pg_temp.${identifier(action.name)}`)})`,
-    "rollback",
-  ].join(";\n");
-}
-
-function asTheFile({ serverVersion, settings }: ProbeContext): readonly string[] {
-  return [
-    "begin isolation level read committed read write",
-    ownSettings(serverVersion),
-    "set local search_path to default",
-    ...settings.session.map(({ text }) => `${text}\n`),
   ];
 }
 

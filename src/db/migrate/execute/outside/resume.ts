@@ -1,17 +1,16 @@
 import { MigrateError } from "../../errors.ts";
 import { statementDigest } from "../../history/checksum.ts";
-import type { UnderWay } from "../../outside-types.ts";
-import type { Execution } from "../execution.ts";
-import type { Part } from "../parts.ts";
-import { clearAway } from "./alone.ts";
+import type { UnderWay } from "../../ledger-types.ts";
+import type { Execution, Part } from "../execution.ts";
 import { judgeInterrupted } from "./judge.ts";
-import { stateNow } from "./object-state.ts";
+import { stateNow } from "./probe.ts";
+import { clearAway } from "./run.ts";
 
 /**
  * Finds out what became of a statement outside transactions that was begun, and clears away what
  * it left.
  *
- * @returns `done` where the part is that statement, and it was done; `open` where the part is to be run
+ * @returns `done` where the part is that statement, and it was done; `open` where the part must be run
  * @throws MigrateError `in_doubt` where only a person can tell, `checksum_mismatch` where it was done
  * and the file has another statement in its place by now
  */
@@ -34,24 +33,20 @@ export async function settleInterrupted(
       }
       return "open";
     case "finish":
-      say("was interrupted half-way: ending it");
+      say("was interrupted half-way: finishing it");
       await clearAway(execution, begun.statement, verdict.sql, {
         // The names are the file's.
-        settings: part.segment.settings.session,
-        // It locks the partition while it waits for whoever may still see it as one.
-        lockTimeoutMs: execution.context.lockTimeoutMs,
+        settings: part.settings.session,
+        // It locks the partition while it waits for sessions that may still see it as one.
+        lockTimeoutMs: execution.lockPatience.lockTimeoutMs,
       });
       break;
     case "done":
       say("was interrupted, and is done");
   }
-  const { segment } = part;
-  if (
-    segment.kind === "outside" &&
-    begun.digest === statementDigest(segment.placed.statement.text)
-  ) {
-    return "done";
-  }
+  const isSame =
+    part.kind === "outside" && begun.digest === statementDigest(part.placed.statement.text);
+  if (isSame) return "done";
   throw editedAfterwards(part, begun);
 }
 
@@ -61,12 +56,12 @@ function inDoubt({ step }: Part, begun: UnderWay, reason: string): MigrateError 
     code: "in_doubt",
     tag,
     fact:
-      `${file}: statement ${begun.statement} of ${step.statements.length} (${begun.label}) was begun, ` +
-      `and nobody has recorded its end: ${reason}.`,
+      `${file}: statement ${begun.statement} of ${step.statements.length} (${begun.label}) was started, ` +
+      `and its end is not recorded: ${reason}.`,
     outcome: "nothing-run",
     remedy:
-      "See in the database whether it was done, then say so: " +
-      `\`tidemark resolve ${tag} --done\` goes on behind it, \`tidemark resolve ${tag} --retry\` runs it again.`,
+      "Check in the database whether it was done, then record the answer: " +
+      `\`tidemark resolve ${tag} --done\` goes on after it, \`tidemark resolve ${tag} --retry\` runs it again.`,
   });
 }
 
@@ -75,10 +70,10 @@ function editedAfterwards({ step }: Part, begun: UnderWay): MigrateError {
   return new MigrateError({
     code: "checksum_mismatch",
     tag,
-    fact: `${file} was edited: its statement ${begun.statement} was ${begun.label}, which was done before it could be recorded.`,
+    fact: `${file} was edited: its statement ${begun.statement} was ${begun.label}, and that one was done.`,
     outcome: "nothing-run",
     remedy:
       "Restore that statement (what comes after it may change), " +
-      `or undo it by hand and say so: \`tidemark resolve ${tag} --retry\`.`,
+      `or undo it by hand and record that: \`tidemark resolve ${tag} --retry\`.`,
   });
 }

@@ -1,21 +1,29 @@
-import { isServerError } from "../../../connection/session.ts";
+import { ask, columnOf } from "../../../connection/ask.ts";
+import { isServerError, type Reply } from "../../../connection/session.ts";
+import { transactFenced } from "../../lease/hold.ts";
+import { LeaseLost } from "../../lease/lost.ts";
+import { startHeartbeat } from "../../lease/renew.ts";
 import { COPY } from "../../ledger/event-copy.ts";
 import { DURATION } from "../../ledger/record.ts";
-import type { ObjectState, UnderWay } from "../../outside-types.ts";
-import type { Execution } from "../execution.ts";
+import type { ObjectState, UnderWay } from "../../ledger-types.ts";
+import type { MessageName, Session } from "../../run.ts";
+import type { MadeSetting } from "../../sql/made-settings.ts";
+import type { Execution, OutsidePart, Part } from "../execution.ts";
 import type { ServerErrorFields } from "../failure.ts";
-import type { Part } from "../parts.ts";
-import { endMessage, type Message, type Stage } from "../transaction.ts";
-import { fenced, runAlone } from "./alone.ts";
+import { endOfPart, leaveNothingBehind, type Message, type Stage } from "../transaction.ts";
 import { judgeEnd, leftBehind } from "./judge.ts";
 import {
-  beginMessage,
+  activityOf,
+  beginOf,
+  endIdleSession,
+  IDLE_SESSION_MS,
   lockTimeoutOf,
-  type OutsidePart,
+  marked,
   outsideMessage,
+  sessionSettings,
   underWayOf,
 } from "./message.ts";
-import { stateBefore, stateNow } from "./object-state.ts";
+import { stateBefore, stateNow } from "./probe.ts";
 
 /** A statement outside transactions that failed. */
 export interface OutsideFailure {
@@ -44,13 +52,12 @@ export async function runOutside(
   execution: Execution,
   part: OutsidePart,
 ): Promise<OutsideFailure | number> {
-  const { session, context, counter } = execution;
-  const { placed, outside, settings } = part.segment;
+  const { outside, settings } = part;
   const { tag } = part.step.migration;
-  const message = outsideMessage(context.lease, part);
+  const message = outsideMessage(execution.lease, part);
   let before: ObjectState;
   try {
-    before = await stateBefore(execution, part, outside.action, placed.statement);
+    before = await stateBefore(execution, part);
   } catch (error) {
     if (!isServerError(error)) throw error;
     const { code, message: text, detail, hint } = error;
@@ -59,21 +66,20 @@ export async function runOutside(
     return { error: failed, message, stage: STATEMENT, left: `${outside.label} was not begun.` };
   }
   const underWay = underWayOf(part, before);
-  const text = beginMessage(context, counter.committed, part, underWay, session.serverVersion);
-  await fenced(session, `begin:${tag}#${underWay.statement}`, text);
+  const { statement, label } = underWay;
+  const begin = beginOf(execution, part, underWay);
+  await fenced(execution, `begin:${tag}#${statement}`, activityOf(part), begin);
   const fencedAt = performance.now();
-  counter.committed += 1;
   execution.begun.set(part, underWay);
   const statements = part.step.statements.length;
-  const { statement, label } = underWay;
   execution.onProgress({ kind: "statement-started", tag, statement, statements, label });
   let durationMs: number;
   try {
-    durationMs = await runAlone(execution, {
+    durationMs = await runByItself(execution, {
       name: `statement:${tag}#${statement}`,
       text: message.text,
       settings: settings.session,
-      lockTimeoutMs: lockTimeoutOf(outside, context.lockTimeoutMs),
+      lockTimeoutMs: lockTimeoutOf(outside, execution.lockPatience.lockTimeoutMs),
       fencedAt,
     });
   } catch (error) {
@@ -102,16 +108,13 @@ export async function recordEnd(
   part: Part,
   durationMs?: number,
 ): Promise<number> {
-  const { session, context, counter } = execution;
-  const { serverVersion } = session;
-  const text = endMessage(context, counter.committed, part, { durationMs, serverVersion });
-  const name = `end:${part.step.migration.tag}#${part.segment.to}`;
-  const { rows } = await fenced(session, name, text);
-  counter.committed += 1;
+  const { tag } = part.step.migration;
+  const statements = endOfPart(execution, part, durationMs);
+  const reply = await fenced(execution, `end:${tag}#${part.to}`, tag, statements);
   execution.begun.set(part, null);
-  const copied = rows.find((row) => COPY in row);
-  if (copied !== undefined) execution.onCopied(copied[COPY] as string | null);
-  return Number(rows.find((row) => DURATION in row)?.[DURATION] ?? 0);
+  const copied = columnOf(reply, COPY);
+  if (copied !== undefined) execution.onCopied(copied as string | null);
+  return Number(columnOf(reply, DURATION) ?? 0);
 }
 
 /** A look after an error, which must not hide it. */
@@ -124,6 +127,97 @@ async function leftBy(
     return leftBehind(underWay, await stateNow(execution, part, underWay.action));
   } catch (error) {
     if (!isServerError(error)) throw error;
-    return "What it has left behind could not be seen: the next run looks again.";
+    return "What it left behind could not be read: the next run checks again.";
   }
+}
+
+/** A statement that no transaction holds and no fence. */
+interface ByItself {
+  /** Of the message. */
+  readonly name: MessageName;
+  /** With its mark. */
+  readonly text: string;
+  /** Made by the file before it. */
+  readonly settings: readonly MadeSetting[];
+  /** 0 for none. */
+  readonly lockTimeoutMs: number;
+  /** When the lease was proved last, by `performance.now()`. */
+  readonly fencedAt: number;
+}
+
+/**
+ * Runs a statement by itself, with the lease kept by a second connection, and leaves the
+ * session as it was.
+ *
+ * @returns how long it took, in milliseconds
+ * @throws ServerError; LeaseLost, SessionLost
+ */
+async function runByItself(execution: Execution, one: ByItself): Promise<number> {
+  const { session, second } = execution;
+  const { direct } = execution.lease;
+  if (direct) {
+    await ask(session, "settings", sessionSettings(one, session.serverVersion)).catch(
+      async (error: unknown) => {
+        await leave(session);
+        throw error;
+      },
+    );
+  } else if (performance.now() - one.fencedAt > IDLE_SESSION_MS) {
+    // Behind a pooler the server does not count for us: after a freeze the lease is proved again.
+    await prove(execution);
+  }
+  const start = performance.now();
+  const sent = await session.send(one.name, one.text, { cancelable: "always" });
+  let lost = false;
+  const stopHeartbeat = startHeartbeat(second, execution, () => {
+    lost = true;
+    void sent.cancel();
+  });
+  try {
+    await sent.reply;
+    return performance.now() - start;
+  } catch (error) {
+    throw lost ? new LeaseLost(undefined, { cause: error }) : error;
+  } finally {
+    stopHeartbeat();
+    if (direct) await leave(session);
+  }
+}
+
+/** Runs what clears away, or ends, what an interrupted statement has left. */
+export async function clearAway(
+  execution: Execution,
+  statement: number,
+  sql: string,
+  how: Pick<ByItself, "settings" | "lockTimeoutMs">,
+): Promise<void> {
+  await prove(execution);
+  await runByItself(execution, {
+    name: "clear",
+    text: marked(execution.lease, statement, sql),
+    ...how,
+    fencedAt: performance.now(),
+  });
+}
+
+/** Proves the lease; on a connection of our own the server ends the session when nothing follows soon. */
+async function prove(execution: Execution): Promise<void> {
+  await fenced(execution, "prove", null, endIdleSession(execution.lease));
+}
+
+/** Sends the run's next fenced transaction by itself. */
+async function fenced(
+  run: Execution,
+  name: MessageName,
+  activity: string | null,
+  statements: readonly string[],
+): Promise<Reply> {
+  const proof = { step: run.counter.committed, activity };
+  const reply = await transactFenced(run, name, proof, statements);
+  run.counter.committed += 1;
+  return reply;
+}
+
+async function leave(session: Session): Promise<void> {
+  await ask(session, "leave", leaveNothingBehind(true).join(";\n"));
 }

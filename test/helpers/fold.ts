@@ -1,5 +1,6 @@
-import { assertNever } from "../errors.ts";
-import type { LedgerEvent, LedgerRow, Tag } from "../types.ts";
+import { assertNever } from "../../src/db/migrate/errors.ts";
+import type { LedgerEvent, LedgerRow } from "../../src/db/migrate/ledger-types.ts";
+import type { Tag } from "../../src/db/migrate/types.ts";
 
 /**
  * Folds the event log into the state of each tag: exactly what stands in

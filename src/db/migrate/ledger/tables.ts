@@ -1,24 +1,13 @@
 import { dollarQuote, identifier, literal } from "../../base/quote.ts";
 import { EMPTY_HEAD } from "../history/checksum.ts";
+import { EVENT_TYPES } from "../ledger-types.ts";
 import { ledgerFunctions } from "./functions.ts";
 
 /** Version of the ledger's own tables that this code writes. */
 export const LEDGER_VERSION = 1;
 
-const EVENT_TYPES = [
-  "migration.started",
-  "migration.done",
-  "migration.failed",
-  "migration.resolved",
-  "migration.reverted",
-  "migration.adopted",
-  "repeatable.done",
-  "statement.started",
-  "statement.done",
-];
-
-/** Creates the ledger in its schema, which must be there. Version 1. */
-function createLedger(schema: string): string {
+/** Makes the ledger's tables, triggers and functions in its schema, which must be there. */
+export function createTables(schema: string): string {
   const s = identifier(schema);
   const quote = dollarQuote(s);
   return `
@@ -105,27 +94,4 @@ for each statement execute function ${s}.refuse_event_change();
 alter table ${s}.migration_events enable always trigger migration_events_append_only;
 alter table ${s}.migration_events enable always trigger migration_events_no_truncate;
 ${ledgerFunctions(schema)}`;
-}
-
-/**
- * Creates schema and ledger where they are not there. One transaction under an
- * advisory lock of the transaction's own: all look again once they hold it.
- */
-export function bootstrapLedger(schema: string): string {
-  const s = identifier(schema);
-  return `begin isolation level read committed read write;
-set local search_path to pg_catalog, pg_temp;
-set local lock_timeout to '60s';
-set local statement_timeout to '60s';
-select pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended(${literal(`tidemark:${schema}`)}, 0));
-do ${literal(`begin
-  -- The role may lack the right to create a schema that is already there.
-  if not exists (select from pg_catalog.pg_namespace where nspname = ${literal(schema)}) then
-    create schema ${s};
-  end if;
-  if pg_catalog.to_regclass(${literal(`${s}.runner`)}) is null then
-    execute ${literal(createLedger(schema))};
-  end if;
-end`)};
-commit`;
 }

@@ -1,0 +1,62 @@
+import { jittered, pause } from "../../base/backoff.ts";
+import { identifier, literal } from "../../base/quote.ts";
+import { ask, transact } from "../../connection/ask.ts";
+import { isServerError } from "../../connection/session.ts";
+import type { Run, Session } from "../run.ts";
+import { ledgerError, standbyError } from "./server-error.ts";
+import { createTables } from "./tables.ts";
+
+// Two sessions that create one thing at one time: unique_violation on a catalog,
+// duplicate_schema, duplicate_table, duplicate_object.
+const CATALOG_RACES = new Set(["23505", "42P06", "42P07", "42710"]);
+const MOST_TRIES = 5;
+// What a standby says to BEGIN READ WRITE.
+const NOT_IN_RECOVERY = "0A000";
+
+/** Creates the ledger where there is none, among others that do the same. */
+export async function createLedgerIfAbsent(
+  session: Session,
+  { schema, signal }: Pick<Run, "schema" | "signal">,
+): Promise<void> {
+  for (let tries = 1; ; tries += 1) {
+    signal?.throwIfAborted();
+    try {
+      await transact(session, "bootstrap", createLedger(schema));
+      return;
+    } catch (error) {
+      if (!isServerError(error)) throw error;
+      if (error.code === NOT_IN_RECOVERY && (await isStandby(session))) {
+        throw standbyError("it has no ledger yet", error);
+      }
+      if (!CATALOG_RACES.has(error.code) || tries === MOST_TRIES) throw ledgerError(schema, error);
+      await pause(jittered(20 * tries));
+    }
+  }
+}
+
+/**
+ * Creates schema and ledger where they are not there: a transaction's statements. An advisory lock of
+ * the transaction's own lets one session in at a time, and each looks again once it has it.
+ */
+export function createLedger(schema: string): readonly string[] {
+  const s = identifier(schema);
+  return [
+    "set local lock_timeout to '60s'",
+    "set local statement_timeout to '60s'",
+    `select pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended(${literal(`tidemark:${schema}`)}, 0))`,
+    `do ${literal(`begin
+  -- The role may lack the right to create a schema that is already there.
+  if not exists (select from pg_catalog.pg_namespace where nspname = ${literal(schema)}) then
+    create schema ${s};
+  end if;
+  if pg_catalog.to_regclass(${literal(`${s}.runner`)}) is null then
+    execute ${literal(createTables(schema))};
+  end if;
+end`)}`,
+  ];
+}
+
+async function isStandby(session: Session): Promise<boolean> {
+  const text = "select pg_catalog.pg_is_in_recovery() as tidemark_standby";
+  return (await ask(session, "standby", text)).rows[0]?.tidemark_standby === true;
+}

@@ -1,0 +1,119 @@
+import type { ConnectOptions } from "../connection/connect.ts";
+import type * as connection from "../connection/session.ts";
+import type { CallOptions, MigrateOptions, Progress } from "./reports.ts";
+import type { EventSink, History, Tag } from "./types.ts";
+
+/** Names of the messages that the engine sends, at which a test may stop it. */
+export type MessageName =
+  | "look"
+  | "read"
+  | "events"
+  | "find-existing"
+  | "count-drizzle"
+  | "bootstrap"
+  | "standby"
+  | "take"
+  | "renew"
+  | "release"
+  | "rollback"
+  | "second"
+  | "heartbeat"
+  | "blockers"
+  | "partitioned"
+  | "start"
+  | "failed"
+  | "repair"
+  | "resolve"
+  | "object"
+  | "definition"
+  | "prove"
+  | "settings"
+  | "clear"
+  | "leave"
+  | `migration:${Tag}`
+  | `begin:${Tag}`
+  | `statement:${Tag}`
+  | `end:${Tag}`;
+
+export type Session = connection.Session<MessageName>;
+export type Failpoint = connection.Failpoint<MessageName>;
+export type OnFailpoint = connection.OnFailpoint<MessageName>;
+
+/** All that the engine is given for one call. */
+export interface Run extends RunSettings, Omit<ConnectOptions, "url" | "onProgress"> {
+  readonly onProgress: (progress: Progress) => void;
+  readonly identity: RunIdentity;
+  /** Read while the connection is made. */
+  readonly history: Promise<History>;
+  readonly plan: PlanOptions;
+  readonly waiting: Waiting;
+}
+
+/** What a call is given by the migrator's options. */
+export interface RunSettings {
+  readonly url: string;
+  /** Of the ledger. */
+  readonly schema: string;
+  readonly connectTimeoutMs: number;
+  /** Bound on waiting for another runner, in milliseconds. */
+  readonly waitTimeoutMs: number;
+  readonly lockPatience: LockPatience;
+  readonly deadlineMs: number | undefined;
+  /** In place of the folder's own. */
+  readonly eventSink: EventSink | undefined;
+  readonly drizzleTable: DrizzleTableName;
+  readonly rowValues: RowValues;
+}
+
+/** A run that holds the lease. */
+export interface HeldRun extends Run {
+  readonly session: Session;
+  readonly lease: LeaseToken;
+  /** The app's copy of the events. */
+  readonly sink: EventSink | undefined;
+}
+
+/** Who a run is. */
+export interface RunIdentity {
+  readonly runId: string;
+  readonly host: string;
+  readonly processId: number;
+  readonly toolVersion: string;
+  readonly appVersion: string | null;
+}
+
+/** A lease that was taken: every write of the run proves it. */
+export interface LeaseToken {
+  readonly runId: string;
+  readonly token: string;
+  /** There is no pooler in between: the server's session is the run's own. */
+  readonly direct: boolean;
+}
+
+/** A run's wait for other runners, over all its connections; its bound is `waitTimeoutMs`. */
+export interface Waiting {
+  /** As `Date.now()`; undefined while it does not wait. */
+  since: number | undefined;
+}
+
+/** What `migrate()` is asked for. */
+export type PlanOptions = Omit<MigrateOptions, keyof CallOptions>;
+
+/** How long, and how often, a migration tries to get its locks. */
+export interface LockPatience {
+  /** `lock_timeout` of each try. */
+  readonly lockTimeoutMs: number;
+  /** Tries in all. */
+  readonly lockTries: number;
+  /** Bound on all tries and pauses of a migration; undefined where only the tries bound it. */
+  readonly lockBudgetMs: number | undefined;
+}
+
+/** Where drizzle's own migrator keeps its table: `migrations` of drizzle.config.ts. */
+export interface DrizzleTableName {
+  readonly schema: string;
+  readonly table: string;
+}
+
+/** Whether DETAIL may be recorded where it holds values of the database's rows. */
+export type RowValues = "recorded" | "left-out";
