@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import postgres from "postgres";
-import { inject } from "vitest";
+import { beforeEach, inject } from "vitest";
 import { withAdmin } from "../../src/db/server/admin.ts";
 import { dropDatabase, createDatabase as makeDatabase } from "../../src/db/server/databases.ts";
 import { createTestDatabase } from "../../src/db/testing/index.ts";
@@ -33,6 +33,32 @@ export async function createDatabase(
       await sql.end({ timeout: 2 });
       await drop();
     },
+  };
+}
+
+/** A database for each test of the file, dropped after it. To be called once, outside of tests. */
+export function useDatabase(options?: Parameters<typeof createDatabase>[0]): TestDatabase {
+  let current: TestDatabase | undefined;
+  const now = () => {
+    if (current === undefined) throw new Error("no test is running: it has no database");
+    return current;
+  };
+  beforeEach(async () => {
+    const made = await createDatabase(options);
+    current = made;
+    return () => made.drop();
+  });
+  return {
+    get url() {
+      return now().url;
+    },
+    get name() {
+      return now().name;
+    },
+    get sql() {
+      return now().sql;
+    },
+    drop: () => now().drop(),
   };
 }
 

@@ -1,6 +1,7 @@
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { beforeEach } from "vitest";
 
 /** A migrations folder of a test's own. */
 export interface HistoryFolder {
@@ -24,6 +25,49 @@ export async function historyFolder(
   for (const [tag, sql] of Object.entries(migrations)) await write(tag, sql);
   await list(Object.keys(migrations));
   return { dir, write, list, remove: () => rm(dir, { recursive: true, force: true }) };
+}
+
+/** The folder of the running test. */
+export interface UsedHistory extends HistoryFolder {
+  /** The test's folder is this one; it is removed after the test. */
+  readonly take: (folder: HistoryFolder) => Promise<void>;
+  /** Makes the test's folder, in place of one that it has. */
+  readonly make: (migrations: Readonly<Record<string, string>>) => Promise<void>;
+}
+
+/**
+ * A migrations folder for each test of the file, removed after it: of `migrations`, or of what the
+ * test gives `make`. To be called once, outside of tests.
+ */
+export function useHistory(migrations?: Readonly<Record<string, string>>): UsedHistory {
+  let current: HistoryFolder | undefined;
+  const now = () => {
+    if (current === undefined) throw new Error("the test has made no history");
+    return current;
+  };
+  const remove = async () => {
+    await current?.remove();
+    current = undefined;
+  };
+  const take: UsedHistory["take"] = async (folder) => {
+    await remove();
+    current = folder;
+  };
+  const make: UsedHistory["make"] = async (given) => take(await historyFolder(given));
+  beforeEach(async () => {
+    if (migrations !== undefined) await make(migrations);
+    return remove;
+  });
+  return {
+    get dir() {
+      return now().dir;
+    },
+    write: (tag, sql) => now().write(tag, sql),
+    list: (tags) => now().list(tags),
+    remove,
+    take,
+    make,
+  };
 }
 
 export function journalOf(tags: readonly string[]): string {

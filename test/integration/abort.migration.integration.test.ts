@@ -1,22 +1,19 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { DatabaseMigrator } from "../../src/db/migrate/index.ts";
-import { createDatabase, type TestDatabase } from "../helpers/database.ts";
-import { countingHistory, type HistoryFolder, historyFolder } from "../helpers/history.ts";
+import { useDatabase } from "../helpers/database.ts";
+import { countingHistory, useHistory } from "../helpers/history.ts";
 import { type TcpProxy, tcpProxy } from "../helpers/network.ts";
 
-let database: TestDatabase;
-let folder: HistoryFolder | undefined;
+const database = useDatabase();
+const folder = useHistory();
 let proxy: TcpProxy;
 
 beforeEach(async () => {
-  database = await createDatabase();
   proxy = await tcpProxy(database.url);
 });
 
 afterEach(async () => {
   await proxy.close();
-  await folder?.remove();
-  await database.drop();
 });
 
 const isSleeping = async () => {
@@ -30,7 +27,7 @@ async function abortWhileSleeping(before: () => void = () => undefined): Promise
   const controller = new AbortController();
   const run = new DatabaseMigrator({
     url: proxy.url,
-    dir: folder?.dir ?? "",
+    dir: folder.dir ?? "",
   })
     .migrate({ signal: controller.signal })
     .then(
@@ -51,7 +48,7 @@ describe("an abort", () => {
       begin perform pg_sleep(30); exception when query_canceled then null; end;
       perform pg_sleep(30);
     end $$`;
-    folder = await historyFolder({ "0000_deaf": deaf });
+    await folder.make({ "0000_deaf": deaf });
     expect(await abortWhileSleeping()).toMatchObject({ code: "canceled", tag: "0000_deaf" });
     expect(await database.sql`select state from tidemark.schema_migrations`).toEqual([
       { state: "FAILED" },
@@ -63,7 +60,7 @@ describe("an abort", () => {
   }, async () => {
     const slow = `do $$ begin perform pg_sleep(30);
       exception when query_canceled then perform pg_sleep(1); raise; end $$`;
-    folder = await historyFolder({ ...countingHistory(1), "0001_slow": slow, ...laterTicks() });
+    await folder.make({ ...countingHistory(1), "0001_slow": slow, ...laterTicks() });
     expect(await abortWhileSleeping()).toMatchObject({
       code: "canceled",
       tag: "0001_slow",
@@ -79,7 +76,7 @@ describe("an abort", () => {
   test("whose cancel request cannot be delivered is no uncaught error, and ends within seconds", {
     timeout: 30_000,
   }, async () => {
-    folder = await historyFolder({ ...countingHistory(1), "0001_slow": "select pg_sleep(60)" });
+    await folder.make({ ...countingHistory(1), "0001_slow": "select pg_sleep(60)" });
     const uncaught: unknown[] = [];
     const note = (error: unknown) => uncaught.push(error);
     process.on("unhandledRejection", note);
@@ -98,7 +95,7 @@ describe("an abort", () => {
 test("a run longer than its bound on waiting comes back after a lost connection", {
   timeout: 30_000,
 }, async () => {
-  folder = await historyFolder({
+  await folder.make({
     ...countingHistory(1),
     "0001_slow": "select pg_sleep(2)",
     ...laterTicks(),
@@ -118,7 +115,7 @@ test("a run longer than its bound on waiting comes back after a lost connection"
 test("a server that goes away for good: the error says what was applied before", {
   timeout: 30_000,
 }, async () => {
-  folder = await historyFolder({ ...countingHistory(1), "0001_slow": "select pg_sleep(60)" });
+  await folder.make({ ...countingHistory(1), "0001_slow": "select pg_sleep(60)" });
   const run = new DatabaseMigrator({ url: proxy.url, dir: folder.dir, connectTimeoutMs: 500 })
     .migrate()
     .catch((error: unknown) => error);

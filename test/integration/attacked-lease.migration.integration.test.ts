@@ -1,27 +1,21 @@
 import postgres from "postgres";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, describe, expect, test } from "vitest";
 import { DatabaseMigrator, type MigratorOptions } from "../../src/db/migrate/index.ts";
 import type { Failpoint } from "../../src/db/migrate/run.ts";
-import { createDatabase, type TestDatabase } from "../helpers/database.ts";
-import { countingHistory, type HistoryFolder, historyFolder } from "../helpers/history.ts";
+import { createDatabase, type TestDatabase, useDatabase } from "../helpers/database.ts";
+import { countingHistory, useHistory } from "../helpers/history.ts";
 import { expectFoldToMatch, readLedgerContent, storyOf } from "../helpers/ledger.ts";
 import { tcpProxy } from "../helpers/network.ts";
 import { createMigratingRole, type TestRole } from "../helpers/role.ts";
 import { runInProcess, startRunner } from "../helpers/runner-process.ts";
 
-let database: TestDatabase;
-let folder: HistoryFolder;
+const database = useDatabase();
+const folder = useHistory(countingHistory(3));
 /** Of one test, run before its database is dropped. */
 const cleanUps: (() => Promise<unknown>)[] = [];
 
-beforeEach(async () => {
-  database = await createDatabase();
-  folder = await historyFolder(countingHistory(3));
-});
 afterEach(async () => {
   for (const cleanUp of cleanUps.splice(0)) await cleanUp();
-  await folder.remove();
-  await database.drop();
 });
 
 const migrator = (options: Partial<MigratorOptions> = {}) =>

@@ -1,23 +1,14 @@
 import { spawn } from "node:child_process";
 import { openSync } from "node:fs";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, inject, test } from "vitest";
-import { createDatabase, type TestDatabase } from "../helpers/database.ts";
-import { countingHistory, type HistoryFolder, historyFolder } from "../helpers/history.ts";
+import { expect, inject, test } from "vitest";
+import { useDatabase } from "../helpers/database.ts";
+import { countingHistory, useHistory } from "../helpers/history.ts";
 
 const COUNT = 12;
 
-let database: TestDatabase;
-let folder: HistoryFolder;
-
-beforeEach(async () => {
-  database = await createDatabase();
-  folder = await historyFolder(countingHistory(COUNT));
-});
-afterEach(async () => {
-  await folder.remove();
-  await database.drop();
-});
+const database = useDatabase();
+const folder = useHistory(countingHistory(COUNT));
 
 /** Runs a command of the shell in which `tidemark` is the compiled one; its exit code. */
 function shell(command: string): Promise<number | null> {

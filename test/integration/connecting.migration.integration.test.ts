@@ -2,17 +2,20 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
 import { withReaderPool } from "../../src/db/catalog/connection.ts";
 import { DatabaseMigrator } from "../../src/db/migrate/index.ts";
 import { DatabasePool } from "../../src/db/pool/index.ts";
 import { withScratchServer } from "../../src/db/scratch/index.ts";
 import { createTestDatabase } from "../../src/db/testing/index.ts";
-import { createDatabase, type TestDatabase } from "../helpers/database.ts";
-import { type HistoryFolder, historyFolder, THREE } from "../helpers/history.ts";
+import { useDatabase } from "../helpers/database.ts";
+import { THREE, useHistory } from "../helpers/history.ts";
 
-let database: TestDatabase;
-let folder: HistoryFolder;
+const database = useDatabase();
+const folder = useHistory({
+  ...THREE,
+  "0003_index": "create index concurrently notes_body_idx on notes (body);",
+});
 /** Where the server's Unix socket is. */
 let directory: string;
 let closeSocket: () => Promise<void>;
@@ -36,19 +39,6 @@ beforeAll(async () => {
 afterAll(async () => {
   await closeSocket?.();
   await rm(directory, { recursive: true, force: true });
-});
-
-beforeEach(async () => {
-  database = await createDatabase();
-  folder = await historyFolder({
-    ...THREE,
-    "0003_index": "create index concurrently notes_body_idx on notes (body);",
-  });
-});
-
-afterEach(async () => {
-  await folder.remove();
-  await database.drop();
 });
 
 function migrate(url: string, signal?: AbortSignal) {

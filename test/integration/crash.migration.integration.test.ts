@@ -1,10 +1,10 @@
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { SessionLost } from "../../src/db/connection/loss.ts";
 import { openSession } from "../../src/db/connection/session.ts";
 import { DatabaseMigrator } from "../../src/db/migrate/index.ts";
 import type { Failpoint, MessageName } from "../../src/db/migrate/run.ts";
-import { createDatabase, onServer, type TestDatabase } from "../helpers/database.ts";
-import { countingHistory, type HistoryFolder, historyFolder, THREE } from "../helpers/history.ts";
+import { createDatabase, onServer, type TestDatabase, useDatabase } from "../helpers/database.ts";
+import { countingHistory, THREE, useHistory } from "../helpers/history.ts";
 import { expectFoldToMatch } from "../helpers/ledger.ts";
 import { type TcpProxy, tcpProxy } from "../helpers/network.ts";
 import { runInProcess } from "../helpers/runner-process.ts";
@@ -12,17 +12,8 @@ import { runInProcess } from "../helpers/runner-process.ts";
 /** Long runs are asked for: `CHAOS_RUNS=1000`. */
 const CHAOS_RUNS = Number(process.env.CHAOS_RUNS ?? 4);
 
-let database: TestDatabase;
-let folder: HistoryFolder | undefined;
-
-beforeEach(async () => {
-  database = await createDatabase();
-});
-
-afterEach(async () => {
-  await folder?.remove();
-  await database.drop();
-});
+const database = useDatabase();
+const folder = useHistory();
 
 /** Every message of a run on an empty database, in order: from one that was not disturbed. */
 async function messagesOfARun(dir: string): Promise<readonly MessageName[]> {
@@ -35,15 +26,15 @@ async function messagesOfARun(dir: string): Promise<readonly MessageName[]> {
 }
 
 test.fails("a test whose runner never comes to its failpoint fails", async () => {
-  folder = await historyFolder(THREE);
+  await folder.make(THREE);
   const options = { url: database.url, dir: folder.dir };
   await runInProcess({ options, failpoint: { phase: "before", message: "repair" } });
 });
 
 describe("a runner killed with SIGKILL", () => {
   test("at each failpoint of a transactional history: the next run ends as an undisturbed one does", async () => {
-    const history = await historyFolder(THREE);
-    folder = history;
+    await folder.make(THREE);
+    const history = { dir: folder.dir };
     const messages = await messagesOfARun(history.dir);
     expect(messages).toEqual([
       "look",
@@ -80,7 +71,7 @@ describe("a runner killed with SIGKILL", () => {
   });
 
   test("leaves STUCK behind, which the next run resumes with a second attempt", async () => {
-    folder = await historyFolder({
+    await folder.make({
       ...THREE,
       "0001_add_author": "select pg_sleep(0.2); select 1;",
     });
@@ -101,7 +92,7 @@ describe("a runner killed with SIGKILL", () => {
   });
 
   test("while it records a failure: the failure is met again, nothing is half-done", async () => {
-    folder = await historyFolder({
+    await folder.make({
       ...THREE,
       "0001_add_author": "create table half (id integer); select 1 / 0;",
     });
@@ -128,7 +119,7 @@ describe("a connection that breaks under a full pipeline", () => {
   test("by pg_terminate_backend or a TCP reset, at random: each migration once, no row outside a transaction, no hang", {
     timeout: 60_000 + CHAOS_RUNS * 10_000,
   }, async () => {
-    folder = await historyFolder(countingHistory(COUNT));
+    await folder.make(countingHistory(COUNT));
     const tally = { cuts: 0, reconnects: 0 };
     for (let run = 0; run < CHAOS_RUNS; run += 1) {
       const victim = await createDatabase();
@@ -160,7 +151,7 @@ describe("a connection that breaks under a full pipeline", () => {
 });
 
 test("a session that was lost sends nothing any more, where the driver would go on with another connection", async () => {
-  folder = await historyFolder({});
+  await folder.make({});
   await database.sql`create table ticks (n integer)`;
   const { session } = await openSession(
     {
@@ -183,7 +174,7 @@ test("a session that was lost sends nothing any more, where the driver would go 
 
 test("what a run committed without hearing of it is in its report", async () => {
   const history = countingHistory(20);
-  folder = await historyFolder(history);
+  await folder.make(history);
   const proxy = await tcpProxy(database.url);
   const run = new DatabaseMigrator({ url: proxy.url, dir: folder.dir }).migrate({
     onProgress: ({ kind }) => {

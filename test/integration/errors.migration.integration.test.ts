@@ -1,27 +1,17 @@
 import { appendFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { beforeEach, describe, expect, test } from "vitest";
 import { SessionLost } from "../../src/db/connection/loss.ts";
 import { DatabaseMigrator, MigrateError } from "../../src/db/migrate/index.ts";
 import { runnerOf } from "../../src/db/migrate/ledger/replies.ts";
 import type { Failpoint } from "../../src/db/migrate/run.ts";
-import { createDatabase, type TestDatabase, urlOfDatabase } from "../helpers/database.ts";
-import { type HistoryFolder, historyFolder, THREE } from "../helpers/history.ts";
+import { urlOfDatabase, useDatabase } from "../helpers/database.ts";
+import { THREE, useHistory } from "../helpers/history.ts";
 import { createEmptyLedger, expectFoldToMatch } from "../helpers/ledger.ts";
 import { freePort } from "../helpers/network.ts";
 
-let database: TestDatabase;
-let folder: HistoryFolder;
-
-beforeEach(async () => {
-  database = await createDatabase();
-  folder = await historyFolder(THREE);
-});
-
-afterEach(async () => {
-  await folder.remove();
-  await database.drop();
-});
+const database = useDatabase();
+const folder = useHistory(THREE);
 
 const migrator = (options: Partial<ConstructorParameters<typeof DatabaseMigrator>[0]> = {}) =>
   new DatabaseMigrator({ url: database.url, dir: folder.dir, ...options });

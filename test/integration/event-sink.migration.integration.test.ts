@@ -1,32 +1,24 @@
 import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import postgres from "postgres";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { DatabaseMigrator } from "../../src/db/migrate/index.ts";
 import { tidemark } from "../helpers/cli.ts";
-import { createDatabase, onServer, type TestDatabase, urlOfDatabase } from "../helpers/database.ts";
+import { onServer, urlOfDatabase, useDatabase } from "../helpers/database.ts";
 import { expectSameStory, projectFolder, readCopy } from "../helpers/event-copy.ts";
-import type { HistoryFolder } from "../helpers/history.ts";
+import { useHistory } from "../helpers/history.ts";
 import { readLedgerContent } from "../helpers/ledger.ts";
 import { FilledDatabaseMigrator } from "../helpers/migrator.ts";
 import { runInProcess } from "../helpers/runner-process.ts";
 
-let database: TestDatabase;
-let folder: HistoryFolder;
-
-beforeEach(async () => {
-  database = await createDatabase();
-});
-afterEach(async () => {
-  await folder.remove();
-  await database.drop();
-});
+const database = useDatabase();
+const folder = useHistory();
 
 const migrate = (url = database.url) => new DatabaseMigrator({ url, dir: folder.dir }).migrate();
 
 describe("the event store's copy of the migration events", () => {
   test("tells the ledger's story, row by row, from before its table was there", async () => {
-    folder = await projectFolder({ "0003_note": "create table note (id integer)" });
+    await folder.take(await projectFolder({ "0003_note": "create table note (id integer)" }));
     const report = await migrate();
     expect(report.warnings).toEqual([]);
     await expectSameStory(database.url, database.sql);
@@ -51,9 +43,11 @@ describe("the event store's copy of the migration events", () => {
   });
 
   test("holds a failure and the run that corrects it", async () => {
-    folder = await projectFolder({
-      "0003_broken": "create table half (id integer); select nothing from nowhere;",
-    });
+    await folder.take(
+      await projectFolder({
+        "0003_broken": "create table half (id integer); select nothing from nowhere;",
+      }),
+    );
     await expect(migrate()).rejects.toMatchObject({ code: "migration_failed" });
     await expectSameStory(database.url, database.sql);
     await folder.write("0003_broken", "create table whole (id integer)");
@@ -69,7 +63,7 @@ describe("the event store's copy of the migration events", () => {
   });
 
   test("is committed with the migration or not at all, wherever its runner is killed", async () => {
-    folder = await projectFolder({ "0003_note": "create table note (id integer)" });
+    await folder.take(await projectFolder({ "0003_note": "create table note (id integer)" }));
     for (const phase of ["before", "sent"] as const) {
       const failpoint = { phase, message: "migration:0002_protect_events" } as const;
       await runInProcess({ options: { url: database.url, dir: folder.dir }, failpoint });
@@ -79,7 +73,7 @@ describe("the event store's copy of the migration events", () => {
   });
 
   test("is not written twice into a table that a backup brought back", async () => {
-    folder = await projectFolder();
+    await folder.take(await projectFolder());
     await migrate();
     // Restored, the table has another identity than the runner row remembers.
     await database.sql`update tidemark.runner set sink_table = 1`;
@@ -90,7 +84,7 @@ describe("the event store's copy of the migration events", () => {
   });
 
   test("goes on behind a ledger that was made anew, whose numbers are those of the old one", async () => {
-    folder = await projectFolder({ "0003_note": "create table note (id integer)" });
+    await folder.take(await projectFolder({ "0003_note": "create table note (id integer)" }));
     await migrate();
     const before = await readCopy(database.sql);
     await database.sql`drop schema tidemark cascade`;
@@ -105,9 +99,11 @@ describe("the event store's copy of the migration events", () => {
   });
 
   test("goes through the sink that the application hands over", async () => {
-    folder = await projectFolder({
-      "0003_log": "create table my_log (event jsonb primary key)",
-    });
+    await folder.take(
+      await projectFolder({
+        "0003_log": "create table my_log (event jsonb primary key)",
+      }),
+    );
     const eventSink = {
       table: "my_log",
       sql: "insert into public.my_log select e from jsonb_array_elements($1) e on conflict do nothing",
@@ -130,7 +126,7 @@ const OWN = ["0000_create_eventstore", "0001_create_projections", "0002_protect_
 
 /** Runs the project's migrations, then one that harms the copy, then one that makes it good. */
 async function harmAndMend(harm: string, mend: string, url = database.url) {
-  folder = await projectFolder({ "0003_harm": harm, "0004_between": "select 1" });
+  await folder.take(await projectFolder({ "0003_harm": harm, "0004_between": "select 1" }));
   const harmed = await migrate(url);
   await folder.write("0005_mend", mend);
   await folder.list([...OWN, "0003_harm", "0004_between", "0005_mend"]);
@@ -183,7 +179,7 @@ describe("a migration that changes the app's events table", () => {
   });
 
   test("by dropping its whole schema: it succeeds with a warning", async () => {
-    folder = await projectFolder({ "0003_harm": "drop schema eventstore cascade" });
+    await folder.take(await projectFolder({ "0003_harm": "drop schema eventstore cascade" }));
     const { warnings } = await migrate();
     expect(warnings).toHaveLength(1);
     expect(
@@ -242,10 +238,12 @@ describe("a migration that changes the app's events table", () => {
   ])(
     "by %s: it succeeds with a warning, so do failure and repair, and the next one catches up",
     async (_what, harm, mend, warning) => {
-      folder = await projectFolder({
-        "0003_harm": harm,
-        "0004_broken": "select nothing from nowhere",
-      });
+      await folder.take(
+        await projectFolder({
+          "0003_harm": harm,
+          "0004_broken": "select nothing from nowhere",
+        }),
+      );
       await expect(migrate()).rejects.toMatchObject({
         code: "migration_failed",
         tag: "0004_broken",
@@ -262,7 +260,7 @@ describe("a migration that changes the app's events table", () => {
   );
 
   test("is not held up by somebody who has locked it, however many migrations there are", async () => {
-    folder = await projectFolder();
+    await folder.take(await projectFolder());
     await migrate();
     const many = Array.from({ length: 20 }, (_item, i) => `0003_note_${i + 10}`);
     for (const tag of many) await folder.write(tag, `create table "${tag}" (id integer)`);
@@ -283,7 +281,7 @@ describe("a migration that changes the app's events table", () => {
 
 describe("a sink file", () => {
   test("that names no table is refused before anything runs", async () => {
-    folder = await projectFolder();
+    await folder.take(await projectFolder());
     await writeFile(join(folder.dir, "event-sink.sql"), "insert into a.b select 1");
     await expect(migrate()).rejects.toMatchObject({ code: "history_invalid" });
     await writeFile(join(folder.dir, "event-sink.sql"), "-- tidemark: event-sink a.b\n");
@@ -294,7 +292,7 @@ describe("a sink file", () => {
   });
 
   test("that is not there means that nothing is copied", async () => {
-    folder = await projectFolder();
+    await folder.take(await projectFolder());
     await rm(join(folder.dir, "event-sink.sql"));
     expect((await migrate()).warnings).toEqual([]);
     expect(await readCopy(database.sql)).toEqual([]);

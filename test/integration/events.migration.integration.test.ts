@@ -1,21 +1,12 @@
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { DatabaseMigrator } from "../../src/db/migrate/index.ts";
 import { startTidemark, tidemark } from "../helpers/cli.ts";
-import { createDatabase, type TestDatabase } from "../helpers/database.ts";
-import { type HistoryFolder, historyFolder, THREE } from "../helpers/history.ts";
+import { useDatabase } from "../helpers/database.ts";
+import { THREE, useHistory } from "../helpers/history.ts";
 import { readLedgerContent } from "../helpers/ledger.ts";
 
-let database: TestDatabase;
-let folder: HistoryFolder;
-
-beforeEach(async () => {
-  database = await createDatabase();
-  folder = await historyFolder({ ...THREE, "0002_first_note": "select nothing from nowhere" });
-});
-afterEach(async () => {
-  await folder.remove();
-  await database.drop();
-});
+const database = useDatabase();
+const folder = useHistory({ ...THREE, "0002_first_note": "select nothing from nowhere" });
 
 const migrator = () => new DatabaseMigrator({ url: database.url, dir: folder.dir });
 const tryToMigrate = () =>

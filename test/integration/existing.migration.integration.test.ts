@@ -7,8 +7,8 @@ import {
   type MigrateError,
   type MigratorOptions,
 } from "../../src/db/migrate/index.ts";
-import { createDatabase, onServer, type TestDatabase } from "../helpers/database.ts";
-import { historyFolder } from "../helpers/history.ts";
+import { onServer, useDatabase } from "../helpers/database.ts";
+import { historyFolder, useHistory } from "../helpers/history.ts";
 
 /** That runs a second time without an error: what it inserts tells. */
 const CREDITS = {
@@ -16,17 +16,12 @@ const CREDITS = {
   "0001_first": "insert into credits values (100);",
 } as const;
 
-let database: TestDatabase;
+const database = useDatabase();
+const folder = useHistory(CREDITS);
 let dir: string;
 
-beforeEach(async () => {
-  const folder = await historyFolder(CREDITS);
+beforeEach(() => {
   dir = folder.dir;
-  database = await createDatabase();
-  return async () => {
-    await folder.remove();
-    await database.drop();
-  };
 });
 
 function migrator(options: Partial<MigratorOptions> = {}): DatabaseMigrator {

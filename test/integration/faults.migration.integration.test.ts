@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import postgres from "postgres";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import {
   type acquireEmbeddedServer,
   destroyEmbeddedServer,
@@ -12,9 +12,9 @@ import {
 import { DatabaseMigrator } from "../../src/db/migrate/index.ts";
 import type { Failpoint } from "../../src/db/migrate/run.ts";
 import { startTidemark } from "../helpers/cli.ts";
-import { createDatabase, onServer, type TestDatabase } from "../helpers/database.ts";
+import { createDatabase, onServer, type TestDatabase, useDatabase } from "../helpers/database.ts";
 import { eventually, postmasterPid } from "../helpers/embedded-folder.ts";
-import { countingHistory, type HistoryFolder, historyFolder } from "../helpers/history.ts";
+import { countingHistory, useHistory } from "../helpers/history.ts";
 import { expectFoldToMatch } from "../helpers/ledger.ts";
 import { freePort } from "../helpers/network.ts";
 
@@ -22,17 +22,8 @@ import { freePort } from "../helpers/network.ts";
 const CHAOS_RUNS = Number(process.env.CHAOS_RUNS ?? 4);
 const COUNT = 20;
 
-let database: TestDatabase;
-let folder: HistoryFolder;
-
-beforeEach(async () => {
-  database = await createDatabase();
-  folder = await historyFolder(countingHistory(COUNT));
-});
-afterEach(async () => {
-  await folder.remove();
-  await database.drop();
-});
+const database = useDatabase();
+const folder = useHistory(countingHistory(COUNT));
 
 /** After whatever happened: the lease is free, the ledger consistent, and the next run completes it. */
 async function expectToConverge(

@@ -1,24 +1,18 @@
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { beforeEach, describe, expect, test } from "vitest";
 import type { Progress } from "../../src/db/migrate/index.ts";
-import { createDatabase, type TestDatabase } from "../helpers/database.ts";
-import { type HistoryFolder, historyFolder } from "../helpers/history.ts";
+import { useDatabase } from "../helpers/database.ts";
+import { useHistory } from "../helpers/history.ts";
 import { expectFoldToMatch } from "../helpers/ledger.ts";
 import { FilledDatabaseMigrator } from "../helpers/migrator.ts";
 import { tcpProxy } from "../helpers/network.ts";
 import { startRunner } from "../helpers/runner-process.ts";
 
-let database: TestDatabase;
-let folder: HistoryFolder;
+const database = useDatabase();
+const folder = useHistory();
 
 beforeEach(async () => {
-  database = await createDatabase();
   await database.sql.unsafe(`create table users (id integer primary key, email text);
     create index old_idx on users (email);`);
-});
-
-afterEach(async () => {
-  await folder.remove();
-  await database.drop();
 });
 
 function migrator(url = database.url): FilledDatabaseMigrator {
@@ -41,7 +35,7 @@ describe("a runner that is frozen around a statement outside transactions", () =
   test.each(["begin:0000_drop#1", "settings", "statement:0000_drop#1"] as const)(
     "before %s, until another has gone on, does not run it when it wakes",
     async (message) => {
-      folder = await historyFolder({
+      await folder.make({
         "0000_drop": "drop index concurrently old_idx;",
         // It is made again: whoever runs the statement above a second time drops this one.
         "0001_again": "create index old_idx on users (id);",
@@ -74,7 +68,7 @@ describe("a runner that is frozen around a statement outside transactions", () =
   );
 
   test("while it runs: the next one waits for the statement, and both end well", async () => {
-    folder = await historyFolder({
+    await folder.make({
       "0000_index":
         "create index concurrently email_idx on users (email);\ninsert into users values (7);",
     });
@@ -108,7 +102,7 @@ describe("a runner that is frozen around a statement outside transactions", () =
 
 describe("a runner at work on a statement outside transactions", () => {
   test("renews its lease by a second connection, so that nobody thinks it dead", async () => {
-    folder = await historyFolder({
+    await folder.make({
       "0000_index": "create index concurrently email_idx on users (email);",
     });
     const holder = await database.sql.reserve();
@@ -131,7 +125,7 @@ describe("a runner at work on a statement outside transactions", () => {
   test.each(["its session is terminated", "its connection is cut"])(
     "comes back when %s, waits for what it left, clears it away and goes on",
     async (how) => {
-      folder = await historyFolder({
+      await folder.make({
         "0000_index":
           "insert into users values (1);\ncreate index concurrently email_idx on users (email);\ninsert into users values (2);",
       });

@@ -1,15 +1,11 @@
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { DatabaseMigrator, type GivenMigration } from "../../src/db/migrate/index.ts";
-import { createDatabase, type TestDatabase } from "../helpers/database.ts";
+import { useDatabase } from "../helpers/database.ts";
 import { historyFolder, THREE } from "../helpers/history.ts";
 
 const GIVEN: readonly GivenMigration[] = Object.entries(THREE).map(([tag, sql]) => ({ tag, sql }));
 
-let database: TestDatabase;
-beforeEach(async () => {
-  database = await createDatabase();
-});
-afterEach(() => database.drop());
+const database = useDatabase();
 
 describe("a history that is given in place of a folder", () => {
   test("is migrated like one, and is the same history", async () => {

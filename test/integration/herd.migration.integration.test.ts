@@ -1,22 +1,12 @@
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { DatabaseMigrator } from "../../src/db/migrate/index.ts";
-import { createDatabase, type TestDatabase, urlOfDatabase } from "../helpers/database.ts";
-import { type HistoryFolder, historyFolder, THREE } from "../helpers/history.ts";
+import { createDatabase, urlOfDatabase, useDatabase } from "../helpers/database.ts";
+import { historyFolder, THREE, useHistory } from "../helpers/history.ts";
 import { expectFoldToMatch } from "../helpers/ledger.ts";
 import { runHerd, startRunner } from "../helpers/runner-process.ts";
 
-let database: TestDatabase;
-let folder: HistoryFolder;
-
-beforeEach(async () => {
-  database = await createDatabase();
-  folder = await historyFolder(THREE);
-});
-
-afterEach(async () => {
-  await folder.remove();
-  await database.drop();
-});
+const database = useDatabase();
+const folder = useHistory(THREE);
 
 describe("processes that boot at one moment on an empty database", () => {
   // The concurrent index waits for every session with a snapshot: whoever waits must not hold one.
@@ -35,7 +25,7 @@ describe("processes that boot at one moment on an empty database", () => {
     { timeout: 120_000 },
     async (count, runners) => {
       await folder.remove();
-      folder = await historyFolder(MIXED);
+      await folder.make(MIXED);
       const options = { url: database.url, dir: folder.dir, connectTimeoutMs: 60_000 };
       const ends = await runHerd(count, { options, runners });
       expect(ends.map(({ error }) => error)).toEqual(ends.map(() => undefined));

@@ -1,19 +1,11 @@
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { DatabaseMigrator, type Progress } from "../../src/db/migrate/index.ts";
-import { createDatabase, type TestDatabase } from "../helpers/database.ts";
-import { type HistoryFolder, historyFolder } from "../helpers/history.ts";
+import { useDatabase } from "../helpers/database.ts";
+import { useHistory } from "../helpers/history.ts";
 import { readLedgerContent, storyOf } from "../helpers/ledger.ts";
 
-let database: TestDatabase;
-let folder: HistoryFolder;
-
-beforeEach(async () => {
-  database = await createDatabase();
-});
-afterEach(async () => {
-  await folder.remove();
-  await database.drop();
-});
+const database = useDatabase();
+const folder = useHistory();
 
 const migrator = () =>
   new DatabaseMigrator({ url: database.url, dir: folder.dir, lockTimeoutMs: 300 });
@@ -29,7 +21,7 @@ select jsonb_build_object(
 
 test("settings of every kind end with their file, also those that change how the next is read", async () => {
   const role = `other_${database.name}`;
-  folder = await historyFolder({
+  await folder.make({
     "0000_before": `create role ${role}; ${sessionInto("before")}`,
     "0001_hostile": `set search_path = nowhere, pg_temp;
 set session characteristics as transaction isolation level serializable, read only, deferrable;
@@ -65,7 +57,7 @@ create table texts (body text); insert into texts values ('ü\\');`,
 });
 
 test("temporary tables, types and functions with the ledger's names shadow nothing", async () => {
-  folder = await historyFolder({
+  await folder.make({
     "0000_shadows": `create temp table migration_events (id integer);
 create temp table schema_migrations (tag text);
 create temp table runner (id integer);
@@ -88,7 +80,7 @@ set search_path = pg_temp, pg_catalog;`,
 test("functions and operators planted in public are not called, though the search_path has them first", {
   timeout: 30_000,
 }, async () => {
-  folder = await historyFolder({ "0000_plant": `create table notes (id integer);\n${PLANTED}` });
+  await folder.make({ "0000_plant": `create table notes (id integer);\n${PLANTED}` });
   await migrator().migrate();
   // From the next session on.
   await database.sql.unsafe(`alter database ${database.name} set search_path = public, pg_catalog`);
@@ -187,7 +179,7 @@ set search_path = nowhere;`,
     "P0001",
   ],
 ])("%s fails its own file alone, as the server says it", async (_name, sql, sqlState) => {
-  folder = await historyFolder({
+  await folder.make({
     "0000_before": "create table before (id integer);",
     "0001_hostile": sql,
     "0002_after": "create table after (id integer);",
@@ -209,7 +201,7 @@ set search_path = nowhere;`,
 });
 
 test("what a rolled-back try leaves in its session does not hinder the next try", async () => {
-  folder = await historyFolder({
+  await folder.make({
     "0000_orgs": "create table orgs (id integer);",
     "0001_prepared": `prepare plan as select 1;
 select pg_advisory_lock(20);

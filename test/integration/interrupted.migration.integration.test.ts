@@ -1,7 +1,7 @@
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { beforeEach, describe, expect, test } from "vitest";
 import type { Progress } from "../../src/db/migrate/index.ts";
-import { createDatabase, type TestDatabase } from "../helpers/database.ts";
-import { type HistoryFolder, historyFolder } from "../helpers/history.ts";
+import { useDatabase } from "../helpers/database.ts";
+import { useHistory } from "../helpers/history.ts";
 import { expectFoldToMatch } from "../helpers/ledger.ts";
 import { FilledDatabaseMigrator } from "../helpers/migrator.ts";
 import { type Runner, startRunner } from "../helpers/runner-process.ts";
@@ -11,21 +11,15 @@ const USERS = `create table users (id integer primary key, email text);
 insert into users select n, 'u' || n from generate_series(1, 100) n;
 create index doomed_idx on users (email, id);`;
 
-let database: TestDatabase;
-let folder: HistoryFolder;
+const database = useDatabase();
+const folder = useHistory();
 
 beforeEach(async () => {
-  database = await createDatabase();
   await database.sql.unsafe(USERS);
 });
 
-afterEach(async () => {
-  await folder.remove();
-  await database.drop();
-});
-
 async function history(files: Readonly<Record<string, string>>): Promise<void> {
-  folder = await historyFolder(files);
+  await folder.make(files);
 }
 
 function migrator(): FilledDatabaseMigrator {

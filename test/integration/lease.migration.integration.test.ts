@@ -1,20 +1,12 @@
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { DatabaseMigrator } from "../../src/db/migrate/index.ts";
-import { createDatabase, type TestDatabase } from "../helpers/database.ts";
-import { type HistoryFolder, historyFolder } from "../helpers/history.ts";
+import { useDatabase } from "../helpers/database.ts";
+import { historyFolder, useHistory } from "../helpers/history.ts";
 import { readLedgerContent, storyOf } from "../helpers/ledger.ts";
 import { runHerd, runInProcess, startRunner } from "../helpers/runner-process.ts";
 
-let database: TestDatabase;
-let folder: HistoryFolder;
-
-beforeEach(async () => {
-  database = await createDatabase();
-});
-afterEach(async () => {
-  await folder.remove();
-  await database.drop();
-});
+const database = useDatabase();
+const folder = useHistory();
 
 const options = () => ({ url: database.url, dir: folder.dir });
 const story = async () => storyOf((await readLedgerContent(database.url)).events);
@@ -28,7 +20,7 @@ const slow = (seconds: number) =>
 
 describe("a runner that finds another at work", () => {
   test("only looks: it never tries to take a lease that is held", async () => {
-    folder = await slow(1.5);
+    await folder.take(await slow(1.5));
     const holder = await startRunner();
     const started = holder.seen("migration-started");
     holder.start({ options: options() });
@@ -42,7 +34,7 @@ describe("a runner that finds another at work", () => {
   });
 
   test("that was killed in the middle of a statement waits for what the server still runs, and does it no second time", async () => {
-    folder = await slow(2);
+    await folder.take(await slow(2));
     const failpoint = { phase: "sent", message: "migration:0000_slow" } as const;
     const killed = await startRunner();
     const successor = await startRunner();
@@ -69,7 +61,7 @@ describe("a runner that finds another at work", () => {
 
 describe("the lease of a runner that is gone", () => {
   test("is taken long before it expires where its connection was direct", async () => {
-    folder = await slow(0);
+    await folder.take(await slow(0));
     const failpoint = { phase: "before", message: "migration:0000_slow" } as const;
     await runInProcess({ options: options(), failpoint });
     const start = Date.now();
@@ -79,7 +71,7 @@ describe("the lease of a runner that is gone", () => {
   });
 
   test("is taken when it has expired, and not before, where a pooler may be between", async () => {
-    folder = await slow(0);
+    await folder.take(await slow(0));
     const failpoint = { phase: "before", message: "migration:0000_slow" } as const;
     await runInProcess({ options: options(), failpoint });
     await database.sql`
@@ -94,7 +86,7 @@ describe("the lease of a runner that is gone", () => {
   });
 
   test("was renewed at the end of its last migration too, so that a waiter does not find it expired between two", async () => {
-    folder = await slow(2);
+    await folder.take(await slow(2));
     const runner = await startRunner();
     const failpoint = {
       phase: "after",
@@ -116,7 +108,7 @@ describe("the lease of a runner that is gone", () => {
 
 describe("a migration that fails after it has outlived its lease", () => {
   test("is not tried again by a runner that waits, though the lease looks expired until the failure is recorded", async () => {
-    folder = await historyFolder({
+    await folder.make({
       "0000_slow": "select pg_advisory_xact_lock(17); select 1 / 0;",
     });
     const held = await database.sql.reserve();
@@ -145,7 +137,7 @@ describe("a migration that fails after it has outlived its lease", () => {
 
 describe("many processes of", () => {
   test("an older release boot against a newer database, all at once", async () => {
-    folder = await slow(0);
+    await folder.take(await slow(0));
     await new DatabaseMigrator(options()).migrate();
     await folder.list(["0000_slow"]);
     const ends = await runHerd(8, { options: options() });
@@ -153,7 +145,7 @@ describe("many processes of", () => {
   });
 
   test("a Tidemark that cannot read the ledger stop, and write nothing", async () => {
-    folder = await slow(0);
+    await folder.take(await slow(0));
     await new DatabaseMigrator(options()).migrate();
     const before = await story();
     await database.sql`update tidemark.runner set ledger_version = 99, min_reader = 99`;

@@ -2,23 +2,21 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type postgres from "postgres";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { MigratorOptions, Progress } from "../../src/db/migrate/index.ts";
-import { createDatabase, onServer, type TestDatabase, urlOfDatabase } from "../helpers/database.ts";
-import { type HistoryFolder, historyFolder } from "../helpers/history.ts";
+import { onServer, urlOfDatabase, useDatabase } from "../helpers/database.ts";
+import { useHistory } from "../helpers/history.ts";
 import { readLedgerContent, storyOf } from "../helpers/ledger.ts";
 import { FilledDatabaseMigrator } from "../helpers/migrator.ts";
 import { startRunner } from "../helpers/runner-process.ts";
 
-let database: TestDatabase;
-let folder: HistoryFolder;
+const database = useDatabase();
+const folder = useHistory({
+  "0000_note": "create table before (id integer);",
+  "0001_alter": "alter table orgs add column note text;",
+  "0002_after": "create table after (id integer);",
+});
 let holder: postgres.ReservedSql;
 
 beforeEach(async () => {
-  database = await createDatabase();
-  folder = await historyFolder({
-    "0000_note": "create table before (id integer);",
-    "0001_alter": "alter table orgs add column note text;",
-    "0002_after": "create table after (id integer);",
-  });
   await database.sql`create table orgs (id integer)`;
   holder = await database.sql.reserve();
   await holder.unsafe("set application_name = 'reporting'; begin; lock table orgs in share mode");
@@ -26,8 +24,6 @@ beforeEach(async () => {
 afterEach(async () => {
   await holder.unsafe("rollback");
   holder.release();
-  await folder.remove();
-  await database.drop();
 });
 
 const migrator = (options: Partial<MigratorOptions> = {}) =>

@@ -1,21 +1,11 @@
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { DatabaseMigrator, MigrateError, type Progress } from "../../src/db/migrate/index.ts";
-import { createDatabase, type TestDatabase, urlOfDatabase } from "../helpers/database.ts";
-import { type HistoryFolder, historyFolder, THREE } from "../helpers/history.ts";
+import { urlOfDatabase, useDatabase } from "../helpers/database.ts";
+import { historyFolder, THREE, useHistory } from "../helpers/history.ts";
 import { expectFoldToMatch, storyOf } from "../helpers/ledger.ts";
 
-let database: TestDatabase;
-let folder: HistoryFolder;
-
-beforeEach(async () => {
-  database = await createDatabase();
-  folder = await historyFolder(THREE);
-});
-
-afterEach(async () => {
-  await folder.remove();
-  await database.drop();
-});
+const database = useDatabase();
+const folder = useHistory(THREE);
 
 const migrator = (options: { readonly dir?: string; readonly url?: string } = {}) =>
   new DatabaseMigrator({ url: database.url, dir: folder.dir, ...options });

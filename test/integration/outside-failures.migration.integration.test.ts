@@ -1,26 +1,20 @@
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { beforeEach, describe, expect, test } from "vitest";
 import { MigrateError } from "../../src/db/migrate/index.ts";
 import { tidemark } from "../helpers/cli.ts";
-import { createDatabase, type TestDatabase } from "../helpers/database.ts";
-import { type HistoryFolder, historyFolder } from "../helpers/history.ts";
+import { useDatabase } from "../helpers/database.ts";
+import { useHistory } from "../helpers/history.ts";
 import { expectFoldToMatch } from "../helpers/ledger.ts";
 import { FilledDatabaseMigrator } from "../helpers/migrator.ts";
 import { createMigratingRole } from "../helpers/role.ts";
 import { startRunner } from "../helpers/runner-process.ts";
 
-let database: TestDatabase;
-let folder: HistoryFolder;
+const database = useDatabase();
+const folder = useHistory();
 
 beforeEach(async () => {
-  database = await createDatabase();
   await database.sql.unsafe(`create table users (id integer primary key, email text);
     insert into users values (1, 'ada'), (2, 'ada');
     create table ticks (what text);`);
-});
-
-afterEach(async () => {
-  await folder.remove();
-  await database.drop();
 });
 
 function migrator(): FilledDatabaseMigrator {
@@ -46,7 +40,7 @@ describe("an index built concurrently that fails", () => {
   const UNIQUE = "create unique index concurrently if not exists email_key on users (email);";
 
   test("over duplicate rows is FAILED; with the data repaired the next run leaves it valid", async () => {
-    folder = await historyFolder({ "0000_key": `insert into ticks values ('a');\n${UNIQUE}` });
+    await folder.make({ "0000_key": `insert into ticks values ('a');\n${UNIQUE}` });
     const error = await failure(migrator().migrate());
     expect(error).toMatchObject({ code: "migration_failed", exitCode: 1 });
     expect(error.message).toContain("SQLSTATE 23505");
@@ -64,7 +58,7 @@ describe("an index built concurrently that fails", () => {
   });
 
   test("over one that was INVALID before is FAILED, although the server says nothing", async () => {
-    folder = await historyFolder({ "0000_key": UNIQUE });
+    await folder.make({ "0000_key": UNIQUE });
     await database.sql
       .unsafe("create unique index concurrently email_key on users (email)")
       .catch(() => undefined);
@@ -86,7 +80,7 @@ describe("an index built concurrently that fails", () => {
   ])("over a name that has %s is FAILED, although the server says nothing", async (_what, sql) => {
     await database.sql`update users set email = 'bob' where id = 2`;
     await database.sql.unsafe(sql);
-    folder = await historyFolder({ "0000_key": UNIQUE });
+    await folder.make({ "0000_key": UNIQUE });
     const error = await failure(migrator().migrate());
     expect(error.code).toBe("migration_failed");
     expect(error.message).toContain("was there before, with another definition:\n  there:  CREATE");
@@ -97,7 +91,7 @@ describe("an index built concurrently that fails", () => {
     await database.sql.unsafe(`revoke temporary on database ${database.name} from public;
       alter table users owner to ${role.name};
       create index email_key on users (id)`);
-    folder = await historyFolder({
+    await folder.make({
       "0000_key": "create index concurrently if not exists email_key on users (email);",
     });
     const run = new FilledDatabaseMigrator({ url: role.url, dir: folder.dir }).migrate();
@@ -114,7 +108,7 @@ describe("an index built concurrently that fails", () => {
     await database.sql
       .unsafe("create unique index concurrently email_key on users (email)")
       .catch(() => undefined);
-    folder = await historyFolder({
+    await folder.make({
       "0000_key": "create unique index concurrently email_key on users (email);",
     });
     expect((await failure(migrator().migrate())).message).toContain(
@@ -125,7 +119,7 @@ describe("an index built concurrently that fails", () => {
   test("over the same index is done, however it is written", async () => {
     await database.sql`update users set email = 'bob' where id = 2`;
     await database.sql`create unique index email_key on users (email)`;
-    folder = await historyFolder({
+    await folder.make({
       "0000_key":
         'CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS email_key /* é */ ON "users" USING btree ("email" ASC NULLS LAST);',
     });
@@ -133,7 +127,7 @@ describe("an index built concurrently that fails", () => {
   });
 
   test("by a signal is FAILED as canceled, and leaves what the next run clears away", async () => {
-    folder = await historyFolder({
+    await folder.make({
       "0000_index": "create index concurrently email_idx on users (email);",
     });
     const holder = await database.sql.reserve();
@@ -157,7 +151,7 @@ describe("an index built concurrently that fails", () => {
 
   test("on a partitioned table is refused before anything runs, with the recipe", async () => {
     await database.sql`create table events (id integer) partition by range (id)`;
-    folder = await historyFolder({
+    await folder.make({
       "0000_first": "insert into ticks values ('first');",
       "0001_index": "create index concurrently events_idx on events (id);",
     });
@@ -170,7 +164,7 @@ describe("an index built concurrently that fails", () => {
   test("on a table whose schema the role may not use is told as that, not as a broken ledger", async () => {
     await database.sql`create schema closed`;
     await database.sql`create table closed.events (id integer)`;
-    folder = await historyFolder({
+    await folder.make({
       "0000_index": "create index concurrently events_idx on closed.events (id);",
     });
     const role = await createMigratingRole(database, "");
@@ -189,7 +183,7 @@ describe("a build that waits for others", () => {
       select current_setting('server_version_num')::int as version`;
     if ((server?.version ?? 0) < 170_000) return;
     await database.sql.unsafe(`alter database ${database.name} set transaction_timeout = '200ms'`);
-    folder = await historyFolder({
+    await folder.make({
       "0000_index": "create index concurrently email_idx on users (email);",
     });
     // A session from before the setting.
@@ -211,7 +205,7 @@ describe("a build that waits for others", () => {
   test("has no lock_timeout, whatever the role and the file set, and names whom it waits for", async () => {
     await database.sql.unsafe(`alter database ${database.name} set lock_timeout = '100ms'`);
     await database.sql.unsafe(`alter database ${database.name} set statement_timeout = '300ms'`);
-    folder = await historyFolder({
+    await folder.make({
       "0000_index":
         "set lock_timeout = '50ms';\ncreate index concurrently email_idx on users (email);",
     });
@@ -243,7 +237,7 @@ describe("a build that waits for others", () => {
 test("a partition that is detached concurrently does not stall its readers for longer than a try", async () => {
   await database.sql.unsafe(`create table events (day integer) partition by range (day);
     create table events_old partition of events for values from (0) to (10)`);
-  folder = await historyFolder({
+  await folder.make({
     "0000_detach": "alter table events detach partition events_old concurrently;",
   });
   const reader = await database.sql.reserve();
@@ -274,7 +268,7 @@ call refill();
 insert into ticks select current_setting('application_name');`;
 
   test("runs its statements one by one, a procedure that commits too, each with the file's settings", async () => {
-    folder = await historyFolder({ "0000_refill": FILE });
+    await folder.make({ "0000_refill": FILE });
     await migrator().migrate();
     expect(await database.sql`select what from ticks`).toEqual([
       { what: "one" },
@@ -286,7 +280,7 @@ insert into ticks select current_setting('application_name');`;
   });
 
   test("is in doubt when its runner dies in one of them, and nothing runs until somebody answers", async () => {
-    folder = await historyFolder({ "0000_refill": FILE });
+    await folder.make({ "0000_refill": FILE });
     const options = { url: database.url, dir: folder.dir };
     const runner = await startRunner();
     runner.start({ options, failpoint: { phase: "after", message: "statement:0000_refill#3" } });
@@ -318,7 +312,7 @@ insert into ticks select current_setting('application_name');`;
   });
 
   test("runs the statement again where the answer is that it was not done", async () => {
-    folder = await historyFolder({ "0000_refill": FILE });
+    await folder.make({ "0000_refill": FILE });
     const options = { url: database.url, dir: folder.dir };
     const runner = await startRunner();
     runner.start({ options, failpoint: { phase: "before", message: "statement:0000_refill#3" } });
@@ -330,7 +324,7 @@ insert into ticks select current_setting('application_name');`;
   });
 
   test("runs a statement again that the server has reported as failed", async () => {
-    folder = await historyFolder({
+    await folder.make({
       "0000_fill": "-- tidemark: no-transaction\ninsert into later values (1);",
     });
     const error = await failure(migrator().migrate());
@@ -341,7 +335,7 @@ insert into ticks select current_setting('application_name');`;
   });
 
   test("names whom a statement waited for, and does not try it again", async () => {
-    folder = await historyFolder({
+    await folder.make({
       "0000_fill": "-- tidemark: no-transaction\ninsert into ticks values ('x');",
     });
     const holder = await database.sql.reserve();
@@ -361,7 +355,7 @@ insert into ticks select current_setting('application_name');`;
   });
 
   test("keeps what stands between BEGIN and COMMIT together", async () => {
-    folder = await historyFolder({
+    await folder.make({
       "0000_fill":
         "-- tidemark: no-transaction\nbegin;\ninsert into ticks values ('x');\nselect 1 / 0;\ncommit;",
     });
@@ -375,7 +369,7 @@ describe("an answer", () => {
     ["of a migration that is done", "0000_done", "it is DONE"],
     ["of one that is not known", "0009_other", "it was never started"],
   ])("%s is refused", async (_what, tag, text) => {
-    folder = await historyFolder({ "0000_done": "select 1;" });
+    await folder.make({ "0000_done": "select 1;" });
     await migrator().migrate();
     const error = await failure(migrator().resolve({ tag, answer: "done" }));
     expect(error).toMatchObject({ code: "usage", exitCode: 2 });

@@ -1,30 +1,21 @@
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import type { Progress } from "../../src/db/migrate/index.ts";
-import { createDatabase, type TestDatabase } from "../helpers/database.ts";
-import { type HistoryFolder, historyFolder } from "../helpers/history.ts";
+import { useDatabase } from "../helpers/database.ts";
+import { useHistory } from "../helpers/history.ts";
 import { expectFoldToMatch } from "../helpers/ledger.ts";
 import { FilledDatabaseMigrator } from "../helpers/migrator.ts";
 
 const TABLE = `create table users (id integer primary key, email text, note text);
 insert into users select n, 'u' || n from generate_series(1, 1000) n;`;
 
-let database: TestDatabase;
-let folder: HistoryFolder;
-
-beforeEach(async () => {
-  database = await createDatabase();
-});
-
-afterEach(async () => {
-  await folder.remove();
-  await database.drop();
-});
+const database = useDatabase();
+const folder = useHistory();
 
 async function migrate(
   history: Readonly<Record<string, string>>,
   onProgress?: (progress: Progress) => void,
 ) {
-  folder = await historyFolder(history);
+  await folder.make(history);
   const migrator = new FilledDatabaseMigrator({ url: database.url, dir: folder.dir });
   return migrator.migrate(onProgress ? { onProgress } : {});
 }

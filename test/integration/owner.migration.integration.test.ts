@@ -1,20 +1,11 @@
-import { afterEach, beforeEach, expect, test } from "vitest";
-import { createDatabase, onServer, type TestDatabase, urlOfDatabase } from "../helpers/database.ts";
-import { type HistoryFolder, historyFolder } from "../helpers/history.ts";
+import { expect, test } from "vitest";
+import { onServer, urlOfDatabase, useDatabase } from "../helpers/database.ts";
+import { useHistory } from "../helpers/history.ts";
 import { FilledDatabaseMigrator } from "../helpers/migrator.ts";
 import { createMigratingRole } from "../helpers/role.ts";
 
-let database: TestDatabase;
-let folder: HistoryFolder;
-
-beforeEach(async () => {
-  database = await createDatabase();
-});
-
-afterEach(async () => {
-  await folder.remove();
-  await database.drop();
-});
+const database = useDatabase();
+const folder = useHistory();
 
 test("whoever deploys in the name of an owner's role leaves all to the owner, and the app's role cannot alter it", async () => {
   const owner = `owner_${database.name}`;
@@ -26,7 +17,7 @@ test("whoever deploys in the name of an owner's role leaves all to the owner, an
   await database.sql.unsafe(`grant all on schema public to ${owner};
     alter default privileges for role ${owner} grant select, insert on tables to ${app}`);
   const deployer = await createMigratingRole(database, `in role ${owner}`, { role: owner });
-  folder = await historyFolder({
+  await folder.make({
     "0000_tables": `create table notes (id serial primary key, body text);
 create type mood as enum ('calm');
 alter type mood add value 'glad';

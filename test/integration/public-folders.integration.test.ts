@@ -1,7 +1,7 @@
 import { cp, readFile, symlink } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { createDatabase, type TestDatabase } from "../helpers/database.ts";
+import { useDatabase } from "../helpers/database.ts";
 import { journalOf, THREE } from "../helpers/history.ts";
 import { expectFoldToMatch } from "../helpers/ledger.ts";
 import { createProject, type Project } from "../helpers/project.ts";
@@ -11,11 +11,10 @@ import { createProject, type Project } from "../helpers/project.ts";
  * of drizzle-kit 0.x, each run as a stranger would, by the command line, untouched.
  */
 
-let database: TestDatabase;
+const database = useDatabase();
 let project: Project;
 
 beforeEach(async () => {
-  database = await createDatabase();
   project = await createProject();
   // The project's own drizzle-kit, for `defineConfig`.
   await symlink(resolve("node_modules"), join(project.root, "node_modules"));
@@ -23,7 +22,6 @@ beforeEach(async () => {
 
 afterEach(async () => {
   await project.remove();
-  await database.drop();
 });
 
 const run = (...args: readonly string[]) => project.run(args, { DATABASE_URL: database.url });

@@ -1,24 +1,16 @@
 import { hostname } from "node:os";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { DatabaseMigrator } from "../../src/db/migrate/index.ts";
 import { tidemark } from "../helpers/cli.ts";
-import { createDatabase, type TestDatabase } from "../helpers/database.ts";
+import { useDatabase } from "../helpers/database.ts";
 import { eventually } from "../helpers/embedded-folder.ts";
 import { expectSameStory, projectFolder } from "../helpers/event-copy.ts";
-import { type HistoryFolder, historyFolder, THREE } from "../helpers/history.ts";
+import { THREE, useHistory } from "../helpers/history.ts";
 import { readLedgerContent, storyOf } from "../helpers/ledger.ts";
 import { runInProcess, startRunner } from "../helpers/runner-process.ts";
 
-let database: TestDatabase;
-let folder: HistoryFolder;
-
-beforeEach(async () => {
-  database = await createDatabase();
-});
-afterEach(async () => {
-  await folder.remove();
-  await database.drop();
-});
+const database = useDatabase();
+const folder = useHistory();
 
 const migrator = () => new DatabaseMigrator({ url: database.url, dir: folder.dir });
 const states = async () =>
@@ -37,7 +29,7 @@ async function killHalfWay() {
 
 describe("repair", () => {
   test("clears what a killed runner left STUCK, and says so; the next run starts it anew", async () => {
-    folder = await historyFolder(THREE);
+    await folder.make(THREE);
     await killHalfWay();
     expect(await states()).toEqual(["DONE 1", "STUCK 1", "PENDING 0"]);
     const { code, stdout } = await repair();
@@ -62,7 +54,7 @@ Next: tidemark migrate
   });
 
   test("clears what FAILED, with its error in the log for good", async () => {
-    folder = await historyFolder({ ...THREE, "0001_add_author": "select nothing from nowhere" });
+    await folder.make({ ...THREE, "0001_add_author": "select nothing from nowhere" });
     await migrator()
       .migrate()
       .catch(() => undefined);
@@ -85,7 +77,7 @@ Next: tidemark migrate
   });
 
   test("takes a failed migration whose file is gone out of the status", async () => {
-    folder = await historyFolder({ ...THREE, "0001_add_author": "select nothing from nowhere" });
+    await folder.make({ ...THREE, "0001_add_author": "select nothing from nowhere" });
     await migrator()
       .migrate()
       .catch(() => undefined);
@@ -101,7 +93,7 @@ Next: tidemark migrate
   });
 
   test("leaves alone what has committed some of its statements, with exit code 6", async () => {
-    folder = await historyFolder({ ...THREE, "0001_add_author": "select nothing from nowhere" });
+    await folder.make({ ...THREE, "0001_add_author": "select nothing from nowhere" });
     await migrator()
       .migrate()
       .catch(() => undefined);
@@ -126,7 +118,7 @@ Next: tidemark migrate
   });
 
   test("does not touch a run that is at work: it waits, then names the holder", async () => {
-    folder = await historyFolder({ "0000_gone": "select nothing from nowhere" });
+    await folder.make({ "0000_gone": "select nothing from nowhere" });
     await migrator()
       .migrate()
       .catch(() => undefined);
@@ -151,7 +143,7 @@ Next: tidemark migrate
   });
 
   test("with nothing to do locks nothing and needs no right to write, with a copy of the events too", async () => {
-    folder = await projectFolder();
+    await folder.take(await projectFolder());
     await migrator().migrate();
     const token = async () => (await database.sql`select token from tidemark.runner`)[0]?.token;
     const before = await token();
@@ -165,7 +157,7 @@ Next: tidemark migrate
   });
 
   test("whose lease is taken from under it starts over", async () => {
-    folder = await historyFolder(THREE);
+    await folder.make(THREE);
     await killHalfWay();
     const seen: string[] = [];
     const repairing = new DatabaseMigrator(
@@ -183,7 +175,7 @@ Next: tidemark migrate
   });
 
   test("by many at once is one repair", async () => {
-    folder = await historyFolder(THREE);
+    await folder.make(THREE);
     await killHalfWay();
     const ends = await Promise.all([repair(), repair(), repair(), repair()]);
     expect(ends.map(({ code }) => code)).toEqual([0, 0, 0, 0]);
@@ -192,7 +184,7 @@ Next: tidemark migrate
   });
 
   test("keeps a migration of which a part is committed, and says so where its file is gone", async () => {
-    folder = await historyFolder({
+    await folder.make({
       "0000_a": "create table a (id integer);\ncommit;\nselect 1 / 0;",
     });
     await migrator()
@@ -215,7 +207,7 @@ Next: tidemark migrate
   });
 
   test("of a database without a ledger does nothing, and creates nothing", async () => {
-    folder = await historyFolder(THREE);
+    await folder.make(THREE);
     expect((await repair()).stdout).toBe("Nothing is to be repaired.\n");
     expect(await database.sql`select to_regclass('tidemark.runner') as ledger`).toEqual([
       { ledger: null },
@@ -223,7 +215,7 @@ Next: tidemark migrate
   });
 
   test("needs no folder that can be read: a merge conflict in the journal is another trouble", async () => {
-    folder = await historyFolder({ ...THREE, "0001_add_author": "select nothing from nowhere" });
+    await folder.make({ ...THREE, "0001_add_author": "select nothing from nowhere" });
     await migrator()
       .migrate()
       .catch(() => undefined);
@@ -233,7 +225,7 @@ Next: tidemark migrate
   });
 
   test("brings the event store's copy up to date, with its own event", async () => {
-    folder = await projectFolder({ "0003_broken": "select nothing from nowhere" });
+    await folder.take(await projectFolder({ "0003_broken": "select nothing from nowhere" }));
     await migrator()
       .migrate()
       .catch(() => undefined);

@@ -1,22 +1,14 @@
 import { inspect } from "node:util";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { DatabaseMigrator } from "../../src/db/migrate/index.ts";
 import { tidemark } from "../helpers/cli.ts";
-import { createDatabase, type TestDatabase } from "../helpers/database.ts";
-import { type HistoryFolder, historyFolder } from "../helpers/history.ts";
+import { useDatabase } from "../helpers/database.ts";
+import { useHistory } from "../helpers/history.ts";
 
 const SECRET = "hunter2-and-more";
 
-let database: TestDatabase;
-let folder: HistoryFolder;
-
-beforeEach(async () => {
-  database = await createDatabase();
-});
-afterEach(async () => {
-  await folder.remove();
-  await database.drop();
-});
+const database = useDatabase();
+const folder = useHistory();
 
 /** All that a command prints. */
 async function printed(...args: readonly string[]): Promise<string> {
@@ -45,7 +37,7 @@ test.each([
     `create subscription s connection 'host=h password=${SECRET}' publication p;`,
   ],
 ])("a password %s is neither printed nor recorded", async (_name, sql) => {
-  folder = await historyFolder({ "0000_fine": "create table t (id integer);" });
+  await folder.make({ "0000_fine": "create table t (id integer);" });
   await printed("migrate");
   await folder.write("0001_role", sql);
   await folder.list(["0000_fine", "0001_role"]);
@@ -57,7 +49,7 @@ test.each([
 });
 
 test("values of rows are left out of a violated constraint's error and record, unless they are asked for", async () => {
-  folder = await historyFolder({
+  await folder.make({
     "0000_users":
       "create table users as select 'ada@example.com' as email from generate_series(1, 2);",
     "0001_key": "alter table users add constraint users_email_key unique (email);",
@@ -77,7 +69,7 @@ test.each([
   ["a view's check option", "insert into adults select age - 20 from people"],
   ["text that is no JSON", "create table parsed as select name::jsonb from people"],
 ])("so are those in the detail and context of %s", async (_name, sql) => {
-  folder = await historyFolder({
+  await folder.make({
     "0000_people": `create table people as select 'hunter2'::text as name, 30 as age;
       create view adults as select age from people where age > 18 with check option;`,
     "0001_broken": sql,
@@ -88,7 +80,7 @@ test.each([
 });
 
 test("a notice shows no password, and the error's cause no more than the error", async () => {
-  folder = await historyFolder({
+  await folder.make({
     "0000_notice": `do $$ begin raise notice 'url %', 'postgres://ada:' || 'hunter2' || '@db'; end $$;`,
     "0001_twice":
       "create table t as select 'ada' as name from generate_series(1, 2); create unique index on t (name);",

@@ -1,22 +1,16 @@
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { beforeEach, describe, expect, test } from "vitest";
 import type { MessageName } from "../../src/db/migrate/run.ts";
-import { createDatabase, type TestDatabase } from "../helpers/database.ts";
-import { type HistoryFolder, historyFolder } from "../helpers/history.ts";
+import { useDatabase } from "../helpers/database.ts";
+import { useHistory } from "../helpers/history.ts";
 import { expectFoldToMatch } from "../helpers/ledger.ts";
 import { FilledDatabaseMigrator } from "../helpers/migrator.ts";
 import { runInProcess } from "../helpers/runner-process.ts";
 
-let database: TestDatabase;
-let folder: HistoryFolder;
+const database = useDatabase();
+const folder = useHistory();
 
 beforeEach(async () => {
-  database = await createDatabase();
   await database.sql`create table ticks (what text)`;
-});
-
-afterEach(async () => {
-  await folder.remove();
-  await database.drop();
 });
 
 function migrator(options: { readonly deadlineMs?: number } = {}): FilledDatabaseMigrator {
@@ -53,7 +47,7 @@ insert into ticks values ('after');`;
     ["end:0000_trick#5", "after"],
     ["migration:0000_trick#6", "after"],
   ] as const)("runs exactly once, killed at %s, %s", async (message, phase) => {
-    folder = await historyFolder({ "0000_trick": TRICK });
+    await folder.make({ "0000_trick": TRICK });
     await killAt(message, phase);
     expect(await ticks()).toEqual(["before", "after"]);
     const { rows } = await expectFoldToMatch(database.url);
@@ -61,7 +55,7 @@ insert into ticks values ('after');`;
   });
 
   test("fails in its second transaction: the first stays, and is not run again", async () => {
-    folder = await historyFolder({
+    await folder.make({
       "0000_two": "insert into ticks values ('one');\ncommit;\nselect 1 / 0;",
     });
     await expect(migrator().migrate()).rejects.toThrow(
@@ -77,7 +71,7 @@ insert into ticks values ('after');`;
   });
 
   test("around the whole of it is one transaction: what fails leaves nothing", async () => {
-    folder = await historyFolder({
+    await folder.make({
       "0000_whole": "BEGIN;\ninsert into ticks values ('x');\nselect 1 / 0;\nCOMMIT;",
     });
     await expect(migrator().migrate()).rejects.toThrow("0000_whole was rolled back.");
@@ -90,13 +84,13 @@ insert into ticks values ('after');`;
   test("may make a temporary table of one name in each of its transactions", async () => {
     const part = (what: string) =>
       `create temp table batch on commit drop as select '${what}' what;\ninsert into ticks select what from batch;\n`;
-    folder = await historyFolder({ "0000_batches": `${part("one")}commit;\n${part("two")}` });
+    await folder.make({ "0000_batches": `${part("one")}commit;\n${part("two")}` });
     await migrator().migrate();
     expect(await ticks()).toEqual(["one", "two"]);
   });
 
   test("and nothing else is done", async () => {
-    folder = await historyFolder({ "0000_empty": "BEGIN;\nCOMMIT;", "0001_none": "COMMIT;" });
+    await folder.make({ "0000_empty": "BEGIN;\nCOMMIT;", "0001_none": "COMMIT;" });
     await migrator().migrate();
     const { rows } = await expectFoldToMatch(database.url);
     expect(rows.map(({ statementsDone }) => statementsDone)).toEqual([2, 1]);
@@ -105,7 +99,7 @@ insert into ticks values ('after');`;
 
 describe("an enum value that is added", () => {
   test("is used in the same file, by a function's body too, and in the next", async () => {
-    folder = await historyFolder({
+    await folder.make({
       // In one transaction with its type a value could be used at once.
       "0000_type": "create type mood as enum ('calm');",
       "0001_enum": `create table moods (mood mood);
@@ -126,7 +120,7 @@ alter type mood add value 'wild';`,
   });
 
   test("stays when what follows fails, and is not added again", async () => {
-    folder = await historyFolder({
+    await folder.make({
       "0000_enum": "create type mood as enum ('calm');",
       "0001_add": "alter type mood add value 'glad';\nselect 1 / 0;",
     });
@@ -155,7 +149,7 @@ insert into ticks select current_user || ' ' || current_setting('search_path');`
     const role = database.name;
     const sql = SETTINGS.replaceAll("ROLE", role);
     await database.sql.unsafe("grant insert, select on ticks to public");
-    folder = await historyFolder({
+    await folder.make({
       "0000_settings": sql,
       "0001_next":
         "insert into ticks select current_user || ' ' || current_setting('search_path');",
@@ -175,7 +169,7 @@ insert into ticks select current_user || ' ' || current_setting('search_path');`
   });
 
   test("and takes back by RESET ALL leaves the run's own time-outs", async () => {
-    folder = await historyFolder({
+    await folder.make({
       "0000_reset": "reset all; insert into ticks select current_setting('lock_timeout');",
     });
     await migrator().migrate();
@@ -183,7 +177,7 @@ insert into ticks select current_user || ' ' || current_setting('search_path');`
   });
 
   test("with SET LOCAL holds to the transaction that the file ends, and past one that it does not", async () => {
-    folder = await historyFolder({
+    await folder.make({
       "0000_local": `create type mood as enum ('calm');
 set local tidemark_test.a = 'local';
 alter type mood add value 'glad';
@@ -198,7 +192,7 @@ insert into ticks select 'next ' || coalesce(current_setting('tidemark_test.a', 
 
 describe("a deadline", () => {
   test("ends a concurrent build that waits for others, names them, and the next run goes on", async () => {
-    folder = await historyFolder({
+    await folder.make({
       "0000_index":
         "insert into ticks values ('a');\ncreate index concurrently what_idx on ticks (what);",
     });
@@ -221,7 +215,7 @@ describe("a deadline", () => {
   });
 
   test("ends the wait for another runner", async () => {
-    folder = await historyFolder({ "0000_a": "select 1;" });
+    await folder.make({ "0000_a": "select 1;" });
     await migrator().migrate();
     await folder.write("0001_b", "select 1;");
     await folder.list(["0000_a", "0001_b"]);

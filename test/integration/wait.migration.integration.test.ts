@@ -1,21 +1,12 @@
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { DatabaseMigrator, type Progress } from "../../src/db/migrate/index.ts";
 import { startTidemark, tidemark } from "../helpers/cli.ts";
-import { createDatabase, onServer, type TestDatabase, urlOfDatabase } from "../helpers/database.ts";
-import { type HistoryFolder, historyFolder, THREE } from "../helpers/history.ts";
+import { createDatabase, onServer, urlOfDatabase, useDatabase } from "../helpers/database.ts";
+import { THREE, useHistory } from "../helpers/history.ts";
 import { tcpProxy } from "../helpers/network.ts";
 
-let database: TestDatabase;
-let folder: HistoryFolder;
-
-beforeEach(async () => {
-  database = await createDatabase();
-  folder = await historyFolder(THREE);
-});
-afterEach(async () => {
-  await folder.remove();
-  await database.drop();
-});
+const database = useDatabase();
+const folder = useHistory(THREE);
 
 const migrator = (url = database.url) => new DatabaseMigrator({ url, dir: folder.dir });
 const wait = (seconds: number, url = database.url) =>

@@ -1,21 +1,13 @@
 import postgres from "postgres";
-import { afterEach, beforeEach, describe, expect, onTestFinished, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { DatabaseMigrator } from "../../src/db/migrate/index.ts";
-import { createDatabase, type TestDatabase } from "../helpers/database.ts";
-import { type HistoryFolder, historyFolder } from "../helpers/history.ts";
+import { useDatabase } from "../helpers/database.ts";
+import { useHistory } from "../helpers/history.ts";
 import { startPgBouncer } from "../helpers/pgbouncer.ts";
 import { startRunner } from "../helpers/runner-process.ts";
 
-let database: TestDatabase;
-let folder: HistoryFolder;
-
-beforeEach(async () => {
-  database = await createDatabase();
-});
-afterEach(async () => {
-  await folder.remove();
-  await database.drop();
-});
+const database = useDatabase();
+const folder = useHistory();
 
 async function pooled(size: number): Promise<string> {
   const pooler = await startPgBouncer([database.url], { default_pool_size: size });
@@ -30,7 +22,7 @@ describe("runners that are killed again and again", () => {
   );
 
   test("give no other client of the pool a wrong answer", { timeout: 120_000 }, async () => {
-    folder = await historyFolder(SLOW);
+    await folder.make(SLOW);
     const url = await pooled(20);
     const clients = postgres(url, { max: 15, prepare: false, onnotice: () => undefined });
     onTestFinished(() => clients.end({ timeout: 1 }));
@@ -65,7 +57,7 @@ describe("runners that are killed again and again", () => {
   test("leave the next one a ledger that it can read, in a pool of one", {
     timeout: 120_000,
   }, async () => {
-    folder = await historyFolder(SLOW);
+    await folder.make(SLOW);
     const url = await pooled(1);
     for (let n = 0; n < 5; n += 1) {
       const options = { url, dir: folder.dir, ledgerSchema: `ledger_${n}` };

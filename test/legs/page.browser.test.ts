@@ -4,11 +4,11 @@ import { join } from "node:path";
 import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, onTestFinished, test } from "vitest";
 import { type AppProcess, startApp } from "../helpers/app-process.ts";
-import { createDatabase, type TestDatabase } from "../helpers/database.ts";
+import { useDatabase } from "../helpers/database.ts";
 import { journalOf, THREE } from "../helpers/history.ts";
 
 let browser: Browser;
-let database: TestDatabase;
+const database = useDatabase();
 let root: string;
 
 beforeAll(async () => {
@@ -22,12 +22,10 @@ beforeAll(async () => {
 afterAll(() => browser.close());
 
 beforeEach(async () => {
-  database = await createDatabase();
   root = await mkdtemp(join(tmpdir(), "tidemark-page-"));
 });
 afterEach(async () => {
   await rm(root, { recursive: true, force: true });
-  await database.drop();
 });
 
 /** Starts the application with these migrations; without them, with the project's own. */
