@@ -22,7 +22,7 @@ export const PROTECTIONS: readonly Protection[] = [
     file: "db/migrate/ledger/functions.ts",
     from: "where id = 1 and run_id = p_run and token = p_token and (p_step is null or step = p_step);",
     to: "where id = 1;",
-    test: "herd.migration",
+    test: "lease/herd.test",
     only: "is replaced, and its next write is refused when it wakes",
   },
   {
@@ -31,7 +31,7 @@ export const PROTECTIONS: readonly Protection[] = [
     file: "db/migrate/ledger/functions.ts",
     from: " and (p_step is null or step = p_step);",
     to: ";",
-    test: "errors.migration",
+    test: "execute/errors.test",
     only: "what was sent ahead behind it does not run either",
   },
   {
@@ -40,7 +40,7 @@ export const PROTECTIONS: readonly Protection[] = [
     file: "db/migrate/lease/sql.ts",
     from: "    and current_setting('tidemark.locked') = '1'\n    and (r.run_id is null",
     to: "    and (true or r.run_id is null",
-    test: "herd.migration",
+    test: "lease/herd.test",
     only: "is judged again: nobody is robbed",
   },
   {
@@ -49,7 +49,7 @@ export const PROTECTIONS: readonly Protection[] = [
     file: "db/migrate/lease/sql.ts",
     from: 'return "r.direct and (a.pid is null',
     to: 'return "(a.pid is null',
-    test: "lease.migration",
+    test: "lease/lease.test",
     only: "is taken when it has expired, and not before",
   },
   {
@@ -58,7 +58,7 @@ export const PROTECTIONS: readonly Protection[] = [
     file: "db/migrate/lease/sql.ts",
     from: "or a.backend_start <> r.backend_start)",
     to: "or a.backend_start is distinct from r.backend_start)",
-    test: "herd.migration",
+    test: "lease/herd.test",
     only: "what is hidden is never taken for dead",
   },
   {
@@ -67,7 +67,7 @@ export const PROTECTIONS: readonly Protection[] = [
     file: "db/migrate/lease/wait.ts",
     from: "const SILENCE_MS = 2_000;",
     to: "const SILENCE_MS = 0;",
-    test: "lease.migration",
+    test: "lease/lease.test",
     only: "though the lease looks expired until the failure is recorded",
   },
   {
@@ -76,7 +76,7 @@ export const PROTECTIONS: readonly Protection[] = [
     file: "db/migrate/calls/apply.ts",
     from: 'if (step === undefined || row?.state !== "FAILED" || row.error === null) return;',
     to: "if (Date.now() > 0) return;",
-    test: "herd.migration",
+    test: "lease/herd.test",
     only: "one tries it, nobody who waited tries again",
   },
   {
@@ -85,7 +85,7 @@ export const PROTECTIONS: readonly Protection[] = [
     file: "db/migrate/ledger/create.ts",
     from: "  if pg_catalog.to_regclass(",
     to: "  if true or null = pg_catalog.to_regclass(",
-    test: "herd.migration",
+    test: "lease/herd.test",
     only: "have all found no ledger: one creates it",
   },
   {
@@ -94,7 +94,7 @@ export const PROTECTIONS: readonly Protection[] = [
     file: "db/connection/link.ts",
     from: "if (dead !== undefined) throw dead;",
     to: "",
-    test: "crash.migration",
+    test: "execute/crash.test",
     only: "sends nothing any more",
   },
   {
@@ -103,7 +103,7 @@ export const PROTECTIONS: readonly Protection[] = [
     file: "db/connection/link.ts",
     from: "const reply = this.#lost.race(running).then(",
     to: "const reply = running.then(",
-    test: "abort.migration",
+    test: "connection/abort.test",
     only: "whose cancel request cannot be delivered",
   },
   {
@@ -112,7 +112,7 @@ export const PROTECTIONS: readonly Protection[] = [
     file: "db/migrate/plan/problems.ts",
     from: 'if (row?.state !== "DONE" || row.checksum === checksum) return [];',
     to: "if (row !== undefined || row === undefined) return [];",
-    test: "errors.migration",
+    test: "execute/errors.test",
     only: "an applied file with one byte more is named",
   },
   {
@@ -121,7 +121,7 @@ export const PROTECTIONS: readonly Protection[] = [
     file: "db/migrate/sql/refuse.ts",
     from: "if (statements.length >= resumeAt && now === prefix) return;",
     to: "if (now !== prefix || now === prefix) return;",
-    test: "segments.migration",
+    test: "execute/segments.test",
     only: "the first stays, and is not run again",
   },
   {
@@ -130,7 +130,7 @@ export const PROTECTIONS: readonly Protection[] = [
     file: "db/migrate/execute/outside/judge.ts",
     from: "if (before.found === null || before.found.oid === now.found.oid) return RUN;",
     to: "if (before !== undefined) return RUN;",
-    test: "interrupted.migration",
+    test: "execute/interrupted.test",
     only: "is not run again, on whatever has the name now",
   },
   {
@@ -139,7 +139,7 @@ export const PROTECTIONS: readonly Protection[] = [
     file: "db/migrate/execute/outside/judge.ts",
     from: ".filter(({ oid }) => !known.has(oid))",
     to: ".filter(({ oid }) => oid > 0 || known.has(oid))",
-    test: "interrupted.migration",
+    test: "execute/interrupted.test",
     only: "leaves an INVALID copy, which goes before it runs again",
   },
   {
@@ -148,7 +148,7 @@ export const PROTECTIONS: readonly Protection[] = [
     file: "db/migrate/execute/outside/judge.ts",
     from: 'if (!found.valid) return { kind: "run", clear: [dropOf(found.name)] };',
     to: "if (!found.valid) return RUN;",
-    test: "interrupted.migration",
+    test: "execute/interrupted.test",
     only: "the INVALID index is dropped, and built again",
   },
   {
@@ -157,7 +157,7 @@ export const PROTECTIONS: readonly Protection[] = [
     file: "db/migrate/execute/outside/judge.ts",
     from: "  if (!found.valid) {\n    const since",
     to: "  if (found.valid && !found.valid) {\n    const since",
-    test: "outside-failures.migration",
+    test: "execute/outside-failures.test",
     only: "over one that was INVALID before is FAILED",
   },
   {
@@ -166,7 +166,7 @@ export const PROTECTIONS: readonly Protection[] = [
     file: "db/migrate/execute/outside/judge.ts",
     from: "if (found.definition === wanted) return undefined;",
     to: "if (found.oid > 0) return undefined;",
-    test: "outside-failures.migration",
+    test: "execute/outside-failures.test",
     only: "over a name that has another column is FAILED",
   },
   {
@@ -175,7 +175,7 @@ export const PROTECTIONS: readonly Protection[] = [
     file: "db/migrate/execute/outside/judge.ts",
     from: 'if (action.kind === "opaque") {\n    return {\n      kind: "unknown",',
     to: 'if (action.kind === "opaque") {\n    if (before.kind !== now.kind || before) return RUN;\n    return {\n      kind: "unknown",',
-    test: "outside-failures.migration",
+    test: "execute/outside-failures.test",
     only: "nothing runs until somebody answers",
   },
   {
@@ -184,7 +184,7 @@ export const PROTECTIONS: readonly Protection[] = [
     file: "db/migrate/lease/sql.ts",
     from: "(q.state = 'active' and q.query like '/* tidemark ' || r.run_id || ' %')",
     to: "false",
-    test: "interrupted.migration",
+    test: "execute/interrupted.test",
     only: "leaves a build that the next one waits for",
   },
   {
@@ -193,7 +193,7 @@ export const PROTECTIONS: readonly Protection[] = [
     file: "db/migrate/lease/renew.ts",
     from: "    timer = setTimeout(() => void beat(), LEASE_RENEW_MS);",
     to: "    timer = setTimeout(() => undefined, LEASE_RENEW_MS); void beat;",
-    test: "frozen.migration",
+    test: "lease/frozen.test",
     only: "renews its lease by a second connection",
   },
   {
@@ -202,7 +202,7 @@ export const PROTECTIONS: readonly Protection[] = [
     file: "db/migrate/execute/outside/message.ts",
     from: "export const IDLE_SESSION_MS = 2 * LEASE_RENEW_MS;",
     to: "export const IDLE_SESSION_MS = 0 * LEASE_RENEW_MS;",
-    test: "frozen.migration",
+    test: "lease/frozen.test",
     only: "before statement:0000_drop",
   },
   {
@@ -211,7 +211,7 @@ export const PROTECTIONS: readonly Protection[] = [
     file: "db/connection/begin.ts",
     from: "set local lock_timeout to $",
     to: "set local lock_timeout to 0; select $",
-    test: "locks.migration",
+    test: "execute/locks.test",
     only: "keeps its time-out on every try",
   },
   {
@@ -220,7 +220,7 @@ export const PROTECTIONS: readonly Protection[] = [
     file: "db/migrate/execute/outside/message.ts",
     from: "return concurrent ? 0 : lockTimeoutMs;",
     to: "return concurrent ? 50 : lockTimeoutMs;",
-    test: "outside-failures.migration",
+    test: "execute/outside-failures.test",
     only: "has no lock_timeout, whatever the role and the file set",
   },
   {
@@ -229,7 +229,7 @@ export const PROTECTIONS: readonly Protection[] = [
     file: "db/migrate/sql/segments.ts",
     from: 'return "AlterEnumStmt" in tree && tree.AlterEnumStmt.oldVal === undefined;',
     to: 'return "AlterEnumStmt" in tree && tree.AlterEnumStmt.oldVal === "";',
-    test: "segments.migration",
+    test: "execute/segments.test",
     only: "is used in the same file, by a function's body too",
   },
   {
@@ -238,7 +238,7 @@ export const PROTECTIONS: readonly Protection[] = [
     file: "db/migrate/sql/segments.ts",
     from: "    if (isNone) return tracker.now;",
     to: "    if (isNone || !isNone) return tracker.now;",
-    test: "segments.migration",
+    test: "execute/segments.test",
     only: "holds to its end, across transactions",
   },
   {
@@ -247,7 +247,7 @@ export const PROTECTIONS: readonly Protection[] = [
     file: "db/migrate/execute/transaction.ts",
     from: '  "reset session authorization",\n  "reset role",\n',
     to: "",
-    test: "migration.integration",
+    test: "calls/migrate.test",
     only: "leaves nothing of one file to the next",
   },
   {
@@ -256,7 +256,7 @@ export const PROTECTIONS: readonly Protection[] = [
     file: "db/migrate/execute/transaction.ts",
     from: '  "reset all",\n',
     to: "",
-    test: "hostile.migration",
+    test: "sql/hostile.test",
     only: "settings of every kind end with their file",
   },
   {
@@ -265,7 +265,7 @@ export const PROTECTIONS: readonly Protection[] = [
     file: "db/migrate/execute/transaction.ts",
     from: '  "discard temp",\n',
     to: "",
-    test: "migration.integration",
+    test: "calls/migrate.test",
     only: "leaves nothing of one file to the next",
   },
   {
@@ -274,7 +274,7 @@ export const PROTECTIONS: readonly Protection[] = [
     file: "db/migrate/ledger/functions.ts",
     from: 'const SAFE = "set search_path = pg_catalog, pg_temp";',
     to: 'const SAFE = "";',
-    test: "hostile.migration",
+    test: "sql/hostile.test",
     only: "planted in public are not called",
   },
   {
@@ -283,7 +283,7 @@ export const PROTECTIONS: readonly Protection[] = [
     file: "db/migrate/execute/transaction.ts",
     from: '    "set constraints all immediate",\n    ...leaveNothingBehind',
     to: "    ...leaveNothingBehind",
-    test: "errors.migration",
+    test: "execute/errors.test",
     only: "by a deferred constraint, checked before the commit",
   },
   {
@@ -292,7 +292,7 @@ export const PROTECTIONS: readonly Protection[] = [
     file: "db/connection/begin.ts",
     from: 'const BEGIN = "begin isolation level read committed read write";',
     to: 'const BEGIN = "begin";',
-    test: "attacked-lease.migration",
+    test: "lease/attacked-lease.test",
     only: "default_transaction",
   },
   {
@@ -301,7 +301,7 @@ export const PROTECTIONS: readonly Protection[] = [
     file: "db/connection/begin.ts",
     from: '    "set local statement_timeout to 0",\n',
     to: "",
-    test: "attacked-lease.migration",
+    test: "lease/attacked-lease.test",
     only: "statement_timeout",
   },
   {
@@ -310,7 +310,7 @@ export const PROTECTIONS: readonly Protection[] = [
     file: "db/migrate/sql/parse.ts",
     from: "      refuseUnsupported(migration, statements);\n",
     to: "",
-    test: "errors.migration",
+    test: "execute/errors.test",
     only: "a file that is refused before anything runs SAVEPOINT",
   },
   {
@@ -319,7 +319,7 @@ export const PROTECTIONS: readonly Protection[] = [
     file: "db/migrate/plan/problems.ts",
     from: "...(found.allowOutOfOrder ? [] : outOfOrder(",
     to: "...(found.allowOutOfOrder || found ? [] : outOfOrder(",
-    test: "errors.migration",
+    test: "execute/errors.test",
     only: "a late-merged older file is refused by default",
   },
   {
@@ -328,7 +328,7 @@ export const PROTECTIONS: readonly Protection[] = [
     file: "db/connection/cancel.ts",
     from: "    timer = setTimeout(() => watched.size > 0 && ask(), CANCEL_AGAIN_MS);\n",
     to: "",
-    test: "abort.migration",
+    test: "connection/abort.test",
     only: "swallows the first cancel",
   },
 ];

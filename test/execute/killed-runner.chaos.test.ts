@@ -7,12 +7,12 @@ import {
 } from "../../src/db/catalog/index.ts";
 import { DatabaseMigrator } from "../../src/db/migrate/index.ts";
 import type { Failpoint } from "../../src/db/migrate/run.ts";
+import { MIXED } from "../helpers/chaos-history.ts";
 import { createDatabase, type TestDatabase } from "../helpers/database.ts";
 import { type HistoryFolder, historyFolder } from "../helpers/history.ts";
 import { expectFoldToMatch } from "../helpers/ledger.ts";
 import { tcpProxy } from "../helpers/network.ts";
 import { startRunner } from "../helpers/runner-process.ts";
-import { MIXED } from "./history.ts";
 
 /** Long runs are asked for: `CHAOS_RUNS=1000`. */
 const CHAOS_RUNS = Number(process.env.CHAOS_RUNS ?? 12);
