@@ -14,7 +14,7 @@ import { doubtOf, stateOf } from "../plan/state.ts";
 import type { RepairedMigration, RepairReport } from "../reports.ts";
 import type { Run, Session } from "../run.ts";
 import type { History } from "../types.ts";
-import { openLedger } from "./open-ledger.ts";
+import { openLedger } from "./call.ts";
 
 const MOST_TRIES = 5;
 

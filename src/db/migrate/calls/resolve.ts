@@ -13,7 +13,7 @@ import type { Run } from "../run.ts";
 import { asksForNoTransaction, remainingOf, segmentsOf } from "../sql/segments.ts";
 import { parseStatements } from "../sql/statements.ts";
 import type { Tag } from "../types.ts";
-import { openLedger } from "./open-ledger.ts";
+import { openLedger } from "./call.ts";
 
 type InDoubt = LedgerRow & { readonly underWay: NonNullable<LedgerRow["underWay"]> };
 
