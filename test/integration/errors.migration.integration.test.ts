@@ -132,7 +132,7 @@ describe("a migration that the server refuses", () => {
 
       statement 2 of 2, SQLSTATE 42P01
       state: 0002_broken was rolled back. 2 migrations before it applied. 2 migrations after it not run.
-      Next: correct drizzle/0002_broken.sql (or the data), then run \`tidemark migrate\` again."
+      Next: correct drizzle/0002_broken.sql (or the data it met), then run \`tidemark migrate\` again."
     `);
     expect(await tablesThere()).toEqual(["notes"]);
     const { migrations } = await migrator().status();

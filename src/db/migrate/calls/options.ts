@@ -68,7 +68,7 @@ export function resolveOptions(options: MigratorOptions): ResolvedOptions {
   return { url: options.url, ...withDefaults(options) };
 }
 
-/** What is wrong with the options beside the URL, a text each. */
+/** What is wrong with the options other than the URL, one text each. */
 export function optionProblems(options: Omit<MigratorOptions, "url">): readonly string[] {
   const { dir, schema, connectTimeoutMs, waitTimeoutMs, lockPatience, deadlineMs } =
     withDefaults(options);

@@ -186,7 +186,7 @@ export function remedyOf(file: string, { code }: ServerErrorFields): string {
   // Class 53: no memory, no disk, no connections. Nothing is wrong with the file.
   return code.startsWith("53")
     ? "Next: free up resources on the server (its message says which), then run `tidemark migrate` again."
-    : `Next: correct ${file} (or the data), then run \`tidemark migrate\` again.`;
+    : `Next: correct ${file} (or the data it met), then run \`tidemark migrate\` again.`;
 }
 
 function stageText({ kind }: Stage): string {
