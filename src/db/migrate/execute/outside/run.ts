@@ -9,7 +9,7 @@ import type { ObjectState, UnderWay } from "../../ledger-types.ts";
 import type { MessageName, Session } from "../../run.ts";
 import type { MadeSetting } from "../../sql/made-settings.ts";
 import type { Execution, OutsidePart, Part } from "../execution.ts";
-import type { ServerErrorFields } from "../failure.ts";
+import type { ServerErrorFields } from "../failure-text.ts";
 import { endOfPart, leaveNothingBehind, type Message, type Stage } from "../transaction.ts";
 import { judgeEnd, leftBehind } from "./judge.ts";
 import {
