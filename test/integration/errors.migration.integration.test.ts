@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { SessionLost } from "../../src/db/connection/loss.ts";
 import { DatabaseMigrator, MigrateError } from "../../src/db/migrate/index.ts";
 import { runnerOf } from "../../src/db/migrate/ledger/replies.ts";
-import type { Failpoint } from "../../src/db/migrate/run.ts";
+import type { Failpoint } from "../../src/db/migrate/run-types.ts";
 import { createDatabase, type TestDatabase, urlOfDatabase } from "../helpers/database.ts";
 import { type HistoryFolder, historyFolder, THREE } from "../helpers/history.ts";
 import { createEmptyLedger, expectFoldToMatch } from "../helpers/ledger.ts";

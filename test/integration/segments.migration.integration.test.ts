@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import type { MessageName } from "../../src/db/migrate/run.ts";
+import type { MessageName } from "../../src/db/migrate/run-types.ts";
 import { createDatabase, type TestDatabase } from "../helpers/database.ts";
 import { type HistoryFolder, historyFolder } from "../helpers/history.ts";
 import { expectFoldToMatch } from "../helpers/ledger.ts";

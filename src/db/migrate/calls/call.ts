@@ -7,7 +7,7 @@ import { readGiven } from "../history/given.ts";
 import { loadHistory } from "../history/load.ts";
 import { RunnerRowMissing } from "../ledger/replies.ts";
 import type { CallOptions, Progress } from "../reports.ts";
-import type { OnFailpoint, Run } from "../run.ts";
+import type { OnFailpoint, Run } from "../run-types.ts";
 import { maskText } from "../sql/secrets.ts";
 import type { History } from "../types.ts";
 import { TOOL_VERSION } from "../version.ts";

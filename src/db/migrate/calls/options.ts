@@ -4,7 +4,7 @@ import { LOCK_TIMEOUT_MS } from "../../connection/begin.ts";
 import { DRIZZLE_TABLE } from "../adopt/find-sql.ts";
 import { MigrateError } from "../errors.ts";
 import type { GivenHistory } from "../history/given.ts";
-import type { DrizzleTableName, LockPatience, RunSettings } from "../run.ts";
+import type { DrizzleTableName, LockPatience, RunSettings } from "../run-types.ts";
 import type { EventSink } from "../types.ts";
 
 export interface MigratorOptions {

@@ -9,7 +9,7 @@ import { runnerOf } from "../ledger/replies.ts";
 import type { RunnerRow } from "../ledger-types.ts";
 import { type Plan, planRun, versionOf } from "../plan/plan.ts";
 import type { WaitReport } from "../reports.ts";
-import type { Run, Session } from "../run.ts";
+import type { Run, Session } from "../run-types.ts";
 import type { History } from "../types.ts";
 import { openLedger } from "./call.ts";
 

@@ -2,7 +2,7 @@ import { offsetOfCodePoint, placeOf } from "../../base/place.ts";
 import { plural } from "../../base/text.ts";
 import type { ServerError } from "../../connection/session.ts";
 import { recordedError } from "../errors.ts";
-import type { RowValues } from "../run.ts";
+import type { RowValues } from "../run-types.ts";
 import { maskText } from "../sql/secrets.ts";
 import type { ParsedStep } from "../sql/segments.ts";
 import { maskAround, snippet } from "../sql/snippet.ts";

@@ -1,7 +1,7 @@
 import { isServerError, type Row, type Sent, type ServerError } from "../../connection/session.ts";
 import { COPY } from "../ledger/event-copy.ts";
 import { DURATION } from "../ledger/record.ts";
-import type { MessageName } from "../run.ts";
+import type { MessageName } from "../run-types.ts";
 import { begunBefore, type Execution, type Part, type TransactionPart } from "./execution.ts";
 import type { ServerErrorFields } from "./failure-text.ts";
 import { settleInterrupted } from "./outside/resume.ts";

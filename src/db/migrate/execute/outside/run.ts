@@ -6,7 +6,7 @@ import { startHeartbeat } from "../../lease/renew.ts";
 import { COPY } from "../../ledger/event-copy.ts";
 import { DURATION } from "../../ledger/record.ts";
 import type { ObjectState, UnderWay } from "../../ledger-types.ts";
-import type { MessageName, Session } from "../../run.ts";
+import type { MessageName, Session } from "../../run-types.ts";
 import type { MadeSetting } from "../../sql/made-settings.ts";
 import type { Execution, OutsidePart, Part } from "../execution.ts";
 import type { ServerErrorFields } from "../failure-text.ts";
