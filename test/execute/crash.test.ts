@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { SessionLost } from "../../src/db/connection/loss.ts";
 import { openSession } from "../../src/db/connection/session.ts";
 import { DatabaseMigrator } from "../../src/db/migrate/index.ts";
-import type { Failpoint, MessageName } from "../../src/db/migrate/run.ts";
+import type { Failpoint, MessageName } from "../../src/db/migrate/run-types.ts";
 import { createDatabase, onServer, type TestDatabase, useDatabase } from "../helpers/database.ts";
 import { countingHistory, THREE, useHistory } from "../helpers/history.ts";
 import { expectFoldToMatch } from "../helpers/ledger.ts";

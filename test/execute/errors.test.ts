@@ -4,7 +4,7 @@ import { beforeEach, describe, expect, test } from "vitest";
 import { SessionLost } from "../../src/db/connection/loss.ts";
 import { DatabaseMigrator, MigrateError } from "../../src/db/migrate/index.ts";
 import { runnerOf } from "../../src/db/migrate/ledger/replies.ts";
-import type { Failpoint } from "../../src/db/migrate/run.ts";
+import type { Failpoint } from "../../src/db/migrate/run-types.ts";
 import { urlOfDatabase, useDatabase } from "../helpers/database.ts";
 import { THREE, useHistory } from "../helpers/history.ts";
 import { createEmptyLedger, expectFoldToMatch } from "../helpers/ledger.ts";
@@ -122,7 +122,7 @@ describe("a migration that the server refuses", () => {
 
       statement 2 of 2, SQLSTATE 42P01
       state: 0002_broken was rolled back. 2 migrations before it applied. 2 migrations after it not run.
-      Next: correct drizzle/0002_broken.sql (or the data), then run \`tidemark migrate\` again."
+      Next: correct drizzle/0002_broken.sql (or the data it met), then run \`tidemark migrate\` again."
     `);
     expect(await tablesThere()).toEqual(["notes"]);
     const { migrations } = await migrator().status();

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { codePoints } from "../../src/db/base/place.ts";
-import { culpritOf } from "../../src/db/migrate/execute/failure.ts";
+import { culpritOf } from "../../src/db/migrate/execute/failure-text.ts";
 import { type Message, type Stage, stageOf } from "../../src/db/migrate/execute/transaction.ts";
 import { parseStatements } from "../../src/db/migrate/sql/statements.ts";
 

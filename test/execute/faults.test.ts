@@ -10,7 +10,7 @@ import {
   keepEmbeddedServer,
 } from "../../src/db/embedded/index.ts";
 import { DatabaseMigrator } from "../../src/db/migrate/index.ts";
-import type { Failpoint } from "../../src/db/migrate/run.ts";
+import type { Failpoint } from "../../src/db/migrate/run-types.ts";
 import { startTidemark } from "../helpers/cli.ts";
 import { createDatabase, onServer, type TestDatabase, useDatabase } from "../helpers/database.ts";
 import { eventually, postmasterPid } from "../helpers/embedded-folder.ts";

@@ -6,7 +6,7 @@ import {
   readCatalog,
 } from "../../src/db/catalog/index.ts";
 import { DatabaseMigrator } from "../../src/db/migrate/index.ts";
-import type { Failpoint } from "../../src/db/migrate/run.ts";
+import type { Failpoint } from "../../src/db/migrate/run-types.ts";
 import { MIXED } from "../helpers/chaos-history.ts";
 import { createDatabase, type TestDatabase } from "../helpers/database.ts";
 import { type HistoryFolder, historyFolder } from "../helpers/history.ts";

@@ -76,7 +76,7 @@ describe("what is printed where a migration fails", () => {
 
       statement 2 of 2, SQLSTATE 42703
       state: 0002_first_note was rolled back. 2 migrations before it applied.
-      Next: correct drizzle/0002_first_note.sql (or the data), then run \`tidemark migrate\` again.
+      Next: correct drizzle/0002_first_note.sql (or the data it met), then run \`tidemark migrate\` again.
       "
     `);
   });
@@ -106,7 +106,7 @@ insert into notes (id, body) values (3, 'never');`);
       statement 3 of 4, SQLSTATE 23505
       detail: notes_pkey of table public.notes; values of rows are left out (--record-row-values shows and records them)
       state: 0002_first_note was rolled back. 2 migrations before it applied.
-      Next: correct drizzle/0002_first_note.sql (or the data), then run \`tidemark migrate\` again.
+      Next: correct drizzle/0002_first_note.sql (or the data it met), then run \`tidemark migrate\` again.
       "
     `);
     expect(await tidemark("status")).toMatchInlineSnapshot(`
@@ -152,7 +152,7 @@ end $$;`);
       statement 1 of 1, SQLSTATE 22012
       context: PL/pgSQL function inline_code_block line 4 at assignment
       state: 0002_first_note was rolled back. 2 migrations before it applied.
-      Next: correct drizzle/0002_first_note.sql (or the data), then run \`tidemark migrate\` again.
+      Next: correct drizzle/0002_first_note.sql (or the data it met), then run \`tidemark migrate\` again.
       "
     `);
   });
@@ -188,7 +188,7 @@ select outer_one();`);
                SQL statement "SELECT inner_one()"
                PL/pgSQL function outer_one() line 3 at PERFORM
       state: 0002_first_note was rolled back. 2 migrations before it applied.
-      Next: correct drizzle/0002_first_note.sql (or the data), then run \`tidemark migrate\` again.
+      Next: correct drizzle/0002_first_note.sql (or the data it met), then run \`tidemark migrate\` again.
       "
     `);
   });
@@ -198,7 +198,7 @@ select outer_one();`);
     expect(await tidemark("migrate", "--json")).toMatchInlineSnapshot(`
       "exit code 1
       --- stdout
-      {"error":{"code":"migration_failed","exitCode":1,"fact":"drizzle/0002_first_note.sql:3:1: division by zero\\n\\n1 | insert into notes (body) values ('kept');\\n2 | commit;\\n3 | select 1 / 0;\\n  | ^\\n\\nstatement 3 of 3, SQLSTATE 22012\\nstate: Statements 1 to 2 of 0002_first_note are committed. What came after was rolled back. The next run goes on at statement 3. 2 migrations before it applied.","remedy":"Next: correct drizzle/0002_first_note.sql (or the data), then run \`tidemark migrate\` again.","tag":"0002_first_note","applied":["0000_create_notes","0001_add_author"],"notRun":[],"details":{"sqlState":"22012","message":"division by zero","detail":null,"hint":null,"where":null,"file":"drizzle/0002_first_note.sql","line":3,"column":1,"statement":3,"statements":3,"text":"drizzle/0002_first_note.sql:3:1: division by zero\\n\\n1 | insert into notes (body) values ('kept');\\n2 | commit;\\n3 | select 1 / 0;\\n  | ^\\n\\nstatement 3 of 3, SQLSTATE 22012\\nstate: Statements 1 to 2 of 0002_first_note are committed. What came after was rolled back. The next run goes on at statement 3. 2 migrations before it applied."}}}
+      {"error":{"code":"migration_failed","exitCode":1,"fact":"drizzle/0002_first_note.sql:3:1: division by zero\\n\\n1 | insert into notes (body) values ('kept');\\n2 | commit;\\n3 | select 1 / 0;\\n  | ^\\n\\nstatement 3 of 3, SQLSTATE 22012\\nstate: Statements 1 to 2 of 0002_first_note are committed. What came after was rolled back. The next run goes on at statement 3. 2 migrations before it applied.","remedy":"Next: correct drizzle/0002_first_note.sql (or the data it met), then run \`tidemark migrate\` again.","tag":"0002_first_note","applied":["0000_create_notes","0001_add_author"],"notRun":[],"details":{"sqlState":"22012","message":"division by zero","detail":null,"hint":null,"where":null,"file":"drizzle/0002_first_note.sql","line":3,"column":1,"statement":3,"statements":3,"text":"drizzle/0002_first_note.sql:3:1: division by zero\\n\\n1 | insert into notes (body) values ('kept');\\n2 | commit;\\n3 | select 1 / 0;\\n  | ^\\n\\nstatement 3 of 3, SQLSTATE 22012\\nstate: Statements 1 to 2 of 0002_first_note are committed. What came after was rolled back. The next run goes on at statement 3. 2 migrations before it applied."}}}
       --- stderr
       created the ledger in schema tidemark
       3 pending
@@ -213,7 +213,7 @@ select outer_one();`);
 
       statement 3 of 3, SQLSTATE 22012
       state: Statements 1 to 2 of 0002_first_note are committed. What came after was rolled back. The next run goes on at statement 3. 2 migrations before it applied.
-      Next: correct drizzle/0002_first_note.sql (or the data), then run \`tidemark migrate\` again.
+      Next: correct drizzle/0002_first_note.sql (or the data it met), then run \`tidemark migrate\` again.
       "
     `);
   });
@@ -237,7 +237,7 @@ create unique index concurrently notes_body_key on notes (body);`);
       statement 2 of 2, SQLSTATE 23505
       detail: notes_body_key of table public.notes; values of rows are left out (--record-row-values shows and records them)
       state: Statement 1 of 0002_first_note is committed. CREATE INDEX CONCURRENTLY notes_body_key left an INVALID index public.notes_body_key: the next run drops it first. The next run goes on at statement 2. 2 migrations before it applied.
-      Next: correct drizzle/0002_first_note.sql (or the data), then run \`tidemark migrate\` again.
+      Next: correct drizzle/0002_first_note.sql (or the data it met), then run \`tidemark migrate\` again.
       "
     `);
   });

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from "vitest";
-import type { MessageName } from "../../src/db/migrate/run.ts";
+import type { MessageName } from "../../src/db/migrate/run-types.ts";
 import { useDatabase } from "../helpers/database.ts";
 import { useHistory } from "../helpers/history.ts";
 import { expectFoldToMatch } from "../helpers/ledger.ts";

@@ -7,7 +7,7 @@ import type {
   MigratorOptions,
   Progress,
 } from "../../src/db/migrate/index.ts";
-import type { Failpoint } from "../../src/db/migrate/run.ts";
+import type { Failpoint } from "../../src/db/migrate/run-types.ts";
 
 export interface RunnerTask {
   readonly options: MigratorOptions;

@@ -1,7 +1,7 @@
 import postgres from "postgres";
 import { afterEach, describe, expect, test } from "vitest";
 import { DatabaseMigrator, type MigratorOptions } from "../../src/db/migrate/index.ts";
-import type { Failpoint } from "../../src/db/migrate/run.ts";
+import type { Failpoint } from "../../src/db/migrate/run-types.ts";
 import { createDatabase, type TestDatabase, useDatabase } from "../helpers/database.ts";
 import { countingHistory, useHistory } from "../helpers/history.ts";
 import { expectFoldToMatch, readLedgerContent, storyOf } from "../helpers/ledger.ts";

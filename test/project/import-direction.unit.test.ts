@@ -60,8 +60,8 @@ test("each planted violation is found", { timeout: 60_000 }, async () => {
     "errors-import-only-types": {
       "src/db/migrate/errors.ts": `export { identifier } from "../base/quote.ts";\n`,
     },
-    "run-is-only-types": {
-      "src/db/migrate/run.ts": `export { identifier } from "../base/quote.ts";\n`,
+    "run-types-import-only-types": {
+      "src/db/migrate/run-types.ts": `export { identifier } from "../base/quote.ts";\n`,
     },
     "reports-are-only-types": {
       "src/db/migrate/reports.ts": `export { identifier } from "../base/quote.ts";\n`,

@@ -18,7 +18,7 @@ export interface DriverUrl {
 const EXPECTED =
   "postgres://user:password@host:5432/database (special characters encoded: @ as %40, # as %23)";
 
-// The driver would send these to the server as settings, which refuses them.
+// The driver would send these to the server as settings, and the server would refuse them.
 const OF_OTHER_TOOLS = [
   "schema",
   "pgbouncer",
@@ -51,7 +51,7 @@ interface Host {
   readonly port: string | undefined;
 }
 
-/** What is wrong with a database URL, as the rest of a sentence; undefined where it is fine. Shows no password. */
+/** What is wrong with a database URL, as the rest of a sentence that shows no password; undefined where it is fine. */
 export function urlProblem(url: string): string | undefined {
   const [, protocol] = /^([a-z][a-z\d+.-]*):\/\//i.exec(url) ?? [];
   if (protocol !== undefined && !/^postgres(ql)?$/i.test(protocol)) {
@@ -90,7 +90,7 @@ export function driverUrl(url: string): DriverUrl {
   };
 }
 
-/** Where a URL leads, without its password; of one that cannot be read it says nothing. */
+/** Where a URL leads, without its password; one that cannot be read is not shown. */
 export function describeTarget(url: string): string {
   const parts = partsOf(url);
   if (parts === undefined) return "the database URL";

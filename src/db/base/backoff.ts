@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
-/** Node's timers take a longer time for one millisecond. */
+/** Node's timers treat a longer time as one millisecond. */
 export const LONGEST_TIMER_MS = 2_147_483_647;
 
-/** Half of a pause to all of it, at random: of many processes that start at one moment no two wait equally long. */
+/** Between half of a pause and all of it, at random: processes that start at one moment do not wait equally long. */
 export function jittered(pauseMs: number, random: number = Math.random()): number {
   return pauseMs * (0.5 + random / 2);
 }

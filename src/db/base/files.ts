@@ -1,7 +1,7 @@
 import { readFile, stat } from "node:fs/promises";
 import { errorCode } from "./problem.ts";
 
-/** What the work gives; undefined where the file that it works on is not there. */
+/** The work's result; undefined where the file that it works on does not exist. */
 export async function ifThere<T>(work: Promise<T>): Promise<T | undefined> {
   try {
     return await work;
@@ -16,7 +16,7 @@ export function readIfThere(path: string): Promise<string | undefined> {
   return ifThere(readFile(path, "utf8"));
 }
 
-/** Whether something is at `path`; throws for anything else than its absence. */
+/** Whether `path` exists; any error but its absence is thrown. */
 export async function exists(path: string): Promise<boolean> {
   return (await ifThere(stat(path))) !== undefined;
 }

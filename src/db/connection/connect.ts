@@ -91,7 +91,7 @@ export async function connect(
         firstQuery,
       );
     } catch (error) {
-      // What is thrown once the signal has come, its end explains.
+      // Once the signal has come, its reason explains what is thrown.
       if (options.signal?.aborted) throw error;
       const busy = isBusy(error);
       absentSince = busy ? undefined : (absentSince ?? now);

@@ -5,15 +5,15 @@ export class SessionLost extends Error {
   override readonly name = "SessionLost";
 }
 
-/** Nothing came back in the time that there was for it. */
+/** Nothing came back in time. */
 export class NoAnswer extends SessionLost {}
 
-/** The URL asks for TLS, and the server has none. */
+/** The URL requires TLS, and the server has none. */
 export class TlsRefused extends Error {
   override readonly name = "TlsRefused";
 
   constructor(cause: unknown) {
-    super("the URL asks for TLS, which the server does not speak", { cause });
+    super("the URL requires TLS, which the server does not support", { cause });
   }
 }
 
@@ -64,7 +64,7 @@ export function lossOfConnection<Reason extends Error = SessionLost>(): Loss<Rea
 }
 
 /**
- * A server that swallows everything must not hold a process that was told to stop.
+ * A server that never answers must not hold a process that was told to stop.
  *
  * @param graceMs asked when the signal comes
  */

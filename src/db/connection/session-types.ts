@@ -31,7 +31,7 @@ export type OnFailpoint<Name extends string = string> = (
 ) => void | Promise<void>;
 
 export interface SendOptions {
-  /** Told of each row, which the reply has not. */
+  /** Called for each row, which the reply then does not have. */
   readonly onRow?: (row: Row) => void;
   /** `always`: also where the signal has come before it is sent. */
   readonly cancelable?: "always";
@@ -50,7 +50,7 @@ export interface Sent {
 /**
  * One connection, one server session, dead for good once it is lost.
  *
- * The driver reconnects behind its user's back, and then runs the statements that
+ * The driver reconnects without telling, and then runs the statements that
  * were to follow in autocommit on another session. So nothing is sent after a loss,
  * and every reply races it.
  *

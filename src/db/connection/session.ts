@@ -45,7 +45,7 @@ const NO_ACTIVE_TRANSACTION = "25P01";
  * Connects, and runs the first query, which must change nothing.
  *
  * @throws ServerError where the server refuses (password, database, no slots left),
- * the driver's error where there is no server, MigrateError `config` where the URL is none.
+ * the driver's error where there is no server, Problem `config` where the URL is not one.
  */
 export async function openSession(
   options: SessionOptions,
@@ -53,7 +53,7 @@ export async function openSession(
 ): Promise<{ readonly session: Session; readonly first: Reply | ServerError }> {
   const target = driverUrl(options.url);
   const lost = lossOfConnection();
-  // Who waits for nothing still has a server that answers.
+  // With a bound of nothing, a server that is up still gets the time to answer.
   const connectTimeoutMs = Math.max(options.connectTimeoutMs, SHORTEST_CONNECT_MS);
   const sockets = createSockets(connectTimeoutMs);
   const dialed = lossOfConnection<Error>();

@@ -24,7 +24,7 @@ import type {
   WaitOptions,
   WaitReport,
 } from "./reports.ts";
-import type { OnFailpoint } from "./run.ts";
+import type { OnFailpoint } from "./run-types.ts";
 import { stepParser } from "./sql/parse.ts";
 import { maskSecrets } from "./sql/secrets.ts";
 import type { Checksum, History, Tag } from "./types.ts";

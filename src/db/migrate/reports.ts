@@ -3,7 +3,7 @@ import type { MigrateError } from "./errors.ts";
 import type { Checksum, MigrationState, MigrationStatus, Tag, Warning } from "./types.ts";
 
 export interface CallOptions {
-  /** Stops the call: what runs is canceled, rolled back and recorded as such. */
+  /** Stops the call: what runs is canceled, rolled back, and recorded as canceled. */
   readonly signal?: AbortSignal;
   /** Told of each step. What it throws is ignored. */
   readonly onProgress?: (progress: Progress) => void;

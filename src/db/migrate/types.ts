@@ -28,11 +28,11 @@ export interface History {
   readonly head: Checksum;
   /** The app's own copy of the events; absent where it has none. */
   readonly eventSink?: EventSink;
-  /** What is odd but harmless. */
+  /** What is unusual but harmless. */
   readonly warnings: readonly Warning[];
 }
 
-/** What went wrong, or is odd, without ending a run. */
+/** Something that went wrong, or is unusual, and does not end a run. */
 export interface Warning {
   readonly kind: /** The app's copy of the events stays behind. */
     | "copy-behind"

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { withoutBom } from "../../base/files.ts";
 import { identifier, literal } from "../../base/quote.ts";
 import { BOUNDED } from "../ledger/read.ts";
-import type { DrizzleTableName } from "../run.ts";
+import type { DrizzleTableName } from "../run-types.ts";
 import type { Migration } from "../types.ts";
 
 /** What drizzle's migrator does without that setting. */

@@ -14,7 +14,7 @@ import type {
   RunnerRow,
 } from "../ledger-types.ts";
 import { accountsForNothing } from "../plan/existing.ts";
-import type { DrizzleTableName, Run, Session } from "../run.ts";
+import type { DrizzleTableName, Run, Session } from "../run-types.ts";
 import type { History } from "../types.ts";
 import { countDrizzleRows, DRIZZLE_TABLE, findExisting } from "./find-sql.ts";
 

@@ -10,7 +10,7 @@ import { LOCK_CONFLICTS } from "../ledger/server-error.ts";
 import type { Ledger, LedgerRow, RunnerRow } from "../ledger-types.ts";
 import { nothingToDo, type Plan, planRun, type Step, statusesOf, versionOf } from "../plan/plan.ts";
 import type { AppliedMigration, RunEnd } from "../reports.ts";
-import type { Run, Session } from "../run.ts";
+import type { Run, Session } from "../run-types.ts";
 import { stepParser } from "../sql/parse.ts";
 import type { ParsedStep } from "../sql/segments.ts";
 import type { History } from "../types.ts";

@@ -1,17 +1,18 @@
 import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
 import { pid } from "node:process";
-import type { ConnectOptions } from "../../connection/connect.ts";
+import { Problem } from "../../base/problem.ts";
+import { type ConnectOptions, connect } from "../../connection/connect.ts";
 import { readGiven } from "../history/given.ts";
 import { loadHistory } from "../history/load.ts";
 import { RunnerRowMissing } from "../ledger/replies.ts";
 import type { CallOptions, Progress } from "../reports.ts";
-import type { OnFailpoint, Run } from "../run.ts";
+import type { OnFailpoint, Run } from "../run-types.ts";
 import { maskText } from "../sql/secrets.ts";
 import type { History } from "../types.ts";
 import { TOOL_VERSION } from "../version.ts";
 import type { ResolvedOptions } from "./options.ts";
-import { asMigrateError, stoppedError } from "./thrown.ts";
+import { asMigrateError, ofConnection, stoppedError } from "./thrown.ts";
 
 /** What every call of a migrator has in common: a request of its own, and what is thrown for it. */
 export class Calls {
@@ -79,6 +80,22 @@ export class Calls {
       // The engine's sessions send no other names.
       onFailpoint: this.#onFailpoint as ConnectOptions["onFailpoint"],
     };
+  }
+}
+
+/**
+ * Connects for a call, and runs its first query.
+ *
+ * @throws MigrateError `connect`, `config`; the signal's reason
+ */
+export async function openLedger(
+  options: ConnectOptions,
+  firstQuery: string,
+): ReturnType<typeof connect> {
+  try {
+    return await connect(options, firstQuery);
+  } catch (error) {
+    throw error instanceof Problem ? ofConnection(error) : error;
   }
 }
 

@@ -5,8 +5,8 @@ import { look } from "../lease/sql.ts";
 import { type EventsWanted, readEvents } from "../ledger/read.ts";
 import { eventsOf } from "../ledger/replies.ts";
 import type { LedgerEvent } from "../ledger-types.ts";
-import type { Run } from "../run.ts";
-import { openLedger } from "./open-ledger.ts";
+import type { Run } from "../run-types.ts";
+import { openLedger } from "./call.ts";
 
 /** Reads the log. Where there is no ledger, there are no events. */
 export async function readEventsOnce(

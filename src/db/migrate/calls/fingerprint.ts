@@ -1,7 +1,7 @@
 import { checksumOf } from "../history/checksum.ts";
 import { createLedger } from "../ledger/create.ts";
 import { refuseUnknownTarget } from "../plan/problems.ts";
-import type { RunSettings } from "../run.ts";
+import type { RunSettings } from "../run-types.ts";
 import type { Checksum, History, Tag } from "../types.ts";
 import { TOOL_VERSION } from "../version.ts";
 

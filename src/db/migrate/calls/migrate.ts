@@ -12,9 +12,9 @@ import type { Ledger } from "../ledger-types.ts";
 import { refuseUnknownTarget } from "../plan/problems.ts";
 import { stateOf } from "../plan/state.ts";
 import type { AppliedMigration, MigrateReport, RunEnd } from "../reports.ts";
-import type { Run, Session, Waiting } from "../run.ts";
+import type { Run, Session, Waiting } from "../run-types.ts";
 import type { Tag } from "../types.ts";
-import { openLedger } from "./open-ledger.ts";
+import { openLedger } from "./call.ts";
 import { stoppedError } from "./thrown.ts";
 
 // A connection that is lost at once would else be asked for without end.

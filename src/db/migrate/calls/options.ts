@@ -4,7 +4,7 @@ import { LOCK_TIMEOUT_MS } from "../../connection/begin.ts";
 import { DRIZZLE_TABLE } from "../adopt/find-sql.ts";
 import { MigrateError } from "../errors.ts";
 import type { GivenHistory } from "../history/given.ts";
-import type { DrizzleTableName, LockPatience, RunSettings } from "../run.ts";
+import type { DrizzleTableName, LockPatience, RunSettings } from "../run-types.ts";
 import type { EventSink } from "../types.ts";
 
 export interface MigratorOptions {
@@ -68,7 +68,7 @@ export function resolveOptions(options: MigratorOptions): ResolvedOptions {
   return { url: options.url, ...withDefaults(options) };
 }
 
-/** What is wrong with the options beside the URL, a text each. */
+/** What is wrong with the options other than the URL, one text each. */
 export function optionProblems(options: Omit<MigratorOptions, "url">): readonly string[] {
   const { dir, schema, connectTimeoutMs, waitTimeoutMs, lockPatience, deadlineMs } =
     withDefaults(options);

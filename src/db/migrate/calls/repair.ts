@@ -12,9 +12,9 @@ import { standbyError } from "../ledger/server-error.ts";
 import type { LedgerRow, RunnerRow } from "../ledger-types.ts";
 import { doubtOf, stateOf } from "../plan/state.ts";
 import type { RepairedMigration, RepairReport } from "../reports.ts";
-import type { Run, Session } from "../run.ts";
+import type { Run, Session } from "../run-types.ts";
 import type { History } from "../types.ts";
-import { openLedger } from "./open-ledger.ts";
+import { openLedger } from "./call.ts";
 
 const MOST_TRIES = 5;
 

@@ -54,7 +54,7 @@ export function eventJson({ at, ...event }: LedgerEvent) {
   return { ...event, at: at.toISOString() };
 }
 
-/** An event as a line: when, what, which migration, then what is known of it. */
+/** An event as a line: when, what, which migration, then its details. */
 export function eventCells(event: LedgerEvent): readonly [string, string, string, ...string[]] {
   const { type, tag, at, attempt, payload, owner } = event;
   const { durationMs, error, before, answer, underWay } = payload;
@@ -115,7 +115,7 @@ export function statusCells(migration: MigrationStatus): readonly string[] {
   ];
 }
 
-/** To the second, in UTC: what stands in logs beside it. */
+/** To the second, in UTC, as in logs. */
 function shortTime(at: Date): string {
   return at
     .toISOString()

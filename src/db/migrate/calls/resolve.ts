@@ -9,11 +9,11 @@ import { rowsOf, runnerOf } from "../ledger/replies.ts";
 import { isContended } from "../ledger/server-error.ts";
 import type { LedgerRow } from "../ledger-types.ts";
 import type { ResolveOptions, ResolveReport } from "../reports.ts";
-import type { Run } from "../run.ts";
+import type { Run } from "../run-types.ts";
 import { asksForNoTransaction, remainingOf, segmentsOf } from "../sql/segments.ts";
 import { parseStatements } from "../sql/statements.ts";
 import type { Tag } from "../types.ts";
-import { openLedger } from "./open-ledger.ts";
+import { openLedger } from "./call.ts";
 
 type InDoubt = LedgerRow & { readonly underWay: NonNullable<LedgerRow["underWay"]> };
 

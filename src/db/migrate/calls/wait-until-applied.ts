@@ -9,9 +9,9 @@ import { runnerOf } from "../ledger/replies.ts";
 import type { RunnerRow } from "../ledger-types.ts";
 import { type Plan, planRun, versionOf } from "../plan/plan.ts";
 import type { WaitReport } from "../reports.ts";
-import type { Run, Session } from "../run.ts";
+import type { Run, Session } from "../run-types.ts";
 import type { History } from "../types.ts";
-import { openLedger } from "./open-ledger.ts";
+import { openLedger } from "./call.ts";
 
 const FIRST_PAUSE_MS = 50;
 const LONGEST_PAUSE_MS = 1_000;

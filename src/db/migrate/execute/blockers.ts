@@ -5,7 +5,7 @@ import { ask } from "../../connection/ask.ts";
 import type { SecondConnection } from "../../connection/second.ts";
 import { BOUNDED } from "../ledger/read.ts";
 import type { Blocker } from "../reports.ts";
-import type { HeldRun, LeaseToken, MessageName } from "../run.ts";
+import type { HeldRun, LeaseToken, MessageName } from "../run-types.ts";
 import { maskSecrets } from "../sql/secrets.ts";
 import type { Tag } from "../types.ts";
 
@@ -23,9 +23,9 @@ export interface BlockerWatch {
 const LOOK_EVERY_MS = 1_000;
 
 /**
- * Looks, by a connection of its own, who holds the lock that a migration waits for: the
- * waiting session cannot ask, and afterwards it is too late. It connects for a migration
- * that takes long, and where no connection can be had the run goes on without it.
+ * Looks, on a connection of its own, who holds the lock that a migration waits for: the
+ * waiting session cannot ask, and afterwards it is too late. It connects only for a migration
+ * that takes long; where it cannot, the run goes on without it.
  */
 export function watchBlockers(run: HeldRun, second: SecondConnection<MessageName>): BlockerWatch {
   const { schema, lease, session, lockPatience, onProgress } = run;
@@ -120,7 +120,7 @@ export function describeBlocker(blocker: Blocker): string {
   return `pid ${blocker.pid} (${who}), ${state ?? "at work"}${since}${what}`;
 }
 
-/** A line for each session that held a migration up. */
+/** A line for each session that holds a migration up. */
 export function heldBy(blockers: readonly Blocker[]): readonly string[] {
   return blockers.map((blocker) => `held by: ${describeBlocker(blocker)}`);
 }

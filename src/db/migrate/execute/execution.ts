@@ -1,7 +1,7 @@
 import type { SecondConnection } from "../../connection/second.ts";
 import type { UnderWay } from "../ledger-types.ts";
 import type { AppliedMigration } from "../reports.ts";
-import type { HeldRun, MessageName } from "../run.ts";
+import type { HeldRun, MessageName } from "../run-types.ts";
 import type { OutsideSegment, ParsedStep, TransactionSegment } from "../sql/segments.ts";
 import type { BlockerWatch } from "./blockers.ts";
 

@@ -5,7 +5,7 @@ import { LeaseLost } from "../lease/lost.ts";
 import { pauseUnderLease } from "../lease/renew.ts";
 import { isContended, LOCK_CONFLICTS } from "../ledger/server-error.ts";
 import type { Blocker } from "../reports.ts";
-import type { HeldRun, LockPatience } from "../run.ts";
+import type { HeldRun, LockPatience } from "../run-types.ts";
 import type { ParsedStep } from "../sql/segments.ts";
 import { heldBy, watchBlockers } from "./blockers.ts";
 import { type Execution, partsOf, type RunHooks } from "./execution.ts";

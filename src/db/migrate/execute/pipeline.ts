@@ -1,9 +1,9 @@
 import { isServerError, type Row, type Sent, type ServerError } from "../../connection/session.ts";
 import { COPY } from "../ledger/event-copy.ts";
 import { DURATION } from "../ledger/record.ts";
-import type { MessageName } from "../run.ts";
+import type { MessageName } from "../run-types.ts";
 import { begunBefore, type Execution, type Part, type TransactionPart } from "./execution.ts";
-import type { ServerErrorFields } from "./failure.ts";
+import type { ServerErrorFields } from "./failure-text.ts";
 import { settleInterrupted } from "./outside/resume.ts";
 import { recordEnd, runOutside } from "./outside/run.ts";
 import { MARKER, type Message, type Stage, stageOf, transactionMessage } from "./transaction.ts";

@@ -25,7 +25,7 @@ import {
   recordError,
   remedyOf,
   type ServerErrorFields,
-} from "./failure.ts";
+} from "./failure-text.ts";
 import type { PartFailure } from "./pipeline.ts";
 import { subjectOf } from "./transaction.ts";
 

@@ -9,7 +9,7 @@ import { prefixOf } from "../history/checksum.ts";
 import { fence } from "../lease/sql.ts";
 import { type NewEvent, record, type Subject } from "../ledger/record.ts";
 import type { Step } from "../plan/plan.ts";
-import type { HeldRun } from "../run.ts";
+import type { HeldRun } from "../run-types.ts";
 import { resetsAll } from "../sql/made-settings.ts";
 import type { ParsedStep } from "../sql/segments.ts";
 import type { Placed } from "../sql/statements.ts";

@@ -14,7 +14,7 @@ import { type NewEvent, record } from "../ledger/record.ts";
 import { ledgerOf } from "../ledger/replies.ts";
 import { isContended } from "../ledger/server-error.ts";
 import type { Ledger, RunnerRow } from "../ledger-types.ts";
-import type { HeldRun, MessageName, Run, Session } from "../run.ts";
+import type { HeldRun, MessageName, Run, Session } from "../run-types.ts";
 import type { EventSink } from "../types.ts";
 import { LeaseLost } from "./lost.ts";
 import { fence, readAll, releaseLease } from "./sql.ts";

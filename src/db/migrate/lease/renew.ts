@@ -1,7 +1,7 @@
 import { pause } from "../../base/backoff.ts";
 import { ask, columnOf, rolledBackAfterError } from "../../connection/ask.ts";
 import type { SecondConnection } from "../../connection/second.ts";
-import type { HeldRun, MessageName } from "../run.ts";
+import type { HeldRun, MessageName } from "../run-types.ts";
 import { LeaseLost } from "./lost.ts";
 import { LEASE_RENEW_MS, RENEWED, renewLease } from "./sql.ts";
 

@@ -2,7 +2,7 @@ import { identifier, integer, literal } from "../../base/quote.ts";
 import { ASYNCHRONOUS_COMMIT, transaction } from "../../connection/begin.ts";
 import { LEASE_TTL_MS } from "../ledger/functions.ts";
 import { BOUNDED, readRows } from "../ledger/read.ts";
-import type { HeldRun, RunIdentity } from "../run.ts";
+import type { HeldRun, RunIdentity } from "../run-types.ts";
 
 /** Whose lease it is, and where. */
 type Held = Pick<HeldRun, "schema" | "lease">;

@@ -6,7 +6,7 @@ import { rowsOf, runnerOf } from "../ledger/replies.ts";
 import { ledgerError, standbyError } from "../ledger/server-error.ts";
 import type { LedgerRow, RunnerRow } from "../ledger-types.ts";
 import type { LeaseHolder } from "../reports.ts";
-import type { LeaseToken, Run, Session } from "../run.ts";
+import type { LeaseToken, Run, Session } from "../run-types.ts";
 import { look, takeLease } from "./sql.ts";
 
 /** A lease that was taken, and what the ledger held then. */

@@ -2,7 +2,7 @@ import { jittered, pause } from "../../base/backoff.ts";
 import { identifier, literal } from "../../base/quote.ts";
 import { ask, transact } from "../../connection/ask.ts";
 import { isServerError } from "../../connection/session.ts";
-import type { Run, Session } from "../run.ts";
+import type { Run, Session } from "../run-types.ts";
 import { ledgerError, standbyError } from "./server-error.ts";
 import { createTables } from "./tables.ts";
 

@@ -1,6 +1,6 @@
 import { identifier, jsonLiteral, literal } from "../../base/quote.ts";
 import type { UnderWay } from "../ledger-types.ts";
-import type { HeldRun } from "../run.ts";
+import type { HeldRun } from "../run-types.ts";
 import type { Checksum, RecordedError, Tag } from "../types.ts";
 import { copyEvents } from "./event-copy.ts";
 

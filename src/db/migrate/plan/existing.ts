@@ -1,7 +1,7 @@
 import { plural } from "../../base/text.ts";
 import { MigrateError } from "../errors.ts";
 import type { Existing, ExistingObjects, Ledger } from "../ledger-types.ts";
-import type { PlanOptions } from "../run.ts";
+import type { PlanOptions } from "../run-types.ts";
 
 const ALLOW = "--allow-existing (at boot: MIGRATE_ALLOW_EXISTING=true)";
 

@@ -1,7 +1,7 @@
 import type { MigrateError } from "../errors.ts";
 import { headOf, linkAfter } from "../history/checksum.ts";
 import type { Ledger, LedgerRow, UnderWay } from "../ledger-types.ts";
-import type { PlanOptions } from "../run.ts";
+import type { PlanOptions } from "../run-types.ts";
 import type {
   Checksum,
   History,

@@ -2,7 +2,7 @@ import { statementDigest } from "../../history/checksum.ts";
 import { LEASE_RENEW_MS } from "../../lease/sql.ts";
 import { record } from "../../ledger/record.ts";
 import type { ObjectState, UnderWay } from "../../ledger-types.ts";
-import type { HeldRun, LeaseToken } from "../../run.ts";
+import type { HeldRun, LeaseToken } from "../../run-types.ts";
 import type { MadeSetting } from "../../sql/made-settings.ts";
 import type { Outside } from "../../sql/non-transactional.ts";
 import type { OutsidePart } from "../execution.ts";

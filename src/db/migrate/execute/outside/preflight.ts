@@ -1,7 +1,7 @@
 import { literal } from "../../../base/quote.ts";
 import { ask } from "../../../connection/ask.ts";
 import { MigrateError } from "../../errors.ts";
-import type { HeldRun } from "../../run.ts";
+import type { HeldRun } from "../../run-types.ts";
 import { concurrentIndexes, partitionedParent } from "../../sql/borders.ts";
 import { isDecisive } from "../../sql/made-settings.ts";
 import type { ParsedStep } from "../../sql/segments.ts";

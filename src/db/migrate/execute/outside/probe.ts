@@ -1,11 +1,12 @@
+import type { ScanToken } from "libpg-query";
 import { identifier, literal } from "../../../base/quote.ts";
 import { columnOf, transact } from "../../../connection/ask.ts";
 import { isServerError } from "../../../connection/session.ts";
 import type { ObjectState, OutsideAction, ReindexScope } from "../../ledger-types.ts";
 import { loadParser } from "../../sql/grammar.ts";
 import { NO_SETTINGS } from "../../sql/made-settings.ts";
+import type { Statement } from "../../sql/statements.ts";
 import type { Execution, OutsidePart, Part } from "../execution.ts";
-import { definitionToTry, type IndexDefinition } from "./index-definition.ts";
 
 /** Column of the state that a look at the catalog found, or of the definition tried out. */
 const STATE = "tidemark_state";
@@ -80,6 +81,49 @@ function tryDefinition(
     `select ${definitionOf("i.indexrelid")} as ${STATE}
 from pg_index i where i.indexrelid = to_regclass(${literal(`pg_temp.${identifier(action.name)}`)})`,
   ];
+}
+
+/** A concurrent index, to be tried out on an empty copy of its table. */
+interface IndexDefinition {
+  /** The copy's name as SQL: the table's, without its schema. */
+  readonly relation: string;
+  /** `CREATE INDEX` on the copy, without `CONCURRENTLY`. */
+  readonly sql: string;
+}
+
+/**
+ * Rewrites `CREATE [UNIQUE] INDEX CONCURRENTLY [IF NOT EXISTS] name ON [ONLY] table …` for a temporary
+ * table of the same name. Undefined where the words do not come in that order.
+ */
+function definitionToTry(
+  { text, tree }: Statement,
+  scan: (sql: string) => readonly ScanToken[],
+): IndexDefinition | undefined {
+  if (!("IndexStmt" in tree)) return undefined;
+  const { idxname, relation, unique } = tree.IndexStmt;
+  if (idxname === undefined || relation?.relname === undefined) return undefined;
+  const words = scan(text).filter(({ tokenName }) => !tokenName.endsWith("_COMMENT"));
+  let at = 0;
+  const take = (word: string): boolean => {
+    if (words[at]?.text.toLowerCase() !== word) return false;
+    at += 1;
+    return true;
+  };
+  if (!take("create")) return undefined;
+  take("unique");
+  if (!take("index") || !take("concurrently")) return undefined;
+  if (take("if") && !(take("not") && take("exists"))) return undefined;
+  at += 1;
+  if (!take("on")) return undefined;
+  take("only");
+  at += 1;
+  while (take(".")) at += 1;
+  const end = words[at - 1]?.end;
+  if (end === undefined) return undefined;
+  const rest = Buffer.from(text).toString("utf8", end);
+  const copy = identifier(relation.relname);
+  const kind = unique ? "create unique index" : "create index";
+  return { relation: copy, sql: `${kind} ${identifier(idxname)} on pg_temp.${copy}${rest}\n` };
 }
 
 function resolved(variable: string, name: string | null): string {

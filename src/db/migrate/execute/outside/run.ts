@@ -6,10 +6,10 @@ import { startHeartbeat } from "../../lease/renew.ts";
 import { COPY } from "../../ledger/event-copy.ts";
 import { DURATION } from "../../ledger/record.ts";
 import type { ObjectState, UnderWay } from "../../ledger-types.ts";
-import type { MessageName, Session } from "../../run.ts";
+import type { MessageName, Session } from "../../run-types.ts";
 import type { MadeSetting } from "../../sql/made-settings.ts";
 import type { Execution, OutsidePart, Part } from "../execution.ts";
-import type { ServerErrorFields } from "../failure.ts";
+import type { ServerErrorFields } from "../failure-text.ts";
 import { endOfPart, leaveNothingBehind, type Message, type Stage } from "../transaction.ts";
 import { judgeEnd, leftBehind } from "./judge.ts";
 import {
@@ -75,7 +75,7 @@ export async function runOutside(
   execution.onProgress({ kind: "statement-started", tag, statement, statements, label });
   let durationMs: number;
   try {
-    durationMs = await runByItself(execution, {
+    durationMs = await runUnfenced(execution, {
       name: `statement:${tag}#${statement}`,
       text: message.text,
       settings: settings.session,
@@ -132,7 +132,7 @@ async function leftBy(
 }
 
 /** A statement that no transaction holds and no fence. */
-interface ByItself {
+interface Unfenced {
   /** Of the message. */
   readonly name: MessageName;
   /** With its mark. */
@@ -152,7 +152,7 @@ interface ByItself {
  * @returns how long it took, in milliseconds
  * @throws ServerError; LeaseLost, SessionLost
  */
-async function runByItself(execution: Execution, one: ByItself): Promise<number> {
+async function runUnfenced(execution: Execution, one: Unfenced): Promise<number> {
   const { session, second } = execution;
   const { direct } = execution.lease;
   if (direct) {
@@ -189,10 +189,10 @@ export async function clearAway(
   execution: Execution,
   statement: number,
   sql: string,
-  how: Pick<ByItself, "settings" | "lockTimeoutMs">,
+  how: Pick<Unfenced, "settings" | "lockTimeoutMs">,
 ): Promise<void> {
   await prove(execution);
-  await runByItself(execution, {
+  await runUnfenced(execution, {
     name: "clear",
     text: marked(execution.lease, statement, sql),
     ...how,

@@ -2,7 +2,7 @@ import { offsetOfCodePoint, placeOf } from "../../base/place.ts";
 import { plural } from "../../base/text.ts";
 import type { ServerError } from "../../connection/session.ts";
 import { recordedError } from "../errors.ts";
-import type { RowValues } from "../run.ts";
+import type { RowValues } from "../run-types.ts";
 import { maskText } from "../sql/secrets.ts";
 import type { ParsedStep } from "../sql/segments.ts";
 import { maskAround, snippet } from "../sql/snippet.ts";
@@ -186,7 +186,7 @@ export function remedyOf(file: string, { code }: ServerErrorFields): string {
   // Class 53: no memory, no disk, no connections. Nothing is wrong with the file.
   return code.startsWith("53")
     ? "Next: free up resources on the server (its message says which), then run `tidemark migrate` again."
-    : `Next: correct ${file} (or the data), then run \`tidemark migrate\` again.`;
+    : `Next: correct ${file} (or the data it met), then run \`tidemark migrate\` again.`;
 }
 
 function stageText({ kind }: Stage): string {
