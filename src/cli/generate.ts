@@ -1,4 +1,5 @@
-import { type DerivedDown, deriveDraftDown, type Untried } from "../db/down/index.ts";
+import { oneLine } from "../db/base/text.ts";
+import { type DerivedDown, deriveDraftDown, downPathOf, type Untried } from "../db/down/index.ts";
 import {
   type Assumption,
   assumptionText,
@@ -109,8 +110,7 @@ function printDown(
     );
     return;
   }
-  const downFile = file.replace(/[^/\\]+$/, downFileOf(tag));
-  output.print(downLine({ ...down, file: downFile, outcome: "written" }, output));
+  output.print(downLine({ ...down, file: downPathOf({ file, tag }), outcome: "written" }, output));
 }
 
 function nextText({ file, tag }: DraftedMigration, { custom, down }: GenerateFlags): string {
@@ -179,8 +179,7 @@ function draftText(
   if (custom) return `Generated ${file}, for SQL of your own.`;
   const count = statements.length;
   const lines = statements.slice(0, SHOWN).map((statement) => {
-    const line = statement.replace(/\s+/g, " ");
-    return `  ${line.length > SHOWN_WIDTH ? `${line.slice(0, SHOWN_WIDTH - 1)}…` : line}`;
+    return `  ${oneLine(statement, SHOWN_WIDTH)}`;
   });
   const more = count > SHOWN ? [`  … and ${count - SHOWN} more`] : [];
   const head = `Generated ${file} (${count} statement${count === 1 ? "" : "s"}):`;
