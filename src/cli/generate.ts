@@ -1,5 +1,5 @@
-import { plural } from "../db/base/text.ts";
-import { type DerivedDown, deriveDraftDown, type Untried } from "../db/down/index.ts";
+import { oneLine, plural } from "../db/base/text.ts";
+import { type DerivedDown, deriveDraftDown, downPathOf, type Untried } from "../db/down/index.ts";
 import {
   type Assumption,
   assumptionText,
@@ -109,8 +109,7 @@ function printDown(
     );
     return;
   }
-  const downFile = file.replace(/[^/\\]+$/, downFileOf(tag));
-  output.print(downLine({ ...down, file: downFile, outcome: "written" }, output));
+  output.print(downLine({ ...down, file: downPathOf({ file, tag }), outcome: "written" }, output));
 }
 
 function nextText({ file, tag }: DraftedMigration, { custom, down }: GenerateFlags): string {
@@ -179,8 +178,7 @@ function draftText(
   if (custom) return `Generated ${file}, for your own SQL.`;
   const count = statements.length;
   const lines = statements.slice(0, SHOWN).map((statement) => {
-    const line = statement.replace(/\s+/g, " ");
-    return `  ${line.length > SHOWN_WIDTH ? `${line.slice(0, SHOWN_WIDTH - 1)}…` : line}`;
+    return `  ${oneLine(statement, SHOWN_WIDTH)}`;
   });
   const more = count > SHOWN ? [`  … and ${count - SHOWN} more`] : [];
   const head = `Generated ${file} (${plural(count, "statement")}):`;

@@ -175,7 +175,7 @@ describe("a rename without a terminal", () => {
     `);
     await here.schema(users("name"));
     const { code, stderr } = await here.run(["generate", "--rename-table", "users=people"]);
-    expect(stderr).toContain("There was nothing that could have been renamed.");
+    expect(stderr).toContain("Nothing could have been renamed.");
     expect(code).toBe(2);
     expect(await here.files()).toEqual(before);
   });

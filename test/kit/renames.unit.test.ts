@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { createAnswering } from "../../src/db/kit/answers.ts";
+import { checkName } from "../../src/db/kit/full-names.ts";
 import type { Question, Rename, RenameKind } from "../../src/db/kit/model.ts";
-import { checkName } from "../../src/db/kit/names.ts";
 import { parseRenames, renameText } from "../../src/db/kit/renames.ts";
 
 function parse(kind: RenameKind, ...texts: readonly string[]) {

@@ -11,7 +11,7 @@ import type { MigrateError } from "../migrate/index.ts";
 import type { Replay } from "../scratch/replay.ts";
 import { rowWritesIn, writeText } from "../sql-tree/row-writes.ts";
 import { inverseRenames } from "../sql-tree/undo-renames.ts";
-import { downText, irreversibleText } from "./down-text.ts";
+import { downPathOf, downText, irreversibleText } from "./down-text.ts";
 import { dropsOfOld, emptyReturns, lossesOf } from "./losses.ts";
 import { portable } from "./portable.ts";
 import {
@@ -67,8 +67,8 @@ export async function deriveDown(replay: Replay, index: number): Promise<Derived
     empty: emptyReturns(differences),
     keeps: (await rowWritesIn(migration.sql)).map(writeText),
   });
-  const file = migration.file.replace(/\.sql$/, ".down.sql");
-  const reason = reasonOf(await proveDown(replay, before, { file, sql: text }));
+  const down = { file: downPathOf(migration), sql: text };
+  const reason = reasonOf(await proveDown(replay, before, down));
   return reason === undefined ? { kind: "proven", text, loses, reason } : irreversible(reason);
 }
 

@@ -1,4 +1,11 @@
 import { createHash } from "node:crypto";
+import { dirname, join } from "node:path";
+import { downFileOf, type Migration } from "../migrate/index.ts";
+
+/** The path of a migration's down file, as messages name it. */
+export function downPathOf({ file, tag }: Pick<Migration, "file" | "tag">): string {
+  return join(dirname(file), downFileOf(tag));
+}
 
 /** The parts of a down file. */
 export interface DownParts {

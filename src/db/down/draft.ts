@@ -1,4 +1,4 @@
-import { CatalogError } from "../catalog/index.ts";
+import { Problem } from "../base/problem.ts";
 import { checksumOf, loadHistory, MigrateError, type Migration } from "../migrate/index.ts";
 import { failureText } from "../scratch/failure-text.ts";
 import { type ScratchOptions, withScratchServer } from "../scratch/index.ts";
@@ -45,18 +45,10 @@ export async function deriveDraftDown(options: DraftDownOptions): Promise<Derive
     if (isServer(error)) throw error;
     if (isOwnError(error, draft)) throw await refusedDraft(error, draft, before);
     if (error instanceof MigrateError) return { kind: "untried", reason: reasonOf(error, draft) };
-    if (error instanceof Error && WHOLE_SENTENCES.has(error.name)) {
-      return { kind: "untried", reason: error.message };
-    }
+    if (error instanceof Problem) return { kind: "untried", reason: error.message };
     throw error;
   }
 }
-
-const WHOLE_SENTENCES: ReadonlySet<string> = new Set([
-  CatalogError.name,
-  "EmbeddedServerError",
-  "DatabaseError",
-]);
 
 async function historyBefore(dir: string): Promise<readonly Migration[]> {
   try {

@@ -18,7 +18,7 @@ import { type DerivedDown, deriveDown } from "./derive.ts";
 import { isAsWritten } from "./down-text.ts";
 
 export { type DerivedDown, deriveDown, reasonOf } from "./derive.ts";
-export { irreversibleReason } from "./down-text.ts";
+export { downPathOf, irreversibleReason } from "./down-text.ts";
 export { deriveDraftDown, type Untried } from "./draft.ts";
 export { lossesOf } from "./losses.ts";
 export { proveDown, readState } from "./prove.ts";

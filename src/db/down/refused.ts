@@ -1,4 +1,5 @@
 import { listed } from "../base/text.ts";
+import type { DraftedMigration } from "../kit/index.ts";
 import { MigrateError, type Migration, type Tag } from "../migrate/index.ts";
 import { failureText } from "../scratch/failure-text.ts";
 import { dropsIn } from "../sql-tree/drops.ts";
@@ -7,15 +8,10 @@ import { shortName } from "../sql-tree/tree.ts";
 import { isDuplicate } from "./prove.ts";
 
 /** A migration that was drafted and is not in its folder yet. */
-export interface Drafted {
-  readonly tag: Tag;
-  readonly file: string;
-  readonly sql: string;
-  /** Path in the folder of the snapshot that drizzle-kit compared the schema with. */
-  readonly comparedWith: string | undefined;
-  /** Older migrations that have no snapshot. */
-  readonly withoutSnapshot: readonly Tag[];
-}
+export type Drafted = Pick<
+  DraftedMigration,
+  "tag" | "file" | "sql" | "comparedWith" | "withoutSnapshot"
+>;
 
 /**
  * Whether an error on a scratch database is the draft's own: it fails wherever its history was run.

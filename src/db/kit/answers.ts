@@ -1,5 +1,5 @@
+import { sameName } from "./full-names.ts";
 import type { Answers, Assumption, FullName, Question, Rename, RenameKind } from "./model.ts";
-import { sameName } from "./names.ts";
 
 /** The place among drizzle-kit's choices (0: it is new), or to ask a person. */
 export type Answer = number | "prompt";

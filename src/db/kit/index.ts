@@ -11,6 +11,7 @@ import {
 import { createAnswering } from "./answers.ts";
 import { checkWritten, type Written } from "./check.ts";
 import { copyKitFolder, JOURNAL, type KitFolder, readKitFolder, SUM } from "./folder.ts";
+import { checkName } from "./full-names.ts";
 import type {
   Draft,
   DraftedMigration,
@@ -19,13 +20,13 @@ import type {
   KeptMigration,
   KitProject,
 } from "./model.ts";
-import { checkName } from "./names.ts";
 import { keepFiles } from "./put.ts";
 import { refuseUnusedRenames } from "./questions.ts";
-import { canceled, runGenerate } from "./run.ts";
+import { canceled, runGenerate } from "./run-generate.ts";
 import { undeclaredWarnings } from "./undeclared.ts";
 
 export { type ReorderedEnum, reorderedEnums, withOrderOf } from "./enum-order.ts";
+export { nameText } from "./full-names.ts";
 export type {
   Answers,
   Assumption,
@@ -40,7 +41,6 @@ export type {
   Rename,
   RenameKind,
 } from "./model.ts";
-export { nameText } from "./names.ts";
 export { assumptionText, unansweredError } from "./questions.ts";
 export { parseRenames, type RenameFlags, renamesFor, renameText } from "./renames.ts";
 
@@ -139,7 +139,8 @@ function keeper(
 function unrunnable(error: unknown): unknown {
   if (!(error instanceof MigrateError)) return error;
   const fact = `drizzle-kit has written SQL that cannot be run: ${error.fact}`;
-  return withParts(error, { fact, outcome: "nothing-written" });
+  // The file that the place is in is not kept.
+  return withParts(error, { fact, outcome: "nothing-written", place: undefined });
 }
 
 async function withScratch<T>(work: (scratch: string) => Promise<T>): Promise<T> {

@@ -1,7 +1,7 @@
 import { MigrateError } from "../migrate/index.ts";
 import type { Answering } from "./answers.ts";
+import { nameText } from "./full-names.ts";
 import type { Assumption, FullName, Question } from "./model.ts";
-import { nameText } from "./names.ts";
 import { renamesFor, renameText } from "./renames.ts";
 
 /** @throws MigrateError `usage` for a rename that answers no question */

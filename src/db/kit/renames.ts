@@ -1,3 +1,4 @@
+import { inSchema, nameText, parsePair, partText, sameName, shellText } from "./full-names.ts";
 import {
   type FullName,
   type Question,
@@ -5,7 +6,6 @@ import {
   type Rename,
   type RenameKind,
 } from "./model.ts";
-import { inSchema, nameText, parsePair, partText, sameName, shellText } from "./names.ts";
 
 /** Options as typed: for each kind, `old=new`. */
 export type RenameFlags = Partial<Readonly<Record<RenameKind, readonly string[]>>>;

@@ -2,8 +2,8 @@ import type { Node } from "libpg-query";
 import { readIfThere } from "../base/files.ts";
 import { madeBy } from "../sql-tree/made.ts";
 import { nodesIn, pathOfTexts, treesOf } from "../sql-tree/tree.ts";
+import { inSchema, nameText } from "./full-names.ts";
 import type { FullName } from "./model.ts";
-import { inSchema, nameText } from "./names.ts";
 import type { Snapshot } from "./snapshots.ts";
 
 type Kind = "schema" | "enum" | "sequence";

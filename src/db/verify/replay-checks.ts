@@ -1,13 +1,13 @@
-import { dirname, join } from "node:path";
 import { plural } from "../base/text.ts";
-import { irreversibleReason, lossesOf, proveDown, readState, reasonOf } from "../down/index.ts";
 import {
-  downFileOf,
-  type History,
-  MigrateError,
-  type Migration,
-  type Tag,
-} from "../migrate/index.ts";
+  downPathOf,
+  irreversibleReason,
+  lossesOf,
+  proveDown,
+  readState,
+  reasonOf,
+} from "../down/index.ts";
+import { type History, MigrateError, type Migration, type Tag } from "../migrate/index.ts";
 import { failureText } from "../scratch/failure-text.ts";
 import type { Replay } from "../scratch/replay.ts";
 import { rowWritesIn, writeText } from "../sql-tree/row-writes.ts";
@@ -112,10 +112,6 @@ function missingDowns(
       remedy: `\`tidemark down-file ${migration.tag}\` writes and proves it.`,
       file: migration.file,
     }));
-}
-
-function downPathOf({ file, tag }: Pick<Migration, "file" | "tag">): string {
-  return join(dirname(file), downFileOf(tag));
 }
 
 function noReason(file: string): Finding {

@@ -35,14 +35,12 @@ export function createRunner(
   let told = 0;
   // Some run side by side, and are reported in one order.
   const tell = () => {
-    for (let result = next(); result !== undefined; result = next()) {
+    for (const name of names.slice(told)) {
+      const result = results.get(name);
+      if (result === undefined) return;
       told += 1;
       onCheck({ kind: "done", result });
     }
-  };
-  const next = () => {
-    const name = names[told];
-    return name === undefined ? undefined : results.get(name);
   };
   return {
     run: async (name, check) => {

@@ -3,10 +3,10 @@ import { join, relative } from "node:path";
 import { MigrateError } from "../migrate/index.ts";
 import type { Answering } from "./answers.ts";
 import { type KitRun, runKit } from "./child.ts";
+import { nameText } from "./full-names.ts";
 import type { KitMessage, KitReply } from "./hook.ts";
 import { locateKit, unknownBundle } from "./locate.ts";
 import type { KitProject } from "./model.ts";
-import { nameText } from "./names.ts";
 
 /** Lines of its output that do not help to see why it failed. */
 const NOISE = /^(No config path provided|Reading config file|\d+ tables?$)/;
