@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { loadDotEnv } from "../src/cli/support/settings.ts";
 import { parseConfig } from "../src/config.ts";
+import { messageOf } from "../src/db/base/problem.ts";
 import { EMBEDDED_TEST_SERVER } from "../src/db/testing/find-server.ts";
 
 /** The checkout. */
@@ -24,7 +25,7 @@ export async function script(work: () => Promise<number>): Promise<void> {
   try {
     process.exitCode = await work();
   } catch (error) {
-    console.error(error instanceof Error ? error.message : error);
+    console.error(messageOf(error));
     process.exitCode = 1;
   }
 }
