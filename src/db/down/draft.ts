@@ -1,6 +1,5 @@
 import { Problem } from "../base/problem.ts";
 import { checksumOf, loadHistory, MigrateError, type Migration } from "../migrate/index.ts";
-import { failureText } from "../scratch/failure-text.ts";
 import { type ScratchOptions, withScratchServer } from "../scratch/index.ts";
 import { withReplay } from "../scratch/replay.ts";
 import { type DerivedDown, deriveDown } from "./derive.ts";
@@ -65,7 +64,7 @@ function isServer(error: unknown): boolean {
 }
 
 function reasonOf(error: MigrateError, draft: Drafted): string {
-  const text = failureText(error);
+  const text = error.failure;
   return error.tag === undefined || error.tag === draft.tag
     ? text
     : `it was not tried, because the earlier migration ${error.tag} fails on the scratch database: ${text}`;

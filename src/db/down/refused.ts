@@ -1,7 +1,6 @@
 import { listed } from "../base/text.ts";
 import type { DraftedMigration } from "../kit/index.ts";
 import { MigrateError, type Migration, type Tag } from "../migrate/index.ts";
-import { failureText } from "../scratch/failure-text.ts";
 import { dropsIn } from "../sql-tree/drops.ts";
 import { namesMade } from "../sql-tree/made.ts";
 import { shortName } from "../sql-tree/tree.ts";
@@ -55,7 +54,7 @@ export async function refusedDraft(
 ): Promise<MigrateError> {
   const { code, recorded } = error;
   if (recorded === undefined) return error;
-  const text = failureText(error);
+  const text = error.failure;
   const clash = isDuplicate(error) ? await clashText(draft, before, recorded.statement) : undefined;
   return new MigrateError({
     code,

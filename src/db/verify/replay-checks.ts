@@ -8,7 +8,6 @@ import {
   reasonOf,
 } from "../down/index.ts";
 import { type History, MigrateError, type Migration, type Tag } from "../migrate/index.ts";
-import { failureText } from "../scratch/failure-text.ts";
 import type { Replay } from "../scratch/replay.ts";
 import { rowWritesIn, writeText } from "../sql-tree/row-writes.ts";
 import { errorFinding, type Finding, type Outcome } from "./findings.ts";
@@ -25,7 +24,7 @@ export async function checkReplay(replay: Replay): Promise<Outcome & { readonly 
     const failed = migrations.find(({ tag }) => tag === error.tag);
     const finding: Finding = {
       ...errorFinding(error),
-      fact: failureText(error),
+      fact: error.failure,
       remedy:
         "Correct the file if it was never applied; otherwise a new migration cannot help, and the file must be made to run on an empty database again. If it needs an extension that the embedded server lacks, name a server that has it: --scratch-url.",
       ...(failed && { file: failed.file }),
