@@ -77,7 +77,7 @@ test("migrate on a standby is refused while something is pending", async () => {
   expect(await onStandby("migrate", "--json")).toMatchInlineSnapshot(`
     "exit code 1
     --- stdout
-    {"error":{"code":"connect","exitCode":1,"fact":"The server is a standby: it can be read but not written, and migrations are pending.","remedy":"Nothing was run. Connect to the primary.","tag":null,"applied":[],"notRun":[],"details":null}}
+    {"error":{"code":"connect","exitCode":1,"fact":"The server is a standby: it can be read but not written, and migrations are pending.","outcome":"nothing-run","remedy":"Connect to the primary.","place":null,"tag":null,"applied":[],"notRun":[],"details":null}}
     --- stderr
     error (connect) The server is a standby: it can be read but not written, and migrations are pending.
     Nothing was run. Connect to the primary.

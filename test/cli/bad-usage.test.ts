@@ -74,7 +74,7 @@ test("an unknown command names the one that was meant", async () => {
   expect(await tidemark("frobnicate", "--json")).toMatchInlineSnapshot(`
     "exit code 2
     --- stdout
-    {"error":{"code":"usage","exitCode":2,"fact":"unknown command 'frobnicate'","remedy":"Run with --help.","tag":null,"applied":[],"notRun":[],"details":null}}
+    {"error":{"code":"usage","exitCode":2,"fact":"unknown command 'frobnicate'","outcome":null,"remedy":"Run with --help.","place":null,"tag":null,"applied":[],"notRun":[],"details":null}}
     --- stderr
     error: unknown command 'frobnicate'
     Run with --help for the options.
@@ -101,7 +101,7 @@ test("an unknown option names the one that was meant", async () => {
   expect(await tidemark("status", "--dry-run", "--json")).toMatchInlineSnapshot(`
     "exit code 2
     --- stdout
-    {"error":{"code":"usage","exitCode":2,"fact":"unknown option '--dry-run'","remedy":"Run with --help.","tag":null,"applied":[],"notRun":[],"details":null}}
+    {"error":{"code":"usage","exitCode":2,"fact":"unknown option '--dry-run'","outcome":null,"remedy":"Run with --help.","place":null,"tag":null,"applied":[],"notRun":[],"details":null}}
     --- stderr
     error: unknown option '--dry-run'
     Run with --help for the options.
@@ -169,7 +169,7 @@ test("a time-out that is no number", async () => {
   expect(await tidemark("migrate", "--wait-timeout", "", "--json")).toMatchInlineSnapshot(`
     "exit code 2
     --- stdout
-    {"error":{"code":"config","exitCode":2,"fact":"The settings cannot be used: --wait-timeout is \\"\\", where a number of seconds from 0 is expected.","remedy":"Nothing was run. Correct this and run again.","tag":null,"applied":[],"notRun":[],"details":null}}
+    {"error":{"code":"config","exitCode":2,"fact":"The settings cannot be used: --wait-timeout is \\"\\", where a number of seconds from 0 is expected.","outcome":"nothing-run","remedy":"Correct this and run again.","place":null,"tag":null,"applied":[],"notRun":[],"details":null}}
     --- stderr
     error (config) The settings cannot be used: --wait-timeout is "", where a number of seconds from 0 is expected.
     Nothing was run. Correct this and run again.
@@ -344,7 +344,9 @@ test("a defect is an error with --json too, with the stack on stderr", async () 
       code: "internal",
       exitCode: 1,
       fact: "TypeError: no such luck",
+      outcome: null,
       remedy: "This is a bug in tidemark: please report it with the stack on stderr.",
+      place: null,
       tag: null,
       applied: [],
       notRun: [],

@@ -119,7 +119,7 @@ describe("a server that there cannot be is not waited for", () => {
     await expect(migrate(`${database.url}?sslmode=require`)).rejects.toMatchObject({
       code: "connect",
       message: expect.stringMatching(
-        /: the server does not speak TLS, and the URL asks for it\.\nNothing was run\. Turn TLS on/,
+        /: the URL requires TLS, which the server does not support\.\nNothing was run\. Turn TLS on/,
       ),
     });
   });

@@ -15,7 +15,14 @@ function failure(sqlState: string | null, { tag = "0009_new", statement = 1 } = 
   const nothing = { detail: null, hint: null, where: null };
   const text = "the error\nstate: 0009_new was rolled back.";
   const recorded = { sqlState, message: "the error", ...nothing, ...place, text };
-  return new MigrateError({ code: "migration_failed", fact: text, remedy: "", tag, recorded });
+  return new MigrateError({
+    code: "migration_failed",
+    fact: text,
+    failure: text.replace(/\nstate: .*$/s, ""),
+    remedy: "",
+    tag,
+    recorded,
+  });
 }
 
 describe("an error on a scratch database", () => {

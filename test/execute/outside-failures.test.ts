@@ -83,7 +83,7 @@ describe("an index built concurrently that fails", () => {
     await folder.make({ "0000_key": UNIQUE });
     const error = await failure(migrator().migrate());
     expect(error.code).toBe("migration_failed");
-    expect(error.message).toContain("was there before, with another definition:\n  there:  CREATE");
+    expect(error.message).toContain("already existed, with another definition:\n  there:  CREATE");
   });
 
   test("over a name that was there before is FAILED where nobody could try out whether it is the same", async () => {
@@ -96,7 +96,7 @@ describe("an index built concurrently that fails", () => {
     });
     const run = new FilledDatabaseMigrator({ url: role.url, dir: folder.dir }).migrate();
     expect((await failure(run)).message).toContain(
-      "whether it is the same could not be tried out (which takes the right to make a temporary table)",
+      "whether it is the same could not be checked (that takes the right to create temporary tables)",
     );
     await database.sql`drop index email_key`;
     await new FilledDatabaseMigrator({ url: role.url, dir: folder.dir }).migrate();
@@ -112,7 +112,7 @@ describe("an index built concurrently that fails", () => {
       "0000_key": "create unique index concurrently email_key on users (email);",
     });
     expect((await failure(migrator().migrate())).message).toContain(
-      "public.email_key was there before, INVALID: drop it (drop index concurrently public.email_key), then run again.",
+      "public.email_key was already there, INVALID: drop it (drop index concurrently public.email_key), then run again.",
     );
   });
 
@@ -298,7 +298,7 @@ insert into ticks select current_setting('application_name');`;
       cwd: folder.dir,
     });
     expect(stdout).toContain("which is gone. Statement 3 (call refill()) was started");
-    expect(stdout).toContain("see for yourself, then `tidemark resolve`");
+    expect(stdout).toContain("check the database, then run `tidemark resolve`");
     expect(await migrator().resolve({ tag: "0000_refill", answer: "done" })).toEqual({
       tag: "0000_refill",
       answer: "done",

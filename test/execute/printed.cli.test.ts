@@ -198,7 +198,7 @@ select outer_one();`);
     expect(await tidemark("migrate", "--json")).toMatchInlineSnapshot(`
       "exit code 1
       --- stdout
-      {"error":{"code":"migration_failed","exitCode":1,"fact":"drizzle/0002_first_note.sql:3:1: division by zero\\n\\n1 | insert into notes (body) values ('kept');\\n2 | commit;\\n3 | select 1 / 0;\\n  | ^\\n\\nstatement 3 of 3, SQLSTATE 22012\\nstate: Statements 1 to 2 of 0002_first_note are committed. What came after was rolled back. The next run goes on at statement 3. 2 migrations before it applied.","remedy":"Next: correct drizzle/0002_first_note.sql (or the data it met), then run \`tidemark migrate\` again.","tag":"0002_first_note","applied":["0000_create_notes","0001_add_author"],"notRun":[],"details":{"sqlState":"22012","message":"division by zero","detail":null,"hint":null,"where":null,"file":"drizzle/0002_first_note.sql","line":3,"column":1,"statement":3,"statements":3,"text":"drizzle/0002_first_note.sql:3:1: division by zero\\n\\n1 | insert into notes (body) values ('kept');\\n2 | commit;\\n3 | select 1 / 0;\\n  | ^\\n\\nstatement 3 of 3, SQLSTATE 22012\\nstate: Statements 1 to 2 of 0002_first_note are committed. What came after was rolled back. The next run goes on at statement 3. 2 migrations before it applied."}}}
+      {"error":{"code":"migration_failed","exitCode":1,"fact":"drizzle/0002_first_note.sql:3:1: division by zero\\n\\n1 | insert into notes (body) values ('kept');\\n2 | commit;\\n3 | select 1 / 0;\\n  | ^\\n\\nstatement 3 of 3, SQLSTATE 22012\\nstate: Statements 1 to 2 of 0002_first_note are committed. What came after was rolled back. The next run goes on at statement 3. 2 migrations before it applied.","outcome":"partly-committed","remedy":"Next: correct drizzle/0002_first_note.sql (or the data it met), then run \`tidemark migrate\` again.","place":{"file":"drizzle/0002_first_note.sql","line":3,"column":1},"tag":"0002_first_note","applied":["0000_create_notes","0001_add_author"],"notRun":[],"details":{"sqlState":"22012","detail":null,"hint":null,"where":null,"file":"drizzle/0002_first_note.sql","line":3,"column":1,"statement":3,"statements":3,"message":"division by zero","text":"drizzle/0002_first_note.sql:3:1: division by zero\\n\\n1 | insert into notes (body) values ('kept');\\n2 | commit;\\n3 | select 1 / 0;\\n  | ^\\n\\nstatement 3 of 3, SQLSTATE 22012\\nstate: Statements 1 to 2 of 0002_first_note are committed. What came after was rolled back. The next run goes on at statement 3. 2 migrations before it applied."}}}
       --- stderr
       created the ledger in schema tidemark
       3 pending
@@ -290,7 +290,7 @@ call refill();`);
       --- stderr
       took over from a runner that is no longer running: postgres@<host> (process <pid>), backend <pid>, running 0002_first_note, call refill(), since <time>
       1 pending
-      error (in_doubt) drizzle/0002_first_note.sql: statement 2 of 2 (call refill()) was started, and nobody has recorded its end: it leaves no trace that shows whether it was done.
+      error (in_doubt) drizzle/0002_first_note.sql: statement 2 of 2 (call refill()) was started, and its end is not recorded: it leaves no trace that shows whether it was done.
       Nothing was run. Check in the database whether it was done, then record the answer: \`tidemark resolve 0002_first_note --done\` goes on after it, \`tidemark resolve 0002_first_note --retry\` runs it again.
       "
     `);

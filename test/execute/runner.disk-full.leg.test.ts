@@ -65,7 +65,7 @@ test("a migration that fills the disk is rolled back and recorded, and runs when
     recorded: { sqlState: "53100", statement: 1 },
   });
   expect(error.message).toContain("No space left on device");
-  expect(error.message).toContain("Next: make room on the server");
+  expect(error.message).toContain("Next: free up resources on the server");
   expect(error.message).not.toContain("could not be recorded");
   const { migrations } = await migrator().status();
   expect(migrations.map(({ state }) => state.kind)).toEqual(["DONE", "FAILED", "PENDING"]);

@@ -63,7 +63,7 @@ describe("a folder that cannot be run is refused before anything is created:", (
     expect(await tidemark("migrate", "--json")).toMatchInlineSnapshot(`
       "exit code 2
       --- stdout
-      {"error":{"code":"missing_file","exitCode":2,"fact":"drizzle/meta/_journal.json names files that are not in drizzle: 0001_add_author.sql.","remedy":"Nothing was run. Restore them (\`git log --stat -- drizzle\` shows what happened to them), or take their entries out if they were never applied anywhere.","tag":null,"applied":[],"notRun":[],"details":null}}
+      {"error":{"code":"missing_file","exitCode":2,"fact":"drizzle/meta/_journal.json names files that are not in drizzle: 0001_add_author.sql.","outcome":"nothing-run","remedy":"Restore them (\`git log --stat -- drizzle\` shows what happened to them), or take their entries out if they were never applied anywhere.","place":null,"tag":null,"applied":[],"notRun":[],"details":null}}
       --- stderr
       error (missing_file) drizzle/meta/_journal.json names files that are not in drizzle: 0001_add_author.sql.
       Nothing was run. Restore them (\`git log --stat -- drizzle\` shows what happened to them), or take their entries out if they were never applied anywhere.
@@ -99,7 +99,7 @@ describe("a folder that cannot be run is refused before anything is created:", (
       "exit code 2
       --- stderr
       error (history_invalid) drizzle/meta/_journal.json is not a usable journal: the index 1 is in entries 1 and 2 (0002_first_note); the tag 0001_add_author is in entries 1 and 3.
-      Nothing was run. After a merge, keep the entries of both branches, each once; \`git log -p\` on the file shows what it was.
+      Nothing was run. After a merge, keep the entries of both branches, each once; \`git log -p\` on the file shows its earlier versions.
       "
     `);
   });
@@ -115,7 +115,7 @@ describe("a folder that cannot be run is refused before anything is created:", (
       "exit code 2
       --- stderr
       error (history_invalid) drizzle/meta/_journal.json is not a usable journal: it is not JSON (<reason>).
-      Nothing was run. After a merge, keep the entries of both branches, each once; \`git log -p\` on the file shows what it was.
+      Nothing was run. After a merge, keep the entries of both branches, each once; \`git log -p\` on the file shows its earlier versions.
       "
     `);
   });
@@ -125,10 +125,10 @@ describe("a folder that cannot be run is refused before anything is created:", (
     expect(await tidemark("status", "--json")).toMatchInlineSnapshot(`
       "exit code 2
       --- stdout
-      {"error":{"code":"history_invalid","exitCode":2,"fact":"drizzle/meta/_journal.json is not a usable journal: it has no list \`entries\`.","remedy":"Nothing was run. After a merge, keep the entries of both branches, each once; \`git log -p\` on the file shows what it was.","tag":null,"applied":[],"notRun":[],"details":null}}
+      {"error":{"code":"history_invalid","exitCode":2,"fact":"drizzle/meta/_journal.json is not a usable journal: it has no list \`entries\`.","outcome":"nothing-run","remedy":"After a merge, keep the entries of both branches, each once; \`git log -p\` on the file shows its earlier versions.","place":null,"tag":null,"applied":[],"notRun":[],"details":null}}
       --- stderr
       error (history_invalid) drizzle/meta/_journal.json is not a usable journal: it has no list \`entries\`.
-      Nothing was run. After a merge, keep the entries of both branches, each once; \`git log -p\` on the file shows what it was.
+      Nothing was run. After a merge, keep the entries of both branches, each once; \`git log -p\` on the file shows its earlier versions.
       "
     `);
   });
@@ -154,7 +154,7 @@ describe("a folder that cannot be run is refused before anything is created:", (
     expect(await tidemark("migrate", "--json")).toMatchInlineSnapshot(`
       "exit code 2
       --- stdout
-      {"error":{"code":"history_invalid","exitCode":2,"fact":"drizzle/0002_first_note.sql:3:1: syntax error at or near \\"VALUE\\"\\n\\n1 | INSERT INTO \\"notes\\"\\n2 |   (\\"body\\")\\n3 | VALUE ('hello');\\n  | ^\\n","remedy":"Nothing was run. Correct the file and run again.","tag":null,"applied":[],"notRun":[],"details":null}}
+      {"error":{"code":"history_invalid","exitCode":2,"fact":"drizzle/0002_first_note.sql:3:1: syntax error at or near \\"VALUE\\"\\n\\n1 | INSERT INTO \\"notes\\"\\n2 |   (\\"body\\")\\n3 | VALUE ('hello');\\n  | ^\\n","outcome":"nothing-run","remedy":"Correct the file and run again.","place":{"file":"drizzle/0002_first_note.sql","line":3,"column":1},"tag":null,"applied":[],"notRun":[],"details":null}}
       --- stderr
       error (history_invalid) drizzle/0002_first_note.sql:3:1: syntax error at or near "VALUE"
 
@@ -218,7 +218,7 @@ describe("a folder that cannot be run is refused before anything is created:", (
       2 | select 'caf�';
         |            ^
 
-      Nothing was run. Save the file as UTF-8; \`iconv -f latin1 -t utf-8\` makes it of the most common other encoding.
+      Nothing was run. Save the file as UTF-8; \`iconv -f latin1 -t utf-8\` converts it from the most common other encoding.
       "
     `);
   });
@@ -241,7 +241,7 @@ describe("a folder that cannot be run is refused before anything is created:", (
     expect(await tidemark("status", "--json")).toMatchInlineSnapshot(`
       "exit code 2
       --- stdout
-      {"error":{"code":"history_invalid","exitCode":2,"fact":"drizzle/tidemark.sum does not match the migrations in its folder:\\n  0001_add_author.sql was sha256:97b5246b1f085532f2f8d115486d190fa99c7af37d450c028863844976e938fc and is sha256:5f9e20cb6034268956be58ba0e9458066743b4c6c7640ed4acaeb075b06d44ea\\n  0003_new.sql is not listed\\n  0002_first_note.sql is listed but not in the history","remedy":"Nothing was run. If the change is intended, write the file again with \`tidemark sum\` (npm run db:sum) and commit it; if it came from a merge, check the order of the migrations first.","tag":null,"applied":[],"notRun":[],"details":null}}
+      {"error":{"code":"history_invalid","exitCode":2,"fact":"drizzle/tidemark.sum does not match the migrations in its folder:\\n  0001_add_author.sql was sha256:97b5246b1f085532f2f8d115486d190fa99c7af37d450c028863844976e938fc and is sha256:5f9e20cb6034268956be58ba0e9458066743b4c6c7640ed4acaeb075b06d44ea\\n  0003_new.sql is not listed\\n  0002_first_note.sql is listed but not in the history","outcome":"nothing-run","remedy":"If the change is intended, write the file again with \`tidemark sum\` (npm run db:sum) and commit it; if it came from a merge, check the order of the migrations first.","place":null,"tag":null,"applied":[],"notRun":[],"details":null}}
       --- stderr
       error (history_invalid) drizzle/tidemark.sum does not match the migrations in its folder:
         0001_add_author.sql was sha256:97b5246b1f085532f2f8d115486d190fa99c7af37d450c028863844976e938fc and is sha256:5f9e20cb6034268956be58ba0e9458066743b4c6c7640ed4acaeb075b06d44ea

@@ -42,7 +42,7 @@ test("an applied file that was edited", async () => {
   expect(await tidemark("migrate", "--json")).toMatchInlineSnapshot(`
     "exit code 4
     --- stdout
-    {"error":{"code":"checksum_mismatch","exitCode":4,"fact":"drizzle/0001_add_author.sql was edited after it was applied on <time>.\\n  applied: sha256:97b5246b1f085532f2f8d115486d190fa99c7af37d450c028863844976e938fc\\n  on disk: sha256:00a03228b214fc4bc6fa98ec2141820903b9470348ed6296e914746e4c9062b6","remedy":"Nothing was run. Restore the file as it was applied (\`git log -p -- drizzle/0001_add_author.sql\` shows how), and put the change into a new migration.","tag":"0001_add_author","applied":[],"notRun":[],"details":null}}
+    {"error":{"code":"checksum_mismatch","exitCode":4,"fact":"drizzle/0001_add_author.sql was edited after it was applied on <time>.\\n  applied: sha256:97b5246b1f085532f2f8d115486d190fa99c7af37d450c028863844976e938fc\\n  on disk: sha256:00a03228b214fc4bc6fa98ec2141820903b9470348ed6296e914746e4c9062b6","outcome":"nothing-run","remedy":"Restore the file as it was applied (\`git log -p -- drizzle/0001_add_author.sql\` shows how), and put the change into a new migration.","place":null,"tag":"0001_add_author","applied":[],"notRun":[],"details":null}}
     --- stderr
     error (checksum_mismatch) drizzle/0001_add_author.sql was edited after it was applied on <time>.
       applied: sha256:97b5246b1f085532f2f8d115486d190fa99c7af37d450c028863844976e938fc
@@ -139,7 +139,7 @@ test("a ledger that only a newer Tidemark reads", async () => {
   expect(await tidemark("status", "--json")).toMatchInlineSnapshot(`
     "exit code 2
     --- stdout
-    {"error":{"code":"ledger_newer","exitCode":2,"fact":"The ledger in schema tidemark is version 3 and needs a Tidemark that supports version 2; this one supports version 1.","remedy":"Nothing was run. A newer Tidemark has worked on this database: update this one (npm install tidemark@latest), or run the release that has it.","tag":null,"applied":[],"notRun":[],"details":null}}
+    {"error":{"code":"ledger_newer","exitCode":2,"fact":"The ledger in schema tidemark is version 3 and needs a Tidemark that supports version 2; this one supports version 1.","outcome":"nothing-run","remedy":"A newer Tidemark has worked on this database: update this one (npm install tidemark@latest), or run the release that has it.","place":null,"tag":null,"applied":[],"notRun":[],"details":null}}
     --- stderr
     error (ledger_newer) The ledger in schema tidemark is version 3 and needs a Tidemark that supports version 2; this one supports version 1.
     Nothing was run. A newer Tidemark has worked on this database: update this one (npm install tidemark@latest), or run the release that has it.
@@ -167,7 +167,7 @@ test("a schema of the ledger's name that is somebody else's", async () => {
     "exit code 2
     --- stderr
     error (config) The ledger in schema tidemark cannot be used: column r.backend_pid does not exist (SQLSTATE 42703).
-    Nothing was run. What is in schema tidemark is not a ledger of Tidemark's, or was altered: give the ledger a schema of its own with --ledger-schema.
+    Nothing was run. Schema tidemark does not contain a ledger of Tidemark's, or it was altered: give the ledger a schema of its own with --ledger-schema.
     "
   `);
 });
@@ -178,16 +178,16 @@ test("a database that drizzle's own migrator filled, and no ledger", async () =>
     "exit code 4
     --- stderr
     error (adopt_required) drizzle's own migrator has applied 1 migration here (drizzle.__drizzle_migrations), and the ledger has none.
-    Nothing was run: applying them again would fail or double their data. Tidemark cannot take over such a database yet; keep using drizzle-kit migrate on it.
+    Nothing was run. Applying them again would fail or double their data. Tidemark cannot take over such a database yet; keep using drizzle-kit migrate on it.
     "
   `);
   expect(await tidemark("migrate", "--dry-run", "--json")).toMatchInlineSnapshot(`
     "exit code 4
     --- stdout
-    {"error":{"code":"adopt_required","exitCode":4,"fact":"drizzle's own migrator has applied 1 migration here (drizzle.__drizzle_migrations), and the ledger has none.","remedy":"Nothing was run: applying them again would fail or double their data. Tidemark cannot take over such a database yet; keep using drizzle-kit migrate on it.","tag":null,"applied":[],"notRun":[],"details":null}}
+    {"error":{"code":"adopt_required","exitCode":4,"fact":"drizzle's own migrator has applied 1 migration here (drizzle.__drizzle_migrations), and the ledger has none.","outcome":"nothing-run","remedy":"Applying them again would fail or double their data. Tidemark cannot take over such a database yet; keep using drizzle-kit migrate on it.","place":null,"tag":null,"applied":[],"notRun":[],"details":null}}
     --- stderr
     error (adopt_required) drizzle's own migrator has applied 1 migration here (drizzle.__drizzle_migrations), and the ledger has none.
-    Nothing was run: applying them again would fail or double their data. Tidemark cannot take over such a database yet; keep using drizzle-kit migrate on it.
+    Nothing was run. Applying them again would fail or double their data. Tidemark cannot take over such a database yet; keep using drizzle-kit migrate on it.
     "
   `);
   expect(await tidemark("status", "--check")).toMatchInlineSnapshot(`
@@ -198,7 +198,7 @@ test("a database that drizzle's own migrator filled, and no ledger", async () =>
     0001_add_author  PENDING
     0002_first_note  PENDING
     drizzle's own migrator has applied 1 migration here (drizzle.__drizzle_migrations), and the ledger has none.
-    Nothing was run: applying them again would fail or double their data. Tidemark cannot take over such a database yet; keep using drizzle-kit migrate on it.
+    Nothing was run. Applying them again would fail or double their data. Tidemark cannot take over such a database yet; keep using drizzle-kit migrate on it.
     3 pending. The database is at no version.
     "
   `);

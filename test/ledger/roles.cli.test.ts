@@ -122,7 +122,7 @@ test("a role without any right on the ledger is told the grants, each time the n
   expect(await asRole("migrate", "--json")).toMatchInlineSnapshot(`
     "exit code 2
     --- stdout
-    {"error":{"code":"config","exitCode":2,"fact":"The ledger in schema tidemark cannot be used: permission denied for schema tidemark (SQLSTATE 42501).","remedy":"To migrate, connect as the role that owns schema tidemark; where there is none yet, it takes the right to create on the database (grant create on database … to …).\\nFor status, this is enough: grant usage on schema \\"tidemark\\" to …; grant select on all tables in schema \\"tidemark\\" to …;","tag":null,"applied":[],"notRun":[],"details":null}}
+    {"error":{"code":"config","exitCode":2,"fact":"The ledger in schema tidemark cannot be used: permission denied for schema tidemark (SQLSTATE 42501).","outcome":null,"remedy":"To migrate, connect as the role that owns schema tidemark; where there is none yet, it takes the right to create on the database (grant create on database … to …).\\nFor status, this is enough: grant usage on schema \\"tidemark\\" to …; grant select on all tables in schema \\"tidemark\\" to …;","place":null,"tag":null,"applied":[],"notRun":[],"details":null}}
     --- stderr
     error (config) The ledger in schema tidemark cannot be used: permission denied for schema tidemark (SQLSTATE 42501).
     To migrate, connect as the role that owns schema tidemark; where there is none yet, it takes the right to create on the database (grant create on database … to …).

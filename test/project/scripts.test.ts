@@ -169,7 +169,7 @@ test("db:generate refuses while a file is not as tidemark.sum has it", async () 
   const sum = await readFile(join(project, "drizzle/tidemark.sum"), "utf8");
   await writeFile(file, `${text}-- edited\n`);
   const { code, stderr } = await npmRun("db:generate", ["more", "--custom"]);
-  expect(stderr).toContain("drizzle/tidemark.sum does not match the migrations beside it");
+  expect(stderr).toContain("drizzle/tidemark.sum does not match the migrations in its folder");
   expect(code).toBe(2);
   expect((await readdir(join(project, "drizzle"))).join()).not.toContain("more");
   expect(await readFile(join(project, "drizzle/tidemark.sum"), "utf8")).toBe(sum);
