@@ -34,8 +34,8 @@ describe("repair", () => {
     expect(await states()).toEqual(["DONE 1", "STUCK 1", "PENDING 0"]);
     const { code, stdout } = await repair();
     expect(stdout.replace(/\d{4}-\S+Z by .*\(process \d+\)/, "<when> by <whom>")).toBe(
-      `The lease of a runner that is gone was given back.
-0001_add_author was STUCK: started <when> by <whom>, which is gone; its transaction was rolled back. Cleared: it is PENDING.
+      `Released the lease of a runner that is no longer running.
+0001_add_author was STUCK: started <when> by <whom>, which is no longer running; its transaction was rolled back. Cleared: it is PENDING.
 Next: tidemark migrate
 `,
     );
@@ -73,7 +73,7 @@ Next: tidemark migrate
       type: "migration.resolved",
       payload: { before: "FAILED" },
     });
-    expect((await repair()).stdout).toBe("Nothing is to be repaired.\n");
+    expect((await repair()).stdout).toBe("Nothing to repair.\n");
   });
 
   test("takes a failed migration whose file is gone out of the status", async () => {
@@ -111,7 +111,7 @@ Next: tidemark migrate
       from written w where w.tag = m.tag`;
     const { code, stdout } = await repair();
     expect(stdout).toBe(
-      "0001_add_author was left as it is: 1 of its 1 statements are committed: the next run goes on after them.\n",
+      "0001_add_author was not changed: 1 of its 1 statements are committed: the next run goes on after them.\n",
     );
     expect(code).toBe(6);
     expect(await states()).toEqual(["DONE 1", "FAILED 1", "PENDING 0"]);
@@ -208,7 +208,7 @@ Next: tidemark migrate
 
   test("of a database without a ledger does nothing, and creates nothing", async () => {
     await folder.make(THREE);
-    expect((await repair()).stdout).toBe("Nothing is to be repaired.\n");
+    expect((await repair()).stdout).toBe("Nothing to repair.\n");
     expect(await database.sql`select to_regclass('tidemark.runner') as ledger`).toEqual([
       { ledger: null },
     ]);
@@ -220,8 +220,9 @@ Next: tidemark migrate
       .migrate()
       .catch(() => undefined);
     await folder.write("meta/_journal", "");
+    const repairing = migrator();
     await folder.remove();
-    expect((await migrator().repair()).repaired).toHaveLength(1);
+    expect((await repairing.repair()).repaired).toHaveLength(1);
   });
 
   test("brings the event store's copy up to date, with its own event", async () => {

@@ -90,7 +90,7 @@ test("migrate on a standby with nothing pending is fine: it reads alone", async 
   expect(await onStandby("migrate")).toMatchInlineSnapshot(`
     "exit code 0
     --- stdout
-    Nothing is pending. The database is at 0002_first_note.
+    Nothing pending. The database is at 0002_first_note.
     "
   `);
 });

@@ -69,7 +69,7 @@ describe("tidemark migrate", () => {
     await inFolder("migrate");
     expect(await inFolder("migrate")).toEqual({
       code: 0,
-      stdout: "Nothing is pending. The database is at 0002_first_note.\n",
+      stdout: "Nothing pending. The database is at 0002_first_note.\n",
       stderr: "",
     });
   });
@@ -259,7 +259,7 @@ describe("settings", () => {
       env: { NODE_ENV: "production" },
     });
     expect(code).toBe(2);
-    expect(stderr).toContain("NODE_ENV is production");
+    expect(stderr).toContain("NODE_ENV=production");
   });
 
   test("the URL comes from the option, then MIGRATION_DATABASE_URL, then DATABASE_URL, then .env", async () => {

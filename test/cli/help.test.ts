@@ -15,7 +15,7 @@ describe("--help", () => {
   test("names every command, and the exit codes", async () => {
     const { code, stdout } = await tidemark(["--help"], { cwd });
     for (const name of commands) expect(stdout).toMatch(new RegExp(`^  ${name}\\b`, "m"));
-    expect(stdout).toContain("Exit codes: 0 fine;");
+    expect(stdout).toContain("Exit codes: 0 success;");
     expect(code).toBe(0);
   });
 

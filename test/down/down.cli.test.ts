@@ -19,7 +19,9 @@ async function project(): Promise<Project> {
 }
 
 const down = async ({ root, run }: Project, ...args: readonly string[]) =>
-  screen(await run(["down", ...args, "--scratch-url", inject("serverUrl")]), { project: root });
+  screen(await run(["down-file", ...args, "--scratch-url", inject("serverUrl")]), {
+    project: root,
+  });
 
 describe("tidemark down", () => {
   test("writes what is missing, says what it loses, and finds nothing to do the second time", async () => {
@@ -113,7 +115,7 @@ describe("tidemark down", () => {
 
   test("is interrupted at once, and takes its scratch server away", async () => {
     const here = await project();
-    const running = startTidemark(["down", "--missing"], { cwd: here.root });
+    const running = startTidemark(["down-file", "--missing"], { cwd: here.root });
     await running.stderrMatches(/up, down, up/);
     running.child.kill("SIGINT");
     expect((await running.end).code).toBe(130);
@@ -183,7 +185,7 @@ describe("tidemark generate", () => {
       ),
     });
     expect(result.stderr).toMatch(
-      /warning: drizzle\/0000_t\.sql has no down file: .*tidemark down 0000_t/s,
+      /warning: drizzle\/0000_t\.sql has no down file: .*tidemark down-file 0000_t/s,
     );
     expect(Object.keys(await here.files())).toEqual([
       "0000_t.sql",

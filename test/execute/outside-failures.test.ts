@@ -297,7 +297,7 @@ insert into ticks select current_setting('application_name');`;
     const { stdout } = await tidemark(["status", "--url", database.url, "--dir", folder.dir], {
       cwd: folder.dir,
     });
-    expect(stdout).toContain("which is gone. Statement 3 (call refill()) was started");
+    expect(stdout).toContain("which is no longer running. Statement 3 (call refill()) was started");
     expect(stdout).toContain("check the database, then run `tidemark resolve`");
     expect(await migrator().resolve({ tag: "0000_refill", answer: "done" })).toEqual({
       tag: "0000_refill",

@@ -301,27 +301,27 @@ call refill();`);
       0000_create_notes  DONE  <time>  <duration>  postgres@<host>
       0001_add_author  DONE  <time>  <duration>  postgres@<host>
       0002_first_note  STUCK  <time>  postgres@<host>
-      0002_first_note was started by postgres@<host> (process <pid>), which is gone. Statement 2 (call refill()) was started, and its end is not recorded; the catalog does not show it: check the database, then run \`tidemark resolve\`.
+      0002_first_note was started by postgres@<host> (process <pid>), which is no longer running. Statement 2 (call refill()) was started, and its end is not recorded; the catalog does not show it: check the database, then run \`tidemark resolve\`.
       1 pending. The database is at 0001_add_author.
       "
     `);
     expect(await tidemark("repair")).toMatchInlineSnapshot(`
       "exit code 6
       --- stdout
-      0002_first_note was left as it is: statement 2 (call refill()) was started, and its end is not recorded; the catalog does not show it: check the database, then run \`tidemark resolve\`.
+      0002_first_note was not changed: statement 2 (call refill()) was started, and its end is not recorded; the catalog does not show it: check the database, then run \`tidemark resolve\`.
       "
     `);
     expect(await tidemark("resolve", "0002_first_note")).toMatchInlineSnapshot(`
       "exit code 2
       --- stderr
-      error (usage) Whether the statement was done is for you to say: either --done or --retry.
-      Nothing was written. \`tidemark status\` names the statement.
+      error (usage) Neither or both of --done and --retry were given.
+      Nothing was written. Give one: --done if the statement took effect, --retry if not. \`tidemark status\` names the statement.
       "
     `);
     expect(await tidemark("resolve", "0002_first_note", "--done")).toMatchInlineSnapshot(`
       "exit code 0
       --- stdout
-      0002_first_note: the next run goes on behind it (statement 2 of 2, call refill()).
+      0002_first_note: the next run continues after it (statement 2 of 2, call refill()).
       Next: tidemark migrate
       "
     `);

@@ -46,7 +46,7 @@ export async function createVerifyProject(): Promise<VerifyProject> {
   await project.schema(USERS.replace("age: integer()", "age: integer(), email: text().unique()"));
   await expectDone(project.run(["sum"]));
   await expectDone(project.run(["generate", "add_email"]));
-  await expectDone(type("down", "--missing"));
+  await expectDone(type("down-file", "--missing"));
   return extended(project);
 }
 

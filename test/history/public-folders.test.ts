@@ -59,7 +59,7 @@ async function expectToRunThrough({ tags, warnings: messages = [] }: Expected): 
   );
   expect(await run("migrate")).toEqual({
     code: 0,
-    stdout: `Nothing is pending. The database is at ${tags.at(-1)}.\n`,
+    stdout: `Nothing pending. The database is at ${tags.at(-1)}.\n`,
     stderr: messages.map((warning) => `warning: ${warning}\n`).join(""),
   });
 }
@@ -174,7 +174,7 @@ test("a history without entries has nothing to do", async () => {
   await project.list([]);
   expect(await run("migrate")).toEqual({
     code: 0,
-    stdout: "Nothing is pending. The database is at empty.\n",
+    stdout: "Nothing pending. The database is at empty.\n",
     stderr: "",
   });
   expect(await run("status", "--check")).toEqual({

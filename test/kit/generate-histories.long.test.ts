@@ -71,7 +71,7 @@ Already made by 0001_by_hand, which has no snapshot, so drizzle-kit does not kno
     // What the error advises leads on.
     expect((await here.run(["generate", "orgs", "--no-down"])).code).toBe(0);
     await here.write("drizzle/0002_orgs.sql", "-- made by 0001_by_hand\n");
-    expect((await here.type(["down", "0002_orgs"])).stdout).toContain("written: proven");
+    expect((await here.type(["down-file", "0002_orgs"])).stdout).toContain("written: proven");
     expect((await here.type(["verify", "--quiet"])).code).toBe(0);
     await here.schema(USERS + ORGS.replace("fine", 'fine", "well'));
     expect((await here.type(["generate", "well"])).stdout).toContain("0003_well.down.sql written");
@@ -180,7 +180,7 @@ describe("a history of", () => {
     );
     expect((await here.run(["generate", "merged", "--no-down"])).code).toBe(0);
     await here.write("drizzle/0003_merged.sql", "-- made by 0001_theirs\n");
-    await here.type(["down", "0003_merged"]);
+    await here.type(["down-file", "0003_merged"]);
     expect(await here.type(["verify", "--quiet"])).toMatchObject({ code: 0 });
     const { "0001_theirs.sql": theirs, "0002_ours.sql": mine } = await here.files();
     expect([theirs, mine]).toEqual([before["0001_theirs.sql"], before["0002_ours.sql"]]);

@@ -41,7 +41,7 @@ describe("tidemark generate", () => {
     expect(await shown(here)).toMatchInlineSnapshot(`
       "exit code 0
       --- stdout
-      Nothing to generate: the schema is as drizzle/0000_create_users has it.
+      Nothing to generate: the schema matches drizzle/0000_create_users.
       "
     `);
     const nothing = await here.run(["generate", "--json"]);
@@ -89,10 +89,10 @@ describe("tidemark generate", () => {
     expect(await shown(here, "fill", "--custom")).toMatchInlineSnapshot(`
       "exit code 0
       --- stdout
-      Generated drizzle/0000_fill.sql, for SQL of your own.
+      Generated drizzle/0000_fill.sql, for your own SQL.
       Wrote drizzle/tidemark.sum: 1 migration, head <sum>.
       --- stderr
-      Next: write SQL into the new file, which is empty, then run \`tidemark sum\`.
+      Next: write your SQL into the new file, then run \`tidemark sum\`.
       "
     `);
     expect(await here.read("0000_fill.sql")).toMatch(/^-- Custom SQL migration file/);

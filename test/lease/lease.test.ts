@@ -26,7 +26,7 @@ describe("a runner that finds another at work", () => {
     holder.start({ options: options() });
     await started;
     // It would kill itself before it asked for the lease.
-    const failpoint = { phase: "before", message: "take" } as const;
+    const failpoint = { phase: "before", message: "take", mayBeMissed: true } as const;
     const waiter = await runInProcess({ options: options(), failpoint });
     expect(waiter.signal).toBeNull();
     expect(waiter.report?.outcome).toBe("current");

@@ -60,7 +60,7 @@ describe("the log", () => {
     expect(none).toEqual({
       code: 0,
       stdout: "",
-      stderr: "There are no events of 0001_add_author.\n",
+      stderr: "No events for 0001_add_author.\n",
     });
     const unknown = {
       code: 2,
@@ -88,7 +88,7 @@ describe("the log", () => {
     expect({ code, stdout, stderr }).toEqual({
       code: 0,
       stdout: "",
-      stderr: "There are no events.\n",
+      stderr: "No events.\n",
     });
     expect(await migrator().events()).toEqual([]);
     expect(await database.sql`select to_regclass('tidemark.runner') as ledger`).toEqual([

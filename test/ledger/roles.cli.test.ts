@@ -63,7 +63,7 @@ test("so does one whose transactions are read-only", async () => {
   expect(await asRole("migrate")).toMatchInlineSnapshot(`
     "exit code 0
     --- stdout
-    Nothing is pending. The database is at 0002_first_note.
+    Nothing pending. The database is at 0002_first_note.
     "
   `);
 });

@@ -80,7 +80,7 @@ test("db:migrate on nothing at all starts a server, and migrates; again, nothing
   );
   const second = await npmRun("db:migrate");
   expect(second.code).toBe(0);
-  expect(second.stdout).toBe("Nothing is pending. The database is at 0002_protect_events.\n");
+  expect(second.stdout).toBe("Nothing pending. The database is at 0002_protect_events.\n");
 });
 
 test("with DATABASE_URL the same commands use that server and start none", async () => {
@@ -102,7 +102,7 @@ test("db:start keeps the server until db:stop; db:reset asks before it deletes",
   const url = /^postgres:\/\/\S+$/m.exec(start.stdout)?.[0];
   expect(url).toBeDefined();
   await npmRun("db:migrate");
-  expect((await npmRun("db:start")).stdout).toContain("is running already");
+  expect((await npmRun("db:start")).stdout).toContain("is already running");
   // A PATH with node and a shell alone: without psql, the URL and how to get one.
   const bin = join(project, "bin");
   await mkdir(bin);
@@ -138,7 +138,7 @@ test("db:test:start, where Docker is of no use, keeps an embedded server for tes
   const second = await npmRun("db:test:start", [], { TEST_PG_PROVIDER: "embedded" });
   expect(second.stdout).toBe(first.stdout);
   expect(second.stderr).not.toContain("Docker");
-  expect(second.stderr).toContain("is running already");
+  expect(second.stderr).toContain("is already running");
   expect(await readdir(join(project, ".tidemark"))).toEqual(["test"]);
   expect((await npmRun("db:test:stop", [], env)).stdout).toBe(
     "Stopped the embedded server, and deleted what was in it.\n",
@@ -221,7 +221,7 @@ test("db:events, db:wait and db:repair are the commands of these names", async (
     expect((await npmRun("db:migrate", [], env)).code).toBe(0);
     expect((await npmRun("db:wait", [], env)).stdout).toContain("The database is at ");
     expect((await npmRun("db:events", [], env)).stdout).toContain("0000_create_eventstore");
-    expect((await npmRun("db:repair", [], env)).stdout).toBe("Nothing is to be repaired.\n");
+    expect((await npmRun("db:repair", [], env)).stdout).toBe("Nothing to repair.\n");
   } finally {
     await database.drop();
   }

@@ -49,7 +49,7 @@ describe("verify --base", () => {
     await here.git("checkout", "--quiet", "-b", "mine");
     await here.run(["generate", "mine", "--custom"]);
     await here.write("drizzle/0003_mine.sql", "alter table users add column nick text;\n");
-    expect((await here.type("down", "0003_mine")).code).toBe(0);
+    expect((await here.type("down-file", "0003_mine")).code).toBe(0);
     const { code, notPassed, found, report } = await here.verify("--base", "main");
     expect({ code, notPassed }).toEqual({ code: 0, notPassed: [] });
     expect(found("sql")).toEqual([expect.stringMatching(/^warning drizzle\/0003_mine\.sql:1 /)]);
@@ -123,7 +123,7 @@ describe("verify --base", () => {
     await here.run(["generate", "mine"]);
     const made = await here.read("0003_mine.sql");
     await here.write("drizzle/0003_mine.sql", made.replace('"bio" text', '"bio" varchar'));
-    await here.type("down", "0003_mine");
+    await here.type("down-file", "0003_mine");
     const edited = await here.verify("--base", "main");
     expect(edited.notPassed).toEqual(["drizzle failed"]);
     expect(edited.found("drizzle")).toEqual([

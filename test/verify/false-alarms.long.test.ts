@@ -22,7 +22,7 @@ describe("no false alarm", () => {
     // A server of its own: the schema makes roles.
     const { code, stdout } = await here.run(["generate", "all"]);
     expect(code).toBe(0);
-    expect((await here.run(["down", "--missing"])).stdout).toContain("written: proven");
+    expect((await here.run(["down-file", "--missing"])).stdout).toContain("written: proven");
     const verified = await here.run(["verify"]);
     expect(verified.stdout).toMatch(/^Verified: 8 checks/m);
     expect(verified.stdout).not.toMatch(/warning|error|✗/);
@@ -93,7 +93,7 @@ export const moods = pgTable("moods", { mood: mood()${column} });`;
     // As an older drizzle-kit did, which has added the value at the end.
     const sql = await here.read("0003_mood.sql");
     await here.write("drizzle/0003_mood.sql", sql.replace("'b', 'c'", "'c', 'b'"));
-    await here.type("down", "0003_mood");
+    await here.type("down-file", "0003_mood");
     const { code, report } = await here.verify();
     expect(code).toBe(0);
     expect(report.checks.find(({ name }) => name === "drizzle")?.findings).toContainEqual({
@@ -105,7 +105,7 @@ export const moods = pgTable("moods", { mood: mood()${column} });`;
 
   test("in the schema is a warning, and what else is changed an error", async () => {
     const here = await generated();
-    await here.type("down", "0003_mood");
+    await here.type("down-file", "0003_mood");
     await here.withEnum('"a", "c", "b"');
     const { code, found, report } = await here.verify();
     expect(code).toBe(0);

@@ -67,7 +67,7 @@ export async function resolveSettings(flags: CommonFlags): Promise<Settings> {
   const problems = [...found];
   // Most likely an unset variable: never use another database instead.
   if (flags.url?.trim() === "")
-    problems.push("--url is empty: is the variable that it comes from set?");
+    problems.push("--url is empty: set the variable that it comes from");
   const url = given
     ? parseUrl({ "--url": flags.url }, "--url", problems)
     : (config.migrationDatabaseUrl ?? config.databaseUrl);
