@@ -24,9 +24,10 @@ const migrateJob = kubernetes.job.spec.template.spec.containers[0];
 const app = kubernetes.deployment.spec.template.spec.containers[0];
 
 let image: AssembledImage;
+// It installs packages.
 beforeAll(async () => {
   image = await assembleImage();
-});
+}, 300_000);
 afterAll(() => image.remove());
 
 /** Starts a command as a container of the image would, with nothing of ours in its environment. */
