@@ -7,7 +7,7 @@ import { withLiveLine } from "./support/live-line.ts";
 import type { Output } from "./support/output.ts";
 import type { CommonFlags } from "./support/settings.ts";
 
-export interface DriftFlags extends CommonFlags {
+interface DriftFlags extends CommonFlags {
   readonly ignore?: readonly string[];
   readonly scratchUrl?: string;
 }

@@ -10,7 +10,7 @@ import { type CommandContext, withDatabase } from "./support/command.ts";
 import type { Output } from "./support/output.ts";
 import type { CommonFlags } from "./support/settings.ts";
 
-export interface EventsFlags extends CommonFlags {
+interface EventsFlags extends CommonFlags {
   readonly tag?: string;
   readonly follow?: boolean;
 }
