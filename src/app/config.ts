@@ -4,7 +4,10 @@ import { isLoopback } from "./hosts.ts";
 
 const url = z
   .string()
-  .refine(isPostgresUrl, "is not a URL like postgres://user:password@host:5432/database");
+  .refine(
+    (text) => urlProblem(text) === undefined,
+    "is not a URL like postgres://user:password@host:5432/database",
+  );
 
 const anySeconds = z.coerce
   .number("is not a number of seconds")
@@ -16,9 +19,10 @@ const flag = z
   .default("false")
   .transform((value) => value === "true");
 
+const inMs = (value: number) => value * 1000;
+
 /** Milliseconds of a number of seconds as text. */
-const seconds = (fallback: number) =>
-  anySeconds.default(fallback).transform((value) => value * 1000);
+const seconds = (fallback: number) => anySeconds.default(fallback).transform(inMs);
 
 const port = z.coerce
   .number("is not a port")
@@ -44,7 +48,7 @@ const schema = z.object({
     .enum(["run", "wait", "check"], "is not one of run, wait, check")
     .default("run"),
   MIGRATE_TIMEOUT_SECONDS: seconds(600),
-  MIGRATE_DEADLINE_SECONDS: anySeconds.transform((value) => value * 1000).optional(),
+  MIGRATE_DEADLINE_SECONDS: anySeconds.transform(inMs).optional(),
   MIGRATE_ALLOW_EXISTING: flag,
   MIGRATE_RECORD_ROW_VALUES: flag,
   CONNECT_TIMEOUT_SECONDS: seconds(30),
@@ -172,10 +176,6 @@ function addresses(found: z.infer<typeof schema>): Pick<AppConfig, "host" | "por
 function defaultManagementPort(port: number): number {
   if (port === 0) return 0;
   return port + MANAGEMENT_STEP <= 65_535 ? port + MANAGEMENT_STEP : port - MANAGEMENT_STEP;
-}
-
-function isPostgresUrl(text: string): boolean {
-  return urlProblem(text) === undefined;
 }
 
 function configError(problems: readonly string[]): MigrateError {

@@ -1,3 +1,4 @@
+import { messageOf } from "../db/base/problem.ts";
 import {
   type CallOptions,
   type DatabaseMigrator,
@@ -93,6 +94,6 @@ async function pingProblem(pool: DatabasePool | undefined): Promise<string | und
     await pool.ping(PING_MS);
     return undefined;
   } catch (error) {
-    return error instanceof Error ? error.message : String(error);
+    return messageOf(error);
   }
 }

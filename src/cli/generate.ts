@@ -110,7 +110,7 @@ function nextText({ file, tag }: DraftedMigration, { custom, down }: GenerateFla
 }
 
 function readRenames(flags: GenerateFlags) {
-  const byKind: { [Kind in keyof RenameFlags]: readonly string[] | undefined } = {
+  const byKind: RenameFlags = {
     column: flags.rename,
     table: flags.renameTable,
     schema: flags.renameSchema,
@@ -121,7 +121,7 @@ function readRenames(flags: GenerateFlags) {
     role: flags.renameRole,
   };
   const problems: string[] = [];
-  const renames = parseRenames(byKind as RenameFlags, problems);
+  const renames = parseRenames(byKind, problems);
   if (problems.length === 0) return renames;
   throw new MigrateError({
     code: "usage",

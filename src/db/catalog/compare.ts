@@ -1,4 +1,4 @@
-import { type Delta, diff, type FactBase } from "@supabase/pg-delta/core";
+import { type Delta, diff } from "@supabase/pg-delta/core";
 import { resolveView } from "@supabase/pg-delta/policy";
 import type { CatalogContents } from "./contents.ts";
 import { describeDeltas } from "./deltas.ts";
@@ -22,8 +22,9 @@ export function compareContents(
   expected: CatalogContents,
   found: CatalogContents,
 ): ContentDifferences {
-  const from = withoutExtensions(expected.facts);
-  const to = withoutExtensions(found.facts);
+  // An extension's objects stay, for others refer to them, but are not compared.
+  const from = resolveView(expected.facts, undefined);
+  const to = resolveView(found.facts, undefined);
   const { differences, isGone } = describeDeltas(diff(from, to).filter(isOfDatabase), from, to);
   const told = new Set(differences.map(keyOf));
   const others = compareTraits(expected.traits, found.traits, isGone);
@@ -34,11 +35,6 @@ export function compareContents(
 function keyOf(difference: Difference): string {
   const property = difference.change === "different" ? difference.property : "";
   return JSON.stringify([difference.kind, difference.name, property]);
-}
-
-/** An extension's objects stay, for others refer to them, but are not compared. */
-function withoutExtensions(facts: FactBase): FactBase {
-  return resolveView(facts, undefined);
 }
 
 // All databases of a server have the same, and another server has others.

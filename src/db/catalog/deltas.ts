@@ -104,9 +104,7 @@ function describeObject({ verb, fact }: FactDelta, sides: Sides): readonly Diffe
 /** The most telling part of it in few words. */
 function definitionOf({ id, payload }: Fact): string | undefined {
   if (typeof payload.def === "string") return payload.def;
-  if (id.kind === "column") {
-    return `${payload.type}${payload.notNull === true ? " not null" : ""}`;
-  }
+  if (id.kind === "column") return `${payload.type}${payload.notNull === true ? " not null" : ""}`;
   if (id.kind === "defaultPrivilege") {
     return `${id.grantee}: ${grantWords(payload.privileges, payload.grantable)}`;
   }

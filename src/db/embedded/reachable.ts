@@ -1,6 +1,5 @@
 import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import type { Stats } from "node:fs";
 import {
   chmod,
   copyFile,
@@ -186,7 +185,8 @@ export async function copyTree(from: string, to: string): Promise<void> {
 async function copyOrLink(source: string, target: string): Promise<void> {
   const stats = await lstat(source);
   const mode = (stats.mode & 0o100) === 0 ? 0o644 : 0o755;
-  if (isFitToShare(stats, mode)) {
+  // A link shares the file's owner and mode: it must be root's, and readable by everybody.
+  if (stats.uid === 0 && (stats.mode & 0o777) === mode) {
     try {
       await link(source, target);
       return;
@@ -197,9 +197,4 @@ async function copyOrLink(source: string, target: string): Promise<void> {
   }
   await copyFile(source, target);
   await chmod(target, mode);
-}
-
-/** A link shares the file's owner and mode: it must be root's, and readable by everybody. */
-function isFitToShare(stats: Stats, mode: number): boolean {
-  return stats.uid === 0 && (stats.mode & 0o777) === mode;
 }
