@@ -130,7 +130,14 @@ export function parseAppConfig(env: Readonly<Record<string, string | undefined>>
   if (found?.MANAGEMENT_PORT && found.MANAGEMENT_PORT === found.PORT) {
     problems.push("MANAGEMENT_PORT is the same as PORT: the details need a port of their own");
   }
-  if (found === undefined || problems.length > 0) throw configError(problems);
+  if (found === undefined || problems.length > 0) {
+    throw new MigrateError({
+      code: "config",
+      fact: `The environment cannot be used:${problems.map((problem) => `\n  ${problem}`).join("")}`,
+      outcome: "nothing-started",
+      remedy: "Correct these variables (or the file .env) and start again.",
+    });
+  }
   return {
     databaseUrl: found.DATABASE_URL ?? found.MIGRATION_DATABASE_URL,
     migrationDatabaseUrl: found.MIGRATION_DATABASE_URL ?? found.DATABASE_URL,
@@ -176,13 +183,4 @@ function addresses(found: z.infer<typeof schema>): Pick<AppConfig, "host" | "por
 function defaultManagementPort(port: number): number {
   if (port === 0) return 0;
   return port + MANAGEMENT_STEP <= 65_535 ? port + MANAGEMENT_STEP : port - MANAGEMENT_STEP;
-}
-
-function configError(problems: readonly string[]): MigrateError {
-  return new MigrateError({
-    code: "config",
-    fact: `The environment cannot be used:${problems.map((problem) => `\n  ${problem}`).join("")}`,
-    outcome: "nothing-started",
-    remedy: "Correct these variables (or the file .env) and start again.",
-  });
 }

@@ -41,8 +41,21 @@ const READ_MS = 6_000;
 
 /** One read serves all simultaneous requests, and is kept for a second. */
 export function createReader({ boot, migrator, pool }: Sources, readMs = READ_MS): Reader {
-  const read = <T>(what: (migrator: DatabaseMigrator, call: CallOptions) => Promise<T>) =>
-    orError(migrator(), boot(), readMs, what);
+  const read = async <T>(what: (migrator: DatabaseMigrator, call: CallOptions) => Promise<T>) => {
+    const found = migrator();
+    if (found === undefined) {
+      const state = boot();
+      const fact = state.kind === "starting" ? `Starting: ${state.what}.` : "Starting.";
+      return new MigrateError({ code: "connect", fact, remedy: "Try again in a moment." });
+    }
+    const signal = AbortSignal.timeout(readMs);
+    try {
+      return await what(found, { signal });
+    } catch (error) {
+      if (!(error instanceof MigrateError)) throw error;
+      return signal.aborted ? noAnswer(readMs, error) : error;
+    }
+  };
   const status = shared(() => read((found, call) => found.status(call)), KEEP_MS);
   const events = shared(async () => {
     const found = await read((reader, call) => reader.events({ ...call, newest: LATEST_EVENTS }));
@@ -58,25 +71,6 @@ export function createReader({ boot, migrator, pool }: Sources, readMs = READ_MS
       for (const kept of [status, events, problem]) kept.forget();
     },
   };
-}
-
-async function orError<T>(
-  migrator: DatabaseMigrator | undefined,
-  boot: BootState,
-  readMs: number,
-  read: (migrator: DatabaseMigrator, call: CallOptions) => Promise<T>,
-): Promise<T | MigrateError> {
-  if (migrator === undefined) {
-    const fact = boot.kind === "starting" ? `Starting: ${boot.what}.` : "Starting.";
-    return new MigrateError({ code: "connect", fact, remedy: "Try again in a moment." });
-  }
-  const signal = AbortSignal.timeout(readMs);
-  try {
-    return await read(migrator, { signal });
-  } catch (error) {
-    if (!(error instanceof MigrateError)) throw error;
-    return signal.aborted ? noAnswer(readMs, error) : error;
-  }
 }
 
 function noAnswer(readMs: number, cause: MigrateError): MigrateError {

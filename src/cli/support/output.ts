@@ -23,6 +23,7 @@ export interface Output {
 export interface OutputFlags {
   readonly json?: boolean;
   readonly quiet?: boolean;
+  /** False with `--no-color`. */
   readonly color?: boolean;
 }
 

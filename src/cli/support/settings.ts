@@ -8,9 +8,10 @@ import {
   settingsError,
 } from "../../db/migrate/index.ts";
 import { type DrizzleConfig, findDrizzleConfig, readDrizzleConfig } from "./drizzle-config.ts";
+import type { OutputFlags } from "./output.ts";
 
 /** Options that every command has, as the argument parser gives them: times are seconds, as typed. */
-export interface CommonFlags {
+export interface CommonFlags extends OutputFlags {
   readonly url?: string;
   readonly dir?: string;
   readonly config?: string;
@@ -24,10 +25,6 @@ export interface CommonFlags {
   readonly deadline?: string;
   readonly recordRowValues?: boolean;
   readonly embedded?: boolean;
-  readonly json?: boolean;
-  readonly quiet?: boolean;
-  /** False with `--no-color`. */
-  readonly color: boolean;
 }
 
 /** Where the database is. */
@@ -38,7 +35,7 @@ export type Target =
 
 export interface Settings {
   readonly target: Target;
-  readonly migrator: Omit<MigratorOptions, "url">;
+  readonly migrator: Omit<MigratorOptions, "url"> & { readonly dir: string };
 }
 
 /** Reads `.env` if it exists. The environment wins. */
@@ -69,7 +66,11 @@ export async function resolveSettings(flags: CommonFlags): Promise<Settings> {
 
   // Their own errors say more, if nothing else is wrong.
   const errors: MigrateError[] = [];
-  const folder = await resolveFolder(flags).catch(keepIn(errors));
+  const folder = await resolveFolder(flags).catch((error: unknown) => {
+    if (!(error instanceof MigrateError)) throw error;
+    errors.push(error);
+    return undefined;
+  });
   const target =
     url === undefined ? embeddedTarget(flags, config) : ({ kind: "url", url } as const);
   if (target instanceof MigrateError && !hasUrlProblem) errors.push(target);
@@ -85,8 +86,9 @@ export async function resolveSettings(flags: CommonFlags): Promise<Settings> {
   const [error] = errors;
   if (error !== undefined && errors.length === 1 && problems.length === 0) throw error;
   problems.push(...errors.map(({ fact }) => fact));
-  if (target instanceof MigrateError || problems.length > 0) throw settingsError(problems);
-  return { target, migrator };
+  if (folder === undefined || target instanceof MigrateError || problems.length > 0)
+    throw settingsError(problems);
+  return { target, migrator: { ...migrator, dir: folder.dir } };
 }
 
 const SECONDS = {
@@ -120,14 +122,6 @@ function parsePatience(flags: CommonFlags, problems: string[]): Partial<Migrator
     deadlineMs: seconds("--deadline", flags.deadline),
   };
   return Object.fromEntries(Object.entries(found).filter(([, value]) => value !== undefined));
-}
-
-function keepIn(errors: MigrateError[]): (error: unknown) => undefined {
-  return (error) => {
-    if (!(error instanceof MigrateError)) throw error;
-    errors.push(error);
-    return undefined;
-  };
 }
 
 /** The migrations folder, relative to the working folder if that is shorter. */

@@ -155,7 +155,10 @@ function isGoneFact(id: StableId, { isGone }: Sides): boolean {
 /** The object that has the property. */
 function holderOf(id: StableId): StableId {
   if (id.kind === "default") return { ...id, kind: "column" };
-  if (id.kind === "acl" && id.column !== undefined) return columnOf(id.target, id.column);
+  if (id.kind === "acl" && id.column !== undefined) {
+    const [schema = "", table = ""] = pathOf(id.target);
+    return { kind: "column", schema, table, name: id.column };
+  }
   return "target" in id ? id.target : id;
 }
 
@@ -195,11 +198,6 @@ function isDefaultOfOwner(fact: Fact | undefined): boolean {
   if (fact === undefined) return true;
   const { privileges, _ownerDefault: usual } = fact.payload;
   return usual !== undefined && JSON.stringify(privileges) === JSON.stringify(usual);
-}
-
-function columnOf(table: StableId, name: string): StableId {
-  const [schema = "", relation = ""] = pathOf(table);
-  return { kind: "column", schema, table: relation, name };
 }
 
 /** Of all edges only the owner's: the others follow from the definitions. */

@@ -1,4 +1,3 @@
-import { MigrateError } from "../migrate/index.ts";
 import type { Snapshot } from "./snapshots.ts";
 
 type Link = Pick<Snapshot, "path" | "id" | "prevId">;
@@ -101,16 +100,6 @@ function endOf(start: Link, children: ReadonlyMap<string, readonly Link[]>): Lin
     link = children.get(link.id)?.findLast((child) => !seen.has(child)) ?? link;
   }
   return link;
-}
-
-/** Snapshots that drizzle-kit refuses to continue from. */
-export function forked(dir: string, forks: readonly Fork[]): MigrateError {
-  return new MigrateError({
-    code: "history_invalid",
-    fact: forks.map((fork) => forkFact(dir, fork)).join("\n"),
-    outcome: "nothing-written",
-    remedy: forkRemedy(dir, forks),
-  });
 }
 
 export function forkFact(dir: string, { snapshots, parent, isOfRoots }: Fork): string {
