@@ -80,36 +80,7 @@ export interface ManagementAddress {
 }
 
 /** The application's configuration. */
-export interface AppConfig {
-  /** Undefined: an embedded development server. */
-  readonly databaseUrl: string | undefined;
-  /** For migrations: bypasses a pooler, if there is one. */
-  readonly migrationDatabaseUrl: string | undefined;
-  readonly appVersion: string | undefined;
-  /** Where the public port listens. */
-  readonly host: string;
-  readonly port: number;
-  /** Where the details are; undefined means on the same port. */
-  readonly management: ManagementAddress | undefined;
-  /** Limit for public connections. */
-  readonly maxConnections: number;
-  readonly migrateOnBoot: MigrateOnBoot;
-  /** Bound on waiting for other runners. */
-  readonly migrateTimeoutMs: number;
-  /** Bound on the whole run of migrations; undefined for none. */
-  readonly migrateDeadlineMs: number | undefined;
-  /** Start migrations on a database that is not empty, though its ledger has none. */
-  readonly migrateAllowExisting: boolean;
-  /** Keep row values of violated constraints in errors and in the ledger. */
-  readonly migrateRecordRowValues: boolean;
-  /** Bound on waiting for a database that is not up yet. */
-  readonly connectTimeoutMs: number;
-  /** Bound on requests that are still running when the process is told to stop. */
-  readonly shutdownMs: number;
-  /** How long a failure is shown at `/readyz` before the process ends. */
-  readonly failureLingerMs: number;
-  readonly logLevel: z.infer<typeof schema>["LOG_LEVEL"];
-}
+export type AppConfig = Readonly<ReturnType<typeof configOf>>;
 
 /**
  * Reads the application's configuration. Empty variables count as absent.
@@ -138,19 +109,33 @@ export function parseAppConfig(env: Readonly<Record<string, string | undefined>>
       remedy: "Correct these variables (or the file .env) and start again.",
     });
   }
+  return configOf(found);
+}
+
+function configOf(found: z.infer<typeof schema>) {
   return {
+    /** Undefined: an embedded development server. */
     databaseUrl: found.DATABASE_URL ?? found.MIGRATION_DATABASE_URL,
+    /** For migrations: bypasses a pooler, if there is one. */
     migrationDatabaseUrl: found.MIGRATION_DATABASE_URL ?? found.DATABASE_URL,
     appVersion: found.APP_VERSION,
     ...addresses(found),
+    /** Limit for public connections. */
     maxConnections: found.MAX_CONNECTIONS,
     migrateOnBoot: found.MIGRATE_ON_BOOT,
+    /** Bound on waiting for other runners. */
     migrateTimeoutMs: found.MIGRATE_TIMEOUT_SECONDS,
+    /** Bound on the whole run of migrations; undefined for none. */
     migrateDeadlineMs: found.MIGRATE_DEADLINE_SECONDS,
+    /** Start migrations on a database that is not empty, though its ledger has none. */
     migrateAllowExisting: found.MIGRATE_ALLOW_EXISTING,
+    /** Keep row values of violated constraints in errors and in the ledger. */
     migrateRecordRowValues: found.MIGRATE_RECORD_ROW_VALUES,
+    /** Bound on waiting for a database that is not up yet. */
     connectTimeoutMs: found.CONNECT_TIMEOUT_SECONDS,
+    /** Bound on requests that are still running when the process is told to stop. */
     shutdownMs: found.SHUTDOWN_SECONDS,
+    /** How long a failure is shown at `/readyz` before the process ends. */
     failureLingerMs: found.FAILURE_LINGER_SECONDS,
     logLevel: found.LOG_LEVEL,
   };
@@ -160,7 +145,7 @@ export function parseAppConfig(env: Readonly<Record<string, string | undefined>>
  * In development the details share the port if only this machine can reach it.
  * Otherwise they have their own, which only this machine can reach unless configured.
  */
-function addresses(found: z.infer<typeof schema>): Pick<AppConfig, "host" | "port" | "management"> {
+function addresses(found: z.infer<typeof schema>) {
   const { HOST, PORT, MANAGEMENT_HOST, MANAGEMENT_PORT, NODE_ENV } = found;
   const production = NODE_ENV === "production";
   const host = HOST ?? (production ? "0.0.0.0" : LOOPBACK);
@@ -168,7 +153,7 @@ function addresses(found: z.infer<typeof schema>): Pick<AppConfig, "host" | "por
     host: MANAGEMENT_HOST ?? LOOPBACK,
     port: MANAGEMENT_PORT ?? defaultManagementPort(PORT),
   };
-  const because =
+  const because: ManagementAddress["because"] | undefined =
     MANAGEMENT_HOST !== undefined || MANAGEMENT_PORT !== undefined
       ? "given"
       : production
@@ -176,7 +161,14 @@ function addresses(found: z.infer<typeof schema>): Pick<AppConfig, "host" | "por
         : isLoopback(host)
           ? undefined
           : "open-host";
-  return { host, port: PORT, management: because && { ...address, because } };
+  const management: ManagementAddress | undefined = because && { ...address, because };
+  return {
+    /** Where the public port listens. */
+    host,
+    port: PORT,
+    /** Where the details are; undefined means on the same port. */
+    management,
+  };
 }
 
 /** A different one for each instance on a machine. */

@@ -91,7 +91,9 @@ async function copyBelow(
 ): Promise<Binaries | string> {
   try {
     const home = join(await realpath(parent), "tidemark");
-    await makeHome(home);
+    await mkdir(home)
+      .then(() => chmod(home, 0o755))
+      .catch(unlessThere);
     const danger = await findPlanter(home);
     if (danger !== undefined) return `${home}: ${danger}`;
     if (!(await mayReach(user, home, ENTER))) return `${home}: user ${user.uid} cannot reach it`;
@@ -101,12 +103,6 @@ async function copyBelow(
   } catch (error) {
     return `${parent}: ${messageOf(error)}`;
   }
-}
-
-async function makeHome(home: string): Promise<void> {
-  await mkdir(home)
-    .then(() => chmod(home, 0o755))
-    .catch(unlessThere);
 }
 
 /** Another process made it first. A folder in the way of a renamed one is ENOTEMPTY. */

@@ -62,7 +62,7 @@ export async function draftMigration(options: DraftOptions): Promise<Draft> {
     const answering = createAnswering(answers, { canPrompt: terminal !== undefined });
     const changes = await runGenerate({
       project: options,
-      out: { copy, dir },
+      dir,
       args: [...(name === undefined ? [] : [`--name=${name}`]), ...(custom ? ["--custom"] : [])],
       scratch,
       terminal,
@@ -110,10 +110,9 @@ export async function draftMigration(options: DraftOptions): Promise<Draft> {
  */
 export async function exportSchema(project: KitProject): Promise<readonly string[]> {
   return withScratch(async (scratch) => {
-    const out = { copy: join(scratch, "out"), dir: "drizzle" };
     // In an empty folder there is nothing that could have been renamed.
     const answering = createAnswering({ renames: [], others: "ask" }, { canPrompt: false });
-    return runGenerate({ project, out, args: [], scratch, answering });
+    return runGenerate({ project, dir: "drizzle", args: [], scratch, answering });
   });
 }
 

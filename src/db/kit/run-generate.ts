@@ -13,9 +13,10 @@ const NOISE = /^(No config path provided|Reading config file|\d+ tables?$)/;
 
 export interface GenerateCall {
   readonly project: KitProject;
-  /** The copy that it writes to, and the folder that the copy stands for. */
-  readonly out: { readonly copy: string; readonly dir: string };
+  /** The folder that the copy stands for. */
+  readonly dir: string;
   readonly args: readonly string[];
+  /** Where the copy is that it writes to, as `out`. */
   readonly scratch: string;
   readonly terminal?: 1 | 2 | undefined;
   readonly answering: Pick<Answering, "answer" | "prompted">;
@@ -47,7 +48,7 @@ export async function runGenerate(call: GenerateCall): Promise<readonly string[]
   refuseDuplicates(run.files, cwd);
   if (statements !== undefined) return statements;
   const said = run.output
-    .replaceAll(out, call.out.dir)
+    .replaceAll(out, call.dir)
     .split("\n")
     .filter((line) => !NOISE.test(line))
     .join("\n")
