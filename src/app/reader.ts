@@ -11,17 +11,7 @@ import type { DatabasePool } from "../db/pool/index.ts";
 import type { BootState } from "./boot.ts";
 import { shared } from "./shared.ts";
 
-/** Reads the state of the process and its database for HTTP requests, however many there are. */
-export interface Reader {
-  readonly boot: () => BootState;
-  readonly status: () => Promise<StatusReport | MigrateError>;
-  /** The latest, newest first; empty if they cannot be read. */
-  readonly events: () => Promise<readonly LedgerEvent[]>;
-  /** Why the application's own pool cannot be used; undefined if it can. */
-  readonly problem: () => Promise<string | undefined>;
-  /** Forgets what was read. */
-  readonly forget: () => void;
-}
+export type Reader = ReturnType<typeof createReader>;
 
 /** Where to read; both undefined until it is known where the database is. */
 export interface Sources {
@@ -39,8 +29,11 @@ const KEEP_MS = 1_000;
 // it gives the server a few more seconds to notice the end.
 const READ_MS = 6_000;
 
-/** One read serves all simultaneous requests, and is kept for a second. */
-export function createReader({ boot, migrator, pool }: Sources, readMs = READ_MS): Reader {
+/**
+ * Reads the state of the process and its database for HTTP requests, however many there are: one read
+ * serves all simultaneous ones, and is kept for a second.
+ */
+export function createReader({ boot, migrator, pool }: Sources, readMs = READ_MS) {
   const read = async <T>(what: (migrator: DatabaseMigrator, call: CallOptions) => Promise<T>) => {
     const found = migrator();
     if (found === undefined) {
@@ -56,8 +49,11 @@ export function createReader({ boot, migrator, pool }: Sources, readMs = READ_MS
       return signal.aborted ? noAnswer(readMs, error) : error;
     }
   };
-  const status = shared(() => read((found, call) => found.status(call)), KEEP_MS);
-  const events = shared(async () => {
+  const status = shared<StatusReport | MigrateError>(
+    () => read((found, call) => found.status(call)),
+    KEEP_MS,
+  );
+  const events = shared<readonly LedgerEvent[]>(async () => {
     const found = await read((reader, call) => reader.events({ ...call, newest: LATEST_EVENTS }));
     return found instanceof MigrateError ? [] : found.toReversed();
   }, KEEP_MS);
@@ -65,9 +61,12 @@ export function createReader({ boot, migrator, pool }: Sources, readMs = READ_MS
   return {
     boot,
     status: status.get,
+    /** The latest, newest first; empty if they cannot be read. */
     events: events.get,
+    /** Why the application's own pool cannot be used; undefined if it can. */
     problem: problem.get,
-    forget: () => {
+    /** Forgets what was read. */
+    forget: (): void => {
       for (const kept of [status, events, problem]) kept.forget();
     },
   };

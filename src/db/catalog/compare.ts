@@ -11,17 +11,8 @@ export interface ComparisonWarning {
   readonly message: string;
 }
 
-interface ContentDifferences {
-  /** What pg-delta reads, and can plan. */
-  readonly modeled: readonly Difference[];
-  /** What our own queries read. */
-  readonly others: readonly Difference[];
-}
-
-export function compareContents(
-  expected: CatalogContents,
-  found: CatalogContents,
-): ContentDifferences {
+/** What pg-delta reads, and can plan (`modeled`), and what our own queries read (`others`). */
+export function compareContents(expected: CatalogContents, found: CatalogContents) {
   // An extension's objects stay, for others refer to them, but are not compared.
   const from = resolveView(expected.facts, undefined);
   const to = resolveView(found.facts, undefined);

@@ -3,23 +3,14 @@ import type { Difference, ObjectKind } from "./difference.ts";
 import { kindOf, nameOf, type Path, pathOf, withinOf } from "./object-names.ts";
 import { changeWords, grantWords, propertyWord, valueWords } from "./words.ts";
 
-interface DeltaReport {
-  readonly differences: readonly Difference[];
-  /** Whether only one side has the object. */
-  readonly isGone: IsGone;
-}
-
+/** Whether only one side has the object. */
 export type IsGone = (kind: ObjectKind, path: Path) => boolean;
 
 /**
  * pg-delta's deltas, one per fact, as what a person would call differences: the columns of a missing
  * table are not named, and a default is a property of its column.
  */
-export function describeDeltas(
-  deltas: readonly Delta[],
-  expected: FactBase,
-  found: FactBase,
-): DeltaReport {
+export function describeDeltas(deltas: readonly Delta[], expected: FactBase, found: FactBase) {
   const objects = deltas.filter(isFactDelta).filter(isObject);
   const gone = new Set(objects.map(({ fact }) => placeOf(kindOf(fact.id), pathOf(fact.id))));
   const isGone: IsGone = (kind, path) => gone.has(placeOf(kind, path));

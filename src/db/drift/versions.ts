@@ -39,13 +39,11 @@ function isWrittenDefinition(difference: Difference): boolean {
 
 function isOnlyMaintain(difference: Difference): boolean {
   if (difference.change !== "different" || !/^grants\b/.test(difference.property)) return false;
-  const [expected, found] = [difference.expected, difference.found].map(withoutMaintain);
+  const [expected, found] = [difference.expected, difference.found].map((privileges) =>
+    privileges
+      .split(", ")
+      .filter((privilege) => !privilege.startsWith("MAINTAIN"))
+      .join(", "),
+  );
   return expected === found;
-}
-
-function withoutMaintain(privileges: string): string {
-  return privileges
-    .split(", ")
-    .filter((privilege) => !privilege.startsWith("MAINTAIN"))
-    .join(", ");
 }

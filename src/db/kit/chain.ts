@@ -21,26 +21,23 @@ interface Relink {
   readonly of: string;
 }
 
-/** Snapshots in an odd order, which drizzle-kit does not mind: it reads the newest. */
-interface Oddities {
-  /** They follow nothing, and are not the first. */
-  readonly roots: readonly string[];
-  /** They follow one that is not in the folder. */
-  readonly detached: readonly string[];
-  /** They follow a different one than precedes them in the journal. */
-  readonly reordered: readonly string[];
-}
-
 const NOTHING: ReadonlySet<string> = new Set(["", "00000000-0000-0000-0000-000000000000"]);
 
-/** @param snapshots in the order of the journal */
-export function odditiesOf(snapshots: readonly Link[]): Oddities {
+/**
+ * Snapshots in an odd order, which drizzle-kit does not mind: it reads the newest.
+ *
+ * @param snapshots in the order of the journal
+ */
+export function odditiesOf(snapshots: readonly Link[]) {
   const ids = new Set(snapshots.map(({ id }) => id));
   const odd = (isOdd: (link: Link, before: Link | undefined) => boolean) =>
     snapshots.filter((link, place) => isOdd(link, snapshots[place - 1])).map(({ path }) => path);
   return {
+    /** They follow nothing, and are not the first. */
     roots: odd(({ prevId }, before) => NOTHING.has(prevId) && before !== undefined),
+    /** They follow one that is not in the folder. */
     detached: odd(({ prevId }) => !NOTHING.has(prevId) && !ids.has(prevId)),
+    /** They follow a different one than precedes them in the journal. */
     reordered: odd(({ prevId }, before) => ids.has(prevId) && before?.id !== prevId),
   };
 }
