@@ -1,16 +1,7 @@
 import { settingsError, urlProblem } from "./db/migrate/index.ts";
 
 /** The configuration from the environment. */
-export interface Config {
-  /** The application's database. */
-  readonly databaseUrl: string | undefined;
-  /** A direct connection as the owner, if the application's goes through a pooler. */
-  readonly migrationDatabaseUrl: string | undefined;
-  /** `NODE_ENV` is `production`: no embedded server is started there. */
-  readonly production: boolean;
-  /** Stands in each event of the migration log. */
-  readonly appVersion: string | undefined;
-}
+export type Config = Readonly<ReturnType<typeof readConfig>["config"]>;
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -27,15 +18,16 @@ export function parseConfig(env: Environment): Config {
 }
 
 /** The same, adding to a list of problems. */
-export function readConfig(env: Environment): {
-  readonly config: Config;
-  readonly problems: readonly string[];
-} {
+export function readConfig(env: Environment) {
   const problems: string[] = [];
   const config = {
+    /** The application's database. */
     databaseUrl: parseUrl(env, "DATABASE_URL", problems),
+    /** A direct connection as the owner, if the application's goes through a pooler. */
     migrationDatabaseUrl: parseUrl(env, "MIGRATION_DATABASE_URL", problems),
+    /** `NODE_ENV` is `production`: no embedded server is started there. */
     production: env.NODE_ENV === "production",
+    /** Stands in each event of the migration log. */
     appVersion: env.APP_VERSION || undefined,
   };
   return { config, problems };

@@ -68,24 +68,18 @@ async function run(
   { migrator, mode, allowExisting, timeoutMs, signal }: BootOptions,
   onProgress: (progress: Progress) => void,
 ): Promise<BootState> {
+  const call = { signal, onProgress };
   switch (mode) {
     case "run": {
-      const { outcome, version } = await migrator.migrate({ signal, onProgress, allowExisting });
+      const { outcome, version } = await migrator.migrate({ ...call, allowExisting });
       return { kind: "ready", version, newer: outcome === "newer" };
     }
     case "wait": {
-      const { outcome, version } = await migrator.waitUntilCurrent({
-        signal,
-        onProgress,
-        timeoutMs,
-      });
+      const { outcome, version } = await migrator.waitUntilCurrent({ ...call, timeoutMs });
       return { kind: "ready", version, newer: outcome === "newer" };
     }
     case "check": {
-      const { pending, problems, newer, version, migrations } = await migrator.status({
-        signal,
-        onProgress,
-      });
+      const { pending, problems, newer, version, migrations } = await migrator.status(call);
       const [problem] = problems;
       if (problem !== undefined) throw problem;
       if (pending === 0) return { kind: "ready", version, newer };

@@ -4,7 +4,10 @@ import { isLoopback } from "./hosts.ts";
 
 const url = z
   .string()
-  .refine(isPostgresUrl, "is not a URL like postgres://user:password@host:5432/database");
+  .refine(
+    (text) => urlProblem(text) === undefined,
+    "is not a URL like postgres://user:password@host:5432/database",
+  );
 
 const anySeconds = z.coerce
   .number("is not a number of seconds")
@@ -16,9 +19,10 @@ const flag = z
   .default("false")
   .transform((value) => value === "true");
 
+const inMs = (value: number) => value * 1000;
+
 /** Milliseconds of a number of seconds as text. */
-const seconds = (fallback: number) =>
-  anySeconds.default(fallback).transform((value) => value * 1000);
+const seconds = (fallback: number) => anySeconds.default(fallback).transform(inMs);
 
 const port = z.coerce
   .number("is not a port")
@@ -44,7 +48,7 @@ const schema = z.object({
     .enum(["run", "wait", "check"], "is not one of run, wait, check")
     .default("run"),
   MIGRATE_TIMEOUT_SECONDS: seconds(600),
-  MIGRATE_DEADLINE_SECONDS: anySeconds.transform((value) => value * 1000).optional(),
+  MIGRATE_DEADLINE_SECONDS: anySeconds.transform(inMs).optional(),
   MIGRATE_ALLOW_EXISTING: flag,
   MIGRATE_RECORD_ROW_VALUES: flag,
   CONNECT_TIMEOUT_SECONDS: seconds(30),
@@ -76,36 +80,7 @@ export interface ManagementAddress {
 }
 
 /** The application's configuration. */
-export interface AppConfig {
-  /** Undefined: an embedded development server. */
-  readonly databaseUrl: string | undefined;
-  /** For migrations: bypasses a pooler, if there is one. */
-  readonly migrationDatabaseUrl: string | undefined;
-  readonly appVersion: string | undefined;
-  /** Where the public port listens. */
-  readonly host: string;
-  readonly port: number;
-  /** Where the details are; undefined means on the same port. */
-  readonly management: ManagementAddress | undefined;
-  /** Limit for public connections. */
-  readonly maxConnections: number;
-  readonly migrateOnBoot: MigrateOnBoot;
-  /** Bound on waiting for other runners. */
-  readonly migrateTimeoutMs: number;
-  /** Bound on the whole run of migrations; undefined for none. */
-  readonly migrateDeadlineMs: number | undefined;
-  /** Start migrations on a database that is not empty, though its ledger has none. */
-  readonly migrateAllowExisting: boolean;
-  /** Keep row values of violated constraints in errors and in the ledger. */
-  readonly migrateRecordRowValues: boolean;
-  /** Bound on waiting for a database that is not up yet. */
-  readonly connectTimeoutMs: number;
-  /** Bound on requests that are still running when the process is told to stop. */
-  readonly shutdownMs: number;
-  /** How long a failure is shown at `/readyz` before the process ends. */
-  readonly failureLingerMs: number;
-  readonly logLevel: z.infer<typeof schema>["LOG_LEVEL"];
-}
+export type AppConfig = Readonly<ReturnType<typeof configOf>>;
 
 /**
  * Reads the application's configuration. Empty variables count as absent.
@@ -126,20 +101,41 @@ export function parseAppConfig(env: Readonly<Record<string, string | undefined>>
   if (found?.MANAGEMENT_PORT && found.MANAGEMENT_PORT === found.PORT) {
     problems.push("MANAGEMENT_PORT is the same as PORT: the details need a port of their own");
   }
-  if (found === undefined || problems.length > 0) throw configError(problems);
+  if (found === undefined || problems.length > 0) {
+    throw new MigrateError({
+      code: "config",
+      fact: `The environment cannot be used:${problems.map((problem) => `\n  ${problem}`).join("")}`,
+      outcome: "nothing-started",
+      remedy: "Correct these variables (or the file .env) and start again.",
+    });
+  }
+  return configOf(found);
+}
+
+function configOf(found: z.infer<typeof schema>) {
   return {
+    /** Undefined: an embedded development server. */
     databaseUrl: found.DATABASE_URL ?? found.MIGRATION_DATABASE_URL,
+    /** For migrations: bypasses a pooler, if there is one. */
     migrationDatabaseUrl: found.MIGRATION_DATABASE_URL ?? found.DATABASE_URL,
     appVersion: found.APP_VERSION,
     ...addresses(found),
+    /** Limit for public connections. */
     maxConnections: found.MAX_CONNECTIONS,
     migrateOnBoot: found.MIGRATE_ON_BOOT,
+    /** Bound on waiting for other runners. */
     migrateTimeoutMs: found.MIGRATE_TIMEOUT_SECONDS,
+    /** Bound on the whole run of migrations; undefined for none. */
     migrateDeadlineMs: found.MIGRATE_DEADLINE_SECONDS,
+    /** Start migrations on a database that is not empty, though its ledger has none. */
     migrateAllowExisting: found.MIGRATE_ALLOW_EXISTING,
+    /** Keep row values of violated constraints in errors and in the ledger. */
     migrateRecordRowValues: found.MIGRATE_RECORD_ROW_VALUES,
+    /** Bound on waiting for a database that is not up yet. */
     connectTimeoutMs: found.CONNECT_TIMEOUT_SECONDS,
+    /** Bound on requests that are still running when the process is told to stop. */
     shutdownMs: found.SHUTDOWN_SECONDS,
+    /** How long a failure is shown at `/readyz` before the process ends. */
     failureLingerMs: found.FAILURE_LINGER_SECONDS,
     logLevel: found.LOG_LEVEL,
   };
@@ -149,7 +145,7 @@ export function parseAppConfig(env: Readonly<Record<string, string | undefined>>
  * In development the details share the port if only this machine can reach it.
  * Otherwise they have their own, which only this machine can reach unless configured.
  */
-function addresses(found: z.infer<typeof schema>): Pick<AppConfig, "host" | "port" | "management"> {
+function addresses(found: z.infer<typeof schema>) {
   const { HOST, PORT, MANAGEMENT_HOST, MANAGEMENT_PORT, NODE_ENV } = found;
   const production = NODE_ENV === "production";
   const host = HOST ?? (production ? "0.0.0.0" : LOOPBACK);
@@ -157,7 +153,7 @@ function addresses(found: z.infer<typeof schema>): Pick<AppConfig, "host" | "por
     host: MANAGEMENT_HOST ?? LOOPBACK,
     port: MANAGEMENT_PORT ?? defaultManagementPort(PORT),
   };
-  const because =
+  const because: ManagementAddress["because"] | undefined =
     MANAGEMENT_HOST !== undefined || MANAGEMENT_PORT !== undefined
       ? "given"
       : production
@@ -165,24 +161,18 @@ function addresses(found: z.infer<typeof schema>): Pick<AppConfig, "host" | "por
         : isLoopback(host)
           ? undefined
           : "open-host";
-  return { host, port: PORT, management: because && { ...address, because } };
+  const management: ManagementAddress | undefined = because && { ...address, because };
+  return {
+    /** Where the public port listens. */
+    host,
+    port: PORT,
+    /** Where the details are; undefined means on the same port. */
+    management,
+  };
 }
 
 /** A different one for each instance on a machine. */
 function defaultManagementPort(port: number): number {
   if (port === 0) return 0;
   return port + MANAGEMENT_STEP <= 65_535 ? port + MANAGEMENT_STEP : port - MANAGEMENT_STEP;
-}
-
-function isPostgresUrl(text: string): boolean {
-  return urlProblem(text) === undefined;
-}
-
-function configError(problems: readonly string[]): MigrateError {
-  return new MigrateError({
-    code: "config",
-    fact: `The environment cannot be used:${problems.map((problem) => `\n  ${problem}`).join("")}`,
-    outcome: "nothing-started",
-    remedy: "Correct these variables (or the file .env) and start again.",
-  });
 }

@@ -9,9 +9,6 @@ import { type HttpServer, listen } from "./server.ts";
 // One person reads the details, or a few.
 const MAX_READERS = 100;
 
-/** What listens, one or two. */
-export type Listeners = Pick<HttpServer, "close">;
-
 /**
  * Listens for the public, and for those who may see the details: on their own port, unless
  * in development only this machine can reach the first one.
@@ -22,7 +19,7 @@ export async function openListeners(
   config: AppConfig,
   reader: Reader,
   log: Log,
-): Promise<Listeners> {
+): Promise<Pick<HttpServer, "close">> {
   const { host, port, maxConnections, management } = config;
   // Routes of your own belong here.
   const routes = createRoutes(reader, management === undefined ? "details" : "state");

@@ -1,4 +1,4 @@
-import { type Logger, pino } from "pino";
+import { type DestinationStream, type Logger, pino } from "pino";
 import type { AppConfig } from "./config.ts";
 
 export type Log = Logger;
@@ -8,21 +8,12 @@ export async function createLog(
   { logLevel, appVersion }: Pick<AppConfig, "logLevel" | "appVersion">,
   { pretty }: { readonly pretty: boolean },
 ): Promise<Log> {
-  const base = appVersion === undefined ? {} : { appVersion };
-  if (!pretty)
-    return pino({ level: logLevel, base }, unbreakable(pino.destination({ sync: true })));
-  // Loaded only if used: a deployment logs JSON.
-  const { default: prettyStream } = await import("pino-pretty");
-  return pino(
-    { level: logLevel, base },
-    unbreakable(prettyStream({ ignore: "time", singleLine: true, sync: true })),
-  );
-}
-
-/** A full disk or a closed pipe must not end the application. */
-function unbreakable<Stream extends { on(event: "error", listener: () => void): unknown }>(
-  stream: Stream,
-): Stream {
+  const stream: DestinationStream & NodeJS.EventEmitter = pretty
+    ? // Loaded only if used: a deployment logs JSON.
+      (await import("pino-pretty")).default({ ignore: "time", singleLine: true, sync: true })
+    : pino.destination({ sync: true });
+  // A full disk or a closed pipe must not end the application.
   stream.on("error", () => undefined);
-  return stream;
+  const base = appVersion === undefined ? {} : { appVersion };
+  return pino({ level: logLevel, base }, stream);
 }

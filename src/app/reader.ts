@@ -1,3 +1,4 @@
+import { messageOf } from "../db/base/problem.ts";
 import {
   type CallOptions,
   type DatabaseMigrator,
@@ -10,17 +11,7 @@ import type { DatabasePool } from "../db/pool/index.ts";
 import type { BootState } from "./boot.ts";
 import { shared } from "./shared.ts";
 
-/** Reads the state of the process and its database for HTTP requests, however many there are. */
-export interface Reader {
-  readonly boot: () => BootState;
-  readonly status: () => Promise<StatusReport | MigrateError>;
-  /** The latest, newest first; empty if they cannot be read. */
-  readonly events: () => Promise<readonly LedgerEvent[]>;
-  /** Why the application's own pool cannot be used; undefined if it can. */
-  readonly problem: () => Promise<string | undefined>;
-  /** Forgets what was read. */
-  readonly forget: () => void;
-}
+export type Reader = ReturnType<typeof createReader>;
 
 /** Where to read; both undefined until it is known where the database is. */
 export interface Sources {
@@ -38,12 +29,31 @@ const KEEP_MS = 1_000;
 // it gives the server a few more seconds to notice the end.
 const READ_MS = 6_000;
 
-/** One read serves all simultaneous requests, and is kept for a second. */
-export function createReader({ boot, migrator, pool }: Sources, readMs = READ_MS): Reader {
-  const read = <T>(what: (migrator: DatabaseMigrator, call: CallOptions) => Promise<T>) =>
-    orError(migrator(), boot(), readMs, what);
-  const status = shared(() => read((found, call) => found.status(call)), KEEP_MS);
-  const events = shared(async () => {
+/**
+ * Reads the state of the process and its database for HTTP requests, however many there are: one read
+ * serves all simultaneous ones, and is kept for a second.
+ */
+export function createReader({ boot, migrator, pool }: Sources, readMs = READ_MS) {
+  const read = async <T>(what: (migrator: DatabaseMigrator, call: CallOptions) => Promise<T>) => {
+    const found = migrator();
+    if (found === undefined) {
+      const state = boot();
+      const fact = state.kind === "starting" ? `Starting: ${state.what}.` : "Starting.";
+      return new MigrateError({ code: "connect", fact, remedy: "Try again in a moment." });
+    }
+    const signal = AbortSignal.timeout(readMs);
+    try {
+      return await what(found, { signal });
+    } catch (error) {
+      if (!(error instanceof MigrateError)) throw error;
+      return signal.aborted ? noAnswer(readMs, error) : error;
+    }
+  };
+  const status = shared<StatusReport | MigrateError>(
+    () => read((found, call) => found.status(call)),
+    KEEP_MS,
+  );
+  const events = shared<readonly LedgerEvent[]>(async () => {
     const found = await read((reader, call) => reader.events({ ...call, newest: LATEST_EVENTS }));
     return found instanceof MigrateError ? [] : found.toReversed();
   }, KEEP_MS);
@@ -51,31 +61,15 @@ export function createReader({ boot, migrator, pool }: Sources, readMs = READ_MS
   return {
     boot,
     status: status.get,
+    /** The latest, newest first; empty if they cannot be read. */
     events: events.get,
+    /** Why the application's own pool cannot be used; undefined if it can. */
     problem: problem.get,
-    forget: () => {
+    /** Forgets what was read. */
+    forget: (): void => {
       for (const kept of [status, events, problem]) kept.forget();
     },
   };
-}
-
-async function orError<T>(
-  migrator: DatabaseMigrator | undefined,
-  boot: BootState,
-  readMs: number,
-  read: (migrator: DatabaseMigrator, call: CallOptions) => Promise<T>,
-): Promise<T | MigrateError> {
-  if (migrator === undefined) {
-    const fact = boot.kind === "starting" ? `Starting: ${boot.what}.` : "Starting.";
-    return new MigrateError({ code: "connect", fact, remedy: "Try again in a moment." });
-  }
-  const signal = AbortSignal.timeout(readMs);
-  try {
-    return await read(migrator, { signal });
-  } catch (error) {
-    if (!(error instanceof MigrateError)) throw error;
-    return signal.aborted ? noAnswer(readMs, error) : error;
-  }
 }
 
 function noAnswer(readMs: number, cause: MigrateError): MigrateError {
@@ -93,6 +87,6 @@ async function pingProblem(pool: DatabasePool | undefined): Promise<string | und
     await pool.ping(PING_MS);
     return undefined;
   } catch (error) {
-    return error instanceof Error ? error.message : String(error);
+    return messageOf(error);
   }
 }

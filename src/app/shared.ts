@@ -1,16 +1,9 @@
-/** A read that many share. */
-export interface Shared<T> {
-  /** The result of the current read, or of the last one if it just ended; else of a new one. */
-  readonly get: () => Promise<T>;
-  /** Calls from now on get what is read from now on. */
-  readonly forget: () => void;
-}
-
 /** One read serves all simultaneous calls, and those within `keepMs` of its end. */
-export function shared<T>(read: () => Promise<T>, keepMs: number): Shared<T> {
+export function shared<T>(read: () => Promise<T>, keepMs: number) {
   let current: { readonly result: Promise<T>; until: number } | undefined;
   return {
-    get: () => {
+    /** The result of the current read, or of the last one if it just ended; else of a new one. */
+    get: (): Promise<T> => {
       if (current !== undefined && performance.now() < current.until) return current.result;
       const flight = { result: read(), until: Number.POSITIVE_INFINITY };
       const landed = () => {
@@ -20,7 +13,8 @@ export function shared<T>(read: () => Promise<T>, keepMs: number): Shared<T> {
       current = flight;
       return flight.result;
     },
-    forget: () => {
+    /** Calls from now on get what is read from now on. */
+    forget: (): void => {
       current = undefined;
     },
   };

@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import {
   DatabaseMigrator,
@@ -74,7 +75,7 @@ export async function runApp(options: AppOptions): Promise<number> {
       return end.kind === "failed" ? end.error.exitCode : EXIT_PENDING;
     }
     if (end.kind === "ready") log.info({ version: end.version, newer: end.newer }, "ready");
-    await untilAborted(signal);
+    if (!signal.aborted) await once(signal, "abort");
     return 0;
   } finally {
     log.info("stopping");
@@ -115,13 +116,6 @@ async function showFailure(
     );
   }
   await sleep(config.failureLingerMs, undefined, { signal }).catch(() => undefined);
-}
-
-function untilAborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener("abort", () => resolve(), { once: true });
-  });
 }
 
 function logProgress(log: Log, progress: Progress): void {

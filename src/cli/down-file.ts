@@ -5,7 +5,7 @@ import { type ScratchFlags, scratchOf } from "./support/scratch.ts";
 import { type CommonFlags, resolveDir } from "./support/settings.ts";
 import { downLine } from "./support/written.ts";
 
-export interface DownFlags extends CommonFlags, ScratchFlags {
+interface DownFlags extends CommonFlags, ScratchFlags {
   readonly missing?: boolean;
   readonly force?: boolean;
 }

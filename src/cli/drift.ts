@@ -7,7 +7,7 @@ import { withLiveLine } from "./support/live-line.ts";
 import type { Output } from "./support/output.ts";
 import type { CommonFlags } from "./support/settings.ts";
 
-export interface DriftFlags extends CommonFlags {
+interface DriftFlags extends CommonFlags {
   readonly ignore?: readonly string[];
   readonly scratchUrl?: string;
 }
@@ -16,7 +16,7 @@ export interface DriftFlags extends CommonFlags {
 export function runDrift(flags: DriftFlags): Promise<number> {
   return withDatabase(flags, async ({ output, url, migrator, signal, next }) => {
     const { findDrift } = await import("../db/drift/index.ts");
-    const { dir = "./drizzle", ledgerSchema = "tidemark", connectTimeoutMs } = migrator;
+    const { dir, ledgerSchema = "tidemark", connectTimeoutMs } = migrator;
     const report = await withLiveLine(output, ({ show }) =>
       findDrift({
         url,
@@ -64,9 +64,7 @@ async function reportText(report: DriftReport, { colors }: Output): Promise<stri
   const { length } = differences;
   const leftOut = ignored > 0 ? ` (${ignored} ignored)` : "";
   const made = `what its ${applied} applied migration${applied === 1 ? " makes" : "s make"}`;
-  if (length === 0) {
-    return `No drift${leftOut}: the database is ${applied === 0 ? "empty" : made}.`;
-  }
+  if (length === 0) return `No drift${leftOut}: the database is ${applied === 0 ? "empty" : made}.`;
   const { expectedAndFound } = await import("../db/catalog/index.ts");
   const blocks = differences.map((difference) => {
     const { kind, name } = difference;

@@ -1,34 +1,26 @@
 import {
-  DatabaseMigrator,
   eventCells,
   eventJson,
   type LedgerEvent,
   loadHistory,
   MigrateError,
 } from "../db/migrate/index.ts";
-import { type CommandContext, withDatabase } from "./support/command.ts";
+import { type CommandContext, withMigrator } from "./support/command.ts";
 import type { Output } from "./support/output.ts";
 import type { CommonFlags } from "./support/settings.ts";
 
-export interface EventsFlags extends CommonFlags {
+interface EventsFlags extends CommonFlags {
   readonly tag?: string;
   readonly follow?: boolean;
 }
 
 /** `tidemark events`: prints the log; with `--follow` it keeps printing new events. */
 export function runEvents(flags: EventsFlags): Promise<number> {
-  return withDatabase(flags, ({ url, migrator: options, ...rest }) => {
-    const context = { ...rest, migrator: new DatabaseMigrator({ ...options, url }) };
-    const dir = options.dir ?? "./drizzle";
-    return flags.follow ? follow(context, flags, dir) : list(context, flags, dir);
-  });
+  return withMigrator(flags, (context) => (flags.follow ? follow : list)(context, flags));
 }
 
-async function list(
-  { output, migrator, signal }: CommandContext,
-  flags: EventsFlags,
-  dir: string,
-): Promise<number> {
+async function list(context: CommandContext, flags: EventsFlags): Promise<number> {
+  const { output, migrator, dir, signal } = context;
   const events = await migrator.events({ signal, ...tagOf(flags) });
   if (events.length === 0) await refuseUnknownTag(flags.tag, dir);
   output.json({ events: events.map(eventJson) });
@@ -40,8 +32,8 @@ async function list(
 }
 
 /** With `--json`, one event per line: a stream has no end at which an array could close. */
-async function follow(context: CommandContext, flags: EventsFlags, dir: string): Promise<number> {
-  const { output, migrator, signal, interrupted } = context;
+async function follow(context: CommandContext, flags: EventsFlags): Promise<number> {
+  const { output, migrator, dir, signal, interrupted } = context;
   if (flags.tag !== undefined) {
     const { length } = await migrator.events({ signal, newest: 1, ...tagOf(flags) });
     if (length === 0) await refuseUnknownTag(flags.tag, dir);

@@ -1,7 +1,6 @@
 import { oneLine, plural } from "../db/base/text.ts";
 import { type DerivedDown, deriveDraftDown, downPathOf, type Untried } from "../db/down/index.ts";
 import {
-  type Assumption,
   assumptionText,
   type Draft,
   type DraftedMigration,
@@ -23,7 +22,7 @@ import { type ScratchFlags, scratchOf } from "./support/scratch.ts";
 import { type CommonFlags, resolveDir } from "./support/settings.ts";
 import { downLine, sumText } from "./support/written.ts";
 
-export interface GenerateFlags extends CommonFlags, ScratchFlags {
+interface GenerateFlags extends CommonFlags, ScratchFlags {
   /** False with `--no-down`. */
   readonly down?: boolean;
   readonly custom?: boolean;
@@ -66,7 +65,10 @@ export function runGenerate(name: string | undefined, flags: GenerateFlags): Pro
       output.print(nothingText(draft.newest, dir));
       return 0;
     }
-    const down = await downOf({ draft, dir, flags, output, signal });
+    const down =
+      custom || flags.down === false
+        ? undefined
+        : await deriveDraftDown({ dir, draft, signal, ...scratchOf(flags, output) });
     const path = downFileOf(draft.tag);
     const sum = await draft.keep(
       down?.kind === "proven" || down?.kind === "irreversible" ? [{ path, text: down.text }] : [],
@@ -76,25 +78,12 @@ export function runGenerate(name: string | undefined, flags: GenerateFlags): Pro
     for (const assumption of draft.assumed) {
       output.error(output.errorColors.yellow(`warning: ${assumptionText(assumption)}`));
     }
-    output.print(draftText(draft, { custom }));
+    output.print(draftText(draft, flags));
     if (down !== undefined) printDown(down, draft, output);
     output.print(sumText(sum));
     output.note(nextText(draft, flags));
     return 0;
   });
-}
-
-/** No down file for an empty migration, or with `--no-down`. */
-async function downOf(options: {
-  readonly draft: DraftedMigration;
-  readonly dir: string;
-  readonly flags: GenerateFlags;
-  readonly output: Output;
-  readonly signal: AbortSignal;
-}): Promise<DerivedDown | Untried | undefined> {
-  const { draft, dir, flags, output, signal } = options;
-  if (flags.custom || flags.down === false) return undefined;
-  return deriveDraftDown({ dir, draft, signal, ...scratchOf(flags, output) });
 }
 
 function printDown(
@@ -121,7 +110,7 @@ function nextText({ file, tag }: DraftedMigration, { custom, down }: GenerateFla
 }
 
 function readRenames(flags: GenerateFlags) {
-  const byKind: { [Kind in keyof RenameFlags]: readonly string[] | undefined } = {
+  const byKind: RenameFlags = {
     column: flags.rename,
     table: flags.renameTable,
     schema: flags.renameSchema,
@@ -132,7 +121,7 @@ function readRenames(flags: GenerateFlags) {
     role: flags.renameRole,
   };
   const problems: string[] = [];
-  const renames = parseRenames(byKind as RenameFlags, problems);
+  const renames = parseRenames(byKind, problems);
   if (problems.length === 0) return renames;
   throw new MigrateError({
     code: "usage",
@@ -171,15 +160,11 @@ function nothingText(newest: string | undefined, dir: string): string {
     : `Nothing to generate: the schema matches ${dir}/${newest}.`;
 }
 
-function draftText(
-  { file, statements }: DraftedMigration,
-  { custom }: { readonly custom: boolean },
-): string {
+function draftText({ file, statements }: DraftedMigration, { custom }: GenerateFlags): string {
   if (custom) return `Generated ${file}, for your own SQL.`;
   const count = statements.length;
-  const lines = statements.slice(0, SHOWN).map((statement) => {
-    return `  ${oneLine(statement, SHOWN_WIDTH)}`;
-  });
+  const shown = statements.slice(0, SHOWN);
+  const lines = shown.map((statement) => `  ${oneLine(statement, SHOWN_WIDTH)}`);
   const more = count > SHOWN ? [`  … and ${count - SHOWN} more`] : [];
   const head = `Generated ${file} (${plural(count, "statement")}):`;
   return [head, ...lines, ...more].join("\n");
@@ -204,7 +189,11 @@ function draftJson(
       from: nameText(from),
       to: nameText(to),
     })),
-    assumed: draft.assumed.map(assumptionJson),
+    assumed: draft.assumed.map(({ kind, dropped, added }) => ({
+      kind,
+      dropped: dropped.map(nameText),
+      added: added.map(nameText),
+    })),
     warnings: draft.warnings,
     down: down === undefined ? null : downJson(down),
     sum: sum ?? null,
@@ -213,10 +202,6 @@ function draftJson(
 
 function downJson(down: DerivedDown | Untried) {
   if (down.kind === "untried") return down;
-  const { kind, loses, reason } = down;
-  return { kind, loses, reason: reason ?? null };
-}
-
-function assumptionJson({ kind, dropped, added }: Assumption) {
-  return { kind, dropped: dropped.map(nameText), added: added.map(nameText) };
+  const { kind, loses, reason = null } = down;
+  return { kind, loses, reason };
 }

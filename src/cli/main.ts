@@ -31,9 +31,7 @@ async function main(given: readonly string[]): Promise<number> {
 
 /** An error that no command caught: its code could not be loaded, or an event emitter failed. */
 function unexpected(error: unknown, argv: readonly string[]): number {
-  if (argv.includes("--json")) {
-    process.stdout.write(`${JSON.stringify(unexpectedJson(error))}\n`);
-  }
+  if (argv.includes("--json")) process.stdout.write(`${JSON.stringify(unexpectedJson(error))}\n`);
   process.stderr.write(`${unexpectedText(error)}\n`);
   return UNEXPECTED_EXIT_CODE;
 }

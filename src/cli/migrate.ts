@@ -4,7 +4,7 @@ import { type CommandContext, withMigrator } from "./support/command.ts";
 import { withProgress } from "./support/progress.ts";
 import type { CommonFlags } from "./support/settings.ts";
 
-export interface MigrateFlags extends CommonFlags {
+interface MigrateFlags extends CommonFlags {
   readonly to?: string;
   readonly dryRun?: boolean;
   readonly allowOutOfOrder?: boolean;

@@ -1,20 +1,17 @@
 import type { Command } from "commander";
-import type { DownFlags } from "./down-file.ts";
-import type { DriftFlags } from "./drift.ts";
-import type { GenerateFlags } from "./generate.ts";
 import {
   append,
   examples,
+  type RunCommand,
+  SCRATCH_URL,
   withDatabase,
   withFolder,
   withOutput,
   withScratch,
   withScratchServer,
 } from "./support/options.ts";
-import type { CommonFlags } from "./support/settings.ts";
-import type { VerifyFlags } from "./verify.ts";
 
-export function addFiles(program: Command, onEnd: (exitCode: number) => void): void {
+export function addFiles(program: Command, run: RunCommand): void {
   const generate = withScratchServer(withOutput(program.command("generate")))
     .description("generate the next migration with drizzle-kit, check it, and verify its down file")
     .argument("[name]", "name of the migration")
@@ -33,9 +30,7 @@ export function addFiles(program: Command, onEnd: (exitCode: number) => void): v
     .option("--rename-role <old=new>", "a role was renamed (repeatable)", append)
     .option("--no-renames", "treat every other change as drop and create (data is lost)")
     .option("--no-down", "write no down file")
-    .action(async (name: string | undefined, flags: GenerateFlags) => {
-      onEnd(await (await import("./generate.ts")).runGenerate(name, flags));
-    });
+    .action(run(async () => (await import("./generate.ts")).runGenerate));
   examples(
     generate,
     "tidemark generate add_orgs",
@@ -49,27 +44,21 @@ export function addFiles(program: Command, onEnd: (exitCode: number) => void): v
     .argument("[tags...]", "migrations")
     .option("--missing", "for each migration that has none")
     .option("--force", "replace files that were written or edited by hand")
-    .action(async (tags: readonly string[], flags: DownFlags) => {
-      onEnd(await (await import("./down-file.ts")).runDownFile(tags, flags));
-    });
+    .action(run(async () => (await import("./down-file.ts")).runDownFile));
   examples(down, "tidemark down-file 0003_add_orgs", "tidemark down-file --missing");
 
   const sum = withFolder(program.command("sum"))
     .description("rewrite tidemark.sum after an intended change")
-    .action(async (flags: CommonFlags) => {
-      onEnd(await (await import("./sum.ts")).runSum(flags));
-    });
+    .action(run(async () => (await import("./sum.ts")).runSum));
   examples(sum, "tidemark sum");
 }
 
-export function addVerify(program: Command, onEnd: (exitCode: number) => void): void {
+export function addVerify(program: Command, run: RunCommand): void {
   const verify = withScratch(program.command("verify"))
     .description("the CI gate: schema, files, order, replay, down files (exit code 4)")
     .option("--base <ref>", "branch whose migrations may already be applied, e.g. origin/main")
     .option("--format <format>", "`github` prints annotations too (default: text)")
-    .action(async (flags: VerifyFlags) => {
-      onEnd(await (await import("./verify.ts")).runVerify(flags));
-    });
+    .action(run(async () => (await import("./verify.ts")).runVerify));
   examples(
     verify,
     "tidemark verify",
@@ -78,7 +67,7 @@ export function addVerify(program: Command, onEnd: (exitCode: number) => void): 
   );
 }
 
-export function addDrift(program: Command, onEnd: (exitCode: number) => void): void {
+export function addDrift(program: Command, run: RunCommand): void {
   const drift = withDatabase(program.command("drift"))
     .description(
       "compare the database with what its applied migrations make; exit with 4 if it differs",
@@ -88,13 +77,8 @@ export function addDrift(program: Command, onEnd: (exitCode: number) => void): v
       "objects that may differ; * matches any characters (repeatable)",
       append,
     )
-    .option(
-      "--scratch-url <url>",
-      "server for scratch databases (default: a throw-away embedded PostgreSQL)",
-    )
-    .action(async (flags: DriftFlags) => {
-      onEnd(await (await import("./drift.ts")).runDrift(flags));
-    });
+    .option(...SCRATCH_URL)
+    .action(run(async () => (await import("./drift.ts")).runDrift));
   examples(
     drift,
     "tidemark drift",

@@ -1,12 +1,7 @@
 import { Command } from "commander";
 import { TOOL_VERSION } from "../db/migrate/index.ts";
-import type { EventsFlags } from "./events.ts";
-import type { MigrateFlags } from "./migrate.ts";
 import { addDrift, addFiles, addVerify } from "./program-project.ts";
-import type { ResolveFlags } from "./resolve.ts";
-import type { StatusFlags } from "./status.ts";
-import { examples, withDatabase, withTarget } from "./support/options.ts";
-import type { CommonFlags } from "./support/settings.ts";
+import { examples, type RunCommand, withDatabase, withTarget } from "./support/options.ts";
 
 /** Command that prints a completion script. */
 export const COMPLETION = "completion";
@@ -27,18 +22,21 @@ export function createProgram(onEnd: (exitCode: number) => void): Command {
     .version(TOOL_VERSION)
     .addHelpText("after", EXIT_CODE_HELP)
     .showHelpAfterError("Run with --help for the options.");
-  addMigrate(program, onEnd);
-  addReaders(program, onEnd);
-  addDrift(program, onEnd);
-  addRepair(program, onEnd);
-  addResolve(program, onEnd);
-  addFiles(program, onEnd);
-  addVerify(program, onEnd);
+  const run: RunCommand =
+    (load) =>
+    async (...given) =>
+      onEnd(await (await load())(...given));
+  addMigrate(program, run);
+  addReaders(program, run);
+  addDrift(program, run);
+  addMenders(program, run);
+  addFiles(program, run);
+  addVerify(program, run);
   addCompletion(program);
   return program;
 }
 
-function addMigrate(program: Command, onEnd: (exitCode: number) => void): void {
+function addMigrate(program: Command, run: RunCommand): void {
   const migrate = withDatabase(program.command("migrate"))
     .description("apply what is pending")
     .option("--to <tag>", "stop after this migration")
@@ -57,9 +55,7 @@ function addMigrate(program: Command, onEnd: (exitCode: number) => void): void {
       "--deadline <seconds>",
       "limit for the whole run, including concurrent index builds (default: none)",
     )
-    .action(async (flags: MigrateFlags) => {
-      onEnd(await (await import("./migrate.ts")).runMigrate(flags));
-    });
+    .action(run(async () => (await import("./migrate.ts")).runMigrate));
   examples(
     migrate,
     "tidemark migrate",
@@ -69,13 +65,11 @@ function addMigrate(program: Command, onEnd: (exitCode: number) => void): void {
   );
 }
 
-function addReaders(program: Command, onEnd: (exitCode: number) => void): void {
+function addReaders(program: Command, run: RunCommand): void {
   const status = withDatabase(program.command("status"))
     .description("show each migration: state, time, duration, who")
     .option("--check", "exit with 3 when something is pending")
-    .action(async (flags: StatusFlags) => {
-      onEnd(await (await import("./status.ts")).runStatus(flags));
-    });
+    .action(run(async () => (await import("./status.ts")).runStatus));
   examples(
     status,
     "tidemark status",
@@ -87,9 +81,7 @@ function addReaders(program: Command, onEnd: (exitCode: number) => void): void {
     .description("print the log: what was started, done or failed, when and by whom")
     .option("--tag <tag>", "of this migration only")
     .option("--follow", "keep printing new events; with --json, one per line")
-    .action(async (flags: EventsFlags) => {
-      onEnd(await (await import("./events.ts")).runEvents(flags));
-    });
+    .action(run(async () => (await import("./events.ts")).runEvents));
   examples(
     events,
     "tidemark events",
@@ -100,32 +92,24 @@ function addReaders(program: Command, onEnd: (exitCode: number) => void): void {
   const wait = withTarget(program.command("wait"))
     .description("wait until another process has migrated the database; write nothing")
     .option("--timeout <seconds>", "how long, including for the server (default: 600)")
-    .action(async (flags: CommonFlags) => {
-      onEnd(await (await import("./wait.ts")).runWait(flags));
-    });
+    .action(run(async () => (await import("./wait.ts")).runWait));
   examples(wait, "tidemark wait --timeout 300 && node app.js");
 }
 
-function addRepair(program: Command, onEnd: (exitCode: number) => void): void {
+function addMenders(program: Command, run: RunCommand): void {
   const repair = withDatabase(program.command("repair"))
     .description("reset FAILED and STUCK migrations to PENDING where that is safe")
     .option("--wait-timeout <seconds>", "how long to wait for another runner (default: 10)")
-    .action(async (flags: CommonFlags) => {
-      onEnd(await (await import("./repair.ts")).runRepair(flags));
-    });
+    .action(run(async () => (await import("./repair.ts")).runRepair));
   examples(repair, "tidemark repair && tidemark migrate");
-}
 
-function addResolve(program: Command, onEnd: (exitCode: number) => void): void {
   const resolve = withDatabase(program.command("resolve"))
     .description("answer whether a statement in doubt was done (exit code 6)")
     .argument("<tag>", "migration")
     .option("--done", "it was done: the next run continues after it")
     .option("--retry", "it was not done: the next run runs it again")
     .option("--wait-timeout <seconds>", "how long to wait for another runner (default: 10)")
-    .action(async (tag: string, flags: ResolveFlags) => {
-      onEnd(await (await import("./resolve.ts")).runResolve(tag, flags));
-    });
+    .action(run(async () => (await import("./resolve.ts")).runResolve));
   examples(resolve, "tidemark resolve 0007_refill --done && tidemark migrate");
 }
 

@@ -3,7 +3,7 @@ import { PATIENCE_SECONDS, withMigrator } from "./support/command.ts";
 import { withProgress } from "./support/progress.ts";
 import type { CommonFlags } from "./support/settings.ts";
 
-export interface ResolveFlags extends CommonFlags {
+interface ResolveFlags extends CommonFlags {
   readonly done?: boolean;
   readonly retry?: boolean;
 }

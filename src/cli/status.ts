@@ -3,7 +3,7 @@ import { withMigrator } from "./support/command.ts";
 import type { Output } from "./support/output.ts";
 import type { CommonFlags } from "./support/settings.ts";
 
-export interface StatusFlags extends CommonFlags {
+interface StatusFlags extends CommonFlags {
   readonly check?: boolean;
 }
 

@@ -12,7 +12,7 @@ import type { Output } from "./support/output.ts";
 import { type ScratchFlags, scratchOf } from "./support/scratch.ts";
 import { type CommonFlags, resolveDir } from "./support/settings.ts";
 
-export interface VerifyFlags extends CommonFlags, ScratchFlags {
+interface VerifyFlags extends CommonFlags, ScratchFlags {
   readonly base?: string;
   readonly format?: string;
 }

@@ -1,13 +1,6 @@
 import * as yocto from "yoctocolors";
 
-export interface Colors {
-  readonly bold: (text: string) => string;
-  readonly dim: (text: string) => string;
-  readonly red: (text: string) => string;
-  readonly green: (text: string) => string;
-  readonly yellow: (text: string) => string;
-  readonly cyan: (text: string) => string;
-}
+export type Colors = Pick<typeof yocto, "bold" | "dim" | "red" | "green" | "yellow" | "cyan">;
 
 const plain = (text: string) => text;
 

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { adviceOf } from "../../db/base/problem.ts";
 import { DatabaseMigrator, errorJson, MigrateError } from "../../db/migrate/index.ts";
-import { createOutput, type Output } from "./output.ts";
+import { createOutput, type Output, type OutputFlags } from "./output.ts";
 import {
   type CommonFlags,
   loadDotEnv,
@@ -19,6 +19,8 @@ export const PATIENCE_SECONDS = "10";
 export interface CommandContext {
   readonly output: Output;
   readonly migrator: DatabaseMigrator;
+  /** Migrations folder. */
+  readonly dir: string;
   readonly signal: AbortSignal;
   /** Exit code for the signal that came; undefined if none did. */
   readonly interrupted: () => number | undefined;
@@ -27,7 +29,7 @@ export interface CommandContext {
 }
 
 /** What a command gets that uses the database in its own way. */
-export interface DatabaseContext extends Omit<CommandContext, "migrator"> {
+export interface DatabaseContext extends Omit<CommandContext, "migrator" | "dir"> {
   readonly url: string;
   /** Options of a migrator of that database. */
   readonly migrator: Settings["migrator"];
@@ -39,7 +41,7 @@ export async function withMigrator(
   work: (context: CommandContext) => Promise<number>,
 ): Promise<number> {
   return withDatabase(flags, ({ url, migrator, ...context }) =>
-    work({ ...context, migrator: new DatabaseMigrator({ ...migrator, url }) }),
+    work({ ...context, dir: migrator.dir, migrator: new DatabaseMigrator({ ...migrator, url }) }),
   );
 }
 
@@ -79,7 +81,7 @@ async function refuseToServeNothing({ target, migrator }: Settings): Promise<voi
 
 /** Runs a command; returns its exit code whatever it throws. */
 export async function reporting(
-  flags: Pick<CommonFlags, "json" | "quiet" | "color">,
+  flags: OutputFlags,
   work: (output: Output, interrupts: Interrupts) => Promise<number>,
 ): Promise<number> {
   const output = createOutput(flags);

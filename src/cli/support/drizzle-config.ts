@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
+import { messageOf } from "../../db/base/problem.ts";
 import { MigrateError } from "../../db/migrate/index.ts";
 
 const NAMES = ["ts", "mts", "cts", "js", "mjs", "cjs", "json"].map(
@@ -52,7 +53,8 @@ export async function readDrizzleConfig(file: string): Promise<DrizzleConfig> {
   } catch (cause) {
     throw new MigrateError({
       code: "config",
-      fact: `${file} cannot be read: ${firstLine(cause)}`,
+      // The rest is a stack of files that the reader does not know.
+      fact: `${file} cannot be read: ${messageOf(cause).split("\n")[0]}`,
       outcome: "nothing-run",
       remedy: "Correct it, or name the migrations folder with --dir.",
       cause,
@@ -83,12 +85,6 @@ export function plainConfig(text: string): DrizzleConfig | undefined {
   if (named.length > 1 || settings === undefined) return undefined;
   const value = (key: string) => new RegExp(`\\b${key}\\s*:\\s*(["'])(.+?)\\1`).exec(settings)?.[2];
   return { out, drizzleTable: tableOf({ schema: value("schema"), table: value("table") }) };
-}
-
-/** The rest is a stack of files that the reader does not know. */
-function firstLine(error: unknown): string {
-  const [line = ""] = (error instanceof Error ? error.message : String(error)).split("\n");
-  return line;
 }
 
 async function evaluate(file: string): Promise<unknown> {

@@ -10,12 +10,16 @@ export interface LiveLine {
   readonly show: (step: { readonly name: string; readonly text: string } | undefined) => void;
   /** A text for this moment, which keeps the step and its time. */
   readonly remark: (text: string) => void;
-  /** Removes the last line. */
-  readonly stop: () => void;
 }
 
-/** Shows what takes more than a second: as a spinner on a terminal, elsewhere as a line every half minute. */
-async function liveLine(output: Output): Promise<LiveLine> {
+/**
+ * Runs `work` and shows what takes more than a second: as a spinner on a terminal, which is removed
+ * whatever happens, elsewhere as a line every half minute.
+ */
+export async function withLiveLine<T>(
+  output: Output,
+  work: (line: LiveLine) => Promise<T>,
+): Promise<T> {
   // The command handles signals itself.
   const spinner = output.live
     ? (await import("yocto-spinner")).default({ stream: process.stderr, handleSignals: false })
@@ -34,42 +38,29 @@ async function liveLine(output: Output): Promise<LiveLine> {
     }
   }, 250);
   timer.unref();
-  return {
-    show: (step) => {
-      if (step === undefined) {
-        now = undefined;
-        return;
-      }
-      if (now?.name === step.name) now.text = step.text;
-      else {
-        now = { ...step, since: performance.now() };
-        saidAt = Number.NEGATIVE_INFINITY;
-      }
-      if (spinner) {
-        spinner.text = step.text;
-        spinner.start();
-      }
-    },
-    remark: (text) => {
-      if (spinner) spinner.text = text;
-      else output.note(text);
-    },
-    stop: () => {
-      clearInterval(timer);
-      spinner?.stop();
-    },
+  const show: LiveLine["show"] = (step) => {
+    if (step === undefined) {
+      now = undefined;
+      return;
+    }
+    if (now?.name === step.name) now.text = step.text;
+    else {
+      now = { ...step, since: performance.now() };
+      saidAt = Number.NEGATIVE_INFINITY;
+    }
+    if (spinner) {
+      spinner.text = step.text;
+      spinner.start();
+    }
   };
-}
-
-/** Runs `work` with a live line, and removes the line whatever happens. */
-export async function withLiveLine<T>(
-  output: Output,
-  work: (line: LiveLine) => Promise<T>,
-): Promise<T> {
-  const line = await liveLine(output);
+  const remark: LiveLine["remark"] = (text) => {
+    if (spinner) spinner.text = text;
+    else output.note(text);
+  };
   try {
-    return await work(line);
+    return await work({ show, remark });
   } finally {
-    line.stop();
+    clearInterval(timer);
+    spinner?.stop();
   }
 }

@@ -1,5 +1,15 @@
 import type { Command } from "commander";
 
+/** The action of a command whose code is loaded when it runs. */
+export type RunCommand = <Given extends unknown[]>(
+  load: () => Promise<(...given: Given) => Promise<number>>,
+) => (...given: Given) => Promise<void>;
+
+export const SCRATCH_URL = [
+  "--scratch-url <url>",
+  "server for scratch databases (default: a throw-away embedded PostgreSQL)",
+] as const;
+
 export function withOutput(command: Command): Command {
   return command
     .option("--config <file>", "drizzle configuration (default: drizzle.config.ts)")
@@ -39,10 +49,7 @@ export function withScratch(command: Command): Command {
 
 export function withScratchServer(command: Command): Command {
   return command
-    .option(
-      "--scratch-url <url>",
-      "server for scratch databases (default: a throw-away embedded PostgreSQL)",
-    )
+    .option(...SCRATCH_URL)
     .option("--ledger-schema <name>", "schema of the ledger (default: tidemark)");
 }
 

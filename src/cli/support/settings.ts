@@ -8,33 +8,23 @@ import {
   settingsError,
 } from "../../db/migrate/index.ts";
 import { type DrizzleConfig, findDrizzleConfig, readDrizzleConfig } from "./drizzle-config.ts";
+import type { OutputFlags } from "./output.ts";
 
-/** Options that every command has, as the argument parser gives them. */
-export interface CommonFlags {
+/** Options that every command has, as the argument parser gives them: times are seconds, as typed. */
+export interface CommonFlags extends OutputFlags {
   readonly url?: string;
   readonly dir?: string;
   readonly config?: string;
   readonly ledgerSchema?: string;
-  /** Seconds, as typed. */
   readonly connectTimeout?: string;
-  /** Seconds, as typed. */
   readonly waitTimeout?: string;
-  /** Seconds, as typed. */
   readonly timeout?: string;
-  /** Seconds, as typed. */
   readonly lockTimeout?: string;
-  /** A number, as typed. */
   readonly lockTries?: string;
-  /** Seconds, as typed. */
   readonly lockBudget?: string;
-  /** Seconds, as typed. */
   readonly deadline?: string;
   readonly recordRowValues?: boolean;
   readonly embedded?: boolean;
-  readonly json?: boolean;
-  readonly quiet?: boolean;
-  /** False with `--no-color`. */
-  readonly color: boolean;
 }
 
 /** Where the database is. */
@@ -45,7 +35,7 @@ export type Target =
 
 export interface Settings {
   readonly target: Target;
-  readonly migrator: Omit<MigratorOptions, "url">;
+  readonly migrator: Omit<MigratorOptions, "url"> & { readonly dir: string };
 }
 
 /** Reads `.env` if it exists. The environment wins. */
@@ -76,7 +66,11 @@ export async function resolveSettings(flags: CommonFlags): Promise<Settings> {
 
   // Their own errors say more, if nothing else is wrong.
   const errors: MigrateError[] = [];
-  const folder = await resolveFolder(flags).catch(keepIn(errors));
+  const folder = await resolveFolder(flags).catch((error: unknown) => {
+    if (!(error instanceof MigrateError)) throw error;
+    errors.push(error);
+    return undefined;
+  });
   const target =
     url === undefined ? embeddedTarget(flags, config) : ({ kind: "url", url } as const);
   if (target instanceof MigrateError && !hasUrlProblem) errors.push(target);
@@ -92,57 +86,42 @@ export async function resolveSettings(flags: CommonFlags): Promise<Settings> {
   const [error] = errors;
   if (error !== undefined && errors.length === 1 && problems.length === 0) throw error;
   problems.push(...errors.map(({ fact }) => fact));
-  if (target instanceof MigrateError || problems.length > 0) throw settingsError(problems);
-  return { target, migrator };
+  if (folder === undefined || target instanceof MigrateError || problems.length > 0)
+    throw settingsError(problems);
+  return { target, migrator: { ...migrator, dir: folder.dir } };
 }
 
-/** The time-outs. */
+const SECONDS = {
+  unit: 1000,
+  expected: "a number of seconds from 0",
+  isValid: (value: number) => Number.isFinite(value) && value >= 0,
+};
+const COUNT: typeof SECONDS = {
+  unit: 1,
+  expected: "a whole number from 1",
+  isValid: (value) => Number.isSafeInteger(value) && value >= 1,
+};
+
+/** The time-outs, and how often to try. What is no such number is added to the problems. */
 function parsePatience(flags: CommonFlags, problems: string[]): Partial<MigratorOptions> {
-  const seconds = (name: string, text: string | undefined) => parseSeconds(name, text, problems);
+  const number = (name: string, text: string | undefined, kind: typeof SECONDS) => {
+    if (text === undefined) return undefined;
+    const value = text.trim() === "" ? Number.NaN : Number(text);
+    if (kind.isValid(value)) return value * kind.unit;
+    problems.push(`${name} is ${JSON.stringify(text)}, where ${kind.expected} is expected`);
+    return undefined;
+  };
+  const seconds = (name: string, text: string | undefined) => number(name, text, SECONDS);
   const found = {
     connectTimeoutMs: seconds("--connect-timeout", flags.connectTimeout),
     waitTimeoutMs:
       seconds("--wait-timeout", flags.waitTimeout) ?? seconds("--timeout", flags.timeout),
     lockTimeoutMs: seconds("--lock-timeout", flags.lockTimeout),
-    lockTries: parseCount("--lock-tries", flags.lockTries, problems),
+    lockTries: number("--lock-tries", flags.lockTries, COUNT),
     lockBudgetMs: seconds("--lock-budget", flags.lockBudget),
     deadlineMs: seconds("--deadline", flags.deadline),
   };
   return Object.fromEntries(Object.entries(found).filter(([, value]) => value !== undefined));
-}
-
-/** From 1; undefined if not given, or if it is no such number, which is added to the problems. */
-function parseCount(
-  name: string,
-  text: string | undefined,
-  problems: string[],
-): number | undefined {
-  if (text === undefined) return undefined;
-  const value = Number(text);
-  if (Number.isSafeInteger(value) && value >= 1) return value;
-  problems.push(`${name} is ${JSON.stringify(text)}, where a whole number from 1 is expected`);
-  return undefined;
-}
-
-function keepIn(errors: MigrateError[]): (error: unknown) => undefined {
-  return (error) => {
-    if (!(error instanceof MigrateError)) throw error;
-    errors.push(error);
-    return undefined;
-  };
-}
-
-/** Milliseconds; undefined if not given, or if it is no such number, which is added to the problems. */
-function parseSeconds(
-  name: string,
-  text: string | undefined,
-  problems: string[],
-): number | undefined {
-  if (text === undefined) return undefined;
-  const value = Number(text);
-  if (text.trim() !== "" && Number.isFinite(value) && value >= 0) return value * 1000;
-  problems.push(`${name} is ${JSON.stringify(text)}, where a number of seconds from 0 is expected`);
-  return undefined;
 }
 
 /** The migrations folder, relative to the working folder if that is shorter. */

@@ -4,17 +4,13 @@ const SAME_SIGNAL_MS = 500;
 
 const EXIT_CODES = { SIGINT: 130, SIGTERM: 143, SIGHUP: 143 } as const;
 
-export interface Interrupts {
-  readonly signal: AbortSignal;
-  /** Exit code for the signal that came; undefined if none did. */
-  readonly exitCode: () => number | undefined;
-}
+export type Interrupts = ReturnType<typeof watchSignals>;
 
 /**
  * Turns SIGINT, SIGTERM and SIGHUP (closed terminal) into an abort. A second one
  * ends the process at once: the server then rolls back by itself.
  */
-export function watchSignals(): Interrupts {
+export function watchSignals() {
   const controller = new AbortController();
   let first: { readonly code: number; readonly at: number } | undefined;
   for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
@@ -28,5 +24,7 @@ export function watchSignals(): Interrupts {
       }
     });
   }
-  return { signal: controller.signal, exitCode: () => first?.code };
+  /** Exit code for the signal that came; undefined if none did. */
+  const exitCode = () => first?.code;
+  return { signal: controller.signal, exitCode };
 }

@@ -36,13 +36,11 @@ export function statusTable(
 
 type Rows = readonly (readonly string[])[];
 
-interface Fitted {
-  readonly rows: Rows;
-  readonly widths: readonly number[];
-}
-
 /** The state is the last column to go, and is never shortened. */
-function fitted(rows: Rows, most: number): Fitted {
+function fitted(
+  rows: Rows,
+  most: number,
+): { readonly rows: Rows; readonly widths: readonly number[] } {
   const widths = (rows[0] ?? []).map((_, i) =>
     Math.max(...rows.map((row) => stringWidth(row[i] ?? ""))),
   );

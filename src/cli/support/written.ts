@@ -1,6 +1,6 @@
 import { plural } from "../../db/base/text.ts";
 import type { WrittenDown } from "../../db/down/index.ts";
-import type { WrittenSum } from "../../db/migrate/index.ts";
+import type { KeptMigration } from "../../db/kit/index.ts";
 import type { Output } from "./output.ts";
 
 /** A written down file as a line for people. */
@@ -16,6 +16,6 @@ export function downLine(
 }
 
 /** A written sum file as a line for people. */
-export function sumText({ file, head, migrations }: Omit<WrittenSum, "downFiles">): string {
+export function sumText({ file, head, migrations }: KeptMigration): string {
   return `Wrote ${file}: ${plural(migrations, "migration")}, head ${head}.`;
 }

@@ -1,4 +1,4 @@
-import { type Delta, diff, type FactBase } from "@supabase/pg-delta/core";
+import { type Delta, diff } from "@supabase/pg-delta/core";
 import { resolveView } from "@supabase/pg-delta/policy";
 import type { CatalogContents } from "./contents.ts";
 import { describeDeltas } from "./deltas.ts";
@@ -11,19 +11,11 @@ export interface ComparisonWarning {
   readonly message: string;
 }
 
-interface ContentDifferences {
-  /** What pg-delta reads, and can plan. */
-  readonly modeled: readonly Difference[];
-  /** What our own queries read. */
-  readonly others: readonly Difference[];
-}
-
-export function compareContents(
-  expected: CatalogContents,
-  found: CatalogContents,
-): ContentDifferences {
-  const from = withoutExtensions(expected.facts);
-  const to = withoutExtensions(found.facts);
+/** What pg-delta reads, and can plan (`modeled`), and what our own queries read (`others`). */
+export function compareContents(expected: CatalogContents, found: CatalogContents) {
+  // An extension's objects stay, for others refer to them, but are not compared.
+  const from = resolveView(expected.facts, undefined);
+  const to = resolveView(found.facts, undefined);
   const { differences, isGone } = describeDeltas(diff(from, to).filter(isOfDatabase), from, to);
   const told = new Set(differences.map(keyOf));
   const others = compareTraits(expected.traits, found.traits, isGone);
@@ -34,11 +26,6 @@ export function compareContents(
 function keyOf(difference: Difference): string {
   const property = difference.change === "different" ? difference.property : "";
   return JSON.stringify([difference.kind, difference.name, property]);
-}
-
-/** An extension's objects stay, for others refer to them, but are not compared. */
-function withoutExtensions(facts: FactBase): FactBase {
-  return resolveView(facts, undefined);
 }
 
 // All databases of a server have the same, and another server has others.

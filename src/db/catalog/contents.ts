@@ -33,18 +33,21 @@ export async function readContents(
 ): Promise<CatalogContents> {
   const read = async (pool: ReaderPool) => {
     let traits: readonly Trait[] = [];
-    const { factBase, diagnostics, pgVersion } = await extract(asPgPool(pool), {
-      handlers: [
-        {
-          // Not for an extension: this is pg-delta's hook for reading more in its snapshot.
-          extension: "tidemark",
-          capture: async ({ query }) => {
-            traits = await readTraits(query);
-            return { facts: [], edges: [] };
+    const { factBase, diagnostics, pgVersion } = await extract(
+      pool as unknown as Parameters<typeof extract>[0],
+      {
+        handlers: [
+          {
+            // Not for an extension: this is pg-delta's hook for reading more in its snapshot.
+            extension: "tidemark",
+            capture: async ({ query }) => {
+              traits = await readTraits(query);
+              return { facts: [], edges: [] };
+            },
           },
-        },
-      ],
-    });
+        ],
+      },
+    );
     return {
       facts: withoutSchemas(factBase, leftOut),
       traits: traits.filter(({ schema }) => schema === null || !leftOut.has(schema)),
@@ -58,10 +61,6 @@ export async function readContents(
     };
   };
   return withReaderPool(url, read, signal);
-}
-
-function asPgPool(pool: ReaderPool): Parameters<typeof extract>[0] {
-  return pool as unknown as Parameters<typeof extract>[0];
 }
 
 function withoutSchemas(base: FactBase, leftOut: ReadonlySet<string>): FactBase {

@@ -3,23 +3,14 @@ import type { Difference, ObjectKind } from "./difference.ts";
 import { kindOf, nameOf, type Path, pathOf, withinOf } from "./object-names.ts";
 import { changeWords, grantWords, propertyWord, valueWords } from "./words.ts";
 
-interface DeltaReport {
-  readonly differences: readonly Difference[];
-  /** Whether only one side has the object. */
-  readonly isGone: IsGone;
-}
-
+/** Whether only one side has the object. */
 export type IsGone = (kind: ObjectKind, path: Path) => boolean;
 
 /**
  * pg-delta's deltas, one per fact, as what a person would call differences: the columns of a missing
  * table are not named, and a default is a property of its column.
  */
-export function describeDeltas(
-  deltas: readonly Delta[],
-  expected: FactBase,
-  found: FactBase,
-): DeltaReport {
+export function describeDeltas(deltas: readonly Delta[], expected: FactBase, found: FactBase) {
   const objects = deltas.filter(isFactDelta).filter(isObject);
   const gone = new Set(objects.map(({ fact }) => placeOf(kindOf(fact.id), pathOf(fact.id))));
   const isGone: IsGone = (kind, path) => gone.has(placeOf(kind, path));
@@ -104,9 +95,7 @@ function describeObject({ verb, fact }: FactDelta, sides: Sides): readonly Diffe
 /** The most telling part of it in few words. */
 function definitionOf({ id, payload }: Fact): string | undefined {
   if (typeof payload.def === "string") return payload.def;
-  if (id.kind === "column") {
-    return `${payload.type}${payload.notNull === true ? " not null" : ""}`;
-  }
+  if (id.kind === "column") return `${payload.type}${payload.notNull === true ? " not null" : ""}`;
   if (id.kind === "defaultPrivilege") {
     return `${id.grantee}: ${grantWords(payload.privileges, payload.grantable)}`;
   }
@@ -157,7 +146,10 @@ function isGoneFact(id: StableId, { isGone }: Sides): boolean {
 /** The object that has the property. */
 function holderOf(id: StableId): StableId {
   if (id.kind === "default") return { ...id, kind: "column" };
-  if (id.kind === "acl" && id.column !== undefined) return columnOf(id.target, id.column);
+  if (id.kind === "acl" && id.column !== undefined) {
+    const [schema = "", table = ""] = pathOf(id.target);
+    return { kind: "column", schema, table, name: id.column };
+  }
   return "target" in id ? id.target : id;
 }
 
@@ -197,11 +189,6 @@ function isDefaultOfOwner(fact: Fact | undefined): boolean {
   if (fact === undefined) return true;
   const { privileges, _ownerDefault: usual } = fact.payload;
   return usual !== undefined && JSON.stringify(privileges) === JSON.stringify(usual);
-}
-
-function columnOf(table: StableId, name: string): StableId {
-  const [schema = "", relation = ""] = pathOf(table);
-  return { kind: "column", schema, table: relation, name };
 }
 
 /** Of all edges only the owner's: the others follow from the definitions. */

@@ -1,13 +1,10 @@
-import type { FactBase, StableId } from "@supabase/pg-delta/core";
+import type { StableId } from "@supabase/pg-delta/core";
 import { type CatalogContents, rebuilt } from "./contents.ts";
 
 /** Everything that one role owns, holds and is named in becomes another's, as if it had that name. */
 export function renameRole(contents: CatalogContents, from: string, to: string): CatalogContents {
   const rename = (name: string) => (name === from ? to : name);
-  return { ...contents, facts: renameIn(contents.facts, rename, to) };
-}
-
-function renameIn(base: FactBase, rename: (name: string) => string, to: string): FactBase {
+  const base = contents.facts;
   const renamed = base
     .facts()
     // The server may have a role of that name as well.
@@ -23,7 +20,7 @@ function renameIn(base: FactBase, rename: (name: string) => string, to: string):
     from: renameId(edge.from, rename),
     to: renameId(edge.to, rename),
   }));
-  return rebuilt(base, renamed, edges);
+  return { ...contents, facts: rebuilt(base, renamed, edges) };
 }
 
 function renameId(id: StableId, rename: (name: string) => string): StableId {

@@ -72,15 +72,11 @@ export async function deriveDown(replay: Replay, index: number): Promise<Derived
   return reason === undefined ? { kind: "proven", text, loses, reason } : irreversible(reason);
 }
 
-interface WayBack {
-  readonly statements: readonly string[];
-  /** What the plan undoes, besides the renames. */
-  readonly differences: readonly Difference[];
-  /** Why it cannot be planned. */
-  readonly problem: string | undefined;
-}
-
-async function planBack(replay: Replay, before: StateBefore, sql: string): Promise<WayBack> {
+/**
+ * The statements of the way back, the differences that they undo (besides the renames), and the
+ * problem where it cannot be planned.
+ */
+async function planBack(replay: Replay, before: StateBefore, sql: string) {
   const { done, catalog: after, taken } = await tryRenames(replay, await inverseRenames(sql));
   if (taken !== undefined) {
     const problem = `the old name was given to something else: ${taken}`;

@@ -60,11 +60,7 @@ function markOf(body: string): string {
 export function isAsWritten(text: string): boolean {
   const [first = "", ...rest] = text.replaceAll("\r\n", "\n").split("\n");
   if (first.startsWith("-- Takes back ")) return first.endsWith(markOf(rest.join("\n")));
-  return irreversibleReason(text) !== undefined && headerOf(text).length === lineCount(text);
-}
-
-function lineCount(text: string): number {
-  return text.split(/\r?\n/).length;
+  return irreversibleReason(text) !== undefined && headerOf(text).length === rest.length + 1;
 }
 
 const IRREVERSIBLE = "-- irreversible:";

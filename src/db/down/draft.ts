@@ -41,7 +41,7 @@ export async function deriveDraftDown(options: DraftDownOptions): Promise<Derive
       ),
     );
   } catch (error) {
-    if (isServer(error)) throw error;
+    if (error instanceof MigrateError && OF_THE_SERVER.has(error.code)) throw error;
     if (isOwnError(error, draft)) throw await refusedDraft(error, draft, before);
     if (error instanceof MigrateError) return { kind: "untried", reason: reasonOf(error, draft) };
     if (error instanceof Problem) return { kind: "untried", reason: error.message };
@@ -59,9 +59,7 @@ async function historyBefore(dir: string): Promise<readonly Migration[]> {
   }
 }
 
-function isServer(error: unknown): boolean {
-  return error instanceof MigrateError && ["config", "connect", "canceled"].includes(error.code);
-}
+const OF_THE_SERVER: ReadonlySet<string> = new Set(["config", "connect", "canceled"]);
 
 function reasonOf(error: MigrateError, draft: Drafted): string {
   const text = error.failure;

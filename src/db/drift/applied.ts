@@ -3,22 +3,11 @@ import {
   type MigrateErrorCode,
   type MigrationStatus,
   type StatusReport,
-  type Tag,
   withParts,
 } from "../migrate/index.ts";
 
 /** What to compare a database with. */
-export interface AppliedSet {
-  /** In the history's order. */
-  readonly migrations: readonly {
-    readonly tag: Tag;
-    /** Role that ran it. */
-    readonly by: string;
-  }[];
-  readonly pending: readonly Tag[];
-  readonly version: Tag | undefined;
-  readonly warnings: readonly string[];
-}
+export type AppliedSet = ReturnType<typeof appliedSet>;
 
 /**
  * Tells from a status which migrations are applied; pure.
@@ -26,7 +15,7 @@ export interface AppliedSet {
  * @throws MigrateError where that is unclear, or their files are not those of this folder:
  * `adopt_required`, `checksum_mismatch`, `missing_file`, `lock_timeout`, `in_doubt`, `migration_failed`
  */
-export function appliedSet(status: StatusReport): AppliedSet {
+export function appliedSet(status: StatusReport) {
   for (const problem of status.problems) refuse(problem);
   if (status.newer) throw aheadOf(status);
   for (const migration of status.migrations) refuseHalfDone(migration);
@@ -34,6 +23,7 @@ export function appliedSet(status: StatusReport): AppliedSet {
     .filter(({ state, flags }) => state.kind !== "DONE" && !flags.includes("MISSING"))
     .map(({ tag }) => tag);
   return {
+    /** In the history's order, each with the role that ran it. */
     migrations: status.migrations.flatMap(({ tag, state }) =>
       state.kind === "DONE" ? [{ tag, by: state.owner.user }] : [],
     ),

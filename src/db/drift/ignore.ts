@@ -11,14 +11,6 @@ export interface IgnorePattern {
   readonly isMatch: (name: string) => boolean;
 }
 
-export interface IgnoredDifferences {
-  readonly differences: readonly Difference[];
-  /** How many were left out. */
-  readonly ignored: number;
-  /** Patterns that matched none. */
-  readonly idle: readonly string[];
-}
-
 // What lies in one of these is ignored with it.
 const HOLDERS = "table, foreign table, view, materialized view, type, domain, sequence";
 
@@ -74,7 +66,7 @@ function escaped(text: string): string {
 export function ignoreDifferences(
   differences: readonly Difference[],
   patterns: readonly IgnorePattern[],
-): IgnoredDifferences {
+) {
   const used = new Set<IgnorePattern>();
   const rest = differences.filter((difference) => {
     const matching = patterns.filter((pattern) => isMeant(difference, pattern));
@@ -83,7 +75,9 @@ export function ignoreDifferences(
   });
   return {
     differences: rest,
+    /** How many were left out. */
     ignored: differences.length - rest.length,
+    /** Patterns that matched none. */
     idle: patterns.filter((pattern) => !used.has(pattern)).map(({ text }) => text),
   };
 }

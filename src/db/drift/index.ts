@@ -84,7 +84,10 @@ export async function findDrift(options: DriftOptions): Promise<DriftReport> {
       pending: pending.length,
       version,
       warnings: [...scratch.warnings, ...comparison.warnings, ...warnings],
-      notes: [...notesOf(live.applied, options), ...idle.map(idleNote)],
+      notes: [
+        ...notesOf(live.applied, options),
+        ...idle.map((pattern) => `No difference matches --ignore ${JSON.stringify(pattern)}.`),
+      ],
     };
   } catch (error) {
     throw toMigrateError(error, signal);
@@ -105,10 +108,6 @@ function notesOf(applied: AppliedSet, { ledgerSchema }: DriftOptions): readonly 
     ...warnings,
     `${plural(pending.length, "pending migration")} ${are} not part of the comparison: ${listed(pending)}.`,
   ];
-}
-
-function idleNote(pattern: string): string {
-  return `No difference matches --ignore ${JSON.stringify(pattern)}.`;
 }
 
 function toMigrateError(error: unknown, signal: AbortSignal | undefined): unknown {

@@ -56,7 +56,8 @@ export async function readLive({ onProgress, ...target }: LiveTarget): Promise<L
   for (let tries = 1; tries <= TRIES; tries += 1) {
     const catalog = await readComparable(target);
     const after = await readApplied();
-    if (isSame(applied, after)) return { ...server, applied, catalog };
+    const isSame = JSON.stringify(applied.migrations) === JSON.stringify(after.migrations);
+    if (isSame) return { ...server, applied, catalog };
     applied = after;
   }
   throw new MigrateError({
@@ -74,10 +75,6 @@ export function readComparable({
   signal,
 }: Pick<LiveTarget, "url" | "ledgerSchema" | "signal">): Promise<Catalog> {
   return readCatalog({ url, leaveOut: [ledgerSchema, "drizzle"], signal });
-}
-
-function isSame(a: AppliedSet, b: AppliedSet): boolean {
-  return JSON.stringify(a.migrations) === JSON.stringify(b.migrations);
 }
 
 /** Settings of a role that decide what its SQL makes, and who owns it. */

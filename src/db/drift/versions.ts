@@ -6,18 +6,16 @@ export interface DriftWarning {
   readonly message: string;
 }
 
-/** Differences without those that only come from the servers' versions. */
-interface ByVersion {
-  readonly real: readonly Difference[];
-  /** Names what a person must compare. */
-  readonly warnings: readonly DriftWarning[];
-}
-
 /**
  * Servers of two major versions each write the definition of a view or a rule in their own way, and
  * the privilege MAINTAIN exists since PostgreSQL 17: neither shows that anybody has changed something.
+ *
+ * @returns the other differences, and a warning that names what a person must compare
  */
-export function withoutVersions(differences: readonly Difference[]): ByVersion {
+export function withoutVersions(differences: readonly Difference[]): {
+  readonly real: readonly Difference[];
+  readonly warnings: readonly DriftWarning[];
+} {
   const rest = differences.filter((difference) => !isOnlyMaintain(difference));
   const written = rest.filter(isWrittenDefinition);
   if (written.length === 0) return { real: rest, warnings: [] };
@@ -41,13 +39,11 @@ function isWrittenDefinition(difference: Difference): boolean {
 
 function isOnlyMaintain(difference: Difference): boolean {
   if (difference.change !== "different" || !/^grants\b/.test(difference.property)) return false;
-  const [expected, found] = [difference.expected, difference.found].map(withoutMaintain);
+  const [expected, found] = [difference.expected, difference.found].map((privileges) =>
+    privileges
+      .split(", ")
+      .filter((privilege) => !privilege.startsWith("MAINTAIN"))
+      .join(", "),
+  );
   return expected === found;
-}
-
-function withoutMaintain(privileges: string): string {
-  return privileges
-    .split(", ")
-    .filter((privilege) => !privilege.startsWith("MAINTAIN"))
-    .join(", ");
 }

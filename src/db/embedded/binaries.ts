@@ -1,7 +1,7 @@
 import { lstat, readFile, symlink } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { basename, dirname, join, resolve } from "node:path";
-import { exists, ifThere } from "../base/files.ts";
+import { exists, ifThere, readIfThere } from "../base/files.ts";
 import { errorCode } from "../base/problem.ts";
 import { EmbeddedServerError } from "./embedded-error.ts";
 
@@ -98,18 +98,12 @@ async function readVersion(packageDir: string): Promise<string> {
  * off (`--ignore-scripts`, npm's allow list), PostgreSQL would not start without this.
  */
 async function linkLibraries(packageDir: string): Promise<void> {
-  for (const { source, target } of await readLinks(packageDir)) {
+  const text = await readIfThere(join(packageDir, "native", "pg-symlinks.json"));
+  const links: readonly { source: string; target: string }[] = JSON.parse(text ?? "[]");
+  for (const { source, target } of links) {
     const link = join(packageDir, target);
     if ((await ifThere(lstat(link))) === undefined) await makeLink(basename(source), link);
   }
-}
-
-async function readLinks(
-  packageDir: string,
-): Promise<readonly { source: string; target: string }[]> {
-  const file = join(packageDir, "native", "pg-symlinks.json");
-  if (!(await exists(file))) return [];
-  return JSON.parse(await readFile(file, "utf8"));
 }
 
 async function makeLink(source: string, link: string): Promise<void> {

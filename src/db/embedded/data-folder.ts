@@ -55,30 +55,21 @@ export async function createDataFolder(
   if (await comesFromAnotherBuilder(layout, deadline, () => true)) return;
   const name = `data.${process.pid}.${randomBytes(4).toString("hex")}`;
   const draft = join(layout.dir, name);
+  const passwordFile = `${draft}.password`;
   try {
     await mkdir(draft, { mode: 0o700 });
     // Builders that began at the same instant: the one with the lowest name goes on, the others wait.
     const isLower = (other: string) => other < name;
     if (await comesFromAnotherBuilder(layout, deadline, isLower)) return;
-    await buildDataFolder(draft, binaries, user, deadline);
+    await writeFile(passwordFile, randomBytes(24).toString("base64url"), { mode: 0o600 });
+    if (user !== undefined) await giveToServer([draft, passwordFile], user);
+    await runInitdb({ dataDir: draft, passwordFile, binaries, user, deadline });
+    await rename(passwordFile, join(draft, PASSWORD_FILE));
     await moveIntoPlace(draft, layout.dataDir);
   } finally {
     await rm(draft, REMOVE);
-    await rm(passwordDraft(draft), REMOVE);
+    await rm(passwordFile, REMOVE);
   }
-}
-
-async function buildDataFolder(
-  draft: string,
-  binaries: Binaries,
-  user: ServerUser | undefined,
-  deadline: Deadline,
-): Promise<void> {
-  const passwordFile = passwordDraft(draft);
-  await writeFile(passwordFile, randomBytes(24).toString("base64url"), { mode: 0o600 });
-  if (user !== undefined) await giveToServer([draft, passwordFile], user);
-  await runInitdb({ dataDir: draft, passwordFile, binaries, user, deadline });
-  await rename(passwordFile, join(draft, PASSWORD_FILE));
 }
 
 async function giveToServer(paths: readonly string[], user: ServerUser): Promise<void> {
@@ -121,10 +112,6 @@ const REMOVE = { recursive: true, force: true, maxRetries: 3 } as const;
 
 const DRAFT = /^data\.(\d+)\.[0-9a-f]+(\.password)?$/;
 
-function passwordDraft(draft: string): string {
-  return `${draft}.password`;
-}
-
 // initdb takes under a second; a pid that another process has got since must not hold us up for ever.
 const BUILDER_TIMEOUT_MS = 10_000;
 
@@ -146,12 +133,9 @@ async function comesFromAnotherBuilder(
 /** Removes what killed builders left behind. */
 export async function removeLeftOvers(layout: Layout): Promise<void> {
   for (const draft of await drafts(layout)) {
-    if (!draft.isLive) await rm(join(layout.dir, draft.name), REMOVE).catch(leaveForLater);
+    // The killed builder's initdb may still be writing there; the next start tries again.
+    if (!draft.isLive) await rm(join(layout.dir, draft.name), REMOVE).catch(() => undefined);
   }
-}
-
-function leaveForLater(): void {
-  // The killed builder's initdb may still be writing there; the next start tries again.
 }
 
 async function drafts(layout: Layout): Promise<readonly { name: string; isLive: boolean }[]> {

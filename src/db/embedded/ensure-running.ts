@@ -4,17 +4,19 @@ import { type Binaries, locateBinaries } from "./binaries.ts";
 import { checkDataFolder, createDataFolder, removeLeftOvers } from "./data-folder.ts";
 import { EmbeddedServerError } from "./embedded-error.ts";
 import { discardPidFile, type RunningServer, readServerState } from "./pid-file.ts";
-import type { Deadline } from "./poll.ts";
 import { freePort, rememberedPort, rememberPort } from "./port.ts";
 import { makeReachable } from "./reachable.ts";
-import { createLayout, type Layout } from "./server-folder.ts";
+import { createLayout } from "./server-folder.ts";
 import { chooseServerUser, type ServerUser } from "./server-user.ts";
-import { type FailedStart, readLog, startServer, startTimeout } from "./start-server.ts";
+import {
+  type FailedStart,
+  readLog,
+  type ServerOptions,
+  startServer,
+  startTimeout,
+} from "./start-server.ts";
 
-export interface RunOptions {
-  readonly layout: Layout;
-  readonly settings: Readonly<Record<string, string>>;
-  readonly deadline: Deadline;
+export interface RunOptions extends Omit<ServerOptions, "binaries" | "user"> {
   readonly isTemporary: boolean;
   readonly onProgress: (line: string) => void;
 }

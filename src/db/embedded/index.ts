@@ -121,14 +121,7 @@ const DEFAULT_DATABASE = "tidemark";
 const DEFAULT_START_TIMEOUT_MS = 30_000;
 const RETRY_MS = 10;
 
-interface Acquired extends EmbeddedAddress {
-  readonly server: RunningServer;
-  readonly started: boolean;
-  readonly share: Share;
-  readonly version: string;
-}
-
-async function acquire(layout: Layout, options: EmbeddedOptions): Promise<Acquired> {
+async function acquire(layout: Layout, options: EmbeddedOptions) {
   const { database = DEFAULT_DATABASE, settings = {}, isTemporary = false } = options;
   const { onProgress = () => undefined } = options;
   const deadline = deadlineIn(options.startTimeoutMs ?? DEFAULT_START_TIMEOUT_MS);

@@ -1,21 +1,15 @@
-import type { SpawnOptions } from "node:child_process";
 import type { ServerUser } from "./server-user.ts";
 
-/** How a program of PostgreSQL is started on a data folder. */
-export interface Launch {
-  /** The argument of `-D`. */
-  readonly dataDir: string;
-  readonly options: SpawnOptions;
-}
-
 /**
- * Starts as `user` (undefined: as the caller). Below a folder that this user may not enter (root's
- * home is 0700), Linux still lets a process work in a folder that it was started in: the working
- * directory is entered before the user is changed, and `/proc/self/cwd` names it.
+ * How a program of PostgreSQL is started on a data folder: as `user` (undefined: as the caller).
+ * Below a folder that this user may not enter (root's home is 0700), Linux still lets a process work
+ * in a folder that it was started in: the working directory is entered before the user is changed,
+ * and `/proc/self/cwd` names it.
  */
-export function launchIn(dataDir: string, user: ServerUser | undefined): Launch {
+export function launchIn(dataDir: string, user: ServerUser | undefined) {
   const throughCwd = user !== undefined && process.platform === "linux";
   return {
+    /** The argument of `-D`. */
     dataDir: throughCwd ? "/proc/self/cwd" : dataDir,
     options: {
       cwd: dataDir,

@@ -1,6 +1,5 @@
 import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import type { Stats } from "node:fs";
 import {
   chmod,
   copyFile,
@@ -92,7 +91,9 @@ async function copyBelow(
 ): Promise<Binaries | string> {
   try {
     const home = join(await realpath(parent), "tidemark");
-    await makeHome(home);
+    await mkdir(home)
+      .then(() => chmod(home, 0o755))
+      .catch(unlessThere);
     const danger = await findPlanter(home);
     if (danger !== undefined) return `${home}: ${danger}`;
     if (!(await mayReach(user, home, ENTER))) return `${home}: user ${user.uid} cannot reach it`;
@@ -102,12 +103,6 @@ async function copyBelow(
   } catch (error) {
     return `${parent}: ${messageOf(error)}`;
   }
-}
-
-async function makeHome(home: string): Promise<void> {
-  await mkdir(home)
-    .then(() => chmod(home, 0o755))
-    .catch(unlessThere);
 }
 
 /** Another process made it first. A folder in the way of a renamed one is ENOTEMPTY. */
@@ -186,7 +181,8 @@ export async function copyTree(from: string, to: string): Promise<void> {
 async function copyOrLink(source: string, target: string): Promise<void> {
   const stats = await lstat(source);
   const mode = (stats.mode & 0o100) === 0 ? 0o644 : 0o755;
-  if (isFitToShare(stats, mode)) {
+  // A link shares the file's owner and mode: it must be root's, and readable by everybody.
+  if (stats.uid === 0 && (stats.mode & 0o777) === mode) {
     try {
       await link(source, target);
       return;
@@ -197,9 +193,4 @@ async function copyOrLink(source: string, target: string): Promise<void> {
   }
   await copyFile(source, target);
   await chmod(target, mode);
-}
-
-/** A link shares the file's owner and mode: it must be root's, and readable by everybody. */
-function isFitToShare(stats: Stats, mode: number): boolean {
-  return stats.uid === 0 && (stats.mode & 0o777) === mode;
 }

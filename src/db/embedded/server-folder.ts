@@ -21,7 +21,14 @@ export const PASSWORD_FILE = "tidemark.password";
  * explains, becomes an EmbeddedServerError.
  */
 export async function inLayout<T>(dir: string, work: (layout: Layout) => Promise<T>): Promise<T> {
-  const layout = layoutOf(dir);
+  const root = resolve(dir);
+  const layout: Layout = {
+    dir: root,
+    dataDir: join(root, "data"),
+    logFile: join(root, "server.log"),
+    portFile: join(root, "port"),
+    keepFile: join(root, "keep"),
+  };
   try {
     return await work(layout);
   } catch (cause) {
@@ -34,18 +41,6 @@ export async function inLayout<T>(dir: string, work: (layout: Layout) => Promise
     }
     throw cause;
   }
-}
-
-function layoutOf(dir: string): Layout {
-  const root = resolve(dir);
-  const dataDir = join(root, "data");
-  return {
-    dir: root,
-    dataDir,
-    logFile: join(root, "server.log"),
-    portFile: join(root, "port"),
-    keepFile: join(root, "keep"),
-  };
 }
 
 /** Makes the folder, with a `.gitignore` of its own: a data folder must never be committed. */

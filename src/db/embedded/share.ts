@@ -112,12 +112,7 @@ async function leaveServer(session: Session, whenLast: () => Promise<void>): Pro
   }
 }
 
-type LockFunction =
-  | "pg_try_advisory_lock_shared"
-  | "pg_advisory_unlock_shared"
-  | "pg_try_advisory_lock";
-
-function lockCall(lockFunction: LockFunction): string {
+function lockCall(lockFunction: string): string {
   return `pg_catalog.${lockFunction}(${LOCK}) as taken`;
 }
 

@@ -125,17 +125,13 @@ function observeEnd(child: ChildProcess): () => { how: string; cause?: unknown }
 const LOG_LIMIT_BYTES = 10_000_000;
 
 async function openLog(layout: Layout) {
-  await shelveLongLog(layout.logFile);
-  const log = await open(layout.logFile, "a", 0o600);
-  await giveToFolderOwner(layout, layout.logFile);
-  return log;
-}
-
-async function shelveLongLog(file: string): Promise<void> {
-  const log = await ifThere(stat(file));
-  if (log === undefined || log.size <= LOG_LIMIT_BYTES) return;
+  const { logFile } = layout;
+  const old = await ifThere(stat(logFile));
   // Another starter may have shelved it.
-  await ifThere(rename(file, `${file}.1`));
+  if (old && old.size > LOG_LIMIT_BYTES) await ifThere(rename(logFile, `${logFile}.1`));
+  const log = await open(logFile, "a", 0o600);
+  await giveToFolderOwner(layout, logFile);
+  return log;
 }
 
 /** The end of the server's log, starting at a byte. */

@@ -4,21 +4,7 @@ import type { Answers, Assumption, FullName, Question, Rename, RenameKind } from
 /** The place among drizzle-kit's choices (0: it is new), or to ask a person. */
 export type Answer = number | "prompt";
 
-export interface Answering {
-  readonly answer: (question: Question) => Answer;
-  /** What a person chose for the last question. */
-  readonly prompted: (choice: number) => void;
-  /** Renames that were given and asked about, or chosen; with drizzle-kit's names. */
-  readonly used: () => readonly Rename[];
-  /** Renames that answered nothing. */
-  readonly unused: () => readonly Rename[];
-  /** All questions. */
-  readonly asked: () => readonly Question[];
-  /** Questions that nobody answered. */
-  readonly open: () => readonly Question[];
-  /** What was dropped and added because no rename said otherwise. */
-  readonly assumed: () => readonly Assumption[];
-}
+export type Answering = ReturnType<typeof createAnswering>;
 
 /**
  * Answers drizzle-kit's questions as they come: from the given renames, else from a person, else as
@@ -27,14 +13,14 @@ export interface Answering {
 export function createAnswering(
   { renames, others }: Answers,
   { canPrompt }: { readonly canPrompt: boolean },
-): Answering {
+) {
   const used: Rename[] = [];
   const needed = new Set<Rename>();
   const asked: Question[] = [];
   const open: Question[] = [];
   const assumed: Question[] = [];
   return {
-    answer: (question) => {
+    answer: (question: Question): Answer => {
       asked.push(question);
       const { kind, created, candidates } = question;
       const fitting = renames.filter((rename) => rename.kind === kind);
@@ -56,16 +42,22 @@ export function createAnswering(
       else open.push({ kind, created, candidates: free });
       return 0;
     },
-    prompted: (choice) => {
+    /** What a person chose for the last question. */
+    prompted: (choice: number): void => {
       const question = asked.at(-1);
       const from = question?.candidates[choice - 1];
       if (question === undefined || from === undefined) return;
       used.push({ kind: question.kind, from, to: question.created });
     },
-    used: () => used,
-    unused: () => renames.filter((rename) => !needed.has(rename)),
-    asked: () => asked,
+    /** Renames that were given and asked about, or chosen; with drizzle-kit's names. */
+    used: (): readonly Rename[] => used,
+    /** Renames that answered nothing. */
+    unused: (): readonly Rename[] => renames.filter((rename) => !needed.has(rename)),
+    /** All questions. */
+    asked: (): readonly Question[] => asked,
+    /** Questions that nobody answered. */
     open: () => withoutWhatFollows(open),
+    /** What was dropped and added because no rename said otherwise. */
     assumed: () => groupByKind(assumed),
   };
 }

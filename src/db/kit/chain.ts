@@ -1,4 +1,3 @@
-import { MigrateError } from "../migrate/index.ts";
 import type { Snapshot } from "./snapshots.ts";
 
 type Link = Pick<Snapshot, "path" | "id" | "prevId">;
@@ -22,26 +21,23 @@ interface Relink {
   readonly of: string;
 }
 
-/** Snapshots in an odd order, which drizzle-kit does not mind: it reads the newest. */
-interface Oddities {
-  /** They follow nothing, and are not the first. */
-  readonly roots: readonly string[];
-  /** They follow one that is not in the folder. */
-  readonly detached: readonly string[];
-  /** They follow a different one than precedes them in the journal. */
-  readonly reordered: readonly string[];
-}
-
 const NOTHING: ReadonlySet<string> = new Set(["", "00000000-0000-0000-0000-000000000000"]);
 
-/** @param snapshots in the order of the journal */
-export function odditiesOf(snapshots: readonly Link[]): Oddities {
+/**
+ * Snapshots in an odd order, which drizzle-kit does not mind: it reads the newest.
+ *
+ * @param snapshots in the order of the journal
+ */
+export function odditiesOf(snapshots: readonly Link[]) {
   const ids = new Set(snapshots.map(({ id }) => id));
   const odd = (isOdd: (link: Link, before: Link | undefined) => boolean) =>
     snapshots.filter((link, place) => isOdd(link, snapshots[place - 1])).map(({ path }) => path);
   return {
+    /** They follow nothing, and are not the first. */
     roots: odd(({ prevId }, before) => NOTHING.has(prevId) && before !== undefined),
+    /** They follow one that is not in the folder. */
     detached: odd(({ prevId }) => !NOTHING.has(prevId) && !ids.has(prevId)),
+    /** They follow a different one than precedes them in the journal. */
     reordered: odd(({ prevId }, before) => ids.has(prevId) && before?.id !== prevId),
   };
 }
@@ -101,16 +97,6 @@ function endOf(start: Link, children: ReadonlyMap<string, readonly Link[]>): Lin
     link = children.get(link.id)?.findLast((child) => !seen.has(child)) ?? link;
   }
   return link;
-}
-
-/** Snapshots that drizzle-kit refuses to continue from. */
-export function forked(dir: string, forks: readonly Fork[]): MigrateError {
-  return new MigrateError({
-    code: "history_invalid",
-    fact: forks.map((fork) => forkFact(dir, fork)).join("\n"),
-    outcome: "nothing-written",
-    remedy: forkRemedy(dir, forks),
-  });
 }
 
 export function forkFact(dir: string, { snapshots, parent, isOfRoots }: Fork): string {

@@ -19,24 +19,14 @@ export interface KitCall {
   readonly reply: (message: KitMessage) => KitReply | undefined;
 }
 
-/** How drizzle-kit ended, and what it said. */
-export interface KitRun {
-  /** Its statements; undefined if it did not get that far, whatever its exit code says. */
-  readonly statements: readonly string[] | undefined;
-  readonly files: readonly Extract<KitMessage, { type: "exports" }>[];
-  readonly missing: readonly string[] | undefined;
-  /** A person left in the middle of a question. */
-  readonly left: boolean;
-  readonly ended: string;
-  readonly output: string;
-}
+export type KitRun = Awaited<ReturnType<typeof runKit>>;
 
 /**
  * Runs drizzle-kit to its end, with the hook loaded first. Its exit code is reported, never trusted.
  *
  * @throws what `reply` throws, once the process is gone
  */
-export async function runKit(call: KitCall): Promise<KitRun> {
+export async function runKit(call: KitCall) {
   const { bin, cwd, args, scratch, terminal, signal, reply } = call;
   const script = join(scratch, "hook.cjs");
   await writeFile(script, hookScript({ bin, terminal: terminal !== undefined }));
@@ -52,7 +42,7 @@ export async function runKit(call: KitCall): Promise<KitRun> {
   let output = "";
   let isAsking = false;
   let thrown: { readonly error: unknown } | undefined;
-  const files: KitRun["files"][number][] = [];
+  const files: Extract<KitMessage, { type: "exports" }>[] = [];
   const stop = () => {
     child.kill("SIGTERM");
     setTimeout(() => child.kill("SIGKILL"), KILL_AFTER_MS).unref();
@@ -98,9 +88,11 @@ export async function runKit(call: KitCall): Promise<KitRun> {
   });
   if (thrown !== undefined) throw thrown.error;
   return {
+    /** Undefined if it did not get that far, whatever its exit code says. */
     statements,
     files,
     missing,
+    /** A person left in the middle of a question. */
     left: isAsking,
     ended,
     output: stripVTControlCharacters(output),

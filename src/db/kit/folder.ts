@@ -10,7 +10,7 @@ import {
   readJournal,
   type Tag,
 } from "../migrate/index.ts";
-import { forked, forksOf } from "./chain.ts";
+import { forkFact, forkRemedy, forksOf } from "./chain.ts";
 import { isSnapshot, parseSnapshot, type Snapshot, snapshotOwners } from "./snapshots.ts";
 
 export const JOURNAL = "meta/_journal.json";
@@ -60,7 +60,10 @@ export async function readKitFolder(
   if (last !== undefined && paths.length === 0) throw noSnapshots(dir, last.tag);
   const snapshots = await Promise.all(paths.map((file) => readSnapshot(dir, path, file)));
   const forks = forksOf(snapshots);
-  if (forks.length > 0) throw forked(dir, forks);
+  if (forks.length > 0) {
+    const fact = forks.map((fork) => forkFact(dir, fork)).join("\n");
+    throw refusal("history_invalid", { fact, remedy: forkRemedy(dir, forks) });
+  }
   const newestSnapshot = snapshots.at(-1);
   const owner = owners.get(newestSnapshot?.path ?? "");
   const owning = new Set(owners.values());

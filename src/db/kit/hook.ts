@@ -1,4 +1,4 @@
-import type { FullName, RenameKind } from "./model.ts";
+import type { Question } from "./model.ts";
 
 /** What drizzle-kit's process says. */
 export type KitMessage =
@@ -8,12 +8,7 @@ export type KitMessage =
   | { readonly type: "configured"; readonly dialect: string; readonly prefix: string }
   | { readonly type: "exports"; readonly file: string; readonly exports: readonly SchemaExport[] }
   /** Waits for a reply. */
-  | {
-      readonly type: "question";
-      readonly kind: RenameKind;
-      readonly created: FullName;
-      readonly candidates: readonly FullName[];
-    }
+  | ({ readonly type: "question" } & Question)
   | { readonly type: "prompting" }
   | { readonly type: "prompted"; readonly choice: number }
   /** What its stdout would show. */

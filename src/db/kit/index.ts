@@ -60,9 +60,9 @@ export async function draftMigration(options: DraftOptions): Promise<Draft> {
     const copy = join(scratch, "out");
     const stamps = await copyKitFolder(folder, copy, newestAs);
     const answering = createAnswering(answers, { canPrompt: terminal !== undefined });
-    const run = await runGenerate({
+    const changes = await runGenerate({
       project: options,
-      out: { copy, dir },
+      dir,
       args: [...(name === undefined ? [] : [`--name=${name}`]), ...(custom ? ["--custom"] : [])],
       scratch,
       terminal,
@@ -70,9 +70,9 @@ export async function draftMigration(options: DraftOptions): Promise<Draft> {
     });
     refuseUnusedRenames(answering);
     const questions = answering.open();
-    if (questions.length > 0) return { kind: "unanswered", questions, statements: run.statements };
+    if (questions.length > 0) return { kind: "unanswered", questions, statements: changes };
     if (signal?.aborted) throw canceled();
-    if (!custom && run.statements.length === 0)
+    if (!custom && changes.length === 0)
       return { kind: "nothing", newest: folder.entries.at(-1)?.tag };
     const written = await checkWritten(folder, copy, stamps);
     const { tag, sql, snapshot } = written;
@@ -110,11 +110,9 @@ export async function draftMigration(options: DraftOptions): Promise<Draft> {
  */
 export async function exportSchema(project: KitProject): Promise<readonly string[]> {
   return withScratch(async (scratch) => {
-    const out = { copy: join(scratch, "out"), dir: "drizzle" };
     // In an empty folder there is nothing that could have been renamed.
     const answering = createAnswering({ renames: [], others: "ask" }, { canPrompt: false });
-    const run = await runGenerate({ project, out, args: [], scratch, answering });
-    return run.statements;
+    return runGenerate({ project, dir: "drizzle", args: [], scratch, answering });
   });
 }
 

@@ -1,19 +1,19 @@
-import type { Checksum, Tag } from "../migrate/index.ts";
+import type { Tag, WrittenSum } from "../migrate/index.ts";
 import type { Snapshot } from "./snapshots.ts";
 
-/** What drizzle-kit asks about: was it renamed, or is it new? */
-export const RENAME_KINDS = [
-  "column",
-  "table",
-  "schema",
-  "enum",
-  "sequence",
-  "view",
-  "policy",
-  "role",
-] as const;
+/** What drizzle-kit asks about (was it renamed, or is it new?), with the rename of one as typed. */
+export const RENAME_EXAMPLES = {
+  column: "users.name=full_name",
+  table: "users=people",
+  schema: "app=core",
+  enum: "mood=feeling",
+  sequence: "order_no=invoice_no",
+  view: "active_users=active_people",
+  policy: "users.own_rows=own_users",
+  role: "reader=viewer",
+} as const;
 
-export type RenameKind = (typeof RENAME_KINDS)[number];
+export type RenameKind = keyof typeof RENAME_EXAMPLES;
 
 /**
  * A name in full: `[schema]`, `[role]`, `[schema, table]` (enums, sequences and views too),
@@ -99,11 +99,7 @@ export interface DraftedMigration {
   readonly keep: (also?: readonly FolderFile[]) => Promise<KeptMigration>;
 }
 
-export interface KeptMigration {
-  readonly file: string;
-  readonly head: Checksum;
-  readonly migrations: number;
-}
+export type KeptMigration = Omit<WrittenSum, "downFiles">;
 
 export type Draft =
   /** The schema is as the newest migration has it. */

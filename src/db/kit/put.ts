@@ -13,23 +13,19 @@ export interface Keeping {
   readonly sum: string;
 }
 
-export interface KeepingOptions {
-  /** Gives a file its name; a test lets it fail. */
-  readonly move?: (from: string, to: string) => Promise<void>;
-}
-
 /**
  * Puts a migration into its folder: its files first, then the journal, which makes them a migration,
  * then the sum. After an error it is all undone; a kill leaves the old history, or the new one with a
  * sum file that says so.
  *
+ * @param move gives a file its name; a test lets it fail
  * @throws MigrateError `history_invalid` where the folder is not as it was read, or a file is in the way;
  *   `config` where it cannot be written
  */
 export async function keepFiles(
   folder: KitFolder,
   { added, journal, sum }: Keeping,
-  { move = rename }: KeepingOptions = {},
+  { move = rename }: { readonly move?: (from: string, to: string) => Promise<void> } = {},
 ): Promise<void> {
   await refuseChanged(folder);
   const fresh: FolderFile[] = [];

@@ -2,24 +2,15 @@ import { inSchema, nameText, parsePair, partText, sameName, shellText } from "./
 import {
   type FullName,
   type Question,
-  RENAME_KINDS,
+  RENAME_EXAMPLES,
   type Rename,
   type RenameKind,
 } from "./model.ts";
 
 /** Options as typed: for each kind, `old=new`. */
-export type RenameFlags = Partial<Readonly<Record<RenameKind, readonly string[]>>>;
+export type RenameFlags = Readonly<Partial<Record<RenameKind, readonly string[] | undefined>>>;
 
-const EXAMPLES: Readonly<Record<RenameKind, string>> = {
-  column: "users.name=full_name",
-  table: "users=people",
-  schema: "app=core",
-  enum: "mood=feeling",
-  sequence: "order_no=invoice_no",
-  view: "active_users=active_people",
-  policy: "users.own_rows=own_users",
-  role: "reader=viewer",
-};
+const KINDS = Object.keys(RENAME_EXAMPLES) as readonly RenameKind[];
 
 /** The option that answers a question of a kind. */
 export function renameOption(kind: RenameKind): string {
@@ -45,12 +36,12 @@ export function renamesFor({ kind, created, candidates }: Question): readonly Re
 /** Parses the options; mistakes in them are added to the problems. */
 export function parseRenames(flags: RenameFlags, problems: string[]): readonly Rename[] {
   const renames: Rename[] = [];
-  for (const kind of RENAME_KINDS) {
+  for (const kind of KINDS) {
     for (const text of flags[kind] ?? []) {
       const rename = parseRename(kind, text);
       if (rename === undefined) {
         problems.push(
-          `${renameOption(kind)} is ${JSON.stringify(text)}, where old=new is expected, as in ${EXAMPLES[kind]}`,
+          `${renameOption(kind)} is ${JSON.stringify(text)}, where old=new is expected, as in ${RENAME_EXAMPLES[kind]}`,
         );
         continue;
       }

@@ -13,22 +13,21 @@ const NOISE = /^(No config path provided|Reading config file|\d+ tables?$)/;
 
 export interface GenerateCall {
   readonly project: KitProject;
-  /** The copy that it writes to, and the folder that the copy stands for. */
-  readonly out: { readonly copy: string; readonly dir: string };
+  /** The folder that the copy stands for. */
+  readonly dir: string;
   readonly args: readonly string[];
+  /** Where the copy is that it writes to, as `out`. */
   readonly scratch: string;
   readonly terminal?: 1 | 2 | undefined;
   readonly answering: Pick<Answering, "answer" | "prompted">;
 }
 
 /**
- * Runs `drizzle-kit generate` to its end.
+ * Runs `drizzle-kit generate` to its end; its statements.
  *
  * @throws MigrateError `config`, `canceled`
  */
-export async function runGenerate(
-  call: GenerateCall,
-): Promise<KitRun & { readonly statements: readonly string[] }> {
+export async function runGenerate(call: GenerateCall): Promise<readonly string[]> {
   const { cwd, config, signal } = call.project;
   const bin = await locateKit(cwd);
   // drizzle-kit reads snapshots at `./<out>`: an absolute path would be one below the project.
@@ -47,9 +46,9 @@ export async function runGenerate(
   if (missing !== undefined) throw unknownBundle(bin, missing);
   // drizzle-kit reports some of them, but not their files, and takes one of the others.
   refuseDuplicates(run.files, cwd);
-  if (statements !== undefined) return { ...run, statements };
+  if (statements !== undefined) return statements;
   const said = run.output
-    .replaceAll(out, call.out.dir)
+    .replaceAll(out, call.dir)
     .split("\n")
     .filter((line) => !NOISE.test(line))
     .join("\n")
@@ -90,13 +89,7 @@ function replyTo(
   }
 }
 
-function refuseConfiguration({
-  dialect,
-  prefix,
-}: {
-  readonly dialect: string;
-  readonly prefix: string;
-}): void {
+function refuseConfiguration({ dialect, prefix }: { dialect: string; prefix: string }): void {
   const refusal = (fact: string, remedy: string) =>
     new MigrateError({ code: "config", fact, outcome: "nothing-written", remedy });
   if (dialect !== "postgresql") {

@@ -1,25 +1,20 @@
 import { DatabaseError } from "./database-error.ts";
 
-/** A counting lock: first come, first served. */
-export interface Slots {
-  /** Waits for a free slot. Throws `pool_exhausted` after the timeout, `closed` once closed. */
-  take(): Promise<void>;
-  give(): void;
-  /** Refuses those who wait and those to come; resolves when the last slot was given back. */
-  close(reason: () => DatabaseError): Promise<void>;
-}
+export type Slots = ReturnType<typeof createSlots>;
 
 interface Waiter {
   readonly admit: () => void;
   readonly refuse: (error: DatabaseError) => void;
 }
 
-export function createSlots(count: number, timeoutMs: number): Slots {
+/** A counting lock: first come, first served. */
+export function createSlots(count: number, timeoutMs: number) {
   const waiting = new Set<Waiter>();
   let used = 0;
   let closedBecause: (() => DatabaseError) | undefined;
   let onEmpty: (() => void) | undefined;
 
+  /** Waits for a free slot. Throws `pool_exhausted` after the timeout, `closed` once closed. */
   function take(): Promise<void> {
     if (closedBecause !== undefined) return Promise.reject(closedBecause());
     if (used < count) {
@@ -57,6 +52,7 @@ export function createSlots(count: number, timeoutMs: number): Slots {
     if (used === 0) onEmpty?.();
   }
 
+  /** Refuses those who wait and those to come; resolves when the last slot was given back. */
   async function close(reason: () => DatabaseError): Promise<void> {
     closedBecause = reason;
     for (const waiter of waiting) waiter.refuse(reason());

@@ -23,10 +23,11 @@ export async function withEmbedded<T>(
   // Loaded only when needed: it is most of the code.
   const { acquireEmbeddedServer, destroyEmbeddedServer } = await import("../embedded/index.ts");
   const all = join(dir, "scratch");
-  await clearLeftBehind(all, async (left) => {
-    await destroyEmbeddedServer({ dir: left });
-    await rm(left, { recursive: true, force: true });
-  });
+  const destroy = async (folder: string) => {
+    await destroyEmbeddedServer({ dir: folder });
+    await rm(folder, { recursive: true, force: true });
+  };
+  await clearLeftBehind(all, destroy);
   const own = join(all, `${process.pid}-${randomBytes(4).toString("hex")}-${hostname()}`);
   await mkdir(all, { recursive: true });
   try {
@@ -43,8 +44,7 @@ export async function withEmbedded<T>(
       await server.release();
     }
   } finally {
-    await destroyEmbeddedServer({ dir: own });
-    await rm(own, { recursive: true, force: true });
+    await destroy(own);
   }
 }
 

@@ -79,9 +79,7 @@ async function connect(url: string) {
         },
         GREETING,
       );
-      if (!isServerError(first)) {
-        return { session, greeting: first.rows[0] as unknown as Greeting };
-      }
+      if (!isServerError(first)) return { session, greeting: first.rows[0] as unknown as Greeting };
       await session.close();
       throw first;
     } catch (error) {

@@ -2,14 +2,7 @@ import { errorCode } from "../base/problem.ts";
 import { identifier, literal } from "../base/quote.ts";
 import { isServerError } from "../connection/session.ts";
 import type { Admin } from "./admin.ts";
-import {
-  formatMark,
-  isLeftBehind,
-  type Mark,
-  NAME_PATTERN,
-  type Purpose,
-  parseMark,
-} from "./marks.ts";
+import { formatMark, isLeftBehind, NAME_PATTERN, type Purpose, parseMark } from "./marks.ts";
 
 const FILE_COPY_SINCE = 150_000;
 const OBJECT_IN_USE = "55006";
@@ -70,19 +63,8 @@ export async function markDatabase(admin: Admin, name: string): Promise<void> {
   await admin.ask(`comment on database ${identifier(name)} is ${literal(mark)}`);
 }
 
-/** A database of ours, as the server lists it. */
-export interface MarkedDatabase {
-  readonly name: string;
-  readonly mark: Mark;
-  /** Somebody is connected to it. */
-  readonly inUse: boolean;
-}
-
-/** The databases that are provably ours, and that this role may drop. */
-export async function listMarked(
-  admin: Admin,
-  purposes: readonly Purpose[],
-): Promise<readonly MarkedDatabase[]> {
+/** The databases that are provably ours, and that this role may drop. In use: somebody is connected. */
+export async function listMarked(admin: Admin, purposes: readonly Purpose[]) {
   const rows = await admin.ask<{ name: string; comment: string | null; inUse: boolean }>(`
     select
       d.datname as name,

@@ -1,17 +1,10 @@
 import { nodesIn, treesOf } from "./tree.ts";
 
-export interface RolesOfFiles {
-  /** Named, and not made: sorted. */
-  readonly named: readonly string[];
-  /** Made by `CREATE ROLE`, or by renaming another. */
-  readonly made: readonly string[];
-}
-
 /**
  * Roles that SQL names: grantees, owners, those a policy applies to. A file that does not parse
  * names none; DO blocks are not looked into.
  */
-export async function readRoles(files: readonly string[]): Promise<RolesOfFiles> {
+export async function readRoles(files: readonly string[]) {
   const named = new Set<string>();
   const made = new Set<string>();
   for (const sql of files) {
@@ -22,7 +15,9 @@ export async function readRoles(files: readonly string[]): Promise<RolesOfFiles>
     }
   }
   return {
+    /** Named, and not made: sorted. */
     named: [...named].filter((name) => !made.has(name)).toSorted(),
+    /** Made by `CREATE ROLE`, or by renaming another. */
     made: [...made].toSorted(),
   };
 }

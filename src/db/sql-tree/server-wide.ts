@@ -7,20 +7,12 @@ interface NamedFile {
   readonly sql: string;
 }
 
-/** A statement whose effect is not limited to its database. */
-export interface ServerWideStatement {
-  readonly file: string;
-  /** `CREATE ROLE`. */
-  readonly label: string;
-}
-
 /**
  * Statements that change what all databases of a server share: roles, memberships, databases,
- * tablespaces. DO blocks are not looked into; a file that does not parse has none.
+ * tablespaces; with a label each, as `CREATE ROLE`. DO blocks are not looked into; a file that does
+ * not parse has none.
  */
-export async function serverWideIn(
-  files: readonly NamedFile[],
-): Promise<readonly ServerWideStatement[]> {
+export async function serverWideIn(files: readonly NamedFile[]) {
   const found = files.map(async ({ file, sql }) =>
     (await treesOf(sql)).flatMap((tree) => {
       const label = readNode(tree, LABELS);

@@ -1,25 +1,16 @@
 import { join } from "node:path";
 import { messageOf } from "../base/problem.ts";
 import { exportSchema } from "../kit/index.ts";
-import { type History, loadHistory, MigrateError } from "../migrate/index.ts";
+import { loadHistory, MigrateError } from "../migrate/index.ts";
 import { type BaseProject, checkOutBase, type Project } from "./base-project.ts";
 import { isError, type Outcome } from "./findings.ts";
-import type { Base, FolderState } from "./folder-state.ts";
+import type { Base } from "./folder-state.ts";
 import { type Pending, readPending } from "./schema-check.ts";
 
-/** The project as the base has it: checked out on first use. */
-export interface BaseLook {
-  readonly ref: string;
-  readonly folder: FolderState;
-  readonly pending: () => Promise<Pending>;
-  /** The statements that make the Drizzle schema there. */
-  readonly statements: () => Promise<readonly string[]>;
-  readonly history: () => Promise<History>;
-  /** Removes the checkout. */
-  readonly close: () => Promise<void>;
-}
+export type BaseLook = ReturnType<typeof createBaseLook>;
 
-export function createBaseLook(project: Project, base: Base): BaseLook {
+/** The project as the base has it: checked out on first use. */
+export function createBaseLook(project: Project, base: Base) {
   let made: Promise<BaseProject> | undefined;
   let pending: Promise<Pending> | undefined;
   const there = () => {
@@ -29,15 +20,17 @@ export function createBaseLook(project: Project, base: Base): BaseLook {
   return {
     ref: base.ref,
     folder: base.fork,
-    pending: () => {
+    pending: (): Promise<Pending> => {
       pending ??= there().then((found) => readPending(found));
       return pending;
     },
+    /** The statements that make the Drizzle schema there. */
     statements: async () => exportSchema(await there()),
     history: async () => {
       const { cwd, dir } = await there();
       return loadHistory(join(cwd, dir), { sumFile: "ignore" });
     },
+    /** Removes the checkout. */
     close: async () => {
       // Its failure was reported where it was asked for.
       const { remove } = (await made?.catch(() => undefined)) ?? {};

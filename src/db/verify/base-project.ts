@@ -34,7 +34,12 @@ export async function checkOutBase(project: Project, base: Base): Promise<BasePr
     await git(top, ["read-tree", base.forkCommit], index);
     await git(top, ["checkout-index", "--all", "--quiet", `--prefix=${tree}/`], index);
     await linkIgnored(top, tree);
-    const within = (path: string) => join(tree, insideOf(top, path));
+    const within = (path: string) => {
+      const inside = relative(top, path);
+      if (inside.startsWith("..") || isAbsolute(inside))
+        throw new Error(`${path} is not in the repository ${top}`);
+      return join(tree, inside);
+    };
     const { config, dir, signal } = project;
     return {
       cwd: within(cwd),
@@ -62,11 +67,4 @@ async function linkIgnored(top: string, tree: string): Promise<void> {
       if (errorCode(error) !== "EEXIST") throw error;
     }
   }
-}
-
-function insideOf(top: string, path: string): string {
-  const inside = relative(top, path);
-  if (inside.startsWith("..") || isAbsolute(inside))
-    throw new Error(`${path} is not in the repository ${top}`);
-  return inside;
 }

@@ -1,10 +1,4 @@
-import {
-  isSnapshot,
-  parseSnapshot,
-  type Snapshot,
-  schemaKey,
-  snapshotOwners,
-} from "../kit/snapshots.ts";
+import { isSnapshot, parseSnapshot, schemaKey, snapshotOwners } from "../kit/snapshots.ts";
 import { type JournalEntry, MigrateError, readJournal } from "../migrate/index.ts";
 import type { FolderState } from "./folder-state.ts";
 
@@ -26,24 +20,19 @@ export function tagsOf(folder: FolderState): readonly string[] {
   return (entriesOf(folder) ?? []).map(({ tag }) => tag);
 }
 
-/** A file that drizzle-kit takes for a snapshot. */
-export interface SnapshotFile {
-  /** `meta/0003_snapshot.json`. */
-  readonly path: string;
-  /** Its migration; undefined where no entry of the journal has it. */
-  readonly tag: string | undefined;
-  /** What it holds, or why it is no snapshot. */
-  readonly snapshot: Snapshot | string;
-}
+export type SnapshotFile = ReturnType<typeof snapshotsIn>[number];
 
 /** The snapshots of a folder, in the order of their names: drizzle-kit compares with the last. */
-export function snapshotsIn(folder: FolderState): readonly SnapshotFile[] {
+export function snapshotsIn(folder: FolderState) {
   const { files } = folder;
   const paths = [...files.keys()].filter(isSnapshot).toSorted();
   const owners = snapshotOwners(paths, entriesOf(folder) ?? []);
   return paths.map((path) => ({
+    /** `meta/0003_snapshot.json`. */
     path,
+    /** Its migration; undefined where no entry of the journal has it. */
     tag: owners.get(path),
+    /** What it holds, or why it is no snapshot. */
     snapshot: parseSnapshot(path, files.get(path) ?? ""),
   }));
 }

@@ -9,10 +9,7 @@ export async function git(
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
 ): Promise<string> {
-  const options = { cwd, maxBuffer: MOST_BYTES, encoding: "utf8" } as const;
-  const { stdout } = await promisify(execFile)("git", [...args], {
-    ...options,
-    env: { ...process.env, ...env },
-  });
+  const options = { cwd, maxBuffer: MOST_BYTES, env: { ...process.env, ...env } };
+  const { stdout } = await promisify(execFile)("git", [...args], options);
   return stdout;
 }

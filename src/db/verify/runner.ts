@@ -16,20 +16,10 @@ export type OnCheck = (
     | { readonly kind: "done"; readonly result: CheckResult },
 ) => void;
 
-/** Runs checks, each to its end whatever it throws, and keeps their results. */
-export interface Runner {
-  readonly run: (name: CheckName, check: () => Promise<Outcome>) => Promise<CheckResult>;
-  readonly progress: (name: CheckName, text: string) => void;
-  /** Thrown by a check that cannot run, because another failed. */
-  readonly blocked: (reason: string) => BlockedError;
-  /** In the order of `CHECKS`. */
-  readonly results: () => readonly CheckResult[];
-}
+export type Runner = ReturnType<typeof createRunner>;
 
-export function createRunner(
-  onCheck: OnCheck = () => undefined,
-  signal: AbortSignal | undefined,
-): Runner {
+/** Runs checks, each to its end whatever it throws, and keeps their results. */
+export function createRunner(onCheck: OnCheck = () => undefined, signal: AbortSignal | undefined) {
   const results = new Map<CheckName, CheckResult>();
   const names = Object.keys(CHECKS) as CheckName[];
   let told = 0;
@@ -43,7 +33,7 @@ export function createRunner(
     }
   };
   return {
-    run: async (name, check) => {
+    run: async (name: CheckName, check: () => Promise<Outcome>): Promise<CheckResult> => {
       const title = CHECKS[name];
       const start = performance.now();
       const ended = await endOf(check, signal);
@@ -53,9 +43,11 @@ export function createRunner(
       tell();
       return result;
     },
-    progress: (name, text) => onCheck({ kind: "progress", name, text }),
-    blocked: (reason) => new BlockedError(reason),
-    results: () => names.flatMap((name) => results.get(name) ?? []),
+    progress: (name: CheckName, text: string) => onCheck({ kind: "progress", name, text }),
+    /** Thrown by a check that cannot run, because another failed. */
+    blocked: (reason: string) => new BlockedError(reason),
+    /** In the order of `CHECKS`. */
+    results: (): readonly CheckResult[] => names.flatMap((name) => results.get(name) ?? []),
   };
 }
 
