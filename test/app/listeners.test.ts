@@ -133,7 +133,7 @@ describe("in production", () => {
     const taken = await takenPort();
     const { code, log } = await fixture.start({ MANAGEMENT_PORT: String(taken) }).end;
     expect(log).toContain(`Cannot listen on 127.0.0.1:${taken}`);
-    expect(log).toContain("Set MANAGEMENT_PORT (or MANAGEMENT_HOST) to one that is free.");
+    expect(log).toContain("Set MANAGEMENT_PORT (or MANAGEMENT_HOST) to a free one.");
     expect(code).toBe(2);
   });
 });

@@ -22,35 +22,35 @@ test("no command at all shows the help, and is an error", async () => {
     Runs Drizzle migrations on PostgreSQL: locked, fenced, resumable, recorded.
 
     Options:
-      -V, --version              output the version number
-      -h, --help                 display help for command
+      -V, --version                  output the version number
+      -h, --help                     display help for command
 
     Commands:
-      migrate [options]          apply what is pending
-      status [options]           show each migration: state, time, duration, who
-      events [options]           print the log: what was started, done, failed, by
-                                 whom and when
-      wait [options]             block until somebody else has migrated the
-                                 database; write nothing
-      drift [options]            compare the database with what its applied
-                                 migrations make; exit with 4 where it differs
-      repair [options]           clear FAILED and STUCK migrations where that is
-                                 safe, and say what was done
-      resolve [options] <tag>    say whether a statement was done where the database
-                                 cannot tell (exit code 6)
-      generate [options] [name]  let drizzle-kit write the next migration, check it,
-                                 and prove its down file
-      down [options] [tags...]   write down files, each proven on a scratch database
-      sum [options]              write tidemark.sum anew, after a change that is
-                                 meant
-      verify [options]           the gate of CI: schema, files, order, replay, down
-                                 files (exit code 4)
-      completion <shell>         print a completion script for a shell
-      help [command]             display help for command
+      migrate [options]              apply what is pending
+      status [options]               show each migration: state, time, duration, who
+      events [options]               print the log: what was started, done or
+                                     failed, when and by whom
+      wait [options]                 wait until another process has migrated the
+                                     database; write nothing
+      drift [options]                compare the database with what its applied
+                                     migrations make; exit with 4 if it differs
+      repair [options]               reset FAILED and STUCK migrations to PENDING
+                                     where that is safe
+      resolve [options] <tag>        answer whether a statement in doubt was done
+                                     (exit code 6)
+      generate [options] [name]      generate the next migration with drizzle-kit,
+                                     check it, and verify its down file
+      down-file [options] [tags...]  generate rollback files, each verified on a
+                                     scratch database
+      sum [options]                  rewrite tidemark.sum after an intended change
+      verify [options]               the CI gate: schema, files, order, replay, down
+                                     files (exit code 4)
+      completion <shell>             print a completion script for a shell
+      help [command]                 display help for command
 
-    Exit codes: 0 fine; 1 failed; 2 wrong use, settings or files; 3 pending (status --check);
-    4 edited, out of order, drifted or not verified; 5 waited too long for another runner or a lock;
-    6 a person is needed; 130/143 canceled.
+    Exit codes: 0 success; 1 failed; 2 wrong usage, settings or files; 3 pending (status --check);
+    4 edited, out of order, drifted or not verified; 5 timed out waiting for another runner or a lock;
+    6 needs a person (resolve); 130/143 canceled.
     "
   `);
 });
@@ -188,7 +188,7 @@ test("a URL that is empty is not replaced by the environment's", async () => {
   expect(await tidemark("migrate", "--url", "")).toMatchInlineSnapshot(`
     "exit code 2
     --- stderr
-    error (config) The settings cannot be used: --url is empty: is the variable set that it comes from?.
+    error (config) The settings cannot be used: --url is empty: set the variable that it comes from.
     Nothing was run. Correct this and run again.
     "
   `);
@@ -276,7 +276,7 @@ test("no URL, and a mistake beside it, are one message", async () => {
     "error (config) The settings cannot be used:
       --connect-timeout is "x", where a number of seconds from 0 is expected
       the migrations folder has no name
-      No database URL is set (--url, MIGRATION_DATABASE_URL or DATABASE_URL)
+      No database URL is set (--url, MIGRATION_DATABASE_URL or DATABASE_URL).
     Nothing was run. Correct these and run again.
     "
   `);
@@ -287,7 +287,7 @@ test("no URL", async () => {
     "exit code 2
     --- stderr
     error (config) No database URL is set (--url, MIGRATION_DATABASE_URL or DATABASE_URL).
-    Nothing was run. Set DATABASE_URL (or MIGRATION_DATABASE_URL), or give --url postgres://user:password@host:5432/database; --embedded uses a development server of this folder's own.
+    Nothing was run. Set DATABASE_URL (or MIGRATION_DATABASE_URL), or give --url postgres://user:password@host:5432/database; --embedded uses this folder's own development server.
     "
   `);
   const production = { NODE_ENV: "production" };
@@ -296,8 +296,8 @@ test("no URL", async () => {
   ).toMatchInlineSnapshot(`
     "exit code 2
     --- stderr
-    error (config) No database URL is set, and no embedded server is started where NODE_ENV is production.
-    Nothing was run. Set DATABASE_URL (or MIGRATION_DATABASE_URL), or give --url postgres://user:password@host:5432/database; --embedded uses a development server of this folder's own.
+    error (config) No database URL is set, and with NODE_ENV=production no embedded server is started.
+    Nothing was run. Set DATABASE_URL (or MIGRATION_DATABASE_URL), or give --url postgres://user:password@host:5432/database; --embedded uses this folder's own development server.
     "
   `);
 });

@@ -66,7 +66,7 @@ describe("the log", () => {
       code: 2,
       stdout: "",
       stderr:
-        "error (usage) There is no migration 0009_none: neither the ledger nor the folder . has it.\n" +
+        "error (usage) Unknown migration 0009_none: neither the ledger nor the folder . has it.\n" +
         "`tidemark status` shows the tags.\n",
     };
     expect(await tidemark(args("--dir", ".", "--tag", "0009_none"), { cwd: folder.dir })).toEqual(

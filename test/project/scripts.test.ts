@@ -111,7 +111,7 @@ test("db:start keeps the server until db:stop; db:reset asks before it deletes",
   const psql = await npmRun("db:psql", [], { PATH: bin });
   expect(psql.code).toBe(1);
   expect(psql.stdout.trim()).toBe(url);
-  expect(psql.stderr).toContain("There is no psql on the PATH");
+  expect(psql.stderr).toContain("psql is not on the PATH");
   expect((await npmRun("db:stop")).stdout).toContain("Stopped");
   expect((await npmRun("db:stop")).stdout).toContain("not running");
   const asked = await npmRun("db:reset");
@@ -126,7 +126,7 @@ test("db:test:start, where Docker is of no use, keeps an embedded server for tes
   const env = { PATH: path, TEST_PG_IMAGE: "postgres:0-nothing" };
   const first = await npmRun("db:test:start", [], env);
   expect(first.stderr).toContain(
-    "Docker is not used: the image postgres:0-nothing cannot be pulled (manifest unknown). The embedded PostgreSQL is.",
+    "Using the embedded PostgreSQL instead of Docker: the image postgres:0-nothing cannot be pulled (manifest unknown).",
   );
   expect(first.stderr).toMatch(/PostgreSQL 18\.\d+ \(embedded\) started on port \d+\./);
   expect(first.stdout).toMatch(/^TEST_DATABASE_URL=postgres:\/\/\S+\n$/);
@@ -144,7 +144,7 @@ test("db:test:start, where Docker is of no use, keeps an embedded server for tes
     "Stopped the embedded server, and deleted what was in it.\n",
   );
   expect(await readdir(join(project, ".tidemark/test"))).not.toContain("data");
-  expect((await npmRun("db:test:stop", [], env)).stdout).toBe("No server for tests is running.\n");
+  expect((await npmRun("db:test:stop", [], env)).stdout).toBe("No test server is running.\n");
 });
 
 test("db:generate writes what drizzle-kit makes, and the sum file", async () => {
@@ -154,7 +154,7 @@ test("db:generate writes what drizzle-kit makes, and the sum file", async () => 
   const { code, stdout, stderr } = await npmRun("db:generate", ["fill_orgs", "--custom"]);
   expect(code).toBe(0);
   expect(stderr).toContain(
-    "write SQL into the new file, which is empty, then run `tidemark down 0003_fill_orgs`",
+    "write your SQL into the new file, then run `tidemark down-file 0003_fill_orgs`",
   );
   expect(stdout).toContain("4 migrations");
   expect(await readdir(join(project, "drizzle"))).toContain("0003_fill_orgs.sql");
@@ -187,7 +187,7 @@ test("db:seed writes a data set once, where nothing is pending, and not in produ
     const first = await npmRun("db:seed", [], env);
     expect(first.stdout).toBe("Wrote 2 organisations and 7 users to the instance demo.\n");
     const again = await npmRun("db:seed", [], env);
-    expect(again.stdout).toBe("The instance demo has data already: nothing was written.\n");
+    expect(again.stdout).toBe("The instance demo already has data: nothing was written.\n");
     expect(await countRows(database.sql)).toEqual({
       events: 9,
       orgs: 2,

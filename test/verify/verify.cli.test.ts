@@ -48,8 +48,8 @@ describe("tidemark verify", () => {
       ✓ Nothing is left to generate from the Drizzle schema
       ✓ The journal, the files and the snapshots agree (3 migrations)
       ✓ tidemark.sum matches the files
-      – Nothing that the base has was edited or removed: not looked at (name the branch with --base)
-      – New migrations come after those of the base: not looked at (name the branch with --base)
+      – Nothing that the base has was edited or removed: not checked (name the branch with --base)
+      – New migrations come after those of the base: not checked (name the branch with --base)
       ✓ The SQL can be run
           warning drizzle/0001_by_hand.sql:2 takes a lock SHARE ROW EXCLUSIVE on users, which is not made in this file.
           It is held until the transaction ends: keep the file small.
@@ -67,7 +67,7 @@ describe("tidemark verify", () => {
       ::warning file=drizzle/0002_add_email.sql,line=1,title=tidemark verify%3A sql::drizzle/0002_add_email.sql:1 takes a lock ACCESS EXCLUSIVE on users, which is not made in this file.%0AIt is held until the transaction ends: keep the file small.
       ::warning file=drizzle/0002_add_email.sql,line=2,title=tidemark verify%3A sql::drizzle/0002_add_email.sql:2 takes a lock ACCESS EXCLUSIVE on users, which is not made in this file.%0AThe whole table is read under it. To avoid that, build an index CONCURRENTLY first, and ADD CONSTRAINT … USING INDEX.
       ::warning title=tidemark verify%3A drizzle::table public.notes is not expected: 0001_by_hand makes it by hand.%0AThe Drizzle schema does not have it. That is fine if Drizzle need not know about it.
-      Verified: 8 checks in <duration>, 2 not looked at, 4 warnings.
+      Verified: 8 checks in <duration>, 2 not checked, 4 warnings.
       "
     `);
   });

@@ -4,13 +4,17 @@ const SAME_SIGNAL_MS = 500;
 
 const EXIT_CODES = { SIGINT: 130, SIGTERM: 143, SIGHUP: 143 } as const;
 
-export type Interrupts = ReturnType<typeof watchSignals>;
+export interface Interrupts {
+  readonly signal: AbortSignal;
+  /** Exit code for the signal that came; undefined if none did. */
+  readonly exitCode: () => number | undefined;
+}
 
 /**
  * Turns SIGINT, SIGTERM and SIGHUP (closed terminal) into an abort. A second one
  * ends the process at once: the server then rolls back by itself.
  */
-export function watchSignals() {
+export function watchSignals(): Interrupts {
   const controller = new AbortController();
   let first: { readonly code: number; readonly at: number } | undefined;
   for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
@@ -24,7 +28,5 @@ export function watchSignals() {
       }
     });
   }
-  /** Exit code for the signal that came; undefined if none did. */
-  const exitCode = () => first?.code;
-  return { signal: controller.signal, exitCode };
+  return { signal: controller.signal, exitCode: () => first?.code };
 }
