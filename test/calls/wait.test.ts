@@ -17,7 +17,9 @@ describe("a process that waits for the schema", () => {
   test("goes on when another has migrated, with others beside it", async () => {
     const waiters = Array.from({ length: 8 }, () => startTidemark(wait(30), { cwd: folder.dir }));
     const noted = Promise.all(
-      waiters.map(({ stderrMatches }) => stderrMatches(/waiting for 3 pending migrations: no runner is working/)),
+      waiters.map(({ stderrMatches }) =>
+        stderrMatches(/waiting for 3 pending migrations: no runner is working/),
+      ),
     );
     await noted;
     expect(await ledger()).toEqual([{ ledger: null }]);

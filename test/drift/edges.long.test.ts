@@ -49,8 +49,8 @@ describe("the report", () => {
         found     CREATE OR REPLACE FUNCTION public.twice(n integer) …
 
       Drift: 3 differences between the database and what its 3 applied migrations make.
-      Next: undo each in the database, or put it into a migration (tidemark generate --custom).
-      What may differ is left out with --ignore, e.g. --ignore 'audit.*'.
+      Next: undo each difference in the database, or put it into a migration (tidemark generate --custom).
+      --ignore leaves out what may differ, e.g. --ignore 'audit.*'.
       "
     `);
     expect(await drift("--json")).toMatchInlineSnapshot(`
@@ -84,8 +84,8 @@ describe("the report", () => {
         found     line 6: select 2;
 
       Drift: 1 difference between the database and what its 1 applied migration makes.
-      Next: undo each in the database, or put it into a migration (tidemark generate --custom).
-      What may differ is left out with --ignore, e.g. --ignore 'audit.*'.
+      Next: undo each difference in the database, or put it into a migration (tidemark generate --custom).
+      --ignore leaves out what may differ, e.g. --ignore 'audit.*'.
       --- stderr
       note: 0000_create_notes.sql has no entry in meta/_journal.json and is not run.
       note: 0001_add_author.sql has no entry in meta/_journal.json and is not run.
@@ -120,8 +120,8 @@ describe("a database", () => {
         found     it is there
 
       Drift: 1 difference between the database and an empty one.
-      Next: undo each in the database, or put it into a migration (tidemark generate --custom).
-      What may differ is left out with --ignore, e.g. --ignore 'audit.*'.
+      Next: undo each difference in the database, or put it into a migration (tidemark generate --custom).
+      --ignore leaves out what may differ, e.g. --ignore 'audit.*'.
       --- stderr
       note: No migration is applied here (ledger: schema tidemark): the database is compared with an empty one. If that is wrong, check --url and --ledger-schema.
       "

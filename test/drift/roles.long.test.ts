@@ -2,14 +2,15 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, inject, test } from "vitest";
 import { startTidemark } from "../helpers/cli.ts";
-import { onServer, urlOfDatabase, useDatabase } from "../helpers/database.ts";
+import { createDatabase, onServer, type TestDatabase, urlOfDatabase } from "../helpers/database.ts";
 import { createProject, type Project } from "../helpers/project.ts";
 
-const database = useDatabase();
+let database: TestDatabase;
 let project: Project;
 let names: Readonly<Record<"deployer" | "second" | "reader" | "made", string>>;
 
 beforeEach(async () => {
+  database = await createDatabase();
   const named = (part: string) => `${part}_${database.name}`;
   names = {
     deployer: named("deployer"),
@@ -28,6 +29,8 @@ beforeEach(async () => {
 
 afterEach(async () => {
   await project.remove();
+  // Before its roles, which own what is in it.
+  await database.drop();
   await onServer(async (admin) => {
     for (const name of Object.values(names)) await admin.unsafe(`drop role if exists ${name}`);
   });

@@ -189,7 +189,7 @@ describe("a rename without a terminal", () => {
       --- stderr
       error (usage) --rename is "name=full_name", where old=new is expected, as in users.name=full_name;
       --rename-role is "a.b=c", where old=new is expected, as in reader=viewer.
-      Nothing was run. A name with dots or signs is quoted as in SQL: '"odd.table".x=y'.
+      Nothing was run. Quote names with dots or special characters as in SQL: '"odd.table".x=y'.
       "
     `);
   });
