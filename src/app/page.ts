@@ -62,8 +62,7 @@ function headline(boot: BootState): { readonly text: string; readonly tone: Tone
 }
 
 function errorBlock(error: MigrateError) {
-  return html`<pre class="bad">${error.fact}
-${error.remedy}</pre>`;
+  return html`<pre class="bad">${error.message}</pre>`;
 }
 
 function migrations({ migrations: list, problems, pending }: StatusReport) {
