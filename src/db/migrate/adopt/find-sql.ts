@@ -19,7 +19,7 @@ const DRIZZLE_COLUMNS = [
 
 /**
  * The tables of drizzle's migrator, wherever they are, and what else the database holds: one
- * message, a row a table and one of the objects.
+ * message: one row per table, and one for the objects.
  */
 export function findExisting(
   ledgerSchema: string,

@@ -12,7 +12,7 @@ export const BOUNDED = `select pg_catalog.set_config('lock_timeout', '5s', true)
   pg_catalog.set_config('jit', 'off', true),
   pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true)`;
 
-/** Reads the state table, a row a tag. */
+/** Reads the state table, one row per tag. */
 export function readRows(schema: string): string {
   return `${BOUNDED};
 select pg_catalog.jsonb_build_object(
