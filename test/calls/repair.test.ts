@@ -174,6 +174,23 @@ Next: tidemark migrate
     expect(report.repaired.map(({ tag }) => tag)).toEqual(["0001_add_author"]);
   });
 
+  test("gives the lease back with what it writes: there is no moment between the two", async () => {
+    await folder.make(THREE);
+    await killHalfWay();
+    const holders: unknown[] = [];
+    const repairing = new DatabaseMigrator(
+      { url: database.url, dir: folder.dir },
+      {
+        onFailpoint: async ({ phase, message }) => {
+          if (phase !== "after" || message !== "repair") return;
+          holders.push(...(await database.sql`select run_id from tidemark.runner`));
+        },
+      },
+    );
+    await repairing.repair();
+    expect(holders).toEqual([{ run_id: null }]);
+  });
+
   test("by many at once is one repair", async () => {
     await folder.make(THREE);
     await killHalfWay();

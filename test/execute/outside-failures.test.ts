@@ -378,4 +378,15 @@ describe("an answer", () => {
     expect((await migrator().status()).problems).toEqual([]);
     expect(await database.sql`select run_id from tidemark.runner`).toEqual([{ run_id: null }]);
   });
+
+  test("on a table of the ledger that somebody has locked is a lock time-out, not a lost lease", async () => {
+    await folder.make({ "0000_done": "select 1;" });
+    await migrator().migrate();
+    const held = await database.sql.reserve();
+    await held.unsafe("begin; lock table tidemark.schema_migrations in access exclusive mode");
+    const error = await failure(migrator().resolve({ tag: "0000_done", answer: "done" }));
+    await held.unsafe("rollback");
+    held.release();
+    expect(error).toMatchObject({ code: "lock_timeout", exitCode: 5 });
+  });
 });

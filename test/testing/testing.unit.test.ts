@@ -68,7 +68,7 @@ describe("copying a template", () => {
       role: "ada",
       serverVersion,
       database: "postgres",
-      nowS: 0,
+      nowS: () => 0,
       ask: async (statement) => {
         statements.push(statement);
         const code = left.shift();

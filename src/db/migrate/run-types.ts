@@ -71,6 +71,8 @@ export interface HeldRun extends Run {
   readonly lease: LeaseToken;
   /** The app's copy of the events. */
   readonly sink: EventSink | undefined;
+  /** The work gave it back with what it wrote. */
+  isReleased: boolean;
 }
 
 /** Who a run is. */

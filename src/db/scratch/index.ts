@@ -94,7 +94,7 @@ async function serve<T>(
       isOwn,
       role: admin.role,
       createDatabase: async (copyOf, wanted) => {
-        const name = (isOwn ? wanted : undefined) ?? newScratchName(admin.nowS);
+        const name = (isOwn ? wanted : undefined) ?? newScratchName(admin.nowS());
         // `postgres` is empty, and initdb has made it already.
         if (!(isOwn && name === "postgres")) {
           made.add(name);

@@ -9,8 +9,8 @@ export interface Admin {
   readonly serverVersion: number;
   /** The database that it is connected to: advisory locks are within one. */
   readonly database: string;
-  /** The server's clock when it was connected, in seconds since 1970. */
-  readonly nowS: number;
+  /** The server's clock, in seconds since 1970. */
+  readonly nowS: () => number;
   /** Sends SQL without parameters. @throws ServerError, or the `unreachable` error of a lost connection */
   readonly ask: <Row extends object>(statement: string) => Promise<readonly Row[]>;
 }
@@ -34,10 +34,12 @@ export async function withAdmin<T>(
   const { session, greeting } = await connect(url).catch((cause: unknown) => {
     throw unreachable(cause);
   });
+  const connectedMs = performance.now();
   try {
     return await use({
       url,
       ...greeting,
+      nowS: () => greeting.nowS + Math.floor((performance.now() - connectedMs) / 1_000),
       serverVersion: session.serverVersion,
       ask: async <Row extends object>(statement: string) => {
         try {
@@ -64,7 +66,7 @@ const GREETING = `select
   pg_catalog.set_config('idle_session_timeout', '0', false),
   pg_catalog.set_config('default_transaction_read_only', 'off', false)`;
 
-type Greeting = Pick<Admin, "role" | "database" | "nowS">;
+type Greeting = Pick<Admin, "role" | "database"> & { readonly nowS: number };
 
 async function connect(url: string) {
   const end = performance.now() + CONNECT_TIMEOUT_MS;

@@ -59,7 +59,7 @@ export function isMissing(error: unknown): boolean {
 
 /** Notes on the database that it is ours, and in use now. */
 export async function markDatabase(admin: Admin, name: string): Promise<void> {
-  const mark = formatMark({ atS: admin.nowS, lockedIn: admin.database });
+  const mark = formatMark({ atS: admin.nowS(), lockedIn: admin.database });
   await admin.ask(`comment on database ${identifier(name)} is ${literal(mark)}`);
 }
 
@@ -86,7 +86,7 @@ const MOST_A_TIME = 20;
 /** Drops the databases of killed processes, and templates that were not used for a day. */
 export async function dropLeftBehind(admin: Admin, purposes: readonly Purpose[]): Promise<void> {
   const found = await listMarked(admin, purposes);
-  const old = found.filter(({ mark, inUse }) => !inUse && isLeftBehind(mark, admin.nowS));
+  const old = found.filter(({ mark, inUse }) => !inUse && isLeftBehind(mark, admin.nowS()));
   try {
     for (const { name, mark } of old.slice(0, MOST_A_TIME)) {
       const isWhole = mark.purpose === "test" || mark.purpose === "scratch";

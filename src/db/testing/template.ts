@@ -68,7 +68,7 @@ async function noteUse(admin: Admin, key: string): Promise<void> {
     select pg_catalog.shobj_description(oid, 'pg_database') as comment
     from pg_catalog.pg_database where datname = ${literal(name)}`);
   const mark = parseMark(name, row?.comment ?? null);
-  if (mark === undefined || !isUseOutdated(mark, admin.nowS)) return;
+  if (mark === undefined || !isUseOutdated(mark, admin.nowS())) return;
   try {
     // Two comments at once would fail: a process that does not get the lock leaves it to the other.
     await withLock(admin, key, () => markDatabase(admin, name));

@@ -3,6 +3,8 @@ import { messageOf, Problem } from "../base/problem.ts";
 import { isServerError } from "../connection/session.ts";
 
 export type TestDatabaseErrorCode =
+  /** The URL cannot be used. */
+  | "config"
   /** The server cannot be reached, refuses the user, or went away. */
   | "connect"
   /** The role may not create databases. */
@@ -19,8 +21,10 @@ export class TestDatabaseError extends Problem<TestDatabaseErrorCode> {
 
 /** The server cannot be connected to, or the connection to it was lost. */
 export function unreachable(url: string, cause: unknown): unknown {
-  // About the URL itself.
-  if (cause instanceof Problem) return cause;
+  if (cause instanceof Problem) {
+    const { fact, remedy } = cause;
+    return new TestDatabaseError({ code: "config", fact, remedy, cause });
+  }
   return new TestDatabaseError({
     code: "connect",
     fact: `Cannot work on the test server at ${describeTarget(url)}: ${messageOf(cause)}.`,

@@ -41,7 +41,9 @@ export async function resolveDoubt(
       const payload = await payloadOf(run, row, answer);
       const { attempt, checksum } = row;
       const event = { type: "migration.resolved", tag, attempt, checksum, payload } as NewEvent;
-      await commitEvents(held, "resolve", [event]);
+      await commitEvents(held, "resolve", [event]).catch((error: unknown) => {
+        throw isContended(error) ? leaseLost(error) : error;
+      });
       return row;
     });
     // It waits for no other runner to do it.
@@ -49,8 +51,6 @@ export async function resolveDoubt(
     const { underWay, statementsTotal } = end.value;
     const { statement, label } = underWay;
     return { tag, answer, statement, statements: statementsTotal, label };
-  } catch (error) {
-    throw isContended(error) ? leaseLost(error) : error;
   } finally {
     await session.close();
   }

@@ -45,7 +45,7 @@ export async function withLease<T>(
 ): Promise<Held<T> | undefined> {
   const taken = await takeOrWait(run, session, runner, isDone);
   if (taken === undefined) return undefined;
-  const held = { ...run, session, lease: taken.lease, sink: await sinkOf(run) };
+  const held = { ...run, session, lease: taken.lease, sink: await sinkOf(run), isReleased: false };
   let value: T;
   try {
     value = await work(held, taken);
@@ -58,7 +58,7 @@ export async function withLease<T>(
     }
     throw error;
   }
-  return { value, after: await releaseAfterWork(held) };
+  return { value, after: held.isReleased ? undefined : await releaseAfterWork(held) };
 }
 
 /**
@@ -115,7 +115,8 @@ export async function transactFenced(
 }
 
 /**
- * Commits what a command writes to the ledger.
+ * Commits what a command writes to the ledger, and gives the lease back with it: there is no moment in
+ * which one is done and not the other.
  *
  * @returns why the app's copy of the events stays behind; null where it does not
  * @throws LeaseLost, ServerError, SessionLost
@@ -126,6 +127,8 @@ export async function commitEvents(
   events: readonly NewEvent[],
 ): Promise<string | null> {
   const statements = record(run, events, { head: null, activity: null });
-  const reply = await transact(run.session, name, [fence(run, { activity: name }), ...statements]);
+  const fenced = [fence(run, { activity: name }), ...statements, releaseLease(run)];
+  const reply = await transact(run.session, name, fenced);
+  run.isReleased = true;
   return (columnOf(reply, COPY) as string | null | undefined) ?? null;
 }
