@@ -199,9 +199,9 @@ describe("a ledger that knows only a first migration that failed", () => {
 
 test("an empty database is one with extensions, empty schemas, an empty table of drizzle's, and what its platform made", async () => {
   const platform = "supabase_admin";
-  await onServer((admin) => admin.unsafe(`create role ${platform}`));
+  await onServer((admin) => admin.ask(`create role ${platform}`));
   onTestFinished(async () => {
-    await onServer((admin) => admin.unsafe(`drop role ${platform}`));
+    await onServer((admin) => admin.ask(`drop role ${platform}`));
   });
   await database.sql.unsafe(`
     create extension citext;

@@ -107,7 +107,7 @@ Nothing was run. Run \`tidemark migrate\`, or wait longer with --timeout.
   test("needs no right to write, and no right to create", async () => {
     await migrator().migrate();
     const role = `reader_${database.name}`;
-    await onServer((admin) => admin.unsafe(`create role ${role} login password 'pw'`));
+    await onServer((admin) => admin.ask(`create role ${role} login password 'pw'`));
     try {
       await database.sql.unsafe(
         `grant usage on schema tidemark to ${role}; grant select on all tables in schema tidemark to ${role}`,
@@ -116,7 +116,7 @@ Nothing was run. Run \`tidemark migrate\`, or wait longer with --timeout.
       expect(await migrator(url).waitUntilCurrent()).toMatchObject({ outcome: "current" });
     } finally {
       await database.sql.unsafe(`drop owned by ${role}`);
-      await onServer((admin) => admin.unsafe(`drop role ${role}`));
+      await onServer((admin) => admin.ask(`drop role ${role}`));
     }
   });
 

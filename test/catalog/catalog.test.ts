@@ -31,7 +31,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await Promise.all([shop, copy].map((database) => database.drop()));
-  await onServer((admin) => admin.unsafe(`drop role ${roles.owner}, ${roles.reader}`));
+  await onServer((admin) => admin.ask(`drop role ${roles.owner}, ${roles.reader}`));
 });
 
 async function run(database: TestDatabase, sql: string): Promise<void> {
@@ -234,9 +234,9 @@ describe("a catalog that cannot be read", () => {
 
   test("the server refuses a query: says which error", async () => {
     const reader = urlOfDatabase(shop.name, { user: roles.reader, password: "reader" });
-    await onServer((admin) => admin.unsafe(`alter role ${roles.reader} set lock_timeout = '10ms'`));
+    await onServer((admin) => admin.ask(`alter role ${roles.reader} set lock_timeout = '10ms'`));
     const failure = await withLockedCatalog(() => failureOf(reader));
-    await onServer((admin) => admin.unsafe(`alter role ${roles.reader} reset lock_timeout`));
+    await onServer((admin) => admin.ask(`alter role ${roles.reader} reset lock_timeout`));
     expect(failure).toEqual({
       code: "unreadable",
       message: expect.stringMatching(

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { colorsFor } from "../../src/cli/support/colors.ts";
 import { plainConfig } from "../../src/cli/support/drizzle-config.ts";
-import { parseConfig } from "../../src/config.ts";
+import { parseConfig, testDatabaseUrl } from "../../src/config.ts";
 import { resolveOptions } from "../../src/db/migrate/calls/options.ts";
 
 const URL_A = "postgres://ada:pw@db:5432/shop";
@@ -124,4 +124,13 @@ describe("colours", () => {
     const { red } = colorsFor({ isTTY }, wanted, env);
     expect(red.toString() === plain.toString()).toBe(!coloured);
   });
+});
+
+test("the test server is TEST_DATABASE_URL, never DATABASE_URL", () => {
+  const url = "postgres://db/tests";
+  expect(testDatabaseUrl({ TEST_DATABASE_URL: url, DATABASE_URL: "postgres://db/app" })).toBe(url);
+  expect(testDatabaseUrl({ DATABASE_URL: "postgres://db/app" })).toBeUndefined();
+  expect(() => testDatabaseUrl({ TEST_DATABASE_URL: "mysql://db/tests" })).toThrow(
+    "TEST_DATABASE_URL starts with mysql://",
+  );
 });

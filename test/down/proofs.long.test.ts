@@ -241,16 +241,18 @@ test("roles that others make on the server meanwhile are none of the migration's
     await withScratchServer({ url: inject("serverUrl"), dir: "unused" }, (server) =>
       withReplay({ server, migrations, ledgerSchema: "tidemark" }, async (replay) => {
         const advance = async (count: number) => {
-          if (count === 1) await onServer((sql) => sql.unsafe(`create role ${others}`));
+          if (count === 1) await onServer((admin) => admin.ask(`create role ${others}`));
           return replay.advance(count);
         };
         expect((await deriveDown({ ...replay, advance }, 0)).text).not.toContain("ROLE");
       }),
     );
-    const found = await onServer((sql) => sql`select from pg_roles where rolname = ${others}`);
+    const found = await onServer((admin) =>
+      admin.ask(`select from pg_roles where rolname = '${others}'`),
+    );
     expect(found).toHaveLength(1);
   } finally {
-    await onServer((sql) => sql.unsafe(`drop role if exists ${others}`));
+    await onServer((admin) => admin.ask(`drop role if exists ${others}`));
     await folder.remove();
   }
 });

@@ -57,7 +57,7 @@ describe("planted in a database that was migrated", () => {
   afterAll(async () => {
     await project.remove();
     await database.drop();
-    await onServer((admin) => admin.unsafe(`drop role ${roles.owner}, ${roles.reader}`));
+    await onServer((admin) => admin.ask(`drop role ${roles.owner}, ${roles.reader}`));
   });
 
   test("differences are exit code 4", () => {

@@ -10,7 +10,6 @@ import {
   type MigrationState,
   type StatusReport,
 } from "../../src/db/migrate/index.ts";
-import { serverWideIn } from "../../src/db/sql-tree/server-wide.ts";
 
 const DIFFERENCES: readonly Difference[] = [
   object("schema", "audit", []),
@@ -239,33 +238,4 @@ describe("what is applied", () => {
       remedy: "Do this.",
     });
   }
-});
-
-test("statements that reach beyond their database are found, and no others", async () => {
-  const files = [
-    "create role a; alter role a login; alter role a set work_mem = 1; drop role a; grant a to b",
-    "alter database d set work_mem = 1; grant connect on database d to a; alter role a rename to b",
-    "alter database d owner to a; comment on role a is 'x'; alter database d rename to e",
-    "reassign owned by a to b; drop owned by a; alter database d allow_connections true",
-    "create table t (); grant select on t to a; alter table t owner to a; comment on table t is 'x'",
-    "no SQL",
-    "",
-  ].map((sql, i) => ({ file: String(i), sql }));
-  const found = await serverWideIn(files);
-  expect(found.map(({ file, label }) => `${file} ${label}`)).toEqual([
-    "0 CREATE ROLE",
-    "0 ALTER ROLE",
-    "0 ALTER ROLE … SET",
-    "0 DROP ROLE",
-    "0 GRANT or REVOKE of a role",
-    "1 ALTER DATABASE … SET",
-    "1 GRANT or REVOKE on a DATABASE",
-    "1 RENAME of a ROLE",
-    "2 OWNER of a DATABASE",
-    "2 COMMENT on a ROLE",
-    "2 RENAME of a DATABASE",
-    "3 REASSIGN OWNED",
-    "3 DROP OWNED",
-    "3 ALTER DATABASE",
-  ]);
 });

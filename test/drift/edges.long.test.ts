@@ -249,7 +249,7 @@ describe("a history that does not run on the scratch server", () => {
     );
     await shop.project.list(["0000_create_notes", "0001_add_author"]);
     await shop.tidemark("migrate");
-    await onServer((admin) => admin.unsafe(`drop role ${role}`));
+    await onServer((admin) => admin.ask(`drop role ${role}`));
     expect(await drift()).toMatch(
       new RegExp(
         `error \\(config\\) The migrations name roles that the scratch server does not have: ${role}\\.`,
@@ -263,7 +263,7 @@ describe("a history that does not run on the scratch server", () => {
     await shop.project.list(["0000_create_notes", "0001_add_author"]);
     await shop.tidemark("migrate");
     const refused = await drift();
-    await onServer((admin) => admin.unsafe(`drop role ${role}`));
+    await onServer((admin) => admin.ask(`drop role ${role}`));
     expect(refused).toMatchInlineSnapshot(`
       "exit code 2
       --- stderr
@@ -307,7 +307,7 @@ test("a role that may read the ledger and no more sees the drift, in a read-only
     });
   } finally {
     await onServer(async (admin) => {
-      await admin.unsafe(`alter database ${database.name} reset default_transaction_read_only`);
+      await admin.ask(`alter database ${database.name} reset default_transaction_read_only`);
     });
     await database.sql.unsafe(
       `set default_transaction_read_only = off; drop owned by ${role}; drop role ${role}`,

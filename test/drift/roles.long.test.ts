@@ -19,7 +19,7 @@ beforeEach(async () => {
     made: named("made"),
   };
   await onServer((admin) =>
-    admin.unsafe(`create role ${names.deployer} login password 'pw';
+    admin.ask(`create role ${names.deployer} login password 'pw';
       create role ${names.second} login password 'pw';
       create role ${names.reader};
       alter database ${database.name} owner to ${names.deployer}`),
@@ -32,7 +32,7 @@ afterEach(async () => {
   // Before its roles, which own what is in it.
   await database.drop();
   await onServer(async (admin) => {
-    for (const name of Object.values(names)) await admin.unsafe(`drop role if exists ${name}`);
+    for (const name of Object.values(names)) await admin.ask(`drop role if exists ${name}`);
   });
 });
 
@@ -152,7 +152,7 @@ describe("migrated by two roles", () => {
 });
 
 test("a history that makes roles, acts as them and changes its database is replayed on an embedded server", async () => {
-  await onServer((admin) => admin.unsafe(`alter role ${names.deployer} superuser`));
+  await onServer((admin) => admin.ask(`alter role ${names.deployer} superuser`));
   await migrateAs(names.deployer, {
     "0000_roles": `create role ${names.made};
       create schema app authorization ${names.made};
@@ -179,7 +179,7 @@ test("a history that makes roles, acts as them and changes its database is repla
 
 test("where a role's own search_path says, its tables are expected", async () => {
   await onServer((admin) =>
-    admin.unsafe(`alter role ${names.deployer} set search_path = "My app", public`),
+    admin.ask(`alter role ${names.deployer} set search_path = "My app", public`),
   );
   await migrateAs(names.deployer, {
     "0000_notes": `create schema "My app"; create table notes (id bigint)`,

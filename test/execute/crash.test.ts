@@ -201,18 +201,16 @@ function disturb(victim: TestDatabase, proxy: TcpProxy, onCut: () => void): () =
   let stopped = false;
   const work = (async () => {
     for (let cuts = 0; cuts < 4 && !stopped; ) {
-      const [row] = await onServer(
-        (admin) => admin`
-          select count(*)::int as n from pg_stat_activity
-          where datname = ${victim.name} and application_name = 'tidemark' and query like 'begin%'`,
+      const [row] = await onServer((admin) =>
+        admin.ask<{ n: number }>(`select count(*)::int as n from pg_stat_activity
+          where datname = '${victim.name}' and application_name = 'tidemark' and query like 'begin%'`),
       );
       if (row?.n === 0) continue;
       if (Math.random() < 0.5) proxy.reset();
       else {
-        await onServer(
-          (admin) => admin`
-            select pg_terminate_backend(pid) from pg_stat_activity
-            where datname = ${victim.name} and application_name = 'tidemark'`,
+        await onServer((admin) =>
+          admin.ask(`select pg_terminate_backend(pid) from pg_stat_activity
+            where datname = '${victim.name}' and application_name = 'tidemark'`),
         );
       }
       cuts += 1;

@@ -186,9 +186,9 @@ test("pg_cancel_backend at random fails a migration or nothing: each ends with a
     const canceling = (async () => {
       while (!over) {
         await sleep(Math.random() * 20);
-        const rows = await onServer(
-          (admin) => admin`select pg_cancel_backend(pid) from pg_stat_activity
-            where datname = ${victim.name} and application_name = 'tidemark' and state = 'active'`,
+        const rows = await onServer((admin) =>
+          admin.ask(`select pg_cancel_backend(pid) from pg_stat_activity
+            where datname = '${victim.name}' and application_name = 'tidemark' and state = 'active'`),
         );
         tally.hits += rows.length;
       }

@@ -201,8 +201,8 @@ state: 0001_alter was rolled back. 1 migration before it applied. 1 migration af
   test("is tried again where nobody could look who holds the lock", async () => {
     const role = `narrow_${database.name}`;
     await onServer(async (admin) => {
-      await admin.unsafe(`create role ${role} login password 'pw' connection limit 1`);
-      await admin.unsafe(`grant create on database ${database.name} to ${role}`);
+      await admin.ask(`create role ${role} login password 'pw' connection limit 1`);
+      await admin.ask(`grant create on database ${database.name} to ${role}`);
     });
     await database.sql.unsafe(`grant create on schema public to ${role}`);
     await folder.write("0001_alter", "lock table orgs in access exclusive mode;");
@@ -218,7 +218,7 @@ state: 0001_alter was rolled back. 1 migration before it applied. 1 migration af
       );
     } finally {
       await database.sql.unsafe(`drop owned by ${role}`);
-      await onServer((admin) => admin.unsafe(`drop role ${role}`));
+      await onServer((admin) => admin.ask(`drop role ${role}`));
     }
   });
 });

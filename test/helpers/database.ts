@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import postgres from "postgres";
 import { beforeEach, inject } from "vitest";
-import { withAdmin } from "../../src/db/server/admin.ts";
+import { type Admin, withAdmin } from "../../src/db/server/admin.ts";
 import { dropDatabase, createDatabase as makeDatabase } from "../../src/db/server/databases.ts";
 import { createTestDatabase } from "../../src/db/testing/index.ts";
 import { expectFoldToMatch } from "./ledger.ts";
@@ -93,11 +93,6 @@ export function urlOfDatabase(
 }
 
 /** Runs something as the server's superuser, outside the test's database. */
-export async function onServer<T>(use: (admin: postgres.Sql) => Promise<T>): Promise<T> {
-  const admin = postgres(inject("serverUrl"), { max: 1, onnotice: () => undefined });
-  try {
-    return await use(admin);
-  } finally {
-    await admin.end({ timeout: 2 });
-  }
+export function onServer<T>(use: (admin: Admin) => Promise<T>): Promise<T> {
+  return withAdmin({ url: inject("serverUrl") }, use);
 }

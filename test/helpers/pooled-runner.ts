@@ -266,8 +266,8 @@ select 1 / 0;`,
     });
     const role = `set_${database.name}`;
     await onServer(async (admin) => {
-      await admin.unsafe(`create role ${role} superuser login password 'pw'`);
-      await admin.unsafe(`alter role ${role} set ${name} = ${value}`);
+      await admin.ask(`create role ${role} superuser login password 'pw'`);
+      await admin.ask(`alter role ${role} set ${name} = ${value}`);
     });
     try {
       const own = urlOfDatabase(database.name, { user: role, password: "pw" });
@@ -278,7 +278,7 @@ select 1 / 0;`,
       expect(await database.sql`select body from texts`).toEqual([{ body: "ü\\" }, { body: "b" }]);
     } finally {
       await database.sql.unsafe(`reassign owned by ${role} to current_user; drop owned by ${role}`);
-      await onServer((admin) => admin.unsafe(`drop role ${role}`));
+      await onServer((admin) => admin.ask(`drop role ${role}`));
     }
   });
 

@@ -21,10 +21,10 @@ export async function createMigratingRole(
 ): Promise<TestRole> {
   const name = `migrating_${database}`;
   await onServer(async (admin) => {
-    await admin.unsafe(`create role ${name} login password 'pw' ${attributes}`);
-    await admin.unsafe(`grant create on database ${database} to ${name}`);
+    await admin.ask(`create role ${name} login password 'pw' ${attributes}`);
+    await admin.ask(`grant create on database ${database} to ${name}`);
     for (const [setting, value] of Object.entries(settings)) {
-      await admin.unsafe(`alter role ${name} set ${setting} = ${value}`);
+      await admin.ask(`alter role ${name} set ${setting} = ${value}`);
     }
   });
   await sql.unsafe(`grant all on schema public to ${name}`);
@@ -33,7 +33,7 @@ export async function createMigratingRole(
     url: urlOfDatabase(database, { user: name, password: "pw" }),
     drop: async () => {
       await sql.unsafe(`reassign owned by ${name} to current_user; drop owned by ${name}`);
-      await onServer((admin) => admin.unsafe(`drop role ${name}`));
+      await onServer((admin) => admin.ask(`drop role ${name}`));
     },
   };
 }

@@ -193,8 +193,8 @@ describe("a migration that changes the app's events table", () => {
   ])("by revoking %s from the runner's role: it succeeds with a warning", async (_what, revoke) => {
     const role = `sink_${database.name}`;
     await onServer(async (admin) => {
-      await admin.unsafe(`create role ${role} login password 'pw'`);
-      await admin.unsafe(`grant create on database ${database.name} to ${role}`);
+      await admin.ask(`create role ${role} login password 'pw'`);
+      await admin.ask(`grant create on database ${database.name} to ${role}`);
     });
     const url = urlOfDatabase(database.name, { user: role, password: "pw" });
     try {
@@ -212,7 +212,7 @@ describe("a migration that changes the app's events table", () => {
         const own = postgres(urlOfDatabase(database.name), { max: 1, onnotice: () => undefined });
         await own.unsafe(`reassign owned by ${role} to current_user; drop owned by ${role}`);
         await own.end();
-        await admin.unsafe(`drop role ${role}`);
+        await admin.ask(`drop role ${role}`);
       });
     }
   });

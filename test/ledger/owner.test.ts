@@ -11,7 +11,7 @@ test("whoever deploys in the name of an owner's role leaves all to the owner, an
   const owner = `owner_${database.name}`;
   const app = `app_${database.name}`;
   await onServer((admin) =>
-    admin.unsafe(`create role ${owner}; create role ${app} login password 'pw';
+    admin.ask(`create role ${owner}; create role ${app} login password 'pw';
       grant create on database ${database.name} to ${owner}`),
   );
   await database.sql.unsafe(`grant all on schema public to ${owner};
@@ -46,5 +46,5 @@ create view shouting as select upper(body) as body from notes;`,
   await database.sql.unsafe(`drop owned by ${app} cascade`);
   await deployer.drop();
   await database.sql.unsafe(`drop owned by ${owner} cascade`);
-  await onServer((admin) => admin.unsafe(`drop role ${owner}; drop role ${app}`));
+  await onServer((admin) => admin.ask(`drop role ${owner}; drop role ${app}`));
 });

@@ -20,8 +20,8 @@ afterAll(async () => {
 });
 
 const rows = (name: string) =>
-  onServer(
-    (sql) => sql<{ datname: string }[]>`select datname from pg_database where datname = ${name}`,
+  onServer((admin) =>
+    admin.ask<{ datname: string }>(`select datname from pg_database where datname = '${name}'`),
   );
 
 describe("without a URL", () => {
@@ -78,14 +78,14 @@ describe("on another server", () => {
       `tidemark_scratch_mine_${at(4000)}`,
     ] as const;
     const names = [old, young, other];
-    for (const name of names) await onServer((sql) => sql.unsafe(`create database ${name}`));
+    for (const name of names) await onServer((admin) => admin.ask(`create database ${name}`));
     try {
       await withScratchServer({ url: database.url, dir }, async () => undefined);
       const left = await Promise.all(names.map(async (name) => (await rows(name)).length));
       expect(left).toEqual([0, 1, 1]);
     } finally {
       for (const name of names) {
-        await onServer((sql) => sql.unsafe(`drop database if exists ${name}`));
+        await onServer((admin) => admin.ask(`drop database if exists ${name}`));
       }
     }
   });

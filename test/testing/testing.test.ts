@@ -50,8 +50,9 @@ async function keyOf(dir: string, to?: string): Promise<string> {
 
 async function databasesLike(part: string): Promise<readonly string[]> {
   return onServer(async (admin) => {
-    const rows = await admin<{ datname: string }[]>`
-      select datname from pg_database where position(${part} in datname) > 0 order by datname`;
+    const rows = await admin.ask<{ datname: string }>(
+      `select datname from pg_database where position('${part}' in datname) > 0 order by datname`,
+    );
     return rows.map(({ datname }) => datname);
   });
 }
@@ -149,7 +150,7 @@ describe("the template", () => {
       "0003_slow": "select pg_sleep(0.2);",
     });
     onTestFinished(async () => {
-      await onServer((admin) => admin.unsafe(`drop role if exists ${role}`));
+      await onServer((admin) => admin.ask(`drop role if exists ${role}`));
     });
     const workers = await Promise.all(Array.from({ length: 8 }, () => startTestProcess()));
     const options = { url: inject("serverUrl"), dir };
@@ -171,9 +172,8 @@ describe("the template", () => {
     creating.catch(() => undefined);
     await eventually("the draft is migrated", () =>
       onServer(async (admin) => {
-        const rows = await admin`
-          select from pg_stat_activity
-          where position(${key} in datname) > 0 and query like '%pg_sleep%'`;
+        const rows = await admin.ask(`select from pg_stat_activity
+          where position('${key}' in datname) > 0 and query like '%pg_sleep%'`);
         return rows.length > 0;
       }),
     );
@@ -221,8 +221,8 @@ describe("the template", () => {
     const a = await createFor(dir);
     const name = templateName(await keyOf(dir));
     await onServer(async (admin) => {
-      await admin.unsafe(`alter database ${name} is_template false`);
-      await admin.unsafe(`drop database ${name}`);
+      await admin.ask(`alter database ${name} is_template false`);
+      await admin.ask(`drop database ${name}`);
     });
     const b = await createFor(dir);
     expect(await runIdOf(b.url)).not.toBe(await runIdOf(a.url));
@@ -242,12 +242,12 @@ describe("what was left behind", () => {
   const comment = async (name: string, ageS: number) => {
     const atS = Math.floor(Date.now() / 1000) - ageS;
     const mark = formatMark({ atS, lockedIn: "postgres" });
-    await onServer((admin) => admin.unsafe(`comment on database ${name} is '${mark}'`));
+    await onServer((admin) => admin.ask(`comment on database ${name} is '${mark}'`));
   };
   const create = async (name: string, ageS?: number) => {
-    await onServer((admin) => admin.unsafe(`create database ${name} template template0`));
+    await onServer((admin) => admin.ask(`create database ${name} template template0`));
     onTestFinished(async () => {
-      await onServer((admin) => admin.unsafe(`drop database if exists ${name} with (force)`));
+      await onServer((admin) => admin.ask(`drop database if exists ${name} with (force)`));
     });
     if (ageS !== undefined) await comment(name, ageS);
     return name;
@@ -300,9 +300,9 @@ describe("it is refused with a reason", () => {
 
   test("where the role may not create databases", async () => {
     const role = `tidemark_no_rights_${randomBytes(4).toString("hex")}`;
-    await onServer((admin) => admin.unsafe(`create role ${role} login password 'pw'`));
+    await onServer((admin) => admin.ask(`create role ${role} login password 'pw'`));
     onTestFinished(async () => {
-      await onServer((admin) => admin.unsafe(`drop role ${role}`));
+      await onServer((admin) => admin.ask(`drop role ${role}`));
     });
     const error = await create({
       url: urlOfDatabase("postgres", { user: role, password: "pw" }),

@@ -90,7 +90,9 @@ export async function dropLeftBehind(admin: Admin, purposes: readonly Purpose[])
   try {
     for (const { name, mark } of old.slice(0, MOST_A_TIME)) {
       const isWhole = mark.purpose === "test" || mark.purpose === "scratch";
-      await (isWhole ? dropDatabase : dropTemplate)(admin, name);
+      // Without force: the server refuses if somebody has connected to it meanwhile.
+      if (isWhole) await admin.ask(`drop database if exists ${identifier(name)}`);
+      else await dropTemplate(admin, name);
     }
   } catch (error) {
     // It has come into use, or another process drops it too: no reason to fail.

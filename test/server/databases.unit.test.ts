@@ -1,6 +1,5 @@
 import postgres from "postgres";
 import { describe, expect, test } from "vitest";
-import { testDatabaseUrl } from "../../src/config.ts";
 import type { Admin } from "../../src/db/server/admin.ts";
 import { createDatabase } from "../../src/db/server/databases.ts";
 import {
@@ -101,13 +100,4 @@ describe("copying a template", () => {
     await expect(createDatabase(admin, "a", "t")).rejects.toMatchObject({ code: "42501" });
     expect(statements).toHaveLength(1);
   });
-});
-
-test("the test server is TEST_DATABASE_URL, never DATABASE_URL", () => {
-  const url = "postgres://db/tests";
-  expect(testDatabaseUrl({ TEST_DATABASE_URL: url, DATABASE_URL: "postgres://db/app" })).toBe(url);
-  expect(testDatabaseUrl({ DATABASE_URL: "postgres://db/app" })).toBeUndefined();
-  expect(() => testDatabaseUrl({ TEST_DATABASE_URL: "mysql://db/tests" })).toThrow(
-    "TEST_DATABASE_URL starts with mysql://",
-  );
 });
