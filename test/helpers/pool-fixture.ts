@@ -44,6 +44,8 @@ export function usePools(template: "empty" | "migrated"): PoolFixture {
   afterEach(async () => {
     await Promise.all([...opened].map((pool) => pool.close({ timeoutMs: 0 })));
     opened.clear();
+    // The server ends a backend some time after its client has gone.
+    await vi.waitFor(async () => expect(await backends()).toEqual([]), 10_000);
     await admin.query("truncate notes");
   });
 
@@ -51,6 +53,9 @@ export function usePools(template: "empty" | "migrated"): PoolFixture {
     await admin?.close();
     await database?.drop();
   });
+
+  const backends = () =>
+    admin.query<{ readonly pid: number }>(`select pid from pg_stat_activity where ${TESTED}`);
 
   const gone = (pid: number) =>
     vi.waitFor(async () => {
@@ -70,7 +75,7 @@ export function usePools(template: "empty" | "migrated"): PoolFixture {
       opened.add(pool);
       return pool;
     },
-    backends: () => admin.query(`select pid from pg_stat_activity where ${TESTED}`),
+    backends,
     terminate: async (pid) => {
       await admin.query("select pg_terminate_backend($1)", [pid]);
       await gone(pid);
