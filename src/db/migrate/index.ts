@@ -65,6 +65,7 @@ export type {
 export { loadParser } from "./sql/grammar.ts";
 export { parseMigration } from "./sql/parse.ts";
 export type {
+  BeforeFile,
   Checksum,
   Doubt,
   EventSink,
