@@ -1,9 +1,9 @@
-import type { Difference } from "../../db/catalog/index.ts";
+import type { DriftReport } from "../../db/drift/index.ts";
 import type { Output } from "./output.ts";
 
 /** Differences between two catalogs, each as a block of three lines. */
 export async function differencesText(
-  differences: readonly Difference[],
+  differences: DriftReport["differences"],
   { colors }: Pick<Output, "colors">,
 ): Promise<string> {
   const { expectedAndFound } = await import("../../db/catalog/index.ts");
