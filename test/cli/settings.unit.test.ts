@@ -59,6 +59,7 @@ describe("the migrator's options", () => {
       appVersion: null,
       drizzleTable: { schema: "drizzle", table: "__drizzle_migrations" },
       rowValues: "left-out",
+      urlWarnings: [],
     });
   });
 

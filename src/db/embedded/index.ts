@@ -173,5 +173,7 @@ function leave(layout: Layout, share: Share): Promise<void> {
 }
 
 function urlOf(server: RunningServer, password: string, database = DEFAULT_DATABASE): string {
-  return `postgres://postgres:${password}@${HOST}:${server.port}/${encodeURIComponent(database)}`;
+  // It speaks no TLS, and PGSSLMODE is meant for other servers.
+  const plain = process.env.PGSSLMODE ? "?sslmode=disable" : "";
+  return `postgres://postgres:${password}@${HOST}:${server.port}/${encodeURIComponent(database)}${plain}`;
 }

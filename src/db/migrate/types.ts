@@ -41,7 +41,11 @@ export interface Warning {
     /** The lease could not be given back. */
     | "lease-kept"
     /** Statements outside transactions run behind a pooler. */
-    | "pooler";
+    | "pooler"
+    /** The database URL has a parameter that nobody knows: it is left out. */
+    | "url-parameter"
+    /** The password file is not read. */
+    | "password-file";
   /** For people. */
   readonly message: string;
 }

@@ -49,10 +49,11 @@ export class Calls {
     }
   }
 
-  /** Reads the folder, or takes what was given in its place. */
-  history(): Promise<History> {
-    const { dir, history } = this.#options;
-    return history === undefined ? loadHistory(dir) : readGiven(history);
+  /** Reads the folder, or takes what was given in its place; warns of the URL too. */
+  async history(): Promise<History> {
+    const { dir, history, urlWarnings } = this.#options;
+    const found = await (history === undefined ? loadHistory(dir) : readGiven(history));
+    return { ...found, warnings: [...urlWarnings, ...found.warnings] };
   }
 
   /** What is thrown for an error of a call. */
@@ -62,7 +63,7 @@ export class Calls {
 
   /** All that the engine is given for one call. */
   request(call: CallOptions, signal: AbortSignal | undefined, history: Promise<History>): Run {
-    const { appVersion, dir: _dir, history: _history, ...settings } = this.#options;
+    const { appVersion, dir: _dir, history: _history, urlWarnings: _, ...settings } = this.#options;
     return {
       ...settings,
       history,
