@@ -134,6 +134,7 @@ describe("the parameters of a URL", () => {
       targetSessionAttrs: undefined,
       passfile: undefined,
       isPooled: true,
+      isPreparing: false,
       unknown: [],
     });
   });

@@ -68,6 +68,11 @@ describe("what a URL does not say comes from the environment, as in libpq", () =
     expect(optionsOf(url, more)).toMatchObject(expected);
   });
 
+  test("but for an empty setting, which keeps the environment's out", () => {
+    const { connection } = optionsOf("postgres://h/db?options=", { PGOPTIONS: "-c geqo=off" });
+    expect(connection).toEqual({ application_name: "tidemark" });
+  });
+
   test("the time to connect too, which the URL's wins over", () => {
     expect(connectTimeoutOf("postgres://h", { PGCONNECT_TIMEOUT: "7" })).toBe(7_000);
     expect(connectTimeoutOf("postgres://h?connect_timeout=3", { PGCONNECT_TIMEOUT: "7" })).toBe(

@@ -10,6 +10,8 @@ export interface UrlParameters {
   readonly passfile: string | undefined;
   /** `pgbouncer=true`: there is a pooler before the server. */
   readonly isPooled: boolean;
+  /** Whether statements may stay prepared in a session: `prepare=false`, and most poolers, forbid it. */
+  readonly isPreparing: boolean;
   /** Names that nobody knows. */
   readonly unknown: readonly string[];
 }
@@ -86,13 +88,15 @@ export function readParameters(query: URLSearchParams): UrlParameters {
     else if (!known.has(name)) unknown.push(name);
   }
   const fallback = query.get("fallback_application_name");
+  const isPooled = isOn(query.get("pgbouncer"));
   return {
     settings: { ...(fallback && { application_name: fallback }), ...settings },
     tls,
     connectTimeoutMs: connectTimeout(query.get("connect_timeout")),
     targetSessionAttrs: targetOf(query.get("target_session_attrs")),
     passfile: query.get("passfile") ?? undefined,
-    isPooled: /^(true|1|on|yes)$/i.test(query.get("pgbouncer") ?? ""),
+    isPooled,
+    isPreparing: !isPooled && query.get("prepare") !== "false" && !isOn(query.get("no_prepare")),
     unknown,
   };
 }
@@ -137,6 +141,10 @@ function isTls(name: string): name is TlsParameter {
 export function connectTimeout(seconds: string | null | undefined): number | undefined {
   const value = Number(seconds ?? 0);
   return value > 0 ? Math.max(value, 2) * 1_000 : undefined;
+}
+
+function isOn(value: string | null): boolean {
+  return /^(true|1|on|yes)$/i.test(value ?? "");
 }
 
 function targetOf(target: string | null): string | undefined {

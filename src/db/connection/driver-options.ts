@@ -16,6 +16,8 @@ export interface DriverOptions {
   readonly database: string;
   readonly ssl: false | "prefer" | ConnectionOptions;
   readonly sslnegotiation: "direct" | null;
+  /** Whether statements may stay prepared in the session. */
+  readonly prepare: boolean;
   readonly target_session_attrs?: "read-write";
   /** Settings of the session. */
   readonly connection: Record<string, string>;
@@ -64,17 +66,28 @@ export function resolveUrl(
     // A Unix socket speaks no TLS.
     ssl: login.path === undefined ? tls.ssl : false,
     sslnegotiation: login.path === undefined ? tls.negotiation : null,
+    prepare: parameters.isPreparing,
     // The driver's type has one of the six that it knows.
     ...(targetSessionAttrs !== undefined && {
       target_session_attrs: targetSessionAttrs as "read-write",
     }),
-    connection: {
-      application_name: env.PGAPPNAME || applicationName,
-      ...(env.PGOPTIONS && { options: env.PGOPTIONS }),
-      ...parameters.settings,
-    },
+    connection: settingsOf(parameters.settings, applicationName, env),
   } as const;
   return { options, tls, isPooled: parameters.isPooled };
+}
+
+/** An empty one in the URL keeps the environment's out. */
+function settingsOf(
+  given: Readonly<Record<string, string>>,
+  applicationName: string,
+  env: Environment,
+): Record<string, string> {
+  const all = {
+    application_name: env.PGAPPNAME || applicationName,
+    options: env.PGOPTIONS ?? "",
+    ...given,
+  };
+  return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== ""));
 }
 
 /** The time to connect that the URL, or else `PGCONNECT_TIMEOUT`, gives, in milliseconds. */

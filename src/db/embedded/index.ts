@@ -173,7 +173,11 @@ function leave(layout: Layout, share: Share): Promise<void> {
 }
 
 function urlOf(server: RunningServer, password: string, database = DEFAULT_DATABASE): string {
-  // It speaks no TLS, and PGSSLMODE is meant for other servers.
-  const plain = process.env.PGSSLMODE ? "?sslmode=disable" : "";
-  return `postgres://postgres:${password}@${HOST}:${server.port}/${encodeURIComponent(database)}${plain}`;
+  return `postgres://postgres:${password}@${HOST}:${server.port}/${encodeURIComponent(database)}${ownSettings()}`;
+}
+
+/** It speaks no TLS, and the shell's PG variables are meant for other servers. */
+function ownSettings({ PGSSLMODE, PGSSL, PGOPTIONS } = process.env): string {
+  const isMisled = PGSSLMODE || PGSSL || PGOPTIONS;
+  return isMisled ? "?sslmode=disable&options=" : "";
 }
