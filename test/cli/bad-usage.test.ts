@@ -276,7 +276,7 @@ test("no URL, and a mistake beside it, are one message", async () => {
     "error (config) The settings cannot be used:
       --connect-timeout is "x", where a number of seconds from 0 is expected
       the migrations folder has no name
-      No database URL is set (--url, MIGRATION_DATABASE_URL or DATABASE_URL).
+      No database URL is set (--url, MIGRATION_DATABASE_URL, DATABASE_URL, dbCredentials of the drizzle configuration, PGHOST).
     Nothing was run. Correct these and run again.
     "
   `);
@@ -286,7 +286,7 @@ test("no URL", async () => {
   expect(screen(await here.project.run(["migrate"]))).toMatchInlineSnapshot(`
     "exit code 2
     --- stderr
-    error (config) No database URL is set (--url, MIGRATION_DATABASE_URL or DATABASE_URL).
+    error (config) No database URL is set (--url, MIGRATION_DATABASE_URL, DATABASE_URL, dbCredentials of the drizzle configuration, PGHOST).
     Nothing was run. Set DATABASE_URL (or MIGRATION_DATABASE_URL), or give --url postgres://user:password@host:5432/database; --embedded uses this folder's own development server.
     "
   `);

@@ -88,6 +88,33 @@ function queryWithoutDatabase(query: string | undefined): string {
   return kept.length === 0 ? "" : `?${kept.join("&")}`;
 }
 
+/** Makes a URL of its parts. Several hosts and ports are separated by commas, as in `PGHOST`. */
+export function formatUrl(parts: {
+  readonly host?: string | undefined;
+  readonly port?: string | undefined;
+  readonly user?: string | undefined;
+  readonly password?: string | undefined;
+  readonly database?: string | undefined;
+  readonly parameters?: Readonly<Record<string, string>> | undefined;
+}): string {
+  const { host = "", port, user, password, database = "", parameters = {} } = parts;
+  const secret = password === undefined ? "" : `:${encodeURIComponent(password)}`;
+  const login = user === undefined ? "" : `${encodeURIComponent(user)}${secret}@`;
+  const query = new URLSearchParams();
+  if (user === undefined && password !== undefined) query.set("password", password);
+  const isPlace = host === "" || host.startsWith("/");
+  if (isPlace && host !== "") query.set("host", host);
+  if (isPlace && port !== undefined) query.set("port", port);
+  const ports = port?.split(",") ?? [];
+  const hosts = host.split(",").map((name, i) => {
+    const at = ports[i] ?? ports[0];
+    return `${name.includes(":") ? `[${name}]` : name}${at === undefined ? "" : `:${at}`}`;
+  });
+  for (const [name, value] of Object.entries(parameters)) query.set(name, value);
+  const search = query.size === 0 ? "" : `?${query}`;
+  return `postgres://${login}${isPlace ? "" : hosts.join(",")}/${encodeURIComponent(database)}${search}`;
+}
+
 function partsOf(url: string) {
   const found = SHAPE.exec(url);
   if (found === null) return undefined;

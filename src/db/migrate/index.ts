@@ -1,5 +1,6 @@
 export { describeTarget, replaceDatabase, urlProblem } from "../base/address.ts";
 export { duration } from "../base/text.ts";
+export type { TidemarkSettings } from "./calls/file-settings.ts";
 export { type MigratorOptions, optionProblems, settingsError } from "./calls/options.ts";
 export {
   errorJson,
