@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -13,22 +13,20 @@ beforeEach(async () => {
 });
 afterEach(() => user.remove());
 
-const SATISFIES = `import type { Config } from "drizzle-kit";
-import type { TidemarkSettings } from "tidemark";
-
-export default {
-  dialect: "postgresql",
-  schema: "./schema.ts",
-  out: "./drizzle",
-  tidemark: { ledgerSchema: "tidemark_shop", ignore: ["audit.*"] },
-} satisfies Config & { tidemark: TidemarkSettings };
-`;
+/** The examples of the documents. */
+const [README = "", CONNECTING = ""] = await Promise.all(
+  ["README.md", "docs/connecting.md"].map(async (file) => {
+    const text = await readFile(file, "utf8");
+    const blocks = [...text.matchAll(/^```ts\n(.*?)^```$/gms)].map(([, code = ""]) => code);
+    return blocks.find((code) => code.includes("satisfies Config"));
+  }),
+);
 
 const DEFINED = `import { defineConfig } from "drizzle-kit";
 import type { TidemarkSettings } from "tidemark";
 
 const tidemark: TidemarkSettings = { ledgerSchema: "tidemark_shop" };
-export default { ...defineConfig({ dialect: "postgresql", schema: "./schema.ts", out: "./drizzle" }), tidemark };
+export default { ...defineConfig({ dialect: "postgresql", schema: "./src/schema.ts", out: "./drizzle" }), tidemark };
 `;
 
 const config = (text: string) => writeFile(join(user.dir, "drizzle.config.ts"), text);
@@ -45,15 +43,16 @@ async function typeErrors(): Promise<string> {
 }
 
 test.each([
-  ["satisfies", SATISFIES],
+  ["satisfies, of the README", README],
+  ["satisfies, of the documents", CONNECTING],
   ["defineConfig", DEFINED],
 ])(
   "drizzle-kit reads a configuration with our key, and types accept it (%s)",
   async (_name, text) => {
     await config(text);
-    await mkdir(join(user.dir, "drizzle"));
+    await mkdir(join(user.dir, "src"));
     await writeFile(
-      join(user.dir, "schema.ts"),
+      join(user.dir, "src/schema.ts"),
       `import { pgTable, integer } from "drizzle-orm/pg-core";\nexport const notes = pgTable("notes", { id: integer() });`,
     );
     expect(await typeErrors()).toBe("");
@@ -70,6 +69,6 @@ test.each([
 );
 
 test("types refuse a key that is unknown", async () => {
-  await config(SATISFIES.replace("ledgerSchema", "ledgerScheme"));
+  await config(CONNECTING.replace("ledgerSchema", "ledgerScheme"));
   expect(await typeErrors()).toMatch(/'ledgerScheme' does not exist in type 'TidemarkSettings'/);
 });
