@@ -1,5 +1,12 @@
 export { describeTarget, replaceDatabase, urlProblem } from "../base/address.ts";
 export { duration } from "../base/text.ts";
+export type {
+  AdoptAnswers,
+  DrizzleStatus,
+  DrizzleTableName,
+  JudgedRow,
+  TakenOver,
+} from "./adopt-types.ts";
 export type { TidemarkSettings } from "./calls/file-settings.ts";
 export { type MigratorOptions, optionProblems, settingsError } from "./calls/options.ts";
 export {
@@ -23,8 +30,8 @@ export { describeBlocker } from "./execute/blockers.ts";
 export { checksumOf } from "./history/checksum.ts";
 export type { GivenHistory, GivenMigration } from "./history/given.ts";
 export { type JournalEntry, readJournal, redated } from "./history/journal.ts";
+export { downFileOf, sqlFileOf } from "./history/layout.ts";
 export { loadHistory } from "./history/load.ts";
-export { downFileOf } from "./history/sum-file.ts";
 export {
   checkFolderSum,
   readDownFiles,
@@ -34,17 +41,18 @@ export {
 export { describeHolder } from "./lease/wait.ts";
 export type { EventPayload, EventType, LedgerEvent } from "./ledger-types.ts";
 export { DatabaseMigrator } from "./migrator.ts";
+export { doubtText } from "./plan/existing.ts";
+export type { Blocker, LeaseHolder, Progress } from "./progress-types.ts";
 export type {
-  Blocker,
+  AdoptOptions,
+  AdoptReport,
   CallOptions,
   EventsOptions,
   FollowOptions,
-  LeaseHolder,
   MigrateOptions,
   MigrateReport,
   PlannedStep,
   PlanReport,
-  Progress,
   RepairedMigration,
   RepairReport,
   ResolveOptions,
@@ -60,6 +68,7 @@ export type {
   Doubt,
   EventSink,
   History,
+  Layout,
   Migration,
   MigrationFlag,
   MigrationState,

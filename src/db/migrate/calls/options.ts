@@ -3,9 +3,10 @@ import { LONGEST_TIMER_MS } from "../../base/backoff.ts";
 import { LOCK_TIMEOUT_MS } from "../../connection/begin.ts";
 import { connectTimeoutOf, urlWarnings } from "../../connection/driver-options.ts";
 import { DRIZZLE_TABLE } from "../adopt/find-sql.ts";
+import type { DrizzleTableName } from "../adopt-types.ts";
 import { MigrateError } from "../errors.ts";
 import type { GivenHistory } from "../history/given.ts";
-import type { DrizzleTableName, LockPatience, RunSettings } from "../run-types.ts";
+import type { LockPatience, RunSettings } from "../run-types.ts";
 import type { EventSink, Warning } from "../types.ts";
 
 export interface MigratorOptions {
