@@ -161,7 +161,10 @@ describe("the database is chosen", () => {
     [{ application: A, project: project({ url: A }), env: PG }, "DATABASE_URL"],
     [{ application: A, project: project({ url: "" }), env: PG }, "DATABASE_URL"],
     [{ application: A, project: project(), env: PG }, "DATABASE_URL"],
-    [{ application: "postgres://A:5432/db", project: project({ url: A }) }, "DATABASE_URL"],
+    [
+      { application: "postgres://A:5432/db?sslmode=disable", project: project({ url: A }) },
+      "dbCredentials of drizzle.config.ts",
+    ],
     [{ project: project({ url: A }), env: PG }, "dbCredentials of drizzle.config.ts"],
   ])("%j", (given, source) => {
     const { found, warnings } = choose(given);

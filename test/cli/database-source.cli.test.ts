@@ -74,7 +74,7 @@ describe("the database of dbCredentials", () => {
     const { code, stderr } = await here.project.run(["migrate"]);
     expect(code).toBe(1);
     expect(stderr).toMatch(/requires TLS, which the server does not support/);
-    expect(stderr).toMatch(/The database is the one of dbCredentials of drizzle\.config\.ts\./);
+    expect(stderr).toMatch(/The connection comes from dbCredentials of drizzle\.config\.ts\./);
   });
 
   test("wins over a DATABASE_URL that leads elsewhere, and both are named without a password", async () => {
@@ -87,7 +87,7 @@ describe("the database of dbCredentials", () => {
     expect(stderr).not.toContain("geheim");
     const refused = await pending({ MIGRATION_DATABASE_URL: ELSEWHERE }, "--connect-timeout", "0");
     expect(refused).toMatchObject({ code: 1 });
-    expect(refused.stderr).toContain("The database is the one of MIGRATION_DATABASE_URL.");
+    expect(refused.stderr).toContain("The connection comes from MIGRATION_DATABASE_URL.");
   });
 
   test("is left to DATABASE_URL where the file cannot be run here, with a warning", async () => {
@@ -134,7 +134,7 @@ describe("the database of PG variables", () => {
       expect(stderr).toContain(`as ${role.name} (PGHOST, PGDATABASE)`);
       expect(code).toBe(0);
       const refused = await pending({ ...env, PGPASSWORD: "wrong" });
-      expect(refused.stderr).toMatch(/password.*The database is the one of PGHOST, PGDATABASE\./s);
+      expect(refused.stderr).toMatch(/password.*The connection comes from PGHOST, PGDATABASE\./s);
     } finally {
       await role.drop();
     }

@@ -9,13 +9,8 @@ import {
   withParts,
 } from "../../db/migrate/index.ts";
 import { createOutput, type Output, type OutputFlags } from "./output.ts";
-import {
-  type CommonFlags,
-  loadDotEnv,
-  resolveSettings,
-  type Settings,
-  type Target,
-} from "./settings.ts";
+import { loadDotEnv } from "./project-config.ts";
+import { type CommonFlags, resolveSettings, type Settings, type Target } from "./settings.ts";
 import { type Interrupts, watchSignals } from "./signals.ts";
 import { UNEXPECTED_EXIT_CODE, unexpectedJson, unexpectedText } from "./unexpected.ts";
 
@@ -149,6 +144,6 @@ async function withUrl(
   } catch (error) {
     if (!(error instanceof MigrateError && error.code === "connect") || source === "--url")
       throw error;
-    throw withParts(error, { remedy: `${error.remedy} The database is the one of ${source}.` });
+    throw withParts(error, { remedy: `${error.remedy} The connection comes from ${source}.` });
   }
 }

@@ -30,11 +30,11 @@ export interface DatabaseChoice {
 }
 
 /**
- * Chooses the database: `--url`, `MIGRATION_DATABASE_URL`, the configuration's `dbCredentials` and
+ * Chooses the database: `--url`, `MIGRATION_DATABASE_URL`, the configuration's `dbCredentials`,
  * `DATABASE_URL`, then `PG*`.
  *
- * `dbCredentials` win over a `DATABASE_URL` that leads elsewhere: `drizzle-kit migrate` uses
- * them, so a project that switches stays on its database. A warning names both.
+ * `dbCredentials` win over `DATABASE_URL`: `drizzle-kit migrate` uses them, so a project that
+ * switches stays on its database. Where the two lead to different places, a warning names both.
  */
 export function chooseDatabase(given: GivenUrls): DatabaseChoice {
   const { option, migration } = given;
@@ -46,7 +46,9 @@ export function chooseDatabase(given: GivenUrls): DatabaseChoice {
   const credentials = readCredentials(project?.drizzle ?? {});
   if (application !== undefined) {
     if (credentials.kind === "url") {
-      if (isSamePlace(credentials.url, application)) return found(application, "DATABASE_URL");
+      if (credentials.url === application) return found(application, "DATABASE_URL");
+      // It may ask for TLS where DATABASE_URL does not.
+      if (isSamePlace(credentials.url, application)) return found(credentials.url, ofConfig);
       return found(credentials.url, ofConfig, [
         `${ofConfig} lead to ${describeTarget(credentials.url)}, and DATABASE_URL to ${describeTarget(application)}. ` +
           "The configuration's is used, as by drizzle-kit; MIGRATION_DATABASE_URL or --url choose another.",

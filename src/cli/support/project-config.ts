@@ -23,6 +23,11 @@ export interface ProjectConfig {
   readonly warnings: readonly string[];
 }
 
+/** Reads `.env` if it exists. The environment wins. */
+export function loadDotEnv(): void {
+  if (existsSync(".env")) process.loadEnvFile(".env");
+}
+
 /**
  * Reads the project's configuration: the one of `--config`, else the one of the working folder.
  * With `--dir` alone, one that is for another folder, or cannot be read, does not count.
@@ -34,6 +39,8 @@ export async function readProject(
   flags: ProjectFlags,
   needs: "folder" | "database",
 ): Promise<ProjectConfig> {
+  // The configuration may read its variables, as drizzle-kit lets it.
+  loadDotEnv();
   const cwd = process.cwd();
   const { dir, config } = flags;
   const path = config === undefined ? findDrizzleConfig(cwd) : resolve(config);

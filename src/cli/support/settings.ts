@@ -1,4 +1,3 @@
-import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { type Config, parseUrl, readConfig } from "../../config.ts";
 import {
@@ -43,11 +42,6 @@ export interface Settings {
   readonly project: ProjectConfig;
   /** What a person should know of, each a sentence. */
   readonly warnings: readonly string[];
-}
-
-/** Reads `.env` if it exists. The environment wins. */
-export function loadDotEnv(): void {
-  if (existsSync(".env")) process.loadEnvFile(".env");
 }
 
 /**
