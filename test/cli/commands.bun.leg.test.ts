@@ -1,11 +1,44 @@
 import { execFile } from "node:child_process";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { expect, inject, test } from "vitest";
 import { useDatabase } from "../helpers/database.ts";
+import { THREE } from "../helpers/history.ts";
 import { createKitProject } from "../helpers/kit-project.ts";
+import { createProject } from "../helpers/project.ts";
+import { CERTIFICATES, tlsProxy } from "../helpers/tls-proxy.ts";
 
 const database = useDatabase();
+
+test("a connection under Bun is encrypted and checked as sslmode says", async () => {
+  const proxy = await tlsProxy(inject("serverUrl"));
+  const project = await createProject(THREE);
+  const { PATH = "", HOME = "", BUN = "bun" } = process.env;
+  const migrate = (host: string, query: string) => {
+    const url = new URL(database.url);
+    url.host = `${host}:${proxy.port}`;
+    const args = ["--bun", join(inject("build"), "cli/main.js"), "migrate", "--url"];
+    return promisify(execFile)(BUN, [...args, `${url.href}?${query}`], {
+      cwd: project.root,
+      env: { PATH, HOME },
+    }).then(
+      ({ stdout }) => stdout,
+      ({ stderr }) => String(stderr),
+    );
+  };
+  const ca = `sslrootcert=${resolve(CERTIFICATES.authority)}`;
+  try {
+    expect(await migrate("127.0.0.1", "sslmode=verify-full")).toContain("Name the authority");
+    expect(await migrate("localhost", `sslmode=verify-full&${ca}`)).toContain("Connect by a name");
+    expect(await migrate("127.0.0.1", `sslmode=verify-full&${ca}`)).toContain("Applied 3");
+    expect(await migrate("localhost", `sslmode=verify-ca&${ca}`)).toContain("Nothing pending");
+    expect(await migrate("127.0.0.1", "sslmode=require")).toContain("Nothing pending");
+    expect(proxy.plain()).toBe(0);
+  } finally {
+    await project.remove();
+    await proxy.close();
+  }
+});
 
 test("every command runs under Bun", { timeout: 300_000 }, async () => {
   const project = await createKitProject(
