@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { plural } from "../db/base/text.ts";
+import { urlWarnings } from "../db/connection/driver-options.ts";
 import type { DriftReport } from "../db/drift/index.ts";
 import { EXIT_CODES } from "../db/migrate/index.ts";
 import { withDatabase } from "./support/command.ts";
@@ -15,7 +16,7 @@ interface DriftFlags extends CommonFlags {
 
 /** `tidemark drift`: compares the database with what its applied migrations make; exits with 4 if it differs. */
 export function runDrift(flags: DriftFlags): Promise<number> {
-  return withDatabase(flags, async ({ output, url, migrator, signal, next }) => {
+  return withDatabase(flags, async ({ output, url, migrator, settings, signal, next }) => {
     const { findDrift } = await import("../db/drift/index.ts");
     const { dir, ledgerSchema = "tidemark", connectTimeoutMs } = migrator;
     const report = await withLiveLine(output, ({ show }) =>
@@ -24,14 +25,15 @@ export function runDrift(flags: DriftFlags): Promise<number> {
         dir,
         ledgerSchema,
         ...(connectTimeoutMs !== undefined && { connectTimeoutMs }),
-        scratchUrl: flags.scratchUrl,
+        scratchUrl: flags.scratchUrl ?? settings.scratchUrl,
         scratchDir: join(process.cwd(), ".tidemark"),
-        ignore: flags.ignore ?? [],
+        ignore: [...(settings.ignore ?? []), ...(flags.ignore ?? [])],
         signal,
         onProgress: ({ phase, text }) => show({ name: phase, text }),
       }),
     );
     output.json(reportJson(report));
+    for (const { message } of urlWarnings(url)) output.note(`warning: ${message}`);
     // Shown with --quiet too: without them the result claims more than was compared.
     for (const { message } of report.warnings) output.error(`warning: ${message}`);
     for (const note of report.notes) output.note(`note: ${note}`);

@@ -7,6 +7,7 @@ import {
   type RunCommand,
   SCRATCH_URL,
   withDatabase,
+  withIfUrl,
   withTarget,
 } from "./support/options.ts";
 
@@ -45,7 +46,7 @@ export function createProgram(onEnd: (exitCode: number) => void): Command {
 }
 
 function addMigrate(program: Command, run: RunCommand): void {
-  const migrate = withDatabase(program.command("migrate"))
+  const migrate = withIfUrl(withDatabase(program.command("migrate")))
     .description("apply what is pending")
     .option("--to <tag>", "stop after this migration")
     .option("--dry-run", "print what would run without running it")
@@ -70,12 +71,13 @@ function addMigrate(program: Command, run: RunCommand): void {
     "tidemark migrate",
     "tidemark migrate --dry-run",
     "tidemark migrate --to 0003_add_orgs --json",
+    "tidemark migrate --if-url && next build   # a build step without a database too",
     "tidemark migrate --lock-timeout 1 --lock-tries 30   # on a busy database",
   );
 }
 
 function addReaders(program: Command, run: RunCommand): void {
-  const status = withDatabase(program.command("status"))
+  const status = withIfUrl(withDatabase(program.command("status")))
     .description("show each migration: state, time, duration, who")
     .option("--check", "exit with 3 when something is pending")
     .action(run(async () => (await import("./status.ts")).runStatus));
@@ -98,7 +100,7 @@ function addReaders(program: Command, run: RunCommand): void {
     "tidemark events --follow",
   );
 
-  const wait = withTarget(program.command("wait"))
+  const wait = withIfUrl(withTarget(program.command("wait")))
     .description("wait until another process has migrated the database; write nothing")
     .option("--timeout <seconds>", "how long, including for the server (default: 600)")
     .action(run(async () => (await import("./wait.ts")).runWait));
