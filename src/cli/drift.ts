@@ -4,6 +4,7 @@ import { urlWarnings } from "../db/connection/driver-options.ts";
 import type { DriftReport } from "../db/drift/index.ts";
 import { EXIT_CODES } from "../db/migrate/index.ts";
 import { withDatabase } from "./support/command.ts";
+import { differencesText } from "./support/differences.ts";
 import { withLiveLine } from "./support/live-line.ts";
 import type { Output } from "./support/output.ts";
 import type { CommonFlags } from "./support/settings.ts";
@@ -61,21 +62,14 @@ function differenceJson(difference: DriftReport["differences"][number]) {
   return { ...shown, isOrderAlone: undefined };
 }
 
-async function reportText(report: DriftReport, { colors }: Output): Promise<string> {
+async function reportText(report: DriftReport, output: Output): Promise<string> {
   const { differences, ignored, applied } = report;
   const { length } = differences;
   const leftOut = ignored > 0 ? ` (${ignored} ignored)` : "";
   const made = `what its ${applied} applied migration${applied === 1 ? " makes" : "s make"}`;
   if (length === 0) return `No drift${leftOut}: the database is ${applied === 0 ? "empty" : made}.`;
-  const { expectedAndFound } = await import("../db/catalog/index.ts");
-  const blocks = differences.map((difference) => {
-    const { kind, name } = difference;
-    const { expected = "nothing", found = "nothing" } = expectedAndFound(difference);
-    const what = difference.change === "different" ? difference.property : difference.change;
-    return `${kind} ${colors.bold(name)}: ${what}\n  expected  ${colors.green(expected)}\n  found     ${colors.red(found)}\n`;
-  });
   return [
-    ...blocks,
+    await differencesText(differences, output),
     `Drift: ${plural(length, "difference")} between the database and ${applied === 0 ? "an empty one" : made}${leftOut}.`,
     "Next: undo each difference in the database, or put it into a migration (tidemark generate --custom).",
     "--ignore leaves out what may differ, e.g. --ignore 'audit.*'.",

@@ -5,6 +5,7 @@ import {
   append,
   examples,
   type RunCommand,
+  SCRATCH_URL,
   withDatabase,
   withIfUrl,
   withTarget,
@@ -108,7 +109,7 @@ function addReaders(program: Command, run: RunCommand): void {
 
 function addAdopt(program: Command, run: RunCommand): void {
   const adopt = withDatabase(program.command("adopt"))
-    .description("take over a database that drizzle migrated: record what is applied, run nothing")
+    .description("take over a database with a past: record what is applied there, run nothing")
     .option("--dry-run", "show drizzle's rows and what would be recorded; write nothing")
     .option("--accept-edited", "take files as applied that were edited since")
     .option("--mark-applied <tag>", "take this migration as applied (repeatable)", append)
@@ -117,13 +118,26 @@ function addAdopt(program: Command, run: RunCommand): void {
       "leave this row of drizzle's table out of account (repeatable)",
       append,
     )
+    .option(
+      "--baseline [tag]",
+      "without drizzle's table (`push`, a dump): find the migration that leads to this database, and prove it",
+    )
+    .option("--verify", "replay what would be recorded, and compare it with the database first")
+    .option(
+      "--ignore <pattern>",
+      "of --baseline and --verify: objects that may differ; * matches any characters (repeatable)",
+      append,
+    )
+    .option("--accept-differences", "of --baseline and --verify: record it all the same")
+    .option(...SCRATCH_URL)
     .option("--no-mirror", "stop writing drizzle's own table as well (there is no way back then)")
     .option("--wait-timeout <seconds>", "how long to wait for another runner (default: 10)")
     .action(run(async () => (await import("./adopt.ts")).runAdopt));
   examples(
     adopt,
     "tidemark adopt --dry-run",
-    "tidemark adopt --accept-edited --forget 7",
+    "tidemark adopt --accept-edited --forget 7 --verify",
+    "tidemark adopt --baseline --dry-run",
     "tidemark adopt --mark-applied 0003_add_orgs",
   );
 }

@@ -49,6 +49,8 @@ export type {
   CallOptions,
   EventsOptions,
   FollowOptions,
+  Hook,
+  HookContext,
   MigrateOptions,
   MigrateReport,
   PlannedStep,
@@ -64,6 +66,7 @@ export type {
 export { loadParser } from "./sql/grammar.ts";
 export { parseMigration } from "./sql/parse.ts";
 export type {
+  BeforeFile,
   Checksum,
   Doubt,
   EventSink,

@@ -52,8 +52,8 @@ export class Calls {
 
   /** Reads the folder, or takes what was given in its place; warns of the URL too. */
   async history(): Promise<History> {
-    const { dir, history, urlWarnings } = this.#options;
-    const found = await (history === undefined ? loadHistory(dir) : readGiven(history));
+    const { dir, history, before, urlWarnings } = this.#options;
+    const found = await (history === undefined ? loadHistory(dir) : readGiven(history, before));
     return { ...found, warnings: [...urlWarnings, ...found.warnings] };
   }
 
@@ -64,7 +64,14 @@ export class Calls {
 
   /** All that the engine is given for one call. */
   request(call: CallOptions, signal: AbortSignal | undefined, history: Promise<History>): Run {
-    const { appVersion, dir: _dir, history: _history, urlWarnings: _, ...settings } = this.#options;
+    const {
+      appVersion,
+      dir: _dir,
+      history: _history,
+      before: _before,
+      urlWarnings: _urlWarnings,
+      ...settings
+    } = this.#options;
     return {
       ...settings,
       history,
