@@ -42,9 +42,13 @@ export interface MigrateErrorParts extends ProblemParts<MigrateErrorCode> {
   readonly notRun?: readonly Tag[];
 }
 
+/** The same in every copy of this module that a process holds. */
+const MARK = Symbol.for("tidemark.MigrateError");
+
 /**
  * The one error of the engine. `message` is the fact, the values, the outcome and the remedy;
- * match on `code`, never on the text.
+ * match on `code`, never on the text. `instanceof` holds for those of any copy of the package in the process:
+ * ES modules, CommonJS, a bundle.
  */
 export class MigrateError extends Problem<MigrateErrorCode> {
   override readonly name = "MigrateError";
@@ -69,6 +73,15 @@ export class MigrateError extends Problem<MigrateErrorCode> {
     return EXIT_CODES[this.code];
   }
 }
+
+Object.defineProperty(MigrateError.prototype, MARK, { value: true });
+Object.defineProperty(MigrateError, Symbol.hasInstance, {
+  value(this: unknown, value: unknown): boolean {
+    // A class that extends it inherits this, and has the ordinary `instanceof`.
+    if (this !== MigrateError) return Function.prototype[Symbol.hasInstance].call(this, value);
+    return typeof value === "object" && value !== null && MARK in value;
+  },
+});
 
 /** The same error with some of its parts replaced; the first one is its cause. */
 export function withParts(error: MigrateError, parts: Partial<MigrateErrorParts>): MigrateError {
