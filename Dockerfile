@@ -8,16 +8,18 @@ COPY package.json package-lock.json ./
 RUN npm ci --no-audit --no-fund
 COPY tsconfig.json tsconfig.build.json ./
 COPY scripts/build.ts scripts/
+COPY scripts/build scripts/build/
 COPY src src/
-# What runs: no types, no source maps.
+# What runs: no types, no source maps, nothing that is there for `require`.
 RUN npm run build \
+  && rm -r dist/cjs \
   && find dist -type f ! -name '*.js' -delete && find dist -type d -empty -delete
 
 FROM ${NODE_IMAGE}
 WORKDIR /app
 COPY package.json package-lock.json ./
-# The optional dependencies are the embedded PostgreSQL, which production never starts.
-RUN npm ci --omit=dev --omit=optional --ignore-scripts --no-audit --no-fund \
+# The embedded PostgreSQL is for development.
+RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund \
   && npm cache clean --force \
   && ln -s /app/dist/cli/main.js /usr/local/bin/tidemark
 COPY --from=build /app/dist dist/

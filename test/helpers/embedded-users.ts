@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { dirname, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import type { EmbeddedOptions } from "../../src/db/embedded/index.ts";
@@ -37,8 +38,14 @@ export async function startEmbeddedUser(
   const child = spawn(
     process.execPath,
     ["--import", "tsx", ...nodeArguments, script, JSON.stringify(embedded)],
-    // A process group of its own, as a shell gives to each command: what Ctrl-C reaches.
-    { stdio: ["pipe", "pipe", "inherit"], env: { ...process.env, ...env }, detached: true },
+    {
+      // The checkout that the script is of.
+      cwd: resolve(dirname(script), "../.."),
+      stdio: ["pipe", "pipe", "inherit"],
+      env: { ...process.env, ...env },
+      // A process group of its own, as a shell gives to each command: what Ctrl-C reaches.
+      detached: true,
+    },
   );
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   const nextLine = async (): Promise<Answer> => {

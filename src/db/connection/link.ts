@@ -1,4 +1,4 @@
-import type postgres from "postgres";
+import type { ReservedSql, Sql } from "postgres";
 import { messageOf } from "../base/problem.ts";
 import type { Canceller } from "./cancel.ts";
 import { giveUpAfter, type Loss, SessionLost } from "./loss.ts";
@@ -14,7 +14,7 @@ import {
   type Session,
 } from "./session-types.ts";
 
-type Client = ReturnType<typeof postgres>;
+type Client = Sql;
 
 const CLOSE_S = 1;
 
@@ -101,7 +101,7 @@ export class Link {
   }
 
   async #send(
-    reserved: postgres.ReservedSql,
+    reserved: ReservedSql,
     name: string,
     text: string,
     { onRow, cancelable }: SendOptions = {},

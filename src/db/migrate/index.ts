@@ -63,7 +63,9 @@ export type {
   WaitOptions,
   WaitReport,
 } from "./reports.ts";
+/** @internal for the development rooms: their types are those of a grammar that users do not install. */
 export { loadParser } from "./sql/grammar.ts";
+/** @internal */
 export { parseMigration } from "./sql/parse.ts";
 export type {
   BeforeFile,

@@ -1,4 +1,6 @@
 import type { ParseResult, ScanToken } from "libpg-query";
+import { messageOf } from "../../base/problem.ts";
+import { MigrateError } from "../errors.ts";
 
 /** PostgreSQL's own grammar. */
 export interface Parser {
@@ -14,19 +16,35 @@ let loaded: Parser | undefined;
 /**
  * Loads the grammar (a WebAssembly module, about 20 ms) on first use, not at import.
  * Called ahead of need where there is something else to wait for.
+ *
+ * @throws MigrateError `config`, where this process has no WebAssembly
  */
 export async function loadParser(): Promise<Parser> {
-  loading ??= import("libpg-query").then(async (module) => {
-    await module.loadModule();
-    loaded = {
-      parse: module.parseSync,
-      scan: (sql) => module.scanSync(sql).tokens,
-      syntaxErrorAt: (error) =>
-        module.hasSqlDetails(error) ? error.sqlDetails?.cursorPosition : undefined,
-    };
-    return loaded;
+  loading ??= load().catch((cause: unknown) => {
+    throw new MigrateError({
+      code: "config",
+      fact: `PostgreSQL's grammar, a WebAssembly module, cannot be loaded: ${messageOf(cause)}.`,
+      outcome: "nothing-run",
+      remedy:
+        "Run Node.js without --jitless. In a bundle, leave Tidemark out of it (`esbuild --external:tidemark`).",
+      cause,
+    });
   });
   return loading;
+}
+
+async function load(): Promise<Parser> {
+  // The grammar prints what it throws.
+  if (!("WebAssembly" in globalThis)) throw new Error("WebAssembly is off");
+  const module = await import("libpg-query");
+  await module.loadModule();
+  loaded = {
+    parse: module.parseSync,
+    scan: (sql) => module.scanSync(sql).tokens,
+    syntaxErrorAt: (error) =>
+      module.hasSqlDetails(error) ? error.sqlDetails?.cursorPosition : undefined,
+  };
+  return loaded;
 }
 
 /** The grammar, where it is loaded: SQL that is to be shown has been read before. */
