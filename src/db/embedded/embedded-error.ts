@@ -36,26 +36,46 @@ export interface EmbeddedErrorParts {
   /** The program's own words, quoted as they are. */
   readonly output?: string;
   /** What to do about it; using another server is always offered after it. */
-  readonly remedy?: string;
+  readonly remedy?: string | undefined;
   readonly cause?: unknown;
 }
 
-const WAY_OUT =
-  "Or use a server of your own: DATABASE_URL=postgres://user:password@host:5432/database";
+const SERVER = "postgres://user:password@host:5432/database";
+/** How another server is named, by what it is for. */
+const WAYS_OUT = {
+  work: `Or use a server of your own: DATABASE_URL=${SERVER}`,
+  scratch: `Or use a server of your own for scratch databases: --scratch-url ${SERVER}`,
+  tests: `Or use a server of your own: TEST_DATABASE_URL=${SERVER}`,
+} as const;
 
 /** The embedded server cannot be used. The program's own words follow the fact. */
 export class EmbeddedServerError extends Problem<EmbeddedErrorCode> {
   override readonly name = "EmbeddedServerError";
   /** The error of the clean-up after it. */
   cleanUpError?: unknown;
+  readonly #parts: EmbeddedErrorParts;
 
-  constructor(code: EmbeddedErrorCode, { fact, output, remedy, cause }: EmbeddedErrorParts) {
+  constructor(
+    code: EmbeddedErrorCode,
+    parts: EmbeddedErrorParts,
+    purpose: keyof typeof WAYS_OUT = "work",
+  ) {
+    const { fact, output, remedy, cause } = parts;
     const quoted = output?.trim() ? `\n${output.trim().replace(/^/gm, "  | ")}` : "";
+    const wayOut = WAYS_OUT[purpose];
     super({
       code,
       fact: `${fact}${quoted}`,
-      remedy: remedy === undefined ? WAY_OUT : `${remedy}\n${WAY_OUT}`,
+      remedy: remedy === undefined ? wayOut : `${remedy}\n${wayOut}`,
       cause,
     });
+    this.#parts = parts;
+  }
+
+  /** The same error, with the way to name another server for that purpose. */
+  instead(purpose: keyof typeof WAYS_OUT): EmbeddedServerError {
+    const error = new EmbeddedServerError(this.code, { ...this.#parts, cause: this }, purpose);
+    error.cleanUpError = this.cleanUpError;
+    return error;
   }
 }

@@ -21,7 +21,9 @@ export async function withEmbedded<T>(
   use: (url: string) => Promise<T>,
 ): Promise<T> {
   // Loaded only when needed: it is most of the code.
-  const { acquireEmbeddedServer, destroyEmbeddedServer } = await import("../embedded/index.ts");
+  const { acquireEmbeddedServer, destroyEmbeddedServer, EmbeddedServerError } = await import(
+    "../embedded/index.ts"
+  );
   const all = join(dir, "scratch");
   const destroy = async (folder: string) => {
     await destroyEmbeddedServer({ dir: folder });
@@ -37,6 +39,8 @@ export async function withEmbedded<T>(
       settings: SETTINGS,
       isTemporary: true,
       ...(onProgress && { onProgress }),
+    }).catch((error: unknown) => {
+      throw error instanceof EmbeddedServerError ? error.instead("scratch") : error;
     });
     try {
       return await use(await createWorker(server.url));

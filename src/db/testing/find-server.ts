@@ -19,7 +19,9 @@ export async function findServer(url: string | undefined): Promise<TestServer> {
   const given = url ?? testDatabaseUrl();
   if (given !== undefined) return { url: given, release: async () => undefined };
   // Loaded only when needed: it is most of the code.
-  const { acquireEmbeddedServer } = await import("../embedded/index.ts");
-  const server = await acquireEmbeddedServer(EMBEDDED_TEST_SERVER);
+  const { acquireEmbeddedServer, EmbeddedServerError } = await import("../embedded/index.ts");
+  const server = await acquireEmbeddedServer(EMBEDDED_TEST_SERVER).catch((error: unknown) => {
+    throw error instanceof EmbeddedServerError ? error.instead("tests") : error;
+  });
   return { url: server.url, release: () => server.release() };
 }
