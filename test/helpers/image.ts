@@ -95,6 +95,11 @@ async function execute(command: string, root: string): Promise<void> {
 async function install(command: string, app: string): Promise<void> {
   const omit = command.split(" ").filter((word) => word.startsWith("--omit="));
   if (omit.length === 0) return symlink(resolve("node_modules"), join(app, "node_modules"));
+  await copyPackages(omit, app);
+}
+
+/** Copies what `npm ci` would install with those flags. */
+export async function copyPackages(omit: readonly string[], app: string): Promise<void> {
   const { stdout } = await run("npm", ["ls", "--all", "--parseable", ...omit]);
   const packages = stdout
     .split("\n")

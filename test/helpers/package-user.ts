@@ -1,6 +1,10 @@
-import { cp, mkdir, mkdtemp, rm } from "node:fs/promises";
-import { join, resolve } from "node:path";
+import { execFile } from "node:child_process";
+import { cp, mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join, resolve } from "node:path";
+import { promisify } from "node:util";
 import { inject } from "vitest";
+import { copyPackages } from "./image.ts";
 
 /** A project that has this package installed. */
 export interface PackageUser {
@@ -11,10 +15,61 @@ export interface PackageUser {
 /** Below the checkout: all that the package and its user need besides it is found there. */
 export async function installPackage(): Promise<PackageUser> {
   await mkdir(".tidemark", { recursive: true });
-  const dir = await mkdtemp(resolve(".tidemark/user-"));
+  return installBelow(resolve(".tidemark"));
+}
+
+/** In a place of its own, with what the package depends on and nothing else. */
+export async function installPackageAlone(): Promise<PackageUser> {
+  const user = await installBelow(tmpdir());
+  await copyPackages(["--omit=dev", "--omit=peer"], user.dir);
+  return user;
+}
+
+async function installBelow(folder: string): Promise<PackageUser> {
+  const dir = await mkdtemp(join(folder, "user-"));
   const installed = join(dir, "node_modules/tidemark");
   await mkdir(installed, { recursive: true });
   await cp("package.json", join(installed, "package.json"));
   await cp(inject("build"), join(installed, "dist"), { recursive: true });
   return { dir, remove: () => rm(dir, { recursive: true, force: true }) };
+}
+
+/** Lets its TypeScript know Node.js. */
+export async function linkNodeTypes({ dir }: Pick<PackageUser, "dir">): Promise<void> {
+  await mkdir(join(dir, "node_modules/@types"), { recursive: true });
+  await symlink(resolve("node_modules/@types/node"), join(dir, "node_modules/@types/node"));
+}
+
+export async function writeFiles(
+  dir: string,
+  files: Readonly<Record<string, string>>,
+): Promise<void> {
+  for (const [file, text] of Object.entries(files)) {
+    await mkdir(dirname(join(dir, file)), { recursive: true });
+    await writeFile(join(dir, file), text);
+  }
+}
+
+export interface Ran {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs a program to its end, with nothing of ours in its environment. Never throws. */
+export async function runIn(
+  cwd: string,
+  [program = "", ...args]: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<Ran> {
+  const { PATH = "", HOME = "" } = process.env;
+  const options = { cwd, env: { PATH, HOME, ...env } };
+  return promisify(execFile)(program, args, options).then(
+    ({ stdout, stderr }) => ({ code: 0, stdout, stderr }),
+    ({ code, stdout, stderr, message }) => ({
+      code: Number(code) || 1,
+      stdout: String(stdout ?? ""),
+      stderr: String(stderr ?? message),
+    }),
+  );
 }
