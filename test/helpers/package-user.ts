@@ -21,7 +21,7 @@ export async function installPackage(): Promise<PackageUser> {
 /** In a place of its own, with what the package depends on and nothing else. */
 export async function installPackageAlone(): Promise<PackageUser> {
   const user = await installBelow(tmpdir());
-  await copyPackages(["--omit=dev", "--omit=peer"], user.dir);
+  await copyPackages(["--omit=dev"], user.dir);
   return user;
 }
 

@@ -69,6 +69,14 @@ test("the leg bun says NOT RUN, and why, without Bun", async () => {
   );
 });
 
+test("the leg package says NOT RUN, and why, without npm's registry", async () => {
+  // A port that nobody listens on.
+  const npm_config_registry = "http://127.0.0.1:1";
+  expect(await leg("package", { npm_config_registry })).toMatch(
+    /^NOT RUN: npm's registry does not answer: .*ECONNREFUSED.*\n$/,
+  );
+});
+
 test("the gate runs each leg", async () => {
   const gate = await readFile(".ci/run", "utf8");
   for (const name of [
@@ -78,6 +86,7 @@ test("the gate runs each leg", async () => {
     "disk-full",
     "git",
     "bun",
+    "package",
     "image",
   ]) {
     expect(gate).toMatch(new RegExp(`^scripts/leg-${name}\\.sh$`, "m"));
