@@ -69,7 +69,7 @@ export function runGenerate(name: string | undefined, flags: GenerateFlags): Pro
       custom || flags.down === false
         ? undefined
         : await deriveDraftDown({ dir, draft, signal, ...scratchOf(flags, output) });
-    const path = downFileOf(draft.tag);
+    const path = downFileOf(draft.tag, "0.x");
     const sum = await draft.keep(
       down?.kind === "proven" || down?.kind === "irreversible" ? [{ path, text: down.text }] : [],
     );
@@ -98,7 +98,7 @@ function printDown(
     );
     return;
   }
-  output.print(downLine({ ...down, file: downPathOf({ file, tag }), outcome: "written" }, output));
+  output.print(downLine({ ...down, file: downPathOf({ file }), outcome: "written" }, output));
 }
 
 function nextText({ file, tag }: DraftedMigration, { custom, down }: GenerateFlags): string {

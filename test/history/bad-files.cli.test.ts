@@ -34,19 +34,19 @@ describe("a folder that cannot be run is refused before anything is created:", (
     expect(await tidemark("status", "--dir", "sql")).toMatchInlineSnapshot(`
       "exit code 2
       --- stderr
-      error (history_invalid) sql is not a migrations folder: sql/meta/_journal.json is not there.
-      Nothing was run. Name another folder with --dir; \`npx drizzle-kit generate\` makes a journal with a first migration.
+      error (history_invalid) sql is not a migrations folder: neither sql/meta/_journal.json nor a folder with a migration.sql is there.
+      Nothing was run. Name another folder with --dir; \`npx drizzle-kit generate\` makes a first migration.
       "
     `);
   });
 
-  test("drizzle-kit's newer layout", async () => {
-    await here.project.write("v1/20251101120000_first/migration.sql", "select 1;");
-    expect(await tidemark("migrate", "--dir", "v1")).toMatchInlineSnapshot(`
+  test("both of drizzle-kit's layouts in one folder", async () => {
+    await here.project.write("drizzle/20251101120000_first/migration.sql", "select 1;");
+    expect(await tidemark("migrate")).toMatchInlineSnapshot(`
       "exit code 2
       --- stderr
-      error (history_invalid) v1 is in the layout of drizzle-kit 1.x (1 folder such as 20251101120000_name, no meta/_journal.json).
-      Nothing was run. This version of Tidemark reads only the layout of drizzle-kit 0.x.
+      error (history_invalid) drizzle has both layouts of drizzle-kit: drizzle/meta/_journal.json of 0.x, and 1 folder of 1.x (20251101120000_first).
+      Nothing was run. If drizzle-kit 1.x made the folders, run \`npx drizzle-kit up\` with it: it turns the journal's migrations into folders. Otherwise move the folders elsewhere.
       "
     `);
   });

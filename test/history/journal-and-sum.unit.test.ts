@@ -64,7 +64,7 @@ describe("the sum file", () => {
       link = linkAfter(link, tag, checksum);
       return { tag, index, file: `${tag}.sql`, sql: tag, checksum, link };
     });
-    return { dir: "drizzle", migrations, head: link, warnings: [] };
+    return { dir: "drizzle", layout: "0.x", migrations, head: link, warnings: [] };
   };
   const check = (now: History, before: History) => () =>
     checkSumFile(now, formatSumFile(before), "drizzle/tidemark.sum");

@@ -21,7 +21,7 @@ function historyOf(...tags: readonly string[]): History {
     link = linkAfter(link, tag, checksum);
     return { tag, index, file: `drizzle/${tag}.sql`, sql: name, checksum, link };
   });
-  return { dir: "drizzle", migrations, head: link, warnings: [] };
+  return { dir: "drizzle", layout: "0.x", migrations, head: link, warnings: [] };
 }
 
 function row(tag: string, changes: Partial<LedgerRow> = {}): LedgerRow {

@@ -1,10 +1,9 @@
 import { createHash } from "node:crypto";
-import { dirname, join } from "node:path";
-import { downFileOf, type Migration } from "../migrate/index.ts";
+import type { Migration } from "../migrate/index.ts";
 
 /** The path of a migration's down file, as messages name it. */
-export function downPathOf({ file, tag }: Pick<Migration, "file" | "tag">): string {
-  return join(dirname(file), downFileOf(tag));
+export function downPathOf({ file }: Pick<Migration, "file">): string {
+  return file.replace(/\.sql$/, ".down.sql");
 }
 
 /** The parts of a down file. */

@@ -65,7 +65,7 @@ export async function writeDownFiles(options: DownFilesOptions): Promise<DownFil
   // The sum file that is written at the end must not vouch for what was edited by mistake.
   await checkFolderSum(history, new Set(migrations.map(({ tag }) => tag)));
   if (migrations.length === 0) return { files: [], sum: undefined };
-  if (!force) refuseEdited(dir, migrations, there);
+  if (!force) refuseEdited(history, migrations, there);
 
   const derived = await withScratchServer(scratch, (server) =>
     withReplay({ server, migrations: history.migrations, ledgerSchema, signal }, async (replay) => {
@@ -76,7 +76,7 @@ export async function writeDownFiles(options: DownFilesOptions): Promise<DownFil
         const before = there.get(tag);
         const renewed = before === down.text ? "unchanged" : "renewed";
         const outcome = before === undefined ? "written" : renewed;
-        written.push({ tag, file: join(dir, downFileOf(tag)), outcome, ...down });
+        written.push({ tag, file: join(dir, downFileOf(tag, history.layout)), outcome, ...down });
       }
       return written;
     }),
@@ -107,13 +107,13 @@ function chosen(
 }
 
 function refuseEdited(
-  dir: string,
+  { dir, layout }: Pick<History, "dir" | "layout">,
   migrations: readonly Migration[],
   there: ReadonlyMap<Tag, string>,
 ): void {
   const files = migrations.flatMap(({ tag }) => {
     const text = there.get(tag);
-    return text === undefined || isAsWritten(text) ? [] : [downFileOf(tag)];
+    return text === undefined || isAsWritten(text) ? [] : [downFileOf(tag, layout)];
   });
   if (files.length === 0) return;
   throw new MigrateError({

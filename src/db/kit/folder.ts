@@ -115,7 +115,7 @@ export async function copyKitFolder(
   await writeFile(join(to, JOURNAL), journal);
   const files = [
     ...(await metaFiles(path)).filter(isSnapshot),
-    ...entries.flatMap(({ tag }) => [`${tag}.sql`, downFileOf(tag)]),
+    ...entries.flatMap(({ tag }) => [`${tag}.sql`, downFileOf(tag, "0.x")]),
   ];
   const copied: string[] = [];
   for (const file of files) {

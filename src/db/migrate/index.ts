@@ -22,8 +22,8 @@ export { describeBlocker } from "./execute/blockers.ts";
 export { checksumOf } from "./history/checksum.ts";
 export type { GivenHistory, GivenMigration } from "./history/given.ts";
 export { type JournalEntry, readJournal, redated } from "./history/journal.ts";
+export { downFileOf, sqlFileOf } from "./history/layout.ts";
 export { loadHistory } from "./history/load.ts";
-export { downFileOf } from "./history/sum-file.ts";
 export {
   checkFolderSum,
   readDownFiles,
@@ -59,6 +59,7 @@ export type {
   Doubt,
   EventSink,
   History,
+  Layout,
   Migration,
   MigrationFlag,
   MigrationState,

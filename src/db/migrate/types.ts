@@ -1,5 +1,11 @@
-/** A migration's name: the journal's tag, which is also its file's name without `.sql`. */
+/** A migration's name: in the layout of 0.x the journal's tag, in that of 1.x the folder's name. */
 export type Tag = string;
+
+/**
+ * How drizzle-kit lays a folder out. `0.x`: `meta/_journal.json` and `<tag>.sql`; `1.x`:
+ * `<YYYYMMDDHHMMSS>_<name>/migration.sql`, without a journal.
+ */
+export type Layout = "0.x" | "1.x";
 
 /** `sha256:` and 64 hexadecimal digits, of a text without BOM and with LF line ends. */
 export type Checksum = `sha256:${string}`;
@@ -13,6 +19,10 @@ export interface Migration {
   readonly file: string;
   /** The file's text, without BOM, line ends as they are. */
   readonly sql: string;
+  /** The file starts with a byte order mark, which drizzle hashes too. */
+  readonly hasBom?: boolean;
+  /** drizzle's time of it, in milliseconds since 1970: the journal's `when`, or what the folder's name says. */
+  readonly when?: number;
   /** The file holds bytes that are no UTF-8: in `sql` they are replaced. */
   readonly isDamaged?: boolean;
   readonly checksum: Checksum;
@@ -23,6 +33,7 @@ export interface Migration {
 /** The ordered list of migrations on disk. */
 export interface History {
   readonly dir: string;
+  readonly layout: Layout;
   readonly migrations: readonly Migration[];
   /** Digest of the whole list; of an empty one, the digest of the empty text. */
   readonly head: Checksum;

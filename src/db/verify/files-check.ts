@@ -58,7 +58,7 @@ function missingSql(folder: FolderState, tags: readonly string[]): readonly Find
 const OTHERS: ReadonlySet<string> = new Set(["event-sink.sql"]);
 
 function straySql(folder: FolderState, tags: readonly string[]): readonly Finding[] {
-  const known = new Set(tags.flatMap((tag) => [`${tag}.sql`, downFileOf(tag)]));
+  const known = new Set(tags.flatMap((tag) => [`${tag}.sql`, downFileOf(tag, "0.x")]));
   return [...folder.files.keys()]
     .filter((name) => name.endsWith(".sql") && !known.has(name) && !OTHERS.has(name))
     .toSorted()

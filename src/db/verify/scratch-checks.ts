@@ -126,7 +126,8 @@ async function checkBack(
   history: History,
   count: number,
 ): Promise<void> {
-  const atBase = (tag: Tag) => base?.tip.files.get(downFileOf(tag))?.replaceAll("\r\n", "\n");
+  const atBase = (tag: Tag) =>
+    base?.tip.files.get(downFileOf(tag, "0.x"))?.replaceAll("\r\n", "\n");
   await runner.run("down", () => {
     const news = newTags(folder, base);
     return checkDowns(replay, {

@@ -39,18 +39,23 @@ export async function readGiven(given: GivenHistory): Promise<History> {
     }
   }
   const migrations = chained(list.map(({ tag, sql, file = `${tag}.sql` }) => ({ tag, sql, file })));
-  return { dir: GIVEN, migrations, head: headOfChain(migrations), warnings: [] };
+  return {
+    ...{ dir: GIVEN, layout: "0.x", migrations },
+    ...{ head: headOfChain(migrations), warnings: [] },
+  };
 }
 
 /** Migrations of texts in their order: hashed, each linked to the one before. */
 export function chained(
-  texts: readonly Pick<Migration, "tag" | "file" | "sql" | "isDamaged">[],
+  texts: readonly Pick<Migration, "tag" | "file" | "sql" | "isDamaged" | "when">[],
 ): readonly Migration[] {
   let link = EMPTY_HEAD;
   return texts.map((text, index) => {
     const checksum = checksumOf(text.sql);
     link = linkAfter(link, text.tag, checksum);
-    return { ...text, index, sql: withoutBom(text.sql), checksum, link };
+    const sql = withoutBom(text.sql);
+    const bom = sql === text.sql ? {} : { hasBom: true };
+    return { ...text, ...bom, index, sql, checksum, link };
   });
 }
 

@@ -1,18 +1,20 @@
 import { isUtf8 } from "node:buffer";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { ifThere, withoutBom } from "../../base/files.ts";
+import { withoutBom } from "../../base/files.ts";
 import { errorCode, messageOf } from "../../base/problem.ts";
+import { listed, plural } from "../../base/text.ts";
 import { MigrateError } from "../errors.ts";
-import type { History, Migration, Warning } from "../types.ts";
+import type { History, Layout, Migration, Tag, Warning } from "../types.ts";
 import { parseSinkFile, SINK_FILE } from "./event-sink-file.ts";
 import { chained, headOfChain } from "./given.ts";
 import { parseJournal } from "./journal.ts";
+import { DOWN, isFolderTag, sqlFileOf, timeOfFolder } from "./layout.ts";
 import { checkSumFile, SUM_FILE } from "./sum-file.ts";
 
 /**
- * Loads the history of a drizzle-kit folder (0.x layout: `meta/_journal.json` and
- * `<tag>.sql`), and checks it against `tidemark.sum` where that is there.
+ * Loads the history of a drizzle-kit folder, in the layout of 0.x or of 1.x as it is there, and
+ * checks it against `tidemark.sum` where that is there.
  *
  * @throws MigrateError `config` (no such folder), `history_invalid`, `missing_file`
  */
@@ -23,37 +25,79 @@ export async function loadHistory(
   const names = await listFolder(dir);
   const journalFile = join(dir, "meta", "_journal.json");
   const journal = (await readBytes(journalFile))?.toString("utf8");
-  if (journal === undefined) throw noJournal(dir, journalFile, names);
-  const entries = parseJournal(journal, journalFile);
-
-  const texts = await Promise.all(
-    entries.map(async ({ tag }) => ({ tag, bytes: await readBytes(join(dir, `${tag}.sql`)) })),
-  );
-  const missing = texts.filter(({ bytes }) => bytes === undefined).map(({ tag }) => `${tag}.sql`);
-  if (missing.length > 0) throw missingFiles(dir, journalFile, missing);
-  const migrations = chained(
-    texts.map(({ tag, bytes = Buffer.alloc(0) }) => ({
-      tag,
-      file: join(dir, `${tag}.sql`),
-      sql: bytes.toString("utf8"),
-      ...(isUtf8(bytes) ? {} : { isDamaged: true }),
-    })),
-  );
+  const layout: Layout = journal === undefined ? "1.x" : "0.x";
+  const folders = await readFolders(dir, layout === "1.x" ? names : names.filter(isFolderTag));
+  if (layout === "1.x" && folders.length === 0) throw noHistory(dir, journalFile);
+  if (layout === "0.x" && folders.length > 0) throw bothLayouts(dir, journalFile, folders);
+  const files = journal === undefined ? folders : await readListed(dir, journal, journalFile);
+  const migrations = chained(files.map((file) => textOf(dir, layout, file)));
 
   const sinkFile = join(dir, SINK_FILE);
   const sink = names.includes(SINK_FILE) ? await readFile(sinkFile, "utf8") : undefined;
   const history = {
     dir,
+    layout,
     migrations,
     head: headOfChain(migrations),
     ...(sink !== undefined && { eventSink: parseSinkFile(withoutBom(sink), sinkFile) }),
-    warnings: strayFiles(names, migrations),
+    warnings: strayFiles(names, layout, migrations),
   };
   if (options.sumFile === "check" && names.includes(SUM_FILE)) {
     const file = join(dir, SUM_FILE);
     checkSumFile(history, (await readBytes(file))?.toString("utf8") ?? "", file);
   }
   return history;
+}
+
+interface FoundFile {
+  readonly tag: Tag;
+  readonly when: number | undefined;
+  readonly bytes: Buffer;
+}
+
+/** The files that a journal of 0.x names, in its order. */
+async function readListed(
+  dir: string,
+  journal: string,
+  journalFile: string,
+): Promise<readonly FoundFile[]> {
+  const texts = await Promise.all(
+    parseJournal(journal, journalFile).map(async ({ tag, when }) => ({
+      ...{ tag, when },
+      bytes: await readBytes(join(dir, sqlFileOf(tag, "0.x"))),
+    })),
+  );
+  const missing = texts.filter(({ bytes }) => bytes === undefined).map(({ tag }) => `${tag}.sql`);
+  if (missing.length > 0) throw missingFiles(dir, journalFile, missing);
+  return texts.flatMap(found);
+}
+
+/** The folders of 1.x that hold a migration, in drizzle's own order. */
+async function readFolders(dir: string, names: readonly string[]): Promise<readonly FoundFile[]> {
+  const texts = await Promise.all(
+    names.map(async (tag) => ({
+      ...{ tag, when: timeOfFolder(tag) },
+      bytes: await readBytes(join(dir, sqlFileOf(tag, "1.x"))),
+    })),
+  );
+  return texts.flatMap(found).toSorted((a, b) => a.tag.localeCompare(b.tag));
+}
+
+function found({
+  bytes,
+  ...file
+}: Omit<FoundFile, "bytes"> & { readonly bytes: Buffer | undefined }): readonly FoundFile[] {
+  return bytes === undefined ? [] : [{ ...file, bytes }];
+}
+
+function textOf(dir: string, layout: Layout, { tag, when, bytes }: FoundFile) {
+  return {
+    tag,
+    file: join(dir, sqlFileOf(tag, layout)),
+    sql: bytes.toString("utf8"),
+    ...(when !== undefined && { when }),
+    ...(isUtf8(bytes) ? {} : { isDamaged: true }),
+  };
 }
 
 async function listFolder(dir: string): Promise<readonly string[]> {
@@ -77,19 +121,26 @@ async function listFolder(dir: string): Promise<readonly string[]> {
   }
 }
 
-function noJournal(dir: string, journalFile: string, names: readonly string[]): MigrateError {
-  const next = names.filter((name) => /^\d{14}_/.test(name)).length;
+function noHistory(dir: string, journalFile: string): MigrateError {
+  return new MigrateError({
+    code: "history_invalid",
+    fact: `${dir} is not a migrations folder: neither ${journalFile} nor a folder with a migration.sql is there.`,
+    outcome: "nothing-run",
+    remedy: "Name another folder with --dir; `npx drizzle-kit generate` makes a first migration.",
+  });
+}
+
+function bothLayouts(dir: string, journalFile: string, found: readonly FoundFile[]): MigrateError {
+  const tags = found.map(({ tag }) => tag);
   return new MigrateError({
     code: "history_invalid",
     fact:
-      next > 0
-        ? `${dir} is in the layout of drizzle-kit 1.x (${next} folder${next === 1 ? "" : "s"} such as 20251101120000_name, no meta/_journal.json).`
-        : `${dir} is not a migrations folder: ${journalFile} is not there.`,
+      `${dir} has both layouts of drizzle-kit: ${journalFile} of 0.x, and ` +
+      `${plural(tags.length, "folder")} of 1.x (${listed(tags)}).`,
     outcome: "nothing-run",
     remedy:
-      next > 0
-        ? "This version of Tidemark reads only the layout of drizzle-kit 0.x."
-        : "Name another folder with --dir; `npx drizzle-kit generate` makes a journal with a first migration.",
+      "If drizzle-kit 1.x made the folders, run `npx drizzle-kit up` with it: it turns the journal's migrations into folders. " +
+      "Otherwise move the folders elsewhere.",
   });
 }
 
@@ -106,22 +157,27 @@ function missingFiles(dir: string, journalFile: string, missing: readonly string
 
 function strayFiles(
   names: readonly string[],
+  layout: Layout,
   migrations: readonly Migration[],
 ): readonly Warning[] {
-  const known = new Set([SINK_FILE, ...migrations.map(({ tag }) => `${tag}.sql`)]);
+  const known = new Set([SINK_FILE, ...migrations.map(({ tag }) => sqlFileOf(tag, layout))]);
+  const why =
+    layout === "0.x" ? "has no entry in meta/_journal.json" : "is in no migration's folder";
   return names
-    .filter((name) => name.endsWith(".sql") && !name.endsWith(".down.sql") && !known.has(name))
+    .filter((name) => name.endsWith(".sql") && !name.endsWith(DOWN) && !known.has(name))
     .toSorted()
-    .map((name) => ({
-      kind: "stray-file",
-      message: `${name} has no entry in meta/_journal.json and is not run.`,
-    }));
+    .map((name) => ({ kind: "stray-file", message: `${name} ${why} and is not run.` }));
 }
 
 async function readBytes(file: string): Promise<Buffer | undefined> {
-  return ifThere(readFile(file)).catch((error: unknown) => {
+  try {
+    return await readFile(file);
+  } catch (error) {
+    const code = errorCode(error);
+    // ENOTDIR: a file lies where a migration's folder could.
+    if (code === "ENOENT" || code === "ENOTDIR") return undefined;
     throw unreadable(file, error);
-  });
+  }
 }
 
 function unreadable(file: string, cause: unknown): MigrateError {

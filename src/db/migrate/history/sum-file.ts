@@ -1,16 +1,10 @@
 import { MigrateError } from "../errors.ts";
 import type { Checksum, History, Tag } from "../types.ts";
 import { isChecksum } from "./checksum.ts";
+import { DOWN, downFileOf, sqlFileOf } from "./layout.ts";
 
 /** Name of the sum file in the migrations folder. */
 export const SUM_FILE = "tidemark.sum";
-
-/** Name of a migration's down file beside it. */
-export function downFileOf(tag: Tag): string {
-  return `${tag}${DOWN}`;
-}
-
-const DOWN = ".down.sql";
 
 /**
  * The sum file's text: the chain's head, then a line a file, in the history's order, each down file
@@ -20,10 +14,11 @@ export function formatSumFile(
   history: History,
   downs: ReadonlyMap<Tag, Checksum> = new Map(),
 ): string {
+  const { layout } = history;
   const lines = history.migrations.flatMap(({ tag, checksum }) => {
     const down = downs.get(tag);
-    const line = `${tag}.sql ${checksum}`;
-    return down === undefined ? [line] : [line, `${downFileOf(tag)} ${down}`];
+    const line = `${sqlFileOf(tag, layout)} ${checksum}`;
+    return down === undefined ? [line] : [line, `${downFileOf(tag, layout)} ${down}`];
   });
   return `${[history.head, ...lines].join("\n")}\n`;
 }
@@ -64,14 +59,17 @@ function sumProblems(
   text: string,
   { downs, meant = new Set() }: SumOptions,
 ): readonly string[] {
+  const { layout } = history;
   const { head, recorded, problems } = parseSumFile(text);
   let isAsMeant = false;
   const there = history.migrations.flatMap(({ tag, checksum }) => {
     const down = downs?.get(tag);
-    const up = [`${tag}.sql`, checksum] as const;
-    return down === undefined ? [up] : [up, [downFileOf(tag), down] as const];
+    const up = [sqlFileOf(tag, layout), checksum] as const;
+    return down === undefined ? [up] : [up, [downFileOf(tag, layout), down] as const];
   });
-  const differsByIntent = new Set([...meant].flatMap((tag) => [`${tag}.sql`, downFileOf(tag)]));
+  const differsByIntent = new Set(
+    [...meant].flatMap((tag) => [sqlFileOf(tag, layout), downFileOf(tag, layout)]),
+  );
   for (const [name, checksum] of there) {
     const sum = recorded.get(name);
     if (differsByIntent.has(name)) isAsMeant ||= sum !== checksum;

@@ -3,8 +3,9 @@ import { join } from "node:path";
 import { readIfThere } from "../../base/files.ts";
 import type { Checksum, History, Tag } from "../types.ts";
 import { checksumOf } from "./checksum.ts";
+import { downFileOf } from "./layout.ts";
 import { loadHistory } from "./load.ts";
-import { checkSumFile, downFileOf, formatSumFile, SUM_FILE } from "./sum-file.ts";
+import { checkSumFile, formatSumFile, SUM_FILE } from "./sum-file.ts";
 
 export interface WrittenSum {
   readonly file: string;
@@ -47,10 +48,14 @@ export async function checkFolderSum(
 }
 
 /** The texts of the down files that are there, by the migrations' tags. */
-export async function readDownFiles({ dir, migrations }: History): Promise<Map<Tag, string>> {
+export async function readDownFiles({
+  dir,
+  layout,
+  migrations,
+}: History): Promise<Map<Tag, string>> {
   const texts = await Promise.all(
     migrations.map(
-      async ({ tag }) => [tag, await readIfThere(join(dir, downFileOf(tag)))] as const,
+      async ({ tag }) => [tag, await readIfThere(join(dir, downFileOf(tag, layout)))] as const,
     ),
   );
   return new Map(texts.flatMap(([tag, text]) => (text === undefined ? [] : [[tag, text]])));
