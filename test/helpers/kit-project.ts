@@ -1,4 +1,4 @@
-import { cp, readdir, readFile, symlink } from "node:fs/promises";
+import { copyFile, cp, mkdir, readdir, readFile, symlink } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { createProject, type Project } from "./project.ts";
 
@@ -24,11 +24,18 @@ import { index, integer, pgEnum, pgPolicy, pgRole, pgSchema, pgSequence, pgTable
 export async function createKitProject(
   body?: string,
   config: object = { dialect: "postgresql", schema: "./schema.ts" },
-  /** `generate` writes down files too: it takes a server each time. */
-  { withDown = false }: { readonly withDown?: boolean } = {},
+  {
+    withDown = false,
+    kit = "0.31",
+  }: {
+    /** `generate` writes down files too: it takes a server each time. */
+    readonly withDown?: boolean;
+    readonly kit?: "0.31" | "1.x";
+  } = {},
 ): Promise<KitProject> {
   const project = await createProject();
-  await symlink(resolve("node_modules"), join(project.root, "node_modules"));
+  const modules = join(project.root, "node_modules");
+  await (kit === "1.x" ? install1x(modules) : symlink(resolve("node_modules"), modules));
   await project.write("drizzle.config.ts", `export default ${JSON.stringify(config)};`);
   const schema = (text: string) => project.write("schema.ts", `${IMPORTS}${text}`);
   if (body !== undefined) await schema(body);
@@ -58,6 +65,17 @@ export async function createKitProject(
       );
     },
   };
+}
+
+/** What of drizzle-kit 1.x is run. It is a copy: where it really lies decides which drizzle-orm it finds. */
+const OF_1X = ["package.json", "bin.cjs", "cli.js", "index.js", "index.mjs"];
+
+async function install1x(modules: string): Promise<void> {
+  await mkdir(join(modules, "drizzle-kit"), { recursive: true });
+  for (const file of OF_1X) {
+    await copyFile(resolve("node_modules/drizzle-kit-1", file), join(modules, "drizzle-kit", file));
+  }
+  await symlink(resolve("node_modules/drizzle-orm-1"), join(modules, "drizzle-orm"));
 }
 
 /** A module like a schema file's, elsewhere in the project. */
