@@ -1,4 +1,4 @@
-import { copyFile, cp, mkdir, readdir, readFile, symlink } from "node:fs/promises";
+import { cp, readdir, readFile, symlink } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { createProject, type Project } from "./project.ts";
 
@@ -35,7 +35,8 @@ export async function createKitProject(
 ): Promise<KitProject> {
   const project = await createProject();
   const modules = join(project.root, "node_modules");
-  await (kit === "1.x" ? install1x(modules) : symlink(resolve("node_modules"), modules));
+  const installed = kit === "1.x" ? "test/drizzle-1/node_modules" : "node_modules";
+  await symlink(resolve(installed), modules);
   await project.write("drizzle.config.ts", `export default ${JSON.stringify(config)};`);
   const schema = (text: string) => project.write("schema.ts", `${IMPORTS}${text}`);
   if (body !== undefined) await schema(body);
@@ -65,17 +66,6 @@ export async function createKitProject(
       );
     },
   };
-}
-
-/** What of drizzle-kit 1.x is run. It is a copy: where it really lies decides which drizzle-orm it finds. */
-const OF_1X = ["package.json", "bin.cjs", "cli.js", "index.js", "index.mjs"];
-
-async function install1x(modules: string): Promise<void> {
-  await mkdir(join(modules, "drizzle-kit"), { recursive: true });
-  for (const file of OF_1X) {
-    await copyFile(resolve("node_modules/drizzle-kit-1", file), join(modules, "drizzle-kit", file));
-  }
-  await symlink(resolve("node_modules/drizzle-orm-1"), join(modules, "drizzle-orm"));
 }
 
 /** A module like a schema file's, elsewhere in the project. */
