@@ -1,5 +1,5 @@
-import { withoutBom } from "../base/files.ts";
 import type { JournalEntry } from "../migrate/index.ts";
+import { sqlText } from "./converted.ts";
 import { entriesOf, JOURNAL, layoutOf, sqlPathOf, tagsOf } from "./entries.ts";
 import type { Finding, Outcome } from "./findings.ts";
 import { type Base, type FolderState, findingIn } from "./folder-state.ts";
@@ -31,7 +31,7 @@ export function checkUnedited(folder: FolderState, base: Base | undefined): Outc
     );
   const edited = tagsOf(base.tip).flatMap((tag) => {
     const name = sqlPathOf(folder, tag);
-    const [here, there] = [folder, base.tip].map(({ files }) => plain(files.get(name)));
+    const [here, there] = [folder, base.tip].map(({ files }) => sqlText(files.get(name)));
     if (here === undefined || there === undefined || here === there) return [];
     const line = firstDifference(here.split("\n"), there.split("\n"));
     return [
@@ -43,11 +43,6 @@ export function checkUnedited(folder: FolderState, base: Base | undefined): Outc
     ];
   });
   return { findings: [...gone, ...edited], detail: `against ${base.ref}` };
-}
-
-/** Line ends and a BOM are no change: the checksum ignores them too. */
-function plain(text: string | undefined): string | undefined {
-  return text === undefined ? undefined : withoutBom(text).replaceAll("\r\n", "\n");
 }
 
 function firstDifference(here: readonly string[], there: readonly string[]): number {
