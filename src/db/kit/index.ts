@@ -1,6 +1,6 @@
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import {
   checksumOf,
   MigrateError,
@@ -121,13 +121,15 @@ function argumentsOf(name: string | undefined, custom: boolean): readonly string
 }
 
 async function changesOf1x(call: Parameters<typeof generateByFunctions>[0]) {
-  const file = await generateByFunctions(call);
-  if (file === undefined) return [];
-  const sql = await readFile(file, "utf8");
-  const parsed = await parseMigration({ tag: "draft", file, sql }).catch((error: unknown) => {
+  const written = await generateByFunctions(call);
+  if (written === undefined) return [];
+  const tag = basename(dirname(written));
+  const file = join(call.dir, sqlFileOf(tag, "1.x"));
+  const sql = await readFile(written, "utf8");
+  const statements = await parseMigration({ tag, file, sql }).catch((error: unknown) => {
     throw unrunnable(error);
   });
-  return parsed.map(({ text }) => text);
+  return statements.map(({ text }) => text);
 }
 
 /**

@@ -106,7 +106,8 @@ async function callFunctions(
     reply: (message): FunctionsReply => {
       if (message.type === "unreadable") throw unreadable(own, message.message);
       if (message.type === "configured") {
-        refuseDialect(String(message.dialect));
+        // Of one that is missing, drizzle-kit says more.
+        if (typeof message.dialect === "string") refuseDialect(message.dialect);
         return next(undefined);
       }
       const { envelope } = message;

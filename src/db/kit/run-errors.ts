@@ -16,6 +16,6 @@ export function refuseDialect(dialect: string): void {
     code: "config",
     fact: `The drizzle configuration has the dialect ${dialect}.`,
     outcome: "nothing-written",
-    remedy: "Tidemark only migrates PostgreSQL.",
+    remedy: 'Tidemark only migrates PostgreSQL: the dialect "postgresql".',
   });
 }
