@@ -46,12 +46,10 @@ interface Conflict {
 function conflict({ details, fix }: KitFailure, dir: string): MigrateError {
   const pairs = Array.isArray(details) ? (details as readonly Conflict[]) : [];
   const at = (path: string | null | undefined) => `${dir}/${basename(path ?? "")}`;
-  const lines = pairs.map(({ parentPath, branches }) => {
-    const said = branches.map(
-      (branch) => `${at(branch.leafPath)} (${branch.statementDescription})`,
-    );
-    return `  after ${at(parentPath)}: ${said.join(" and ")}`;
-  });
+  const lines = pairs.flatMap(({ parentPath, branches }) => [
+    `  after ${at(parentPath)}:`,
+    ...branches.map((branch) => `    ${at(branch.leafPath)}: ${branch.statementDescription}`),
+  ]);
   const { migrations = [] } = (fix ?? {}) as { migrations?: readonly string[] };
   const deleted = migrations.map((path) => at(path)).join(", ");
   return errorOf(
