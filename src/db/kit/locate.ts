@@ -10,7 +10,7 @@ export interface LocatedKit {
   readonly layout: Layout;
   /** Real path of its command. */
   readonly bin: string;
-  /** Real path of its functions `drizzle-kit/cli`; only 1.x has them. */
+  /** Path of its functions `drizzle-kit/cli`; only 1.x has them. */
   readonly functions: string;
 }
 
@@ -26,7 +26,18 @@ export async function locateKit(cwd: string): Promise<LocatedKit> {
   };
   const layout = layoutOfVersion(version);
   if (layout === undefined) throw unsupported(version, cwd);
-  return { version, layout, bin: join(folder, "bin.cjs"), functions: join(folder, "cli.js") };
+  const bin = join(folder, "bin.cjs");
+  const functions = layout === "1.x" ? functionsOf(cwd) : undefined;
+  return { version, layout, bin, functions: functions ?? join(folder, "cli.js") };
+}
+
+/** Undefined where it has none: what is called instead says so. */
+function functionsOf(cwd: string): string | undefined {
+  try {
+    return createRequire(join(cwd, "package.json")).resolve("drizzle-kit/cli");
+  } catch {
+    return undefined;
+  }
 }
 
 /** The first whose snapshots hold differences, and whose functions answer with hints. */

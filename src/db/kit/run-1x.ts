@@ -104,7 +104,10 @@ async function callFunctions(
   const { ended } = await runChild<FunctionsMessage>({
     ...{ argv: [script], cwd, signal },
     reply: (message): FunctionsReply => {
-      if (message.type === "unreadable") throw unreadable(own, message.message);
+      if (message.type === "unreadable")
+        throw message.what === "configuration"
+          ? unreadable(own, message.message)
+          : unloadable(kit, message.message);
       if (message.type === "configured") {
         // Of one that is missing, drizzle-kit says more.
         if (typeof message.dialect === "string") refuseDialect(message.dialect);
@@ -159,5 +162,14 @@ function unreadable(config: string, message: string): MigrateError {
     fact: `${config} cannot be read: ${message.split("\n")[0]}`,
     outcome: "nothing-written",
     remedy: "Correct it, and generate again.",
+  });
+}
+
+function unloadable({ version }: LocatedKit, message: string): MigrateError {
+  return new MigrateError({
+    code: "config",
+    fact: `drizzle-kit ${version} cannot be loaded: ${message.split("\n")[0]}`,
+    outcome: "nothing-written",
+    remedy: `It needs the drizzle-orm of its own version: npm install drizzle-orm@${version}.`,
   });
 }

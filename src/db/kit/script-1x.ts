@@ -5,8 +5,12 @@ import type { Delta } from "./snapshots.ts";
 
 /** What the process says; it waits for a reply each time. */
 export type FunctionsMessage =
-  /** The configuration cannot be read; nothing was called. */
-  | { readonly type: "unreadable"; readonly message: string }
+  /** The configuration cannot be read, or drizzle-kit not be loaded; nothing was called. */
+  | {
+      readonly type: "unreadable";
+      readonly what: "configuration" | "drizzle-kit";
+      readonly message: string;
+    }
   | { readonly type: "configured"; readonly dialect: unknown }
   /** What a function of drizzle-kit returned. */
   | {
@@ -89,15 +93,17 @@ const request = (message) =>
     process.send({ ${MARK}: true, ...message });
   });
 
-let dialect;
-try {
-  ({ dialect } = (await import(pathToFileURL(settings.config).href)).default);
-} catch (error) {
-  await request({ type: "unreadable", message: String(error?.message ?? error) });
-  process.exit(1);
-}
-let reply = await request({ type: "configured", dialect });
-const functions = createRequire(import.meta.url)(settings.functions);
+const load = async (what, work) => {
+  try {
+    return await work();
+  } catch (error) {
+    await request({ type: "unreadable", what, message: String(error?.message ?? error) });
+    return process.exit(1);
+  }
+};
+const { default: config } = await load("configuration", () => import(pathToFileURL(settings.config).href));
+const functions = await load("drizzle-kit", () => createRequire(import.meta.url)(settings.functions));
+let reply = await request({ type: "configured", dialect: config.dialect });
 let written;
 while (reply.call !== undefined) {
   if (reply.undo && written !== undefined) await rm(dirname(written), { recursive: true });
