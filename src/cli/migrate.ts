@@ -9,6 +9,7 @@ interface MigrateFlags extends CommonFlags {
   readonly dryRun?: boolean;
   readonly allowOutOfOrder?: boolean;
   readonly allowExisting?: boolean;
+  readonly mirror?: boolean;
 }
 
 /** `tidemark migrate`: applies what is pending, or shows what it would apply. */
@@ -46,11 +47,12 @@ async function preview(context: CommandContext, flags: MigrateFlags): Promise<nu
   return 0;
 }
 
-function planOptions({ to, allowOutOfOrder, allowExisting }: MigrateFlags) {
+function planOptions({ to, allowOutOfOrder, allowExisting, mirror }: MigrateFlags) {
   return {
     ...(to !== undefined && { to }),
     ...(allowOutOfOrder !== undefined && { allowOutOfOrder }),
     ...(allowExisting !== undefined && { allowExisting }),
+    ...(mirror === false && { mirror }),
   };
 }
 
@@ -87,5 +89,9 @@ function planText(plan: PlanReport): string {
       .join("\n");
     return `-- ${tag} (${file}, ${plural(statements.length, "statement")}${from})\n${sql}\n`;
   });
-  return `${steps.join("\n")}\n-- ${plan.steps.length} pending. Nothing was run.`;
+  const first =
+    plan.drizzle === undefined
+      ? ""
+      : `-- First, ${plural(plan.drizzle.matched, "migration")} that ${plan.drizzle.table} has as applied would be taken over.\n`;
+  return `${first}${steps.map((step) => `${step}\n`).join("")}-- ${plan.steps.length} pending. Nothing was run.`;
 }

@@ -1,7 +1,7 @@
 import { Command } from "commander";
 import { TOOL_VERSION } from "../db/migrate/index.ts";
 import { addDrift, addFiles, addVerify } from "./program-project.ts";
-import { examples, type RunCommand, withDatabase, withTarget } from "./support/options.ts";
+import { append, examples, type RunCommand, withDatabase, withTarget } from "./support/options.ts";
 
 /** Command that prints a completion script. */
 export const COMPLETION = "completion";
@@ -29,6 +29,7 @@ export function createProgram(onEnd: (exitCode: number) => void): Command {
   addMigrate(program, run);
   addReaders(program, run);
   addDrift(program, run);
+  addAdopt(program, run);
   addMenders(program, run);
   addFiles(program, run);
   addVerify(program, run);
@@ -43,6 +44,7 @@ function addMigrate(program: Command, run: RunCommand): void {
     .option("--dry-run", "print what would run without running it")
     .option("--allow-out-of-order", "apply pending migrations that are older than applied ones")
     .option("--allow-existing", "allow the first run on a database that is not empty")
+    .option("--no-mirror", "stop writing drizzle's own table as well (there is no way back then)")
     .option("--record-row-values", "keep row values of violated constraints in errors and the log")
     .option("--wait-timeout <seconds>", "how long to wait for another runner (default: 600)")
     .option(
@@ -94,6 +96,28 @@ function addReaders(program: Command, run: RunCommand): void {
     .option("--timeout <seconds>", "how long, including for the server (default: 600)")
     .action(run(async () => (await import("./wait.ts")).runWait));
   examples(wait, "tidemark wait --timeout 300 && node app.js");
+}
+
+function addAdopt(program: Command, run: RunCommand): void {
+  const adopt = withDatabase(program.command("adopt"))
+    .description("take over a database that drizzle migrated: record what is applied, run nothing")
+    .option("--dry-run", "show drizzle's rows and what would be recorded; write nothing")
+    .option("--accept-edited", "take files as applied that were edited since")
+    .option("--mark-applied <tag>", "take this migration as applied (repeatable)", append)
+    .option(
+      "--forget <row>",
+      "leave this row of drizzle's table out of account (repeatable)",
+      append,
+    )
+    .option("--no-mirror", "stop writing drizzle's own table as well (there is no way back then)")
+    .option("--wait-timeout <seconds>", "how long to wait for another runner (default: 10)")
+    .action(run(async () => (await import("./adopt.ts")).runAdopt));
+  examples(
+    adopt,
+    "tidemark adopt --dry-run",
+    "tidemark adopt --accept-edited --forget 7",
+    "tidemark adopt --mark-applied 0003_add_orgs",
+  );
 }
 
 function addMenders(program: Command, run: RunCommand): void {

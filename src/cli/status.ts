@@ -1,3 +1,4 @@
+import { plural } from "../db/base/text.ts";
 import { EXIT_PENDING, type StatusReport, statusJson } from "../db/migrate/index.ts";
 import { withMigrator } from "./support/command.ts";
 import type { Output } from "./support/output.ts";
@@ -44,6 +45,12 @@ async function printStatus(report: StatusReport, output: Output): Promise<void> 
     }
   }
   for (const problem of report.problems) output.print(`${problem.message}\n`);
+  const { drizzle } = report;
+  if (drizzle !== undefined && drizzle.matched === drizzle.rows) {
+    output.print(
+      `drizzle's table ${drizzle.table} has ${plural(drizzle.rows, "row")}, each of a migration of this history. The first \`tidemark migrate\` takes them over.\n`,
+    );
+  }
   const ahead = report.newer ? ", ahead of this history" : "";
   output.print(
     `${report.pending} pending. The database is at ${report.version ?? "no version"}${ahead}.`,

@@ -91,12 +91,46 @@ function applyEvent(rows: Map<Tag, LedgerRow>, event: LedgerEvent): void {
         eventId: event.id,
       });
       return;
-    case "migration.reverted":
     case "migration.adopted":
+      adopt(rows, before, event);
+      return;
+    case "migration.reverted":
       throw new TypeError(`event ${event.id} is a ${type}, which this version does not write`);
     default:
       assertNever(type);
   }
+}
+
+function adopt(rows: Map<Tag, LedgerRow>, before: LedgerRow | undefined, event: LedgerEvent): void {
+  const { tag, payload } = event;
+  if (payload.formerly !== undefined) {
+    const former = rows.get(payload.formerly);
+    if (former === undefined) return;
+    rows.delete(payload.formerly);
+    rows.set(tag, { ...former, tag, rank: payload.rank ?? former.rank, eventId: event.id });
+    return;
+  }
+  const rank = payload.rank ?? null;
+  if (rank !== null) makeRoom(rows, rank);
+  const at = payload.appliedAt ? new Date(payload.appliedAt) : event.at;
+  rows.set(tag, {
+    tag,
+    state: rank === null ? "PENDING" : "DONE",
+    rank,
+    attempt: before?.attempt ?? 0,
+    checksum: event.checksum,
+    statementsDone: before?.statementsDone ?? 0,
+    statementsTotal: before?.statementsTotal ?? 0,
+    prefix: before?.prefix ?? null,
+    underWay: null,
+    startedAt: at,
+    finishedAt: rank === null ? null : at,
+    durationMs: null,
+    runId: event.runId,
+    owner: event.owner,
+    error: null,
+    eventId: event.id,
+  });
 }
 
 /** A late-merged migration takes its place: the ones from there on move up by one. */

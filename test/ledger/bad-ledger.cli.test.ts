@@ -128,20 +128,20 @@ test("out of order", async () => {
 
 test("a ledger that only a newer Tidemark reads", async () => {
   await migrateThree();
-  await here.database.sql`update tidemark.runner set ledger_version = 3, min_reader = 2`;
+  await here.database.sql`update tidemark.runner set ledger_version = 4, min_reader = 3`;
   expect(await tidemark("migrate")).toMatchInlineSnapshot(`
     "exit code 2
     --- stderr
-    error (ledger_newer) The ledger in schema tidemark is version 3 and needs a Tidemark that supports version 2; this one supports version 1.
+    error (ledger_newer) The ledger in schema tidemark is version 4 and needs a Tidemark that supports version 3; this one supports version 2.
     Nothing was run. A newer Tidemark has worked on this database: update this one (npm install tidemark@latest), or run the release that has it.
     "
   `);
   expect(await tidemark("status", "--json")).toMatchInlineSnapshot(`
     "exit code 2
     --- stdout
-    {"error":{"code":"ledger_newer","exitCode":2,"fact":"The ledger in schema tidemark is version 3 and needs a Tidemark that supports version 2; this one supports version 1.","outcome":"nothing-run","remedy":"A newer Tidemark has worked on this database: update this one (npm install tidemark@latest), or run the release that has it.","place":null,"tag":null,"applied":[],"notRun":[],"details":null}}
+    {"error":{"code":"ledger_newer","exitCode":2,"fact":"The ledger in schema tidemark is version 4 and needs a Tidemark that supports version 3; this one supports version 2.","outcome":"nothing-run","remedy":"A newer Tidemark has worked on this database: update this one (npm install tidemark@latest), or run the release that has it.","place":null,"tag":null,"applied":[],"notRun":[],"details":null}}
     --- stderr
-    error (ledger_newer) The ledger in schema tidemark is version 3 and needs a Tidemark that supports version 2; this one supports version 1.
+    error (ledger_newer) The ledger in schema tidemark is version 4 and needs a Tidemark that supports version 3; this one supports version 2.
     Nothing was run. A newer Tidemark has worked on this database: update this one (npm install tidemark@latest), or run the release that has it.
     "
   `);
@@ -177,17 +177,19 @@ test("a database that drizzle's own migrator filled, and no ledger", async () =>
   expect(await tidemark("migrate")).toMatchInlineSnapshot(`
     "exit code 4
     --- stderr
-    error (adopt_required) drizzle's own migrator has applied 1 migration here (drizzle.__drizzle_migrations), and the ledger has none.
-    Nothing was run. Applying them again would fail or double their data. Tidemark cannot take over such a database yet; keep using drizzle-kit migrate on it.
+    error (adopt_required) drizzle's own migrator ran here, and 1 of the 1 row in drizzle.__drizzle_migrations does not clearly match a file of this history:
+      row 1: no file has its hash or its time (<time>)
+    Nothing was run. \`tidemark adopt\` shows each row with its file, and takes your answers (--accept-edited, --mark-applied <tag>, --forget <row>).
     "
   `);
   expect(await tidemark("migrate", "--dry-run", "--json")).toMatchInlineSnapshot(`
     "exit code 4
     --- stdout
-    {"error":{"code":"adopt_required","exitCode":4,"fact":"drizzle's own migrator has applied 1 migration here (drizzle.__drizzle_migrations), and the ledger has none.","outcome":"nothing-run","remedy":"Applying them again would fail or double their data. Tidemark cannot take over such a database yet; keep using drizzle-kit migrate on it.","place":null,"tag":null,"applied":[],"notRun":[],"details":null}}
+    {"error":{"code":"adopt_required","exitCode":4,"fact":"drizzle's own migrator ran here, and 1 of the 1 row in drizzle.__drizzle_migrations does not clearly match a file of this history:\\n  row 1: no file has its hash or its time (<time>)","outcome":"nothing-run","remedy":"\`tidemark adopt\` shows each row with its file, and takes your answers (--accept-edited, --mark-applied <tag>, --forget <row>).","place":null,"tag":null,"applied":[],"notRun":[],"details":null}}
     --- stderr
-    error (adopt_required) drizzle's own migrator has applied 1 migration here (drizzle.__drizzle_migrations), and the ledger has none.
-    Nothing was run. Applying them again would fail or double their data. Tidemark cannot take over such a database yet; keep using drizzle-kit migrate on it.
+    error (adopt_required) drizzle's own migrator ran here, and 1 of the 1 row in drizzle.__drizzle_migrations does not clearly match a file of this history:
+      row 1: no file has its hash or its time (<time>)
+    Nothing was run. \`tidemark adopt\` shows each row with its file, and takes your answers (--accept-edited, --mark-applied <tag>, --forget <row>).
     "
   `);
   expect(await tidemark("status", "--check")).toMatchInlineSnapshot(`
@@ -197,8 +199,9 @@ test("a database that drizzle's own migrator filled, and no ledger", async () =>
     0000_create_notes  PENDING
     0001_add_author  PENDING
     0002_first_note  PENDING
-    drizzle's own migrator has applied 1 migration here (drizzle.__drizzle_migrations), and the ledger has none.
-    Nothing was run. Applying them again would fail or double their data. Tidemark cannot take over such a database yet; keep using drizzle-kit migrate on it.
+    drizzle's own migrator ran here, and 1 of the 1 row in drizzle.__drizzle_migrations does not clearly match a file of this history:
+      row 1: no file has its hash or its time (<time>)
+    Nothing was run. \`tidemark adopt\` shows each row with its file, and takes your answers (--accept-edited, --mark-applied <tag>, --forget <row>).
     3 pending. The database is at no version.
     "
   `);

@@ -2,7 +2,7 @@ import postgres from "postgres";
 import { beforeAll, expect, onTestFinished, test } from "vitest";
 import { findBlockers } from "../../src/db/migrate/execute/blockers.ts";
 import { DatabaseMigrator } from "../../src/db/migrate/index.ts";
-import type { Progress } from "../../src/db/migrate/reports.ts";
+import type { Progress } from "../../src/db/migrate/progress-types.ts";
 import { createDatabase, type TestDatabase } from "../helpers/database.ts";
 import { type HistoryFolder, historyFolder } from "../helpers/history.ts";
 

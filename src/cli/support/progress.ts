@@ -1,4 +1,4 @@
-import { duration, plural } from "../../db/base/text.ts";
+import { duration, listed, plural } from "../../db/base/text.ts";
 import { describeBlocker, describeHolder, type Progress } from "../../db/migrate/index.ts";
 import { withLiveLine } from "./live-line.ts";
 import type { Output } from "./output.ts";
@@ -65,6 +65,28 @@ export function describe(progress: Progress): { readonly done?: string; readonly
       return {
         done: `took over from a runner that is no longer running: ${describeHolder(progress.holder)}`,
       };
+    case "taken-over": {
+      const { table, adopted, renamed, passedOver } = progress;
+      const named = renamed.map(({ from, to }) => `${from} is ${to} now`);
+      return {
+        done: [
+          ...(table === null || adopted.length === 0
+            ? []
+            : [`took over ${plural(adopted.length, "migration")} that ${table} has as applied`]),
+          ...(table === null && adopted.length > 0
+            ? [`recorded ${plural(adopted.length, "migration")} as applied`]
+            : []),
+          ...(passedOver.length === 0
+            ? []
+            : [`drizzle's migrator passed over ${listed(passedOver)}`]),
+          ...(named.length === 0
+            ? []
+            : [
+                `recognised ${plural(named.length, "migration")} under new names: ${listed(named)}`,
+              ]),
+        ].join("; "),
+      };
+    }
     case "planned":
       return { done: `${progress.tags.length} pending` };
     case "migration-started": {

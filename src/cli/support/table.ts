@@ -34,6 +34,17 @@ export function statusTable(
   ].join("\n");
 }
 
+/** Rows of cells as lines, each column as wide as its widest cell. */
+export function columnsOf(rows: Rows): readonly string[] {
+  const { widths } = fitted(rows, Number.POSITIVE_INFINITY);
+  return rows.map((cells) =>
+    cells
+      .map((cell, i) => cell + " ".repeat((widths[i] ?? 0) - stringWidth(cell)))
+      .join(GAP)
+      .trimEnd(),
+  );
+}
+
 type Rows = readonly (readonly string[])[];
 
 /** The state is the last column to go, and is never shortened. */

@@ -1,6 +1,4 @@
-import { readFile } from "node:fs/promises";
-import { join } from "node:path";
-import { DatabaseMigrator, MigrateError, type Tag } from "../migrate/index.ts";
+import { DatabaseMigrator, loadHistory, MigrateError, type Tag } from "../migrate/index.ts";
 import type { ScratchDatabase } from "../scratch/index.ts";
 import type { AppliedSet } from "./applied.ts";
 
@@ -18,12 +16,13 @@ export async function readAppliedFiles(
   dir: string,
   { migrations }: AppliedSet,
 ): Promise<readonly AppliedFile[]> {
-  return Promise.all(
-    migrations.map(async ({ tag, by }) => {
-      const file = join(dir, `${tag}.sql`);
-      return { tag, by, file, sql: await readFile(file, "utf8") };
-    }),
-  );
+  // Its sum is verify's to judge.
+  const history = await loadHistory(dir, { sumFile: "ignore" });
+  const files = new Map(history.migrations.map((migration) => [migration.tag, migration]));
+  return migrations.flatMap(({ tag, by }) => {
+    const migration = files.get(tag);
+    return migration === undefined ? [] : { tag, by, file: migration.file, sql: migration.sql };
+  });
 }
 
 export interface ReplayOptions {

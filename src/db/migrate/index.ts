@@ -1,5 +1,12 @@
 export { describeTarget, driverUrl, replaceDatabase, urlProblem } from "../base/address.ts";
 export { duration } from "../base/text.ts";
+export type {
+  AdoptAnswers,
+  DrizzleStatus,
+  DrizzleTableName,
+  JudgedRow,
+  TakenOver,
+} from "./adopt-types.ts";
 export { type MigratorOptions, optionProblems, settingsError } from "./calls/options.ts";
 export {
   errorJson,
@@ -33,17 +40,18 @@ export {
 export { describeHolder } from "./lease/wait.ts";
 export type { EventPayload, EventType, LedgerEvent } from "./ledger-types.ts";
 export { DatabaseMigrator } from "./migrator.ts";
+export { doubtText } from "./plan/existing.ts";
+export type { Blocker, LeaseHolder, Progress } from "./progress-types.ts";
 export type {
-  Blocker,
+  AdoptOptions,
+  AdoptReport,
   CallOptions,
   EventsOptions,
   FollowOptions,
-  LeaseHolder,
   MigrateOptions,
   MigrateReport,
   PlannedStep,
   PlanReport,
-  Progress,
   RepairedMigration,
   RepairReport,
   ResolveOptions,

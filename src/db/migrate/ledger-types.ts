@@ -1,3 +1,4 @@
+import type { DrizzleMirror, Existing } from "./adopt-types.ts";
 import type { Checksum, Owner, RecordedError, Tag } from "./types.ts";
 
 export const EVENT_TYPES = [
@@ -46,7 +47,21 @@ export interface EventPayload {
   readonly answer?: "done" | "retry";
   /** Of `statement.started`: what is begun, and what was there before. */
   readonly underWay?: UnderWay;
+  /** Of `migration.adopted`: who said that it was applied. Absent for a new name. */
+  readonly by?: AdoptedBy;
+  /** When it was applied by then, as far as that is known. ISO 8601. */
+  readonly appliedAt?: string | null;
+  /** Number of its row in drizzle's table. */
+  readonly row?: number;
+  /** Its name until now: drizzle-kit gave it another. */
+  readonly formerly?: Tag;
 }
+
+/**
+ * Who says that a migration was applied before the ledger knew it: a row of drizzle's table; a person;
+ * or a comparison with the live catalog. `skipped`: drizzle's migrator has passed it over for good.
+ */
+export type AdoptedBy = "drizzle" | "answer" | "comparison" | "skipped";
 
 /** A row of `schema_migrations`: the fold of a tag's events. */
 export interface LedgerRow {
@@ -55,6 +70,7 @@ export interface LedgerRow {
   readonly state: "PENDING" | "STARTED" | "DONE" | "FAILED";
   /** Rank among the applied migrations, in the history's order; null until DONE. */
   readonly rank: number | null;
+  /** Times it was started here; 0 where it was taken over. */
   readonly attempt: number;
   readonly checksum: Checksum;
   readonly statementsDone: number;
@@ -100,6 +116,8 @@ export interface RunnerRow {
   readonly zombie: number | null;
   /** The server is a standby: it can be read and not written. */
   readonly standby: boolean;
+  /** drizzle's table, where it is kept true beside the ledger. */
+  readonly mirror: DrizzleMirror | null;
 }
 
 /** The database's side, as one message read it. */
@@ -107,7 +125,7 @@ export interface Ledger {
   /** Undefined where the ledger was never created. */
   readonly runner: RunnerRow | undefined;
   readonly rows: readonly LedgerRow[];
-  /** What else the database holds; looked for where the ledger has no migration. */
+  /** What the database holds that the ledger does not account for, where that was looked for. */
   readonly existing?: Existing;
 }
 
@@ -171,32 +189,4 @@ export interface UnderWay {
   readonly label: string;
   readonly action: OutsideAction;
   readonly before: ObjectState;
-}
-
-/** What a database holds that its ledger, which has no migration, does not account for. */
-export interface Existing {
-  /** Tables of drizzle's own migrator that have rows. */
-  readonly drizzleTables: readonly DrizzleTable[];
-  /** Undefined where there is nothing, or where it was not looked for. */
-  readonly objects: ExistingObjects | undefined;
-}
-
-export interface DrizzleTable {
-  readonly schema: string;
-  readonly table: string;
-  readonly rows: number;
-  /** It is the one that the project's configuration names, or has rows of this history's files. */
-  readonly isOurs: boolean;
-}
-
-export interface ExistingObjects {
-  readonly database: string;
-  readonly ledgerSchema: string;
-  readonly count: number;
-  readonly schemas: readonly string[];
-  readonly owners: readonly string[];
-  /** Other schemas that hold a ledger. */
-  readonly ledgers: readonly string[];
-  /** The first ten, as `table public.users`. */
-  readonly first: readonly string[];
 }

@@ -8,9 +8,11 @@ import {
   resolveOptions,
 } from "./calls/options.ts";
 import type { Ledger, LedgerEvent } from "./ledger-types.ts";
-import { nothingToDo, planRun, versionOf } from "./plan/plan.ts";
+import { drizzleStatus, nothingToDo, passedOverWarnings, planRun } from "./plan/plan.ts";
 import { refuseUnknownTarget } from "./plan/problems.ts";
 import type {
+  AdoptOptions,
+  AdoptReport,
   CallOptions,
   EventsOptions,
   FollowOptions,
@@ -54,9 +56,9 @@ export class DatabaseMigrator {
    */
   async migrate(options: MigrateOptions = {}): Promise<MigrateReport> {
     const start = performance.now();
-    const { to, allowOutOfOrder, allowExisting, ...call } = options;
+    const { to, allowOutOfOrder, allowExisting, mirror, ...call } = options;
     return this.#calls.run(call, async (run) => {
-      const plan = { to, allowOutOfOrder, allowExisting };
+      const plan = { to, allowOutOfOrder, allowExisting, mirror };
       const end = await runMigrations({ ...run, plan });
       const { head, warnings } = await run.history;
       return {
@@ -74,13 +76,14 @@ export class DatabaseMigrator {
     return this.#read(options, (history, ledger) => {
       const plan = planRun(history, ledger);
       return {
-        version: versionOf(ledger),
+        version: plan.version,
         head: history.head,
         newer: plan.newer,
         pending: plan.steps.length,
         migrations: plan.migrations,
+        ...drizzleStatus(plan),
         problems: plan.newer ? [] : plan.problems,
-        warnings: history.warnings,
+        warnings: [...history.warnings, ...passedOverWarnings(plan)],
       };
     });
   }
@@ -99,6 +102,7 @@ export class DatabaseMigrator {
       return {
         outcome: nothing ?? "pending",
         head: history.head,
+        ...drizzleStatus(plan),
         steps: steps.map(({ migration, statements, segments, resumeAt }) => ({
           tag: migration.tag,
           file: migration.file,
@@ -108,14 +112,14 @@ export class DatabaseMigrator {
             segment.kind === "outside" ? [segment.placed.index + 1] : [],
           ),
         })),
-        warnings: history.warnings,
+        warnings: [...history.warnings, ...passedOverWarnings(plan)],
       };
     });
   }
 
   /** Tag of the newest applied migration, in the history's order; undefined when there is none. */
   async currentVersion(options: CallOptions = {}): Promise<Tag | undefined> {
-    return this.#read(options, (_history, ledger) => versionOf(ledger));
+    return this.#read(options, (history, ledger) => planRun(history, ledger).version);
   }
 
   /**
@@ -138,6 +142,20 @@ export class DatabaseMigrator {
   async repair(options: CallOptions = {}): Promise<RepairReport> {
     const { repairLedger } = await import("./calls/repair.ts");
     return this.#calls.run(options, repairLedger, { folder: "optional" });
+  }
+
+  /**
+   * Tells the ledger what was applied before it: what drizzle's table says, and a person's answers to its rows
+   * in doubt; or, where there is no such table, only these. `migrate()` does it by itself where nothing is
+   * in doubt. Runs no migration, and writes nothing while a row is in doubt.
+   */
+  async adopt(options: AdoptOptions = {}): Promise<AdoptReport> {
+    const { dryRun = false, mirror, signal, onProgress, ...answers } = options;
+    const { adoptDatabase } = await import("./calls/adopt.ts");
+    const call = { ...(signal && { signal }), ...(onProgress && { onProgress }) };
+    return this.#calls.run(call, (run) =>
+      adoptDatabase({ ...run, plan: { mirror, answers } }, dryRun),
+    );
   }
 
   /**

@@ -1,5 +1,6 @@
-import type { ConnectProgress } from "../connection/connect.ts";
+import type { AdoptAnswers, DrizzleStatus, JudgedRow, TakenOver } from "./adopt-types.ts";
 import type { MigrateError } from "./errors.ts";
+import type { Progress } from "./progress-types.ts";
 import type { Checksum, MigrationState, MigrationStatus, Tag, Warning } from "./types.ts";
 
 export interface CallOptions {
@@ -19,6 +20,11 @@ export interface MigrateOptions extends CallOptions {
    * `not_clean`. What drizzle's own migrator has applied of this history is refused all the same.
    */
   readonly allowExisting?: boolean | undefined;
+  /**
+   * Keep the table of drizzle's own migrator true as well, where it was taken over, so that drizzle can go on
+   * from here. Default true; false ends that for good.
+   */
+  readonly mirror?: boolean | undefined;
 }
 
 export interface MigrateReport {
@@ -32,6 +38,8 @@ export interface MigrateReport {
   readonly runId: string;
   readonly head: Checksum;
   readonly applied: readonly AppliedMigration[];
+  /** Absent where nothing was taken over. */
+  readonly takenOver?: TakenOver;
   readonly durationMs: number;
   /**
    * Each migration as the run left it. Absent where the database's head showed
@@ -42,7 +50,10 @@ export interface MigrateReport {
 }
 
 /** What a run tells of its end, beside what it applied. */
-export type RunEnd = Pick<MigrateReport, "version" | "outcome" | "migrations" | "warnings">;
+export type RunEnd = Pick<
+  MigrateReport,
+  "version" | "outcome" | "migrations" | "takenOver" | "warnings"
+>;
 
 export interface StatusReport {
   /** Tag of the newest applied migration, in the history's order. */
@@ -54,6 +65,8 @@ export interface StatusReport {
   /** Migrations that a run would apply. */
   readonly pending: number;
   readonly migrations: readonly MigrationStatus[];
+  /** What drizzle's table says that the ledger does not know yet; the rest is as if it did. */
+  readonly drizzle?: DrizzleStatus;
   /** What would forbid a run. */
   readonly problems: readonly MigrateError[];
   readonly warnings: readonly Warning[];
@@ -63,6 +76,7 @@ export interface PlanReport {
   /** `pending`: `migrate()` would run the steps. */
   readonly outcome: "pending" | "current" | "newer";
   readonly head: Checksum;
+  readonly drizzle?: DrizzleStatus;
   readonly steps: readonly PlannedStep[];
   readonly warnings: readonly Warning[];
 }
@@ -124,6 +138,31 @@ export interface ResolveReport {
   readonly label: string;
 }
 
+export interface AdoptOptions extends CallOptions, AdoptAnswers {
+  /** As of `MigrateOptions`. */
+  readonly mirror?: boolean | undefined;
+  /** Only look: nothing is written. Default false. */
+  readonly dryRun?: boolean | undefined;
+}
+
+export interface AdoptReport {
+  /** drizzle's table, as `schema.table`; null where there is none, or nothing of it is new. */
+  readonly table: string | null;
+  /** Its rows that the ledger does not know yet, in their order, and which migration each is of. */
+  readonly rows: readonly JudgedRow[];
+  /** Migrations that the ledger knows as applied now; with `dryRun`, would. */
+  readonly adopted: readonly Tag[];
+  /** Those that drizzle's migrator had passed over for good. */
+  readonly passedOver: readonly Tag[];
+  /** What the next run would apply. */
+  readonly pending: readonly Tag[];
+  /** What forbids it: rows in doubt first. Where there is any, nothing was written. */
+  readonly problems: readonly MigrateError[];
+  /** drizzle's table is kept true beside the ledger. */
+  readonly mirrored: boolean;
+  readonly dryRun: boolean;
+}
+
 export interface WaitOptions extends CallOptions {
   /** Bound on the wait, in milliseconds. Default: `waitTimeoutMs` of the migrator. */
   readonly timeoutMs?: number;
@@ -141,83 +180,4 @@ export interface WaitReport {
 export interface AppliedMigration {
   readonly tag: Tag;
   readonly durationMs: number;
-}
-
-/** A session that holds a lock, as far as the run's role may see it. */
-export interface Blocker {
-  /** Backend; 0 for a prepared transaction. */
-  readonly pid: number;
-  readonly user: string | null;
-  readonly application: string | null;
-  /** As in `pg_stat_activity`. */
-  readonly state: string | null;
-  /** The start of its query, running or last. */
-  readonly query: string | null;
-  /** Since its transaction began. */
-  readonly forMs: number | null;
-}
-
-/** What happens while a run goes on, in order. */
-export type Progress =
-  | ConnectProgress
-  | { readonly kind: "ledger-created"; readonly schema: string }
-  | { readonly kind: "waiting"; readonly holder: LeaseHolder; readonly waitedMs: number }
-  | { readonly kind: "took-over"; readonly holder: LeaseHolder }
-  | { readonly kind: "planned"; readonly tags: readonly Tag[] }
-  | {
-      readonly kind: "migration-started";
-      readonly tag: Tag;
-      readonly index: number;
-      readonly total: number;
-      readonly statements: number;
-      readonly resumedAt: number;
-    }
-  /** A statement outside transactions begins. */
-  | {
-      readonly kind: "statement-started";
-      readonly tag: Tag;
-      /** From 1. */
-      readonly statement: number;
-      readonly statements: number;
-      readonly label: string;
-    }
-  | {
-      readonly kind: "statement-done";
-      readonly tag: Tag;
-      readonly statement: number;
-      readonly label: string;
-      readonly durationMs: number;
-    }
-  /** What became of one that an earlier run had begun, or is cleared away before it runs again. */
-  | { readonly kind: "statement-found"; readonly tag: Tag; readonly message: string }
-  /** The migration waits for a lock that these sessions hold. */
-  | { readonly kind: "blocked"; readonly tag: Tag; readonly blockers: readonly Blocker[] }
-  /** It got no lock, was rolled back, and is tried again after a pause. */
-  | {
-      readonly kind: "lock-retry";
-      readonly tag: Tag;
-      readonly reason: string;
-      readonly tries: number;
-      readonly of: number;
-      readonly pauseMs: number;
-      readonly blockers: readonly Blocker[];
-    }
-  | { readonly kind: "migration-done"; readonly tag: Tag; readonly durationMs: number }
-  /** A wait for another process's run: what is still missing. */
-  | { readonly kind: "behind"; readonly pending: number; readonly holder: LeaseHolder | undefined }
-  | { readonly kind: "reconnecting"; readonly reason: string; readonly attempt: number }
-  | { readonly kind: "lease-lost" }
-  | { readonly kind: "warning"; readonly warning: Warning };
-
-/** Who holds the lease, what it runs, since when. */
-export interface LeaseHolder {
-  readonly runId: string;
-  readonly host: string;
-  readonly processId: number;
-  readonly user: string;
-  readonly backendPid: number;
-  readonly activity: string | null;
-  /** It does not renew its lease any more, and this backend still runs a statement of it. */
-  readonly zombie: number | null;
-  readonly since: Date;
 }

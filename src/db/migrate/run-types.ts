@@ -1,6 +1,8 @@
 import type { ConnectOptions } from "../connection/connect.ts";
 import type * as connection from "../connection/session.ts";
-import type { CallOptions, MigrateOptions, Progress } from "./reports.ts";
+import type { AdoptAnswers, DrizzleMirror, DrizzleTableName } from "./adopt-types.ts";
+import type { Progress } from "./progress-types.ts";
+import type { CallOptions, MigrateOptions } from "./reports.ts";
 import type { EventSink, History, Tag } from "./types.ts";
 
 /** Names of the messages that the engine sends, at which a test may stop it. */
@@ -9,7 +11,8 @@ export type MessageName =
   | "read"
   | "events"
   | "find-existing"
-  | "count-drizzle"
+  | "drizzle-rows"
+  | "adopt"
   | "bootstrap"
   | "standby"
   | "take"
@@ -73,6 +76,8 @@ export interface HeldRun extends Run {
   readonly sink: EventSink | undefined;
   /** The work gave it back with what it wrote. */
   isReleased: boolean;
+  /** drizzle's table, where each migration is to be written there too. */
+  mirror: DrizzleMirror | null;
 }
 
 /** Who a run is. */
@@ -98,8 +103,10 @@ export interface Waiting {
   since: number | undefined;
 }
 
-/** What `migrate()` is asked for. */
-export type PlanOptions = Omit<MigrateOptions, keyof CallOptions>;
+/** What `migrate()` is asked for, and a person's answers of `adopt()`. */
+export type PlanOptions = Omit<MigrateOptions, keyof CallOptions> & {
+  readonly answers?: AdoptAnswers | undefined;
+};
 
 /** How long, and how often, a migration tries to get its locks. */
 export interface LockPatience {
@@ -109,12 +116,6 @@ export interface LockPatience {
   readonly lockTries: number;
   /** Bound on all tries and pauses of a migration; undefined where only the tries bound it. */
   readonly lockBudgetMs: number | undefined;
-}
-
-/** Where drizzle's own migrator keeps its table: `migrations` of drizzle.config.ts. */
-export interface DrizzleTableName {
-  readonly schema: string;
-  readonly table: string;
 }
 
 /** Whether DETAIL may be recorded where it holds values of the database's rows. */

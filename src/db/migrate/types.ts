@@ -52,7 +52,9 @@ export interface Warning {
     /** The lease could not be given back. */
     | "lease-kept"
     /** Statements outside transactions run behind a pooler. */
-    | "pooler";
+    | "pooler"
+    /** drizzle's migrator passed migrations over, and they are not run unasked. */
+    | "passed-over";
   /** For people. */
   readonly message: string;
 }
@@ -131,7 +133,8 @@ export type MigrationState =
       readonly kind: "DONE";
       readonly at: Date;
       readonly owner: Owner;
-      readonly durationMs: number;
+      /** Null where it was applied by another tool, and taken over. */
+      readonly durationMs: number | null;
       readonly checksum: Checksum;
     }
   | {
@@ -152,7 +155,10 @@ export type MigrationState =
       readonly doubt: Doubt | undefined;
     };
 
-/** `CHANGED`: checksum differs. `MISSING`: in the ledger, not on disk. `OUT_OF_ORDER`: pending, older than the head. */
+/**
+ * `CHANGED`: checksum differs. `MISSING`: in the ledger, not on disk. `OUT_OF_ORDER`: pending, older
+ * than the head, or passed over by drizzle's migrator.
+ */
 export type MigrationFlag = "CHANGED" | "MISSING" | "OUT_OF_ORDER";
 
 /** A migration as `status` shows it: on disk, in the ledger, or both. */

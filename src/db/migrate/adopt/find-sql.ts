@@ -1,9 +1,6 @@
-import { createHash } from "node:crypto";
-import { withoutBom } from "../../base/files.ts";
-import { identifier, literal } from "../../base/quote.ts";
+import { identifier, integer, literal } from "../../base/quote.ts";
+import type { DrizzleTableName } from "../adopt-types.ts";
 import { BOUNDED } from "../ledger/read.ts";
-import type { DrizzleTableName } from "../run-types.ts";
-import type { Migration } from "../types.ts";
 
 /** What drizzle's migrator does without that setting. */
 export const DRIZZLE_TABLE: DrizzleTableName = {
@@ -47,23 +44,18 @@ function drizzleTables({ schema, table }: DrizzleTableName): string {
         in (${DRIZZLE_COLUMNS.map(literal).join(", ")}))`;
 }
 
-/** How many rows such a table has, and how many of them are of this history. */
-export function countDrizzleRows(
-  { schema, table }: DrizzleTableName,
-  migrations: readonly Migration[],
-): string {
-  const known = migrations.flatMap(drizzleHashes).map(literal);
+/** The rows of such a table in their order, whatever else it has, and the role that reads them. */
+export function readDrizzleRows({ schema, table }: DrizzleTableName, after: number): string {
   return `${BOUNDED};
-select pg_catalog.count(*)::int as tidemark_count,
-  pg_catalog.count(*) filter (where hash = any (array[${known.join(", ")}]::text[]))::int as tidemark_known
-from ${identifier(schema)}.${identifier(table)}`;
-}
-
-/** drizzle hashes the file as it is; scripts that mark one as applied may write its tag instead. */
-function drizzleHashes({ sql, tag }: Migration): readonly string[] {
-  const lf = withoutBom(sql).replaceAll("\r\n", "\n");
-  const texts = new Set([sql, lf, lf.replaceAll("\n", "\r\n")]);
-  return [tag, ...[...texts].map((text) => createHash("sha256").update(text).digest("hex"))];
+select pg_catalog.jsonb_build_object('role', session_user, 'hasNames', exists (
+  select from pg_attribute a where a.attrelid = ${literal(`${identifier(schema)}.${identifier(table)}`)}::regclass
+    and a.attname = 'name' and not a.attisdropped
+)) as tidemark_drizzle_table;
+select pg_catalog.jsonb_build_object('id', r.row -> 'id', 'hash', r.row -> 'hash',
+  'createdAt', r.row -> 'created_at', 'name', r.row -> 'name', 'appliedAt', r.row -> 'applied_at'
+) as tidemark_drizzle_row
+from (select pg_catalog.to_jsonb(t) as row from ${identifier(schema)}.${identifier(table)} t) r
+where (r.row ->> 'id')::bigint > ${integer(after)} order by (r.row ->> 'id')::bigint`;
 }
 
 /**

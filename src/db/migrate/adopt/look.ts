@@ -1,22 +1,24 @@
 import { identifier } from "../../base/quote.ts";
 import { INSUFFICIENT_PRIVILEGE, LOCK_NOT_AVAILABLE } from "../../base/sqlstate.ts";
 import { ask, askOrError, columnOf } from "../../connection/ask.ts";
-import { isServerError, type ServerError } from "../../connection/session.ts";
+import { isServerError, type Reply, type ServerError } from "../../connection/session.ts";
+import type {
+  DrizzleRow,
+  DrizzleTable,
+  DrizzleTableName,
+  Existing,
+  ExistingObjects,
+} from "../adopt-types.ts";
 import { MigrateError } from "../errors.ts";
 import { readAll } from "../lease/sql.ts";
 import { readRows } from "../ledger/read.ts";
 import { ledgerOf, rowsOf } from "../ledger/replies.ts";
-import type {
-  DrizzleTable,
-  Existing,
-  ExistingObjects,
-  Ledger,
-  RunnerRow,
-} from "../ledger-types.ts";
+import type { Ledger, RunnerRow } from "../ledger-types.ts";
 import { accountsForNothing } from "../plan/existing.ts";
-import type { DrizzleTableName, Run, Session } from "../run-types.ts";
+import type { Run, Session } from "../run-types.ts";
 import type { History } from "../types.ts";
-import { countDrizzleRows, DRIZZLE_TABLE, findExisting } from "./find-sql.ts";
+import { DRIZZLE_TABLE, findExisting, readDrizzleRows } from "./find-sql.ts";
+import { judgeRows } from "./match.ts";
 
 /** What a run looks for: tables that other projects' migrators filled may be there where it allows them. */
 type Look = Pick<Run, "schema" | "drizzleTable" | "plan">;
@@ -37,14 +39,22 @@ export async function readLedgerAfter(
   return withExisting(session, look, history, { runner, rows });
 }
 
-/** A ledger; where it accounts for nothing, with what else the database holds. */
+/**
+ * A ledger, with what the database holds that it does not account for: all that there is where it
+ * has no migration; what drizzle's migrator has applied beside it, where its table is kept true.
+ */
 export async function withExisting(
   session: Session,
   look: Look,
   history: History,
   ledger: Ledger,
 ): Promise<Ledger> {
-  if (!accountsForNothing(ledger)) return ledger;
+  if (!accountsForNothing(ledger)) {
+    const drizzleTables = await readMirrored(session, look, history, ledger);
+    return drizzleTables.length === 0
+      ? ledger
+      : { ...ledger, existing: { drizzleTables, objects: undefined } };
+  }
   const existing = await lookForExisting(session, look, history);
   if (existing.drizzleTables.length === 0 && existing.objects === undefined) return ledger;
   // A runner at work commits its first record before its first table: a runner that sees one of its tables
@@ -54,9 +64,26 @@ export async function withExisting(
   return accountsForNothing(now) ? { ...now, existing } : now;
 }
 
+/** The table that is kept true, with the rows that were not there when it was taken over. */
+async function readMirrored(
+  session: Session,
+  look: Look,
+  history: History,
+  { runner, rows }: Ledger,
+): Promise<readonly DrizzleTable[]> {
+  const mirror = runner?.mirror ?? undefined;
+  const done = new Set(rows.flatMap(({ tag, state }) => (state === "DONE" ? [tag] : [])));
+  if (mirror === undefined || history.migrations.every(({ tag }) => done.has(tag))) return [];
+  const table = await readTable(session, mirror, look, history, mirror.seen);
+  if (table === undefined) return [];
+  // What this ledger has applied stands there too.
+  const news = table.rows.filter(({ tag }) => tag === undefined || !done.has(tag));
+  return news.length === 0 ? [] : [{ ...table, isOurs: true, rows: news }];
+}
+
 /**
  * Looks what a database holds that its ledger does not account for: tables of drizzle's own
- * migrator with rows, else any object.
+ * migrator, else any object.
  *
  * @throws MigrateError `config` where the role may not look; SessionLost
  */
@@ -68,42 +95,68 @@ async function lookForExisting(session: Session, look: Look, history: History): 
     "tidemark_drizzle" in row ? [row.tidemark_drizzle as DrizzleTableName] : [],
   );
   const drizzleTables: DrizzleTable[] = [];
-  for (const table of found) {
-    const counted = await countRows(session, table, look, history);
-    if (counted !== undefined && counted.rows > 0) drizzleTables.push(counted);
+  for (const name of found) {
+    const table = await readTable(session, name, look, history, 0);
+    if (table === undefined) continue;
+    if (table.rows.length > 0 || isSame(name, look.drizzleTable)) drizzleTables.push(table);
   }
   const objects = columnOf(reply, "tidemark_objects") as ExistingObjects | undefined;
   return { drizzleTables, objects: objects?.count === 0 ? undefined : objects };
 }
 
-async function countRows(
+/** Undefined where it may not be read, or is gone, and need not be. */
+async function readTable(
   session: Session,
-  { schema, table }: DrizzleTableName,
+  name: DrizzleTableName,
   { drizzleTable, plan }: Look,
   { migrations }: History,
+  after: number,
 ): Promise<DrizzleTable | undefined> {
-  const isNamed = isSame({ schema, table }, drizzleTable);
+  const { schema, table } = name;
+  const isNamed = isSame(name, drizzleTable);
   try {
-    const text = countDrizzleRows({ schema, table }, migrations);
-    const reply = await ask(session, "count-drizzle", text);
-    const known = Number(columnOf(reply, "tidemark_known"));
-    const rows = Number(columnOf(reply, "tidemark_count"));
-    return { schema, table, rows, isOurs: isNamed || known > 0 };
+    const reply = await ask(session, "drizzle-rows", readDrizzleRows(name, after));
+    const rows = judgeRows(drizzleRowsOf(reply), migrations);
+    const isOurs = isNamed || rows.some(({ verdict }) => verdict !== "unknown");
+    const facts = columnOf(reply, "tidemark_drizzle_table") as Pick<
+      DrizzleTable,
+      "role" | "hasNames"
+    >;
+    return { schema, table, ...facts, isOurs, rows };
   } catch (error) {
     if (!isServerError(error)) throw error;
-    const name = `${identifier(schema)}.${identifier(table)}`;
-    if (error.code === LOCK_NOT_AVAILABLE) throw lockedTable(name, error);
+    const shown = `${identifier(schema)}.${identifier(table)}`;
+    if (error.code === LOCK_NOT_AVAILABLE) throw lockedTable(shown, error);
+    // It was dropped: nobody needs it any more.
+    if (GONE.has(error.code)) return undefined;
     if (error.code !== INSUFFICIENT_PRIVILEGE) throw error;
-    if (plan.allowExisting && !isNamed && !isSame({ schema, table }, DRIZZLE_TABLE))
-      return undefined;
+    if (plan.allowExisting && !isNamed && !isSame(name, DRIZZLE_TABLE)) return undefined;
     throw new MigrateError({
       code: "config",
       fact: `Cannot check whether drizzle's own migrator ran here: ${error.message} (SQLSTATE ${error.code}).`,
       outcome: "nothing-run",
-      remedy: `Grant the role the right to read it: grant usage on schema ${identifier(schema)} to …; grant select on ${name} to …;`,
+      remedy: `Grant the role the right to read it: grant usage on schema ${identifier(schema)} to …; grant select on ${shown} to …;`,
       cause: error,
     });
   }
+}
+
+// No such table, no such schema.
+const GONE: ReadonlySet<string> = new Set(["42P01", "3F000"]);
+
+function drizzleRowsOf({ rows }: Reply): readonly DrizzleRow[] {
+  return rows.flatMap((item) => {
+    if (!("tidemark_drizzle_row" in item)) return [];
+    const row = item.tidemark_drizzle_row as Readonly<Record<string, unknown>>;
+    const { id, hash, createdAt, name, appliedAt } = row;
+    return {
+      id: Number(id),
+      hash: String(hash),
+      createdAt: createdAt === null ? null : Number(createdAt),
+      name: typeof name === "string" ? name : null,
+      appliedAt: typeof appliedAt === "string" ? new Date(appliedAt) : null,
+    };
+  });
 }
 
 function lockedTable(name: string, cause: ServerError): MigrateError {

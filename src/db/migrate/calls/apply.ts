@@ -1,19 +1,20 @@
 import { readLedgerAfter } from "../adopt/look.ts";
+import { takeOver } from "../adopt/take-over.ts";
 import { MigrateError } from "../errors.ts";
 import { executeSteps } from "../execute/lock-retry.ts";
 import { checkOutsideStatements } from "../execute/outside/preflight.ts";
 import { withLease } from "../lease/hold.ts";
-import { lookAgain } from "../lease/wait.ts";
-import { createLedgerIfAbsent } from "../ledger/create.ts";
 import { copyBehind } from "../ledger/event-copy.ts";
 import { LOCK_CONFLICTS } from "../ledger/server-error.ts";
 import type { Ledger, LedgerRow, RunnerRow } from "../ledger-types.ts";
-import { nothingToDo, type Plan, planRun, type Step, statusesOf, versionOf } from "../plan/plan.ts";
+import { nothingToDo, type Plan, passedOverWarnings, planRun, type Step } from "../plan/plan.ts";
+import { statusesOf } from "../plan/statuses.ts";
 import type { AppliedMigration, RunEnd } from "../reports.ts";
-import type { Run, Session } from "../run-types.ts";
+import type { HeldRun, Run, Session } from "../run-types.ts";
 import { stepParser } from "../sql/parse.ts";
 import type { ParsedStep } from "../sql/segments.ts";
 import type { History } from "../types.ts";
+import { currentLedger } from "./current-ledger.ts";
 
 /**
  * The long way of a run, where the head is not the history's: plan, and where there
@@ -46,13 +47,13 @@ export async function applyPending(
   const preview = await readLedgerAfter(session, run, history, found);
   const previewed = prepare(preview);
   const nothing = nothingToDo(previewed.plan);
-  if (nothing !== undefined) {
-    const { migrations } = previewed.plan;
-    return { outcome: nothing, version: versionOf(preview), migrations, warnings: [] };
+  if (nothing !== undefined && !endsMirror(run, preview)) {
+    const { migrations, version } = previewed.plan;
+    return { outcome: nothing, version, migrations, warnings: passedOverWarnings(previewed.plan) };
   }
   // Before the ledger is made: refused files leave nothing behind.
   await previewed.steps();
-  const runner = preview.runner ?? (await createLedger(session, run));
+  const runner = await currentLedger(session, run, preview.runner);
   let behind: string | null = null;
   const onCopied = (reason: string | null) => {
     behind = reason;
@@ -62,19 +63,22 @@ export async function applyPending(
       run,
       session,
       runner,
-      async (held, { rows, at, askedAtMs }) => {
+      async (held, { rows: found, at, askedAtMs }) => {
+        const { rows, taken } = mayTakeOver(held, preview, previewed.plan)
+          ? await takeOver(held, history, { runner, rows: found })
+          : { rows: found };
         const { plan, steps } = prepare({ runner, rows });
         const nothingLeft = nothingToDo(plan);
-        if (nothingLeft !== undefined) return { outcome: nothingLeft, plan };
+        if (nothingLeft !== undefined) return { outcome: nothingLeft, plan, taken };
         // Rather too short: what failed before this run began is tried again.
         refuseFailedMeanwhile(plan.steps, rows, new Date(at.getTime() - (askedAtMs - since)));
         const parsed = await steps();
         onProgress({ kind: "planned", tags: parsed.map(({ migration }) => migration.tag) });
         await checkOutsideStatements(held, parsed);
         await executeSteps(held, parsed, { onCopied, onApplied });
-        return { outcome: "applied" as const, plan };
+        return { outcome: "applied" as const, plan, taken };
       },
-      (now) => now.head === history.head,
+      (now) => now.head === history.head && !endsMirror(run, { runner: now }),
     );
     if (end === undefined) {
       return { outcome: "current", version: history.migrations.at(-1)?.tag, warnings: [] };
@@ -83,7 +87,11 @@ export async function applyPending(
     return {
       outcome: value.outcome,
       version: value.plan.versionAfter,
-      warnings: behind === null ? [] : [copyBehind(behind)],
+      ...(value.taken !== undefined && { takenOver: value.taken }),
+      warnings: [
+        ...passedOverWarnings(value.plan),
+        ...(behind === null ? [] : [copyBehind(behind)]),
+      ],
       ...(after !== undefined && { migrations: statusesOf(history, after) }),
     };
   } catch (error) {
@@ -124,10 +132,13 @@ function areSame(a: readonly LedgerRow[], b: readonly LedgerRow[]): boolean {
   return a.length === b.length && b.every(({ tag, eventId }) => newest.get(tag) === eventId);
 }
 
-async function createLedger(session: Session, run: Run): Promise<RunnerRow> {
-  await createLedgerIfAbsent(session, run);
-  run.onProgress({ kind: "ledger-created", schema: run.schema });
-  return lookAgain(session, run.schema);
+/** Whether drizzle's table, or names that it knows, may have to be told to the ledger. */
+function mayTakeOver({ mirror }: HeldRun, { existing }: Ledger, { renames }: Plan): boolean {
+  return mirror !== null || renames.length > 0 || (existing?.drizzleTables.length ?? 0) > 0;
+}
+
+function endsMirror({ plan }: Run, { runner }: Pick<Ledger, "runner">): boolean {
+  return plan.mirror === false && (runner?.mirror ?? null) !== null;
 }
 
 /**

@@ -94,7 +94,8 @@ async function attempt(
     refuseUnknownTarget(history, run.plan.to);
     const found = runnerOf(first, schema);
     if (!isFirst && found !== undefined) await recoverReplies(session, run, onApplied);
-    if (found?.head === history.head) {
+    const endsMirror = run.plan.mirror === false && found?.mirror != null;
+    if (found?.head === history.head && !endsMirror) {
       return { outcome: "current", version: history.migrations.at(-1)?.tag, warnings: [] };
     }
     const { applyPending } = await import("./apply.ts");
@@ -112,8 +113,9 @@ async function recoverReplies(
 ): Promise<void> {
   const reply = await ask(session, "read", readRows(schema));
   for (const { tag, state, runId, durationMs } of rowsOf(reply)) {
-    if (state === "DONE" && runId === identity.runId)
-      onApplied({ tag, durationMs: durationMs ?? 0 });
+    // What was only taken over took no time.
+    if (state === "DONE" && runId === identity.runId && durationMs !== null)
+      onApplied({ tag, durationMs });
   }
 }
 

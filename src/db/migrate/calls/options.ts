@@ -2,9 +2,10 @@ import { urlProblem } from "../../base/address.ts";
 import { LONGEST_TIMER_MS } from "../../base/backoff.ts";
 import { LOCK_TIMEOUT_MS } from "../../connection/begin.ts";
 import { DRIZZLE_TABLE } from "../adopt/find-sql.ts";
+import type { DrizzleTableName } from "../adopt-types.ts";
 import { MigrateError } from "../errors.ts";
 import type { GivenHistory } from "../history/given.ts";
-import type { DrizzleTableName, LockPatience, RunSettings } from "../run-types.ts";
+import type { LockPatience, RunSettings } from "../run-types.ts";
 import type { EventSink } from "../types.ts";
 
 export interface MigratorOptions {

@@ -44,6 +44,7 @@ export function statusJson(report: StatusReport) {
     newer: report.newer,
     pending: report.pending,
     migrations: report.migrations.map(migrationJson),
+    drizzle: report.drizzle ?? null,
     problems: report.problems.map(({ code, message }) => ({ code, message })),
     warnings: report.warnings,
   };
@@ -110,7 +111,7 @@ export function statusCells(migration: MigrationStatus): readonly string[] {
     migration.tag,
     name,
     shortTime(state.at),
-    durationMs === null ? "" : duration(durationMs),
+    durationMs === null ? (state.kind === "DONE" ? "adopted" : "") : duration(durationMs),
     `${state.owner.user}@${state.owner.host}`,
   ];
 }

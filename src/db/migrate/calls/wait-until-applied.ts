@@ -7,7 +7,7 @@ import { look } from "../lease/sql.ts";
 import { describeHolder, holderOf } from "../lease/wait.ts";
 import { runnerOf } from "../ledger/replies.ts";
 import type { RunnerRow } from "../ledger-types.ts";
-import { type Plan, planRun, versionOf } from "../plan/plan.ts";
+import { type Plan, planRun } from "../plan/plan.ts";
 import type { WaitReport } from "../reports.ts";
 import type { Run, Session } from "../run-types.ts";
 import type { History } from "../types.ts";
@@ -68,11 +68,11 @@ async function pollUntilApplied(
       seen = now;
       const ledger = await readLedgerAfter(session, run, history, runner);
       plan = planRun(history, ledger);
-      if (plan.newer) return { outcome: "newer", version: versionOf(ledger), head };
+      if (plan.newer) return { outcome: "newer", version: plan.version, head };
       const hopeless = plan.problems.find(({ code }) => HOPELESS.has(code));
       if (hopeless !== undefined) throw hopeless;
       if (plan.steps.length === 0 && plan.problems.length === 0) {
-        return { outcome: "current", version: versionOf(ledger), head };
+        return { outcome: "current", version: plan.version, head };
       }
     }
     if (leftMs() <= 0) throw plan.problems[0] ?? timedOut(history, plan, runner);

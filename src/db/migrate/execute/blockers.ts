@@ -4,7 +4,7 @@ import { duration } from "../../base/text.ts";
 import { ask } from "../../connection/ask.ts";
 import type { SecondConnection } from "../../connection/second.ts";
 import { BOUNDED } from "../ledger/read.ts";
-import type { Blocker } from "../reports.ts";
+import type { Blocker } from "../progress-types.ts";
 import type { HeldRun, LeaseToken, MessageName } from "../run-types.ts";
 import { maskSecrets } from "../sql/secrets.ts";
 import type { Tag } from "../types.ts";

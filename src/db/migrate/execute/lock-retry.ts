@@ -4,7 +4,7 @@ import { secondConnection } from "../../connection/second.ts";
 import { LeaseLost } from "../lease/lost.ts";
 import { pauseUnderLease } from "../lease/renew.ts";
 import { isContended, LOCK_CONFLICTS } from "../ledger/server-error.ts";
-import type { Blocker } from "../reports.ts";
+import type { Blocker } from "../progress-types.ts";
 import type { HeldRun, LockPatience } from "../run-types.ts";
 import type { ParsedStep } from "../sql/segments.ts";
 import { heldBy, watchBlockers } from "./blockers.ts";

@@ -7,6 +7,7 @@ import {
 } from "../../connection/begin.ts";
 import { prefixOf } from "../history/checksum.ts";
 import { fence } from "../lease/sql.ts";
+import { mirrorMigration } from "../ledger/drizzle-mirror.ts";
 import { type NewEvent, record, type Subject } from "../ledger/record.ts";
 import type { Step } from "../plan/plan.ts";
 import type { HeldRun } from "../run-types.ts";
@@ -115,9 +116,12 @@ export function endOfPart(run: HeldRun, part: Part, durationMs?: number): readon
     return [...record(run, [progressOf(step, to, durationMs)], runner), ASYNCHRONOUS_COMMIT];
   }
   const runner = { head: step.headAfter, activity: following?.migration.tag ?? null };
-  return following === undefined
-    ? record(run, [endOf(step)], runner)
-    : [...record(run, [endOf(step), startOf(following)], runner), ASYNCHRONOUS_COMMIT];
+  const events = following === undefined ? [endOf(step)] : [endOf(step), startOf(following)];
+  return [
+    ...mirrorMigration(run.mirror, step.migration),
+    ...record(run, events, runner),
+    ...(following === undefined ? [] : [ASYNCHRONOUS_COMMIT]),
+  ];
 }
 
 /** The stage that the last marker seen stands for. */

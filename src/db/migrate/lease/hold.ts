@@ -45,7 +45,8 @@ export async function withLease<T>(
 ): Promise<Held<T> | undefined> {
   const taken = await takeOrWait(run, session, runner, isDone);
   if (taken === undefined) return undefined;
-  const held = { ...run, session, lease: taken.lease, sink: await sinkOf(run), isReleased: false };
+  const { lease, mirror } = taken;
+  const held = { ...run, session, lease, mirror, sink: await sinkOf(run), isReleased: false };
   let value: T;
   try {
     value = await work(held, taken);

@@ -33,7 +33,7 @@ select pg_catalog.jsonb_build_object(
   'processId', r.process_id, 'backendPid', r.backend_pid, 'user', r.db_user,
   'activity', r.activity, 'acquiredAt', r.acquired_at, 'expiresAt', r.expires_at,
   'liveness', ${liveness(s, ownRun)}, 'zombie', z.pid,
-  'standby', pg_catalog.pg_is_in_recovery()
+  'standby', pg_catalog.pg_is_in_recovery(), 'mirror', pg_catalog.to_jsonb(r) -> 'drizzle_table'
 ) as tidemark_runner
 from ${s}.runner r
 left join lateral pg_catalog.pg_stat_get_activity(r.backend_pid) a on r.backend_pid is not null
@@ -134,7 +134,8 @@ set run_id = ${literal(identity.runId)},
   expires_at = clock_timestamp() + interval '${integer(LEASE_TTL_MS)} ms'
 from judged j
 where r.id = j.id
-returning jsonb_build_object('token', r.token::text, 'direct', r.direct, 'now', clock_timestamp()) as tidemark_lease`,
+returning jsonb_build_object('token', r.token::text, 'direct', r.direct, 'now', clock_timestamp(),
+  'mirror', to_jsonb(r) -> 'drizzle_table') as tidemark_lease`,
     readRows(schema),
   ];
 }

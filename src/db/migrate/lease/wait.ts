@@ -1,11 +1,12 @@
 import { jittered, pause, within } from "../../base/backoff.ts";
 import { askOrError, columnOf, transact } from "../../connection/ask.ts";
 import { isServerError } from "../../connection/session.ts";
+import type { DrizzleMirror } from "../adopt-types.ts";
 import { MigrateError } from "../errors.ts";
 import { rowsOf, runnerOf } from "../ledger/replies.ts";
 import { ledgerError, standbyError } from "../ledger/server-error.ts";
 import type { LedgerRow, RunnerRow } from "../ledger-types.ts";
-import type { LeaseHolder } from "../reports.ts";
+import type { LeaseHolder } from "../progress-types.ts";
 import type { LeaseToken, Run, Session } from "../run-types.ts";
 import { look, takeLease } from "./sql.ts";
 
@@ -13,6 +14,7 @@ import { look, takeLease } from "./sql.ts";
 export interface Taken {
   readonly lease: LeaseToken;
   readonly rows: readonly LedgerRow[];
+  readonly mirror: DrizzleMirror | null;
   /** When it was taken, by the database's clock, and asked for, as `Date.now()`. */
   readonly at: Date;
   readonly askedAtMs: number;
@@ -116,6 +118,9 @@ function mayBeTaken({ liveness }: RunnerRow, silentMs: number): boolean {
   return liveness === "free" || liveness === "dead";
 }
 
+type TakenRow = Pick<LeaseToken, "token" | "direct"> &
+  Pick<Taken, "mirror"> & { readonly now: string };
+
 async function take({ schema, identity }: Run, session: Session): Promise<Taken | undefined> {
   const askedAtMs = Date.now();
   try {
@@ -124,9 +129,9 @@ async function take({ schema, identity }: Run, session: Session): Promise<Taken 
     const row = columnOf(reply, "tidemark_lease");
     if (row === undefined) return undefined;
     // As JSON: a plain timestamp would come as the role's DateStyle has it.
-    const { token, direct, now } = row as Pick<LeaseToken, "token" | "direct"> & { now: string };
+    const { token, direct, now, mirror } = row as TakenRow;
     const lease = { runId: identity.runId, token, direct };
-    return { lease, rows: rowsOf(reply), at: new Date(now), askedAtMs };
+    return { lease, rows: rowsOf(reply), mirror, at: new Date(now), askedAtMs };
   } catch (error) {
     throw isServerError(error) ? ledgerError(schema, error) : error;
   }

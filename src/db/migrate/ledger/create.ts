@@ -3,8 +3,9 @@ import { identifier, literal } from "../../base/quote.ts";
 import { ask, transact } from "../../connection/ask.ts";
 import { isServerError } from "../../connection/session.ts";
 import type { Run, Session } from "../run-types.ts";
+import { ledgerFunctions } from "./functions.ts";
 import { ledgerError, standbyError } from "./server-error.ts";
-import { createTables } from "./tables.ts";
+import { createTables, LEDGER_VERSION, upgradeTables } from "./tables.ts";
 
 // Two sessions that create one thing at one time: unique_violation on a catalog,
 // duplicate_schema, duplicate_table, duplicate_object.
@@ -13,8 +14,8 @@ const MOST_TRIES = 5;
 // What a standby says to BEGIN READ WRITE.
 const NOT_IN_RECOVERY = "0A000";
 
-/** Creates the ledger where there is none, among others that do the same. */
-export async function createLedgerIfAbsent(
+/** Creates the ledger where there is none, and upgrades an older one, among others that do the same. */
+export async function createOrUpgradeLedger(
   session: Session,
   { schema, signal }: Pick<Run, "schema" | "signal">,
 ): Promise<void> {
@@ -35,8 +36,9 @@ export async function createLedgerIfAbsent(
 }
 
 /**
- * Creates schema and ledger where they are not there: a transaction's statements. An advisory lock of
- * the transaction's own lets one session in at a time, and each looks again once it has it.
+ * Creates schema and ledger where they are not there, and upgrades an older one: a transaction's
+ * statements. An advisory lock of the transaction's own lets one session in at a time, and each looks
+ * again once it has it.
  */
 export function createLedger(schema: string): readonly string[] {
   const s = identifier(schema);
@@ -51,7 +53,12 @@ export function createLedger(schema: string): readonly string[] {
   end if;
   if pg_catalog.to_regclass(${literal(`${s}.runner`)}) is null then
     execute ${literal(createTables(schema))};
+  elsif (select r.ledger_version < ${LEDGER_VERSION} from ${s}.runner r where r.id = 1) then
+    execute ${literal(upgradeTables(schema))};
+  else
+    return;
   end if;
+  execute ${literal(ledgerFunctions(schema))};
 end`)}`,
   ];
 }

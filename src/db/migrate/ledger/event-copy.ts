@@ -37,7 +37,7 @@ export function copyBehind(reason: string): Warning {
  */
 export function copyFunction(s: string, quote: string, eventObject: (alias: string) => string) {
   return `
-create function ${s}.copy_events(p_table text, p_sql text)
+create or replace function ${s}.copy_events(p_table text, p_sql text)
 returns text
 language plpgsql
 set search_path = pg_catalog, pg_temp

@@ -27,7 +27,7 @@ const TTL = `interval '${LEASE_TTL_MS} ms'`;
 function fenceFunction(s: string): string {
   const quote = dollarQuote(s);
   return `
-create function ${s}.fence(p_run uuid, p_token bigint, p_step bigint, p_activity text)
+create or replace function ${s}.fence(p_run uuid, p_token bigint, p_step bigint, p_activity text)
 returns void
 language plpgsql
 ${SAFE}
@@ -48,7 +48,7 @@ ${quote};`;
 function recordFunction(s: string): string {
   const quote = dollarQuote(s);
   return `
-create function ${s}.record(
+create or replace function ${s}.record(
   p_run uuid, p_token bigint, p_who jsonb, p_events jsonb, p_head text, p_activity text
 )
 returns bigint
@@ -152,6 +152,32 @@ begin
         under_way = case when details ? 'answer' then null else m.under_way end,
         event_id = event_number
       where m.tag = subject;
+    when 'migration.adopted' then
+      taken := (details->>'rank')::integer;
+      if details ? 'formerly' then
+        update ${s}.schema_migrations m
+        set tag = subject, rank = coalesce(taken, m.rank), event_id = event_number
+        where m.tag = details->>'formerly';
+      else
+        if exists (select from ${s}.schema_migrations m where m.rank = taken) then
+          update ${s}.schema_migrations m set rank = m.rank + 1 where m.rank >= taken;
+        end if;
+        insert into ${s}.schema_migrations (
+          tag, state, rank, attempt, checksum, statements_done, statements_total, started_at,
+          finished_at, run_id, owner, event_id
+        )
+        values (
+          subject, case when taken is null then 'PENDING' else 'DONE' end, taken, 0,
+          event->>'checksum', 0, 0, coalesce((details->>'appliedAt')::timestamptz, happened),
+          case when taken is not null then coalesce((details->>'appliedAt')::timestamptz, happened) end,
+          p_run, who, event_number
+        )
+        on conflict (tag) do update
+        set state = excluded.state, rank = excluded.rank, checksum = excluded.checksum,
+          under_way = null, started_at = excluded.started_at, finished_at = excluded.finished_at,
+          duration_ms = null, run_id = excluded.run_id, owner = excluded.owner, error = null,
+          event_id = excluded.event_id;
+      end if;
     end case;
   end loop;
   -- A long migration outlives the lease that its fence renewed: renewed at its end too,

@@ -1,5 +1,5 @@
 import { identifier, jsonLiteral, literal } from "../../base/quote.ts";
-import type { UnderWay } from "../ledger-types.ts";
+import type { EventPayload, UnderWay } from "../ledger-types.ts";
 import type { HeldRun } from "../run-types.ts";
 import type { Checksum, RecordedError, Tag } from "../types.ts";
 import { copyEvents } from "./event-copy.ts";
@@ -47,6 +47,11 @@ export type NewEvent = Subject &
         readonly type: "migration.failed";
         /** `ended`: the statement under way has ended, and needs no look. */
         readonly payload: { readonly error: RecordedError; readonly ended?: true };
+      }
+    | {
+        readonly type: "migration.adopted";
+        /** Without a rank it stays pending; with `formerly` only its name is new. */
+        readonly payload: Pick<EventPayload, "rank" | "by" | "appliedAt" | "row" | "formerly">;
       }
   );
 

@@ -1,12 +1,11 @@
 import { dollarQuote, identifier, literal } from "../../base/quote.ts";
 import { EMPTY_HEAD } from "../history/checksum.ts";
 import { EVENT_TYPES } from "../ledger-types.ts";
-import { ledgerFunctions } from "./functions.ts";
 
-/** Version of the ledger's own tables that this code writes. */
-export const LEDGER_VERSION = 1;
+/** Version of the ledger's own tables that this code writes, and the oldest that may read them. */
+export const LEDGER_VERSION = 2;
 
-/** Makes the ledger's tables, triggers and functions in its schema, which must be there. */
+/** Makes the ledger's tables and triggers in its schema, which must be there. */
 export function createTables(schema: string): string {
   const s = identifier(schema);
   const quote = dollarQuote(s);
@@ -71,7 +70,8 @@ create table ${s}.runner (
   expires_at timestamptz,
   sink_table oid,
   sink_position bigint,
-  sink_given_up uuid
+  sink_given_up uuid,
+  drizzle_table jsonb
 );
 insert into ${s}.runner (id, ledger_version, min_reader, head)
 values (1, ${LEDGER_VERSION}, ${LEDGER_VERSION}, ${literal(EMPTY_HEAD)});
@@ -92,6 +92,16 @@ create trigger migration_events_no_truncate
 before truncate on ${s}.migration_events
 for each statement execute function ${s}.refuse_event_change();
 alter table ${s}.migration_events enable always trigger migration_events_append_only;
-alter table ${s}.migration_events enable always trigger migration_events_no_truncate;
-${ledgerFunctions(schema)}`;
+alter table ${s}.migration_events enable always trigger migration_events_no_truncate;`;
+}
+
+/**
+ * Makes an older ledger one of this version, its functions apart. 2: takes over what drizzle's migrator
+ * has applied, and keeps its table true.
+ */
+export function upgradeTables(schema: string): string {
+  const s = identifier(schema);
+  return `
+alter table ${s}.runner add column if not exists drizzle_table jsonb;
+update ${s}.runner set ledger_version = ${LEDGER_VERSION}, min_reader = ${LEDGER_VERSION} where id = 1;`;
 }

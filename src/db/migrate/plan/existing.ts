@@ -1,7 +1,10 @@
-import { plural } from "../../base/text.ts";
+import { listed, plural } from "../../base/text.ts";
+import type { DrizzleTable, ExistingObjects, JudgedRow } from "../adopt-types.ts";
 import { MigrateError } from "../errors.ts";
-import type { Existing, ExistingObjects, Ledger } from "../ledger-types.ts";
+import type { Ledger } from "../ledger-types.ts";
 import type { PlanOptions } from "../run-types.ts";
+import type { History } from "../types.ts";
+import { type Takeover, takeoverOf } from "./takeover.ts";
 
 const ALLOW = "--allow-existing (at boot: MIGRATE_ALLOW_EXISTING=true)";
 
@@ -21,33 +24,110 @@ export function accountsForNothing({ runner, rows }: Pick<Ledger, "runner" | "ro
 }
 
 /**
- * Why a history must not start on a database that is already in use: drizzle's migrator has run
- * it, or there are objects that no record explains.
+ * What to make of what a database holds beside its ledger: drizzle's table is taken over where every row
+ * is of a file; else, and where there are objects that no record explains, a run is forbidden.
  */
-export function existingProblems(
-  { drizzleTables, objects }: Existing,
+export function accountFor(
+  history: History,
+  ledger: Ledger,
   options: PlanOptions,
-): readonly MigrateError[] {
+): { readonly takeover?: Takeover; readonly problems: readonly MigrateError[] } {
+  const { existing, runner } = ledger;
+  const { answers } = options;
+  // What a person marks as applied needs no table.
+  const marked =
+    (answers?.markApplied?.length ?? 0) === 0
+      ? undefined
+      : { takeover: takeoverOf(undefined, history, ledger, answers), problems: [] };
+  const isFirst = accountsForNothing(ledger);
+  if (existing === undefined || !(isFirst || runner?.mirror)) return marked ?? { problems: [] };
+  const { drizzleTables, objects } = existing;
   const ours = drizzleTables.filter(({ isOurs }) => isOurs);
-  const tables = options.allowExisting ? ours : drizzleTables;
-  if (tables.length > 0) return [adoptRequired(tables)];
-  if (options.allowExisting || objects === undefined) return [];
-  return [notClean(objects)];
+  const known = ours.filter(({ rows }) => rows.some(({ tag }) => tag !== undefined));
+  if (known.length > 1) return { problems: [twoTables(known)] };
+  const table = known[0] ?? ours.find(({ rows }) => rows.length > 0) ?? ours[0];
+  if (table !== undefined) {
+    const takeover = takeoverOf(table, history, ledger, answers);
+    if (takeover.doubtful.length > 0) return { takeover, problems: [inDoubt(table, takeover)] };
+    if (table.rows.length > 0) return { takeover, problems: [] };
+  }
+  if (marked !== undefined) return marked;
+  const others = drizzleTables.filter(({ isOurs, rows }) => !isOurs && rows.length > 0);
+  const problems = options.allowExisting
+    ? []
+    : [
+        ...(others.length > 0 ? [othersTables(others)] : []),
+        ...(others.length === 0 && objects !== undefined ? [notClean(objects)] : []),
+      ];
+  // An empty table of a first run that failed: a fresh database.
+  return table === undefined
+    ? { problems }
+    : { takeover: takeoverOf(table, history, ledger), problems };
 }
 
-function adoptRequired(tables: Existing["drizzleTables"]): MigrateError {
-  const count = tables.reduce((sum, { rows }) => sum + rows, 0);
-  const names = tables.map(({ schema, table }) => `${schema}.${table}`).join(", ");
-  const others = tables.every(({ isOurs }) => !isOurs)
-    ? ` If another project wrote ${names} and this history never ran here, run again with ${ALLOW}.`
-    : "";
+const nameOf = ({ schema, table }: DrizzleTable) => `${schema}.${table}`;
+
+const MOST_ROWS = 10;
+
+function inDoubt(table: DrizzleTable, { doubtful }: Takeover): MigrateError {
+  const lines = doubtful.slice(0, MOST_ROWS).map((row) => `\n  row ${row.id}: ${doubtText(row)}`);
+  const more = doubtful.length > MOST_ROWS ? `\n  and ${doubtful.length - MOST_ROWS} more` : "";
   return new MigrateError({
     code: "adopt_required",
-    fact: `drizzle's own migrator has applied ${plural(count, "migration")} here (${names}), and the ledger has none.`,
+    fact:
+      `drizzle's own migrator ran here, and ${doubtful.length} of the ${plural(table.rows.length, "row")} in ` +
+      `${nameOf(table)} ${doubtful.length === 1 ? "does" : "do"} not clearly match a file of this history:${lines.join("")}${more}`,
     outcome: "nothing-run",
     remedy:
-      "Applying them again would fail or double their data. " +
-      `Tidemark cannot take over such a database yet; keep using drizzle-kit migrate on it.${others}`,
+      "`tidemark adopt` shows each row with its file, and takes your answers " +
+      "(--accept-edited, --mark-applied <tag>, --forget <row>).",
+  });
+}
+
+/** What is in doubt about a row of drizzle's table, as the end of a sentence. */
+export function doubtText(row: JudgedRow): string {
+  const at = row.createdAt === null ? "" : ` (${timeText(row.createdAt)})`;
+  switch (row.verdict) {
+    case "edited":
+      return `the file of ${row.tag} was edited after it was applied`;
+    case "marked":
+      return `it was written by hand: it has the tag ${row.tag} in place of a hash`;
+    case "duplicate":
+      return `another row is of ${row.tag} already`;
+    case "matched":
+      return `it is of ${row.tag}`;
+    case "unknown":
+      return `no file has its hash or its time${at}`;
+  }
+}
+
+function timeText(ms: number): string {
+  const date = new Date(ms);
+  return Number.isNaN(date.getTime()) ? String(ms) : date.toISOString();
+}
+
+function twoTables(tables: readonly DrizzleTable[]): MigrateError {
+  const names = tables.map((table) => `${nameOf(table)} (${plural(table.rows.length, "row")})`);
+  return new MigrateError({
+    code: "adopt_required",
+    fact: `${tables.length} tables of drizzle's migrator have rows of this history: ${names.join(", ")}.`,
+    outcome: "nothing-run",
+    remedy:
+      "Find out which one the deployed application uses. Rename or drop the other, " +
+      "and set `migrations: { table, schema }` in drizzle.config.ts if it is not the default.",
+  });
+}
+
+function othersTables(tables: readonly DrizzleTable[]): MigrateError {
+  const count = tables.reduce((sum, { rows }) => sum + rows.length, 0);
+  const names = listed(tables.map(nameOf));
+  return new MigrateError({
+    code: "adopt_required",
+    fact: `drizzle's own migrator has applied ${plural(count, "migration")} here (${names}), and none of them is of this history.`,
+    outcome: "nothing-run",
+    remedy:
+      "Check that the URL leads to the right database, and --dir to its migrations. " +
+      `If another project wrote ${names} and this history never ran here, run again with ${ALLOW}.`,
   });
 }
 
@@ -67,8 +147,8 @@ function notClean(objects: ExistingObjects): MigrateError {
       (ledger === undefined
         ? ""
         : `There is a ledger in schema ${ledger}: name it with --ledger-schema ${ledger} if it is this history's. `) +
-      "If `drizzle-kit push`, a dump or another tool " +
-      "created these objects, Tidemark cannot take over the database yet: migrate an empty one. " +
+      "If `drizzle-kit push`, a dump or another tool created these objects, " +
+      "`tidemark adopt --baseline` finds the migration that they correspond to. " +
       `If the migrations are meant to run beside them, run again with ${ALLOW}.`,
   });
 }

@@ -1,18 +1,17 @@
+import { listed } from "../../base/text.ts";
+import type { DrizzleStatus } from "../adopt-types.ts";
 import type { MigrateError } from "../errors.ts";
 import { headOf, linkAfter } from "../history/checksum.ts";
+import { isFolderTag } from "../history/layout.ts";
 import type { Ledger, LedgerRow, UnderWay } from "../ledger-types.ts";
 import type { PlanOptions } from "../run-types.ts";
-import type {
-  Checksum,
-  History,
-  Migration,
-  MigrationFlag,
-  MigrationStatus,
-  Tag,
-} from "../types.ts";
-import { accountsForNothing, existingProblems } from "./existing.ts";
+import type { Checksum, History, Migration, MigrationStatus, Tag, Warning } from "../types.ts";
+import { accountFor } from "./existing.ts";
 import { findProblems } from "./problems.ts";
-import { stateOf } from "./state.ts";
+import { type Renamed, renamedRows, renamesOf } from "./renames.ts";
+import { isSkipped } from "./state.ts";
+import { missingOnDisk, newestApplied, rowsByTag, statusesOf } from "./statuses.ts";
+import { rowsAfter, type Takeover } from "./takeover.ts";
 
 /** One migration to run. */
 export interface Step {
@@ -38,28 +37,51 @@ export interface Plan {
   readonly steps: readonly Step[];
   /** Each migration, in the history's order; those that only the ledger knows in their rank. */
   readonly migrations: readonly MigrationStatus[];
-  /** Tag of the newest applied migration once the steps are done. */
+  /** What is taken over of drizzle's table before the steps; the rest of the plan is as of then. */
+  readonly takeover: Takeover | undefined;
+  /** Pending ones that drizzle's migrator had passed over, and that no step runs. */
+  readonly passedOver: readonly Tag[];
+  /** Applied migrations that `drizzle-kit up` gave other names; likewise. */
+  readonly renames: readonly Renamed[];
+  /** Tag of the newest applied migration, before the steps and once they are done. */
+  readonly version: Tag | undefined;
   readonly versionAfter: Tag | undefined;
   /** What forbids a run, worst first. */
   readonly problems: readonly MigrateError[];
 }
 
 /** Pure: compares a history with a ledger. Throws nothing; what forbids a run is in `problems`. */
-export function planRun(history: History, ledger: Ledger, options: PlanOptions = {}): Plan {
+export function planRun(history: History, now: Ledger, options: PlanOptions = {}): Plan {
   const { migrations } = history;
+  const renames = renamesOf(history, now.rows);
+  const renamed = { ...now, rows: renamedRows(history, now.rows, renames) };
+  const { takeover, problems: existing } = accountFor(history, renamed, options);
+  const ledger =
+    takeover === undefined
+      ? renamed
+      : { ...renamed, rows: rowsAfter(takeover, history, renamed.rows) };
   const rows = rowsByTag(ledger);
   const applied = appliedInOrder(ledger.rows);
   const newer = isNewer(migrations, applied);
   const target = migrations.find(({ tag }) => tag === options.to);
+  const passedOver = options.allowOutOfOrder
+    ? []
+    : migrations.flatMap(({ tag }) => (isSkipped(rows.get(tag)) ? [tag] : []));
   const pending = migrations.filter(
     ({ tag, index }) =>
-      rows.get(tag)?.state !== "DONE" && index <= (target?.index ?? Number.POSITIVE_INFINITY),
+      rows.get(tag)?.state !== "DONE" &&
+      !passedOver.includes(tag) &&
+      index <= (target?.index ?? Number.POSITIVE_INFINITY),
   );
   const steps = planSteps(pending, applied, history, rows);
   const newest = steps.findLast(({ rank }) => rank >= applied.length);
   return {
     newer,
     steps,
+    takeover,
+    passedOver,
+    renames,
+    version: applied.at(-1)?.tag,
     versionAfter: newest?.migration.tag ?? applied.at(-1)?.tag,
     migrations: statusesOf(history, ledger),
     problems: findProblems(history, rows, {
@@ -67,10 +89,7 @@ export function planRun(history: History, ledger: Ledger, options: PlanOptions =
       missingOnDisk: missingOnDisk(history, ledger),
       pending,
       newestApplied: newestApplied(history, rows),
-      existing:
-        ledger.existing === undefined || !accountsForNothing(ledger)
-          ? []
-          : existingProblems(ledger.existing, options),
+      existing: pending.length > 0 || takeover !== undefined ? existing : [],
       allowOutOfOrder: options.allowOutOfOrder ?? false,
     }),
   };
@@ -82,48 +101,33 @@ export function planRun(history: History, ledger: Ledger, options: PlanOptions =
  * @throws MigrateError the first of the plan's problems
  */
 export function nothingToDo(plan: Plan): "current" | "newer" | undefined {
-  if (plan.newer) return "newer";
   const [problem] = plan.problems;
-  if (problem !== undefined) throw problem;
+  if (problem !== undefined && !plan.newer) throw problem;
+  if (needsTakeover(plan)) return undefined;
+  if (plan.newer) return "newer";
   return plan.steps.length === 0 ? "current" : undefined;
 }
 
-/** Each migration, in the history's order; those that only the ledger knows in their rank. */
-export function statusesOf(history: History, ledger: Ledger): readonly MigrationStatus[] {
-  const rows = rowsByTag(ledger);
-  const newest = newestApplied(history, rows);
-  const onDisk = history.migrations.map((migration) => {
-    const row = rows.get(migration.tag);
-    return statusOf(migration, row, ledger, flagsOf(migration, row, newest));
-  });
-  return withMissing(onDisk, missingOnDisk(history, ledger), ledger);
+/** What drizzle's table says that the ledger does not know yet. */
+export function drizzleStatus({ takeover }: Plan): { readonly drizzle?: DrizzleStatus } {
+  if (takeover?.table === undefined || takeover.table.rows.length === 0) return {};
+  const { schema, table, rows } = takeover.table;
+  const matched = rows.length - takeover.doubtful.length;
+  return { drizzle: { table: `${schema}.${table}`, rows: rows.length, matched } };
 }
 
-function rowsByTag({ rows }: Ledger): ReadonlyMap<Tag, LedgerRow> {
-  return new Map(rows.map((row) => [row.tag, row]));
+/** The warning of migrations that drizzle's migrator has passed over, where there are any. */
+export function passedOverWarnings({ passedOver }: Plan): readonly Warning[] {
+  if (passedOver.length === 0) return [];
+  const message =
+    `drizzle's migrator passed over ${listed(passedOver)}, and Tidemark does not run them unasked: ` +
+    "`tidemark migrate --allow-out-of-order` runs them, `tidemark adopt --mark-applied <tag>` settles that they never run.";
+  return [{ kind: "passed-over", message }];
 }
 
-function newestApplied({ migrations }: History, rows: ReadonlyMap<Tag, LedgerRow>) {
-  return migrations.findLast(({ tag }) => rows.get(tag)?.state === "DONE");
-}
-
-function missingOnDisk({ migrations }: History, { rows }: Ledger): readonly LedgerRow[] {
-  const tags = new Set(migrations.map(({ tag }) => tag));
-  return rows.filter(({ tag, state }) => !tags.has(tag) && state !== "PENDING");
-}
-
-function flagsOf(
-  { checksum, index }: Migration,
-  row: LedgerRow | undefined,
-  newest: Migration | undefined,
-): readonly MigrationFlag[] {
-  if (row?.state === "DONE") return row.checksum === checksum ? [] : ["CHANGED"];
-  return index < (newest?.index ?? -1) ? ["OUT_OF_ORDER"] : [];
-}
-
-/** Tag of the newest applied migration, in the history's order. */
-export function versionOf(ledger: Ledger): Tag | undefined {
-  return appliedInOrder(ledger.rows).at(-1)?.tag;
+/** Whether the ledger is to be told something before anything is applied. */
+export function needsTakeover({ takeover, renames }: Plan): boolean {
+  return (takeover?.adopted.length ?? 0) > 0 || renames.some(({ to }) => isFolderTag(to));
 }
 
 /** All of the history is applied, unchanged and in its order, and more came after it. */
@@ -168,43 +172,4 @@ function planSteps(
       headAfter: head,
     };
   });
-}
-
-function statusOf(
-  migration: Migration,
-  row: LedgerRow | undefined,
-  ledger: Ledger,
-  flags: readonly MigrationFlag[],
-): MigrationStatus {
-  return {
-    tag: migration.tag,
-    state: row === undefined ? { kind: "PENDING", statementsDone: 0 } : stateOf(row, ledger.runner),
-    flags,
-    checksum: migration.checksum,
-    attempt: row?.attempt ?? 0,
-  };
-}
-
-/** Puts what only the ledger knows after the migrations that were applied before it. */
-function withMissing(
-  onDisk: readonly MigrationStatus[],
-  missing: readonly LedgerRow[],
-  ledger: Ledger,
-): readonly MigrationStatus[] {
-  if (missing.length === 0) return onDisk;
-  const ranks = new Map(ledger.rows.map(({ tag, rank }) => [tag, rank]));
-  const list = [...onDisk];
-  for (const row of missing.toSorted((a, b) => (a.rank ?? Infinity) - (b.rank ?? Infinity))) {
-    const at = row.rank ?? Infinity;
-    const after = list.findLastIndex(({ tag }) => (ranks.get(tag) ?? Infinity) < at);
-    const place = row.rank === null ? list.length : Math.min(after + 1, list.length);
-    list.splice(place, 0, {
-      tag: row.tag,
-      state: stateOf(row, ledger.runner),
-      flags: ["MISSING"],
-      checksum: row.checksum,
-      attempt: row.attempt,
-    });
-  }
-  return list;
 }

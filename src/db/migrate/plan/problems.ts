@@ -16,7 +16,7 @@ export function findProblems(
   },
 ): readonly MigrateError[] {
   return [
-    ...(found.pending.length > 0 ? found.existing : []),
+    ...found.existing,
     ...changedFiles(history, rows),
     ...(found.newer ? [] : missingFiles(history, found.missingOnDisk)),
     ...(found.allowOutOfOrder ? [] : outOfOrder(found.pending, found.newestApplied)),

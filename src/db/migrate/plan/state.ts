@@ -21,7 +21,7 @@ export function stateOf(row: LedgerRow, runner: RunnerRow | undefined): Migratio
         kind: "DONE",
         at: row.finishedAt ?? row.startedAt,
         owner,
-        durationMs: row.durationMs ?? 0,
+        durationMs: row.durationMs,
         checksum: row.checksum,
       };
     case "FAILED":
@@ -37,6 +37,14 @@ export function stateOf(row: LedgerRow, runner: RunnerRow | undefined): Migratio
     default:
       return assertNever(row.state);
   }
+}
+
+/**
+ * drizzle's migrator had passed it over when its table was taken over: later migrations rely on that, or
+ * repair it. It runs only where somebody asks for it.
+ */
+export function isSkipped(row: LedgerRow | undefined): boolean {
+  return row?.state === "PENDING" && row.attempt === 0;
 }
 
 /** What is not known of a row whose runner is gone. */

@@ -1,0 +1,101 @@
+import type { Tag } from "./types.ts";
+
+/** Where drizzle's own migrator keeps its table: `migrations` of drizzle.config.ts. */
+export interface DrizzleTableName {
+  readonly schema: string;
+  readonly table: string;
+}
+
+/** drizzle's table, of which the ledger took over all rows up to one, and which it keeps true. */
+export interface DrizzleMirror extends DrizzleTableName {
+  /** Number of the last row that was settled; 0 where there was none. */
+  readonly seen: number;
+}
+
+/** What a database holds that its ledger does not account for. */
+export interface Existing {
+  /** Tables of drizzle's own migrator: those that have rows, and the one of the settings without any. */
+  readonly drizzleTables: readonly DrizzleTable[];
+  /** Undefined where there is nothing, or where it was not looked for. */
+  readonly objects: ExistingObjects | undefined;
+}
+
+export interface DrizzleTable extends DrizzleTableName {
+  /** It is the one that the settings name, or has rows of this history's files. */
+  readonly isOurs: boolean;
+  /** It has drizzle 1.x's column of names, by which that decides what to run. */
+  readonly hasNames: boolean;
+  /** The role that looked. */
+  readonly role: string;
+  /** What each of its rows is, in their order. */
+  readonly rows: readonly JudgedRow[];
+}
+
+/** A row of drizzle's table, with whatever stands in it. */
+export interface DrizzleRow {
+  readonly id: number;
+  readonly hash: string;
+  /** drizzle's time of the migration, in milliseconds since 1970. */
+  readonly createdAt: number | null;
+  /** In 1.x: the migration's tag. */
+  readonly name: string | null;
+  /** In 1.x: when it was applied. */
+  readonly appliedAt: Date | null;
+}
+
+/**
+ * What a row of drizzle's table is of: a migration of the history, by its text; one whose file has another
+ * text now; one that a person marked by its tag; one that an earlier row is of already; or none.
+ */
+export type JudgedRow = DrizzleRow &
+  (
+    | { readonly verdict: "matched" | "edited" | "marked" | "duplicate"; readonly tag: Tag }
+    | { readonly verdict: "unknown"; readonly tag?: undefined }
+  );
+
+export interface ExistingObjects {
+  readonly database: string;
+  readonly ledgerSchema: string;
+  readonly count: number;
+  readonly schemas: readonly string[];
+  readonly owners: readonly string[];
+  /** Other schemas that hold a ledger. */
+  readonly ledgers: readonly string[];
+  /** The first ten, as `table public.users`. */
+  readonly first: readonly string[];
+}
+
+/** A person's answers to the rows in doubt. */
+export interface AdoptAnswers {
+  /** Take files as applied whose text has changed since. Default false. */
+  readonly acceptEdited?: boolean | undefined;
+  /** Take these as applied, whatever drizzle's table says of them. */
+  readonly markApplied?: readonly Tag[] | undefined;
+  /** What `markApplied` rests on: a person's word (default), or a comparison with the live catalog. */
+  readonly evidence?: "answer" | "comparison" | undefined;
+  /** Numbers (`id`) of rows to leave out of account. */
+  readonly forget?: readonly number[] | undefined;
+}
+
+/** What a run took over before it applied anything. */
+export interface TakenOver {
+  /** drizzle's table, as `schema.table`; null where only names were new. */
+  readonly table: string | null;
+  /** Migrations that the ledger knows as applied now. */
+  readonly adopted: readonly Tag[];
+  /** Those that drizzle's migrator had passed over for good: they run only where somebody asks for it. */
+  readonly passedOver: readonly Tag[];
+  /** Applied ones that `drizzle-kit up` gave other names. */
+  readonly renamed: readonly { readonly from: Tag; readonly to: Tag }[];
+  /** drizzle's table is kept true from here on. */
+  readonly mirrored: boolean;
+}
+
+/** drizzle's table before it is taken over. */
+export interface DrizzleStatus {
+  /** As `schema.table`. */
+  readonly table: string;
+  readonly rows: number;
+  /** Rows that are of a migration of this history, beyond doubt. */
+  readonly matched: number;
+}

@@ -1,0 +1,65 @@
+import type { DrizzleRow, JudgedRow } from "../adopt-types.ts";
+import { drizzleHashes } from "../history/drizzle-hash.ts";
+import type { Migration, Tag } from "../types.ts";
+
+/**
+ * Which migration each row of drizzle's table is of. A migration has one row at most.
+ *
+ * The text decides, as drizzle hashes it or with other line ends, and among files of the same text
+ * the time; in 1.x the name. Only then, of what is left over: a row that has the tag in the
+ * place of a hash, and one that has the time of a file whose text is another now.
+ *
+ * @param rows in the order of their numbers
+ */
+export function judgeRows(
+  rows: readonly DrizzleRow[],
+  migrations: readonly Migration[],
+): readonly JudgedRow[] {
+  const files = migrations.map((migration) => ({ ...migration, hashes: drizzleHashes(migration) }));
+  const judged = new Map<DrizzleRow, JudgedRow>();
+  const claimed = new Set<Tag>();
+  const give = (
+    verdict: (row: DrizzleRow, file: HashedFile) => "matched" | "edited" | "marked" | undefined,
+  ) => {
+    for (const row of rows) {
+      if (judged.has(row)) continue;
+      for (const file of files) {
+        const found = claimed.has(file.tag) ? undefined : verdict(row, file);
+        if (found === undefined) continue;
+        claimed.add(file.tag);
+        judged.set(row, { ...row, verdict: found, tag: file.tag });
+        break;
+      }
+    }
+  };
+  give((row, { tag, hashes }) => {
+    if (row.name !== tag) return undefined;
+    return hashes.has(row.hash) ? "matched" : "edited";
+  });
+  give((row, { when, hashes }) =>
+    hashes.has(row.hash) && isAt(row, when) ? "matched" : undefined,
+  );
+  give((row, { hashes }) => (hashes.has(row.hash) ? "matched" : undefined));
+  give((row, { tag }) => (row.hash === tag ? "marked" : undefined));
+  give((row, { when }) => (isAt(row, when) ? "edited" : undefined));
+  return rows.map((row) => judged.get(row) ?? { ...row, ...leftOver(row, files) });
+}
+
+type HashedFile = Migration & { readonly hashes: ReadonlySet<string> };
+
+/** A second row of a migration, or one of none. */
+function leftOver(
+  row: DrizzleRow,
+  files: readonly HashedFile[],
+): { readonly verdict: "duplicate"; readonly tag: Tag } | { readonly verdict: "unknown" } {
+  const twin = files.find(
+    ({ tag, hashes }) => row.name === tag || hashes.has(row.hash) || row.hash === tag,
+  );
+  return twin === undefined ? { verdict: "unknown" } : { verdict: "duplicate", tag: twin.tag };
+}
+
+/** drizzle 1.x has cut the times of 0.x to the second. */
+function isAt({ createdAt }: DrizzleRow, when: number | undefined): boolean {
+  if (when === undefined || createdAt === null) return false;
+  return createdAt === when || createdAt === Math.floor(when / 1000) * 1000;
+}

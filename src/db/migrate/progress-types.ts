@@ -1,0 +1,83 @@
+import type { ConnectProgress } from "../connection/connect.ts";
+import type { TakenOver } from "./adopt-types.ts";
+import type { Tag, Warning } from "./types.ts";
+
+/** A session that holds a lock, as far as the run's role may see it. */
+export interface Blocker {
+  /** Backend; 0 for a prepared transaction. */
+  readonly pid: number;
+  readonly user: string | null;
+  readonly application: string | null;
+  /** As in `pg_stat_activity`. */
+  readonly state: string | null;
+  /** The start of its query, running or last. */
+  readonly query: string | null;
+  /** Since its transaction began. */
+  readonly forMs: number | null;
+}
+
+/** What happens while a run goes on, in order. */
+export type Progress =
+  | ConnectProgress
+  | { readonly kind: "ledger-created"; readonly schema: string }
+  | { readonly kind: "waiting"; readonly holder: LeaseHolder; readonly waitedMs: number }
+  | { readonly kind: "took-over"; readonly holder: LeaseHolder }
+  | ({ readonly kind: "taken-over" } & TakenOver)
+  | { readonly kind: "planned"; readonly tags: readonly Tag[] }
+  | {
+      readonly kind: "migration-started";
+      readonly tag: Tag;
+      readonly index: number;
+      readonly total: number;
+      readonly statements: number;
+      readonly resumedAt: number;
+    }
+  /** A statement outside transactions begins. */
+  | {
+      readonly kind: "statement-started";
+      readonly tag: Tag;
+      /** From 1. */
+      readonly statement: number;
+      readonly statements: number;
+      readonly label: string;
+    }
+  | {
+      readonly kind: "statement-done";
+      readonly tag: Tag;
+      readonly statement: number;
+      readonly label: string;
+      readonly durationMs: number;
+    }
+  /** What became of one that an earlier run had begun, or is cleared away before it runs again. */
+  | { readonly kind: "statement-found"; readonly tag: Tag; readonly message: string }
+  /** The migration waits for a lock that these sessions hold. */
+  | { readonly kind: "blocked"; readonly tag: Tag; readonly blockers: readonly Blocker[] }
+  /** It got no lock, was rolled back, and is tried again after a pause. */
+  | {
+      readonly kind: "lock-retry";
+      readonly tag: Tag;
+      readonly reason: string;
+      readonly tries: number;
+      readonly of: number;
+      readonly pauseMs: number;
+      readonly blockers: readonly Blocker[];
+    }
+  | { readonly kind: "migration-done"; readonly tag: Tag; readonly durationMs: number }
+  /** A wait for another process's run: what is still missing. */
+  | { readonly kind: "behind"; readonly pending: number; readonly holder: LeaseHolder | undefined }
+  | { readonly kind: "reconnecting"; readonly reason: string; readonly attempt: number }
+  | { readonly kind: "lease-lost" }
+  | { readonly kind: "warning"; readonly warning: Warning };
+
+/** Who holds the lease, what it runs, since when. */
+export interface LeaseHolder {
+  readonly runId: string;
+  readonly host: string;
+  readonly processId: number;
+  readonly user: string;
+  readonly backendPid: number;
+  readonly activity: string | null;
+  /** It does not renew its lease any more, and this backend still runs a statement of it. */
+  readonly zombie: number | null;
+  readonly since: Date;
+}

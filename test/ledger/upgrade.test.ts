@@ -1,0 +1,40 @@
+import { expect, test } from "vitest";
+import { DatabaseMigrator } from "../../src/db/migrate/index.ts";
+import { useDatabase } from "../helpers/database.ts";
+import { useHistory } from "../helpers/history.ts";
+
+const database = useDatabase();
+const folder = useHistory({ "0000_a": "create table a (id integer);" });
+const migrator = () => new DatabaseMigrator({ url: database.url, dir: folder.dir });
+
+/** As version 1 had it: no drizzle's table, and a function that knows no takeover. */
+async function makeVersion1(): Promise<void> {
+  await database.sql.unsafe(`
+    alter table tidemark.runner drop column drizzle_table;
+    update tidemark.runner set ledger_version = 1, min_reader = 1;
+    create or replace function tidemark.record(
+      p_run uuid, p_token bigint, p_who jsonb, p_events jsonb, p_head text, p_activity text
+    ) returns bigint language plpgsql as 'begin raise exception ''version 1''; end'`);
+}
+
+const versions = () => database.sql`select ledger_version, min_reader from tidemark.runner`;
+
+test("a ledger of version 1 is read as it is, and upgraded by the first run that writes to it", async () => {
+  await migrator().migrate();
+  await makeVersion1();
+  expect(await migrator().status()).toMatchObject({ version: "0000_a", pending: 0 });
+  expect(await migrator().migrate()).toMatchObject({ outcome: "current" });
+  expect(await versions()).toEqual([{ ledger_version: 1, min_reader: 1 }]);
+  await folder.write("0001_b", "create table b (id integer);");
+  await folder.list(["0000_a", "0001_b"]);
+  const reports = await Promise.all([1, 2, 3].map(() => migrator().migrate()));
+  expect(reports.flatMap(({ applied }) => applied)).toMatchObject([{ tag: "0001_b" }]);
+  expect(await versions()).toEqual([{ ledger_version: 2, min_reader: 2 }]);
+  await folder.write("0002_c", "create table c (id integer);");
+  await folder.list(["0000_a", "0001_b", "0002_c"]);
+  expect(await migrator().adopt({ markApplied: ["0002_c"] })).toMatchObject({
+    adopted: ["0002_c"],
+  });
+  expect(await migrator().migrate()).toMatchObject({ outcome: "current" });
+  expect(await database.sql`select to_regclass('c') as c`).toEqual([{ c: null }]);
+});
