@@ -48,6 +48,8 @@ export type {
   CallOptions,
   EventsOptions,
   FollowOptions,
+  Hook,
+  HookContext,
   MigrateOptions,
   MigrateReport,
   PlannedStep,

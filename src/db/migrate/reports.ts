@@ -163,6 +163,23 @@ export interface AdoptReport {
   readonly dryRun: boolean;
 }
 
+/** What a hook is told. */
+export interface HookContext {
+  /** Of the database; a hook opens connections of its own. */
+  readonly url: string;
+  /** Comes when the run is to stop, or has lost the lease: what the hook does then is done twice. */
+  readonly signal: AbortSignal;
+  /** Migrations that the run is about to apply, or that it has applied; often none. */
+  readonly tags: readonly Tag[];
+}
+
+/**
+ * Work of the caller's own, under the lease: one process at a time does it. Called at each `migrate()`, also
+ * where nothing is pending (but not on a database that is ahead), and so at every start, which takes the lease
+ * for it. It can be cut off at any point, and is called again then.
+ */
+export type Hook = (context: HookContext) => Promise<void> | void;
+
 export interface WaitOptions extends CallOptions {
   /** Bound on the wait, in milliseconds. Default: `waitTimeoutMs` of the migrator. */
   readonly timeoutMs?: number;

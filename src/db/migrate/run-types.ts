@@ -2,7 +2,7 @@ import type { ConnectOptions } from "../connection/connect.ts";
 import type * as connection from "../connection/session.ts";
 import type { AdoptAnswers, DrizzleMirror, DrizzleTableName } from "./adopt-types.ts";
 import type { Progress } from "./progress-types.ts";
-import type { CallOptions, MigrateOptions } from "./reports.ts";
+import type { CallOptions, Hook, MigrateOptions } from "./reports.ts";
 import type { EventSink, History, Tag } from "./types.ts";
 
 /** Names of the messages that the engine sends, at which a test may stop it. */
@@ -13,6 +13,7 @@ export type MessageName =
   | "find-existing"
   | "drizzle-rows"
   | "adopt"
+  | "before"
   | "bootstrap"
   | "standby"
   | "take"
@@ -64,8 +65,11 @@ export interface RunSettings {
   readonly deadlineMs: number | undefined;
   /** In place of the folder's own. */
   readonly eventSink: EventSink | undefined;
-  readonly drizzleTable: DrizzleTableName;
+  /** Where drizzle's migrator keeps its table; `isSet`: its schema is named by the settings. */
+  readonly drizzleTable: DrizzleTableName & { readonly isSet: boolean };
   readonly rowValues: RowValues;
+  readonly beforeMigrate: Hook | undefined;
+  readonly afterMigrate: Hook | undefined;
 }
 
 /** A run that holds the lease. */

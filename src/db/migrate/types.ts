@@ -39,8 +39,20 @@ export interface History {
   readonly head: Checksum;
   /** The app's own copy of the events; absent where it has none. */
   readonly eventSink?: EventSink;
+  /** What runs before the migrations; absent where there is nothing of the kind. */
+  readonly before?: BeforeFile;
   /** What is unusual but harmless. */
   readonly warnings: readonly Warning[];
+}
+
+/**
+ * SQL that must be there before the migrations: extensions, schemas, roles, stand-ins for what a platform
+ * brings. Runs in one transaction at each run that has something to do, and does nothing where it is there.
+ */
+export interface BeforeFile {
+  /** As messages name it. */
+  readonly file: string;
+  readonly sql: string;
 }
 
 /** Something that went wrong, or is unusual, and does not end a run. */

@@ -7,6 +7,7 @@ import { MigrateError } from "../errors.ts";
 import { headOf } from "../history/checksum.ts";
 import { transactFenced } from "../lease/hold.ts";
 import { LeaseLost } from "../lease/lost.ts";
+import { firstStep } from "../lease/sql.ts";
 import {
   lockDrizzleTable,
   mirrorMigration,
@@ -83,6 +84,7 @@ async function commit(
     ...(unwritten ?? []).flatMap(({ migration }) => mirrorMigration(mirror, migration)),
     setMirror(run.schema, mirror),
     ...record(run, events, { head, activity: "adopt" }),
+    firstStep(run),
   ];
   await transactFenced(run, "adopt", { activity: "adopt" }, statements).catch((error: unknown) => {
     const isDenied = isServerError(error) && error.code === INSUFFICIENT_PRIVILEGE;

@@ -1,6 +1,7 @@
 import { readLedgerAfter } from "../adopt/look.ts";
 import { takeOver } from "../adopt/take-over.ts";
 import { MigrateError } from "../errors.ts";
+import { parseBefore, runBefore } from "../execute/before.ts";
 import { executeSteps } from "../execute/lock-retry.ts";
 import { checkOutsideStatements } from "../execute/outside/preflight.ts";
 import { withLease } from "../lease/hold.ts";
@@ -15,6 +16,7 @@ import { stepParser } from "../sql/parse.ts";
 import type { ParsedStep } from "../sql/segments.ts";
 import type { History } from "../types.ts";
 import { currentLedger } from "./current-ledger.ts";
+import { hasHooks, runHook } from "./hooks.ts";
 
 /**
  * The long way of a run, where the head is not the history's: plan, and where there
@@ -37,6 +39,9 @@ export async function applyPending(
   const { onProgress } = run;
   const { found, since, onApplied } = attempt;
   const prepare = preparer(run, history);
+  const before = parseBefore(history.before);
+  // It is awaited where it counts.
+  before.catch(() => undefined);
   if (found === undefined) {
     // All of it is pending: read while the server looks what else it has. What fails here fails again
     // where it counts.
@@ -47,12 +52,13 @@ export async function applyPending(
   const preview = await readLedgerAfter(session, run, history, found);
   const previewed = prepare(preview);
   const nothing = nothingToDo(previewed.plan);
-  if (nothing !== undefined && !endsMirror(run, preview)) {
+  if (nothing !== undefined && !needsLease(run, preview, nothing)) {
     const { migrations, version } = previewed.plan;
     return { outcome: nothing, version, migrations, warnings: passedOverWarnings(previewed.plan) };
   }
   // Before the ledger is made: refused files leave nothing behind.
   await previewed.steps();
+  await before;
   const runner = await currentLedger(session, run, preview.runner);
   let behind: string | null = null;
   const onCopied = (reason: string | null) => {
@@ -69,16 +75,25 @@ export async function applyPending(
           : { rows: found };
         const { plan, steps } = prepare({ runner, rows });
         const nothingLeft = nothingToDo(plan);
-        if (nothingLeft !== undefined) return { outcome: nothingLeft, plan, taken };
+        if (nothingLeft === "newer") return { outcome: nothingLeft, plan, taken };
+        if (nothingLeft !== undefined) {
+          await runHook(held, "beforeMigrate", []);
+          await runHook(held, "afterMigrate", []);
+          return { outcome: nothingLeft, plan, taken };
+        }
         // Rather too short: what failed before this run began is tried again.
         refuseFailedMeanwhile(plan.steps, rows, new Date(at.getTime() - (askedAtMs - since)));
         const parsed = await steps();
-        onProgress({ kind: "planned", tags: parsed.map(({ migration }) => migration.tag) });
+        await runBefore(held, await before);
+        const tags = parsed.map(({ migration }) => migration.tag);
+        onProgress({ kind: "planned", tags });
         await checkOutsideStatements(held, parsed);
+        await runHook(held, "beforeMigrate", tags);
         await executeSteps(held, parsed, { onCopied, onApplied });
+        await runHook(held, "afterMigrate", tags);
         return { outcome: "applied" as const, plan, taken };
       },
-      (now) => now.head === history.head && !endsMirror(run, { runner: now }),
+      (now) => now.head === history.head && !needsLease(run, { runner: now }, "current"),
     );
     if (end === undefined) {
       return { outcome: "current", version: history.migrations.at(-1)?.tag, warnings: [] };
@@ -137,8 +152,14 @@ function mayTakeOver({ mirror }: HeldRun, { existing }: Ledger, { renames }: Pla
   return mirror !== null || renames.length > 0 || (existing?.drizzleTables.length ?? 0) > 0;
 }
 
-function endsMirror({ plan }: Run, { runner }: Pick<Ledger, "runner">): boolean {
-  return plan.mirror === false && (runner?.mirror ?? null) !== null;
+/** Whether the lease is needed though nothing is pending. */
+function needsLease(
+  run: Run,
+  { runner }: Pick<Ledger, "runner">,
+  nothing: "current" | "newer",
+): boolean {
+  const endsMirror = run.plan.mirror === false && (runner?.mirror ?? null) !== null;
+  return endsMirror || (hasHooks(run) && nothing === "current");
 }
 
 /**

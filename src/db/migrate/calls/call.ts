@@ -52,8 +52,8 @@ export class Calls {
 
   /** Reads the folder, or takes what was given in its place. */
   history(): Promise<History> {
-    const { dir, history } = this.#options;
-    return history === undefined ? loadHistory(dir) : readGiven(history);
+    const { dir, history, before } = this.#options;
+    return history === undefined ? loadHistory(dir) : readGiven(history, before);
   }
 
   /** What is thrown for an error of a call. */
@@ -63,7 +63,13 @@ export class Calls {
 
   /** All that the engine is given for one call. */
   request(call: CallOptions, signal: AbortSignal | undefined, history: Promise<History>): Run {
-    const { appVersion, dir: _dir, history: _history, ...settings } = this.#options;
+    const {
+      appVersion,
+      dir: _dir,
+      history: _history,
+      before: _before,
+      ...settings
+    } = this.#options;
     return {
       ...settings,
       history,

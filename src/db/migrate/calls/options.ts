@@ -5,8 +5,9 @@ import { DRIZZLE_TABLE } from "../adopt/find-sql.ts";
 import type { DrizzleTableName } from "../adopt-types.ts";
 import { MigrateError } from "../errors.ts";
 import type { GivenHistory } from "../history/given.ts";
+import type { Hook } from "../reports.ts";
 import type { LockPatience, RunSettings } from "../run-types.ts";
-import type { EventSink } from "../types.ts";
+import type { BeforeFile, EventSink } from "../types.ts";
 
 export interface MigratorOptions {
   /** `postgres://user:password@host:5432/database`. */
@@ -15,6 +16,8 @@ export interface MigratorOptions {
   readonly dir?: string;
   /** The migrations themselves, in place of a folder. */
   readonly history?: GivenHistory;
+  /** Of `history`: what `before.sql` is to a folder. */
+  readonly before?: BeforeFile | undefined;
   /** Schema of the ledger. Default `tidemark`. */
   readonly ledgerSchema?: string;
   /** Bound on waiting for a server that is not up yet, in milliseconds. Default 10,000. */
@@ -46,12 +49,17 @@ export interface MigratorOptions {
    * the ledger, whose log is never deleted. Default false: only the constraint and the table.
    */
   readonly recordRowValues?: boolean;
+  /** Called under the lease, before what is pending. */
+  readonly beforeMigrate?: Hook | undefined;
+  /** Called under the lease, after what was pending: seeds, scripts. What it throws fails the run. */
+  readonly afterMigrate?: Hook | undefined;
 }
 
 export interface ResolvedOptions extends RunSettings {
   readonly dir: string;
   /** In place of the folder. */
   readonly history: GivenHistory | undefined;
+  readonly before: BeforeFile | undefined;
   readonly appVersion: string | null;
 }
 
@@ -104,6 +112,7 @@ function withDefaults(options: Omit<MigratorOptions, "url">): Omit<ResolvedOptio
   return {
     dir: options.dir ?? "./drizzle",
     history: options.history,
+    before: options.before,
     schema: options.ledgerSchema ?? "tidemark",
     connectTimeoutMs: options.connectTimeoutMs ?? 10_000,
     waitTimeoutMs: options.waitTimeoutMs ?? 600_000,
@@ -115,9 +124,12 @@ function withDefaults(options: Omit<MigratorOptions, "url">): Omit<ResolvedOptio
     deadlineMs: options.deadlineMs,
     eventSink: options.eventSink,
     appVersion: options.appVersion ?? null,
+    beforeMigrate: options.beforeMigrate,
+    afterMigrate: options.afterMigrate,
     rowValues: options.recordRowValues ? "recorded" : "left-out",
     drizzleTable: {
       schema: options.drizzleTable?.schema ?? DRIZZLE_TABLE.schema,
+      isSet: (options.drizzleTable?.schema ?? DRIZZLE_TABLE.schema) !== DRIZZLE_TABLE.schema,
       table: options.drizzleTable?.table ?? DRIZZLE_TABLE.table,
     },
   };

@@ -73,15 +73,36 @@ export function startMessage(run: HeldRun, first: ParsedStep): string {
  */
 export function transactionMessage(run: HeldRun, step: number, part: TransactionPart): Message {
   const { statements, settings } = part;
+  return fencedMessage(run, {
+    proof: { step, activity: part.step.migration.tag },
+    settings: [...settings.session, ...settings.local].map(({ text }) => text),
+    statements,
+    end: endOfPart(run, part),
+  });
+}
+
+/** A fenced transaction in which statements of a file run, with markers that tell which one failed. */
+export function fencedMessage(
+  run: HeldRun,
+  parts: {
+    readonly proof: Parameters<typeof fence>[1];
+    /** What runs before the statements, as the role. */
+    readonly settings: readonly string[];
+    readonly statements: readonly Placed[];
+    /** What runs after them, as ours. */
+    readonly end: readonly string[];
+  },
+): Message {
+  const { proof, settings, statements, end } = parts;
   const { serverVersion } = run.session;
   const { lockTimeoutMs } = run.lockPatience;
   const starts: number[] = [];
   let text = [
     beginForOthers(serverVersion, lockTimeoutMs),
-    fence(run, { step, activity: part.step.migration.tag }),
+    fence(run, proof),
     // The role's own, whatever a pooler's other client has left in the session.
     "set local search_path to default",
-    ...[...settings.session, ...settings.local].map((setting) => `${setting.text}\n`),
+    ...settings.map((setting) => `${setting}\n`),
     "",
   ].join(";\n");
   for (const [i, { statement }] of statements.entries()) {
@@ -97,7 +118,7 @@ export function transactionMessage(run: HeldRun, step: number, part: Transaction
     ...leaveNothingBehind(run.lease.direct),
     ownSettings(serverVersion),
     `select ${statements.length + 1} as ${MARKER}`,
-    ...endOfPart(run, part),
+    ...end,
     "commit",
   ].join(";\n");
   return { text, statements, starts };

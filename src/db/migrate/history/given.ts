@@ -1,6 +1,6 @@
 import { withoutBom } from "../../base/files.ts";
 import { MigrateError } from "../errors.ts";
-import type { Checksum, History, Migration, Tag } from "../types.ts";
+import type { BeforeFile, Checksum, History, Migration, Tag } from "../types.ts";
 import { checksumOf, EMPTY_HEAD, linkAfter } from "./checksum.ts";
 
 /** A migration as text: of a history that lies in no folder. */
@@ -24,7 +24,7 @@ const GIVEN = "the given history";
  *
  * @throws MigrateError `history_invalid` where a tag is empty or there twice; what the function throws
  */
-export async function readGiven(given: GivenHistory): Promise<History> {
+export async function readGiven(given: GivenHistory, before?: BeforeFile): Promise<History> {
   const list = typeof given === "function" ? await given() : given;
   const seen = new Set<Tag>();
   for (const { tag } of list) {
@@ -42,6 +42,7 @@ export async function readGiven(given: GivenHistory): Promise<History> {
   return {
     ...{ dir: GIVEN, layout: "0.x", migrations },
     ...{ head: headOfChain(migrations), warnings: [] },
+    ...(before !== undefined && { before }),
   };
 }
 

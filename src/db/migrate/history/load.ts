@@ -12,6 +12,9 @@ import { parseJournal } from "./journal.ts";
 import { DOWN, isFolderTag, sqlFileOf, timeOfFolder } from "./layout.ts";
 import { checkSumFile, SUM_FILE } from "./sum-file.ts";
 
+/** What runs before the migrations, in their folder. */
+const BEFORE_FILE = "before.sql";
+
 /**
  * Loads the history of a drizzle-kit folder, in the layout of 0.x or of 1.x as it is there, and
  * checks it against `tidemark.sum` where that is there.
@@ -34,12 +37,16 @@ export async function loadHistory(
 
   const sinkFile = join(dir, SINK_FILE);
   const sink = names.includes(SINK_FILE) ? await readFile(sinkFile, "utf8") : undefined;
+  const before = await readBytes(join(dir, BEFORE_FILE));
   const history = {
     dir,
     layout,
     migrations,
     head: headOfChain(migrations),
     ...(sink !== undefined && { eventSink: parseSinkFile(withoutBom(sink), sinkFile) }),
+    ...(before !== undefined && {
+      before: { file: join(dir, BEFORE_FILE), sql: withoutBom(before.toString("utf8")) },
+    }),
     warnings: strayFiles(names, layout, migrations),
   };
   if (options.sumFile === "check" && names.includes(SUM_FILE)) {
@@ -160,7 +167,11 @@ function strayFiles(
   layout: Layout,
   migrations: readonly Migration[],
 ): readonly Warning[] {
-  const known = new Set([SINK_FILE, ...migrations.map(({ tag }) => sqlFileOf(tag, layout))]);
+  const known = new Set([
+    SINK_FILE,
+    BEFORE_FILE,
+    ...migrations.map(({ tag }) => sqlFileOf(tag, layout)),
+  ]);
   const why =
     layout === "0.x" ? "has no entry in meta/_journal.json" : "is in no migration's folder";
   return names

@@ -25,6 +25,36 @@ export async function pauseUnderLease(run: HeldRun, pauseMs: number): Promise<vo
 }
 
 /**
+ * Works with the lease kept, while the session has nothing else to do.
+ *
+ * @param work given a signal that comes with the run's, or when the lease is found to be another's
+ * @throws LeaseLost, SessionLost; what the work throws
+ */
+export async function workUnderLease<T>(
+  run: HeldRun,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const over = new AbortController();
+  const lost = new AbortController();
+  const signals = run.signal ? [run.signal, lost.signal] : [lost.signal];
+  const working = work(AbortSignal.any(signals)).finally(() => over.abort());
+  const keeping = (async () => {
+    while (!over.signal.aborted) {
+      await pauseUnderLease({ ...run, signal: over.signal }, LEASE_RENEW_MS);
+    }
+  })().catch((error: unknown) => {
+    if (over.signal.aborted) return;
+    lost.abort(error);
+    throw error;
+  });
+  // What it was told of by its signal is the reason, not what it made of it.
+  const [result, kept] = await Promise.allSettled([working, keeping]);
+  if (kept.status === "rejected") throw kept.reason;
+  if (result.status === "rejected") throw result.reason;
+  return result.value;
+}
+
+/**
  * Renews the lease by a second connection, while the run's own is busy with a statement that
  * holds no lock on the runner row. Where there is no second connection, that statement itself says
  * that the run lives.

@@ -161,6 +161,11 @@ export function fence(
   return `select ${identifier(schema)}.fence(${literal(lease.runId)}, ${lease.token}, ${number}, ${literal(activity)})`;
 }
 
+/** The steps of a run begin after this: what was fenced before does not count. */
+export function firstStep({ schema }: Pick<Held, "schema">): string {
+  return `update ${identifier(schema)}.runner set step = 0 where id = 1`;
+}
+
 /** Column of the row that says that the lease was renewed. */
 export const RENEWED = "tidemark_renewed";
 

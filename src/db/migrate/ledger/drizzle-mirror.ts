@@ -55,10 +55,10 @@ end`)}`,
   ];
 }
 
-/** Notes which table is kept true from here on; null ends it. The steps of the run begin after it. */
+/** Notes which table is kept true from here on; null ends it. */
 export function setMirror(schema: string, mirror: DrizzleMirror | null): string {
   const value = mirror === null ? "null" : `${literal(JSON.stringify(mirror))}::jsonb`;
-  return `update ${identifier(schema)}.runner set drizzle_table = ${value}, step = 0 where id = 1`;
+  return `update ${identifier(schema)}.runner set drizzle_table = ${value} where id = 1`;
 }
 
 function tableOf({ schema, table }: DrizzleTableName): string {
