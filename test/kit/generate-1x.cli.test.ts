@@ -35,7 +35,7 @@ describe("tidemark generate with drizzle-kit 1.x", () => {
   afterAll(() => first.remove());
 
   /** A project with one migration, and a schema that goes further. */
-  const after = async (body: string) => {
+  const continued = async (body: string) => {
     const here = await project(body);
     await here.continueFrom(first);
     return { here, before: await here.files() };
@@ -84,7 +84,7 @@ describe("tidemark generate with drizzle-kit 1.x", () => {
   });
 
   test("asks what was renamed, and writes nothing until that is answered", async () => {
-    const { here, before } = await after(USERS.replace("name:", "full_name:"));
+    const { here, before } = await continued(USERS.replace("name:", "full_name:"));
     expect(await shown(here, "rename")).toMatchInlineSnapshot(`
       "exit code 2
       --- stderr
@@ -117,7 +117,7 @@ describe("tidemark generate with drizzle-kit 1.x", () => {
   });
 
   test("drops and creates what no option names, with --no-renames", async () => {
-    const { here } = await after(USERS.replace("name:", "full_name:"));
+    const { here } = await continued(USERS.replace("name:", "full_name:"));
     expect(await shown(here, "other", "--no-renames")).toMatchInlineSnapshot(`
       "exit code 0
       --- stdout
@@ -133,7 +133,9 @@ describe("tidemark generate with drizzle-kit 1.x", () => {
   });
 
   test("asks about the columns of a renamed table, by its old name and its new one", async () => {
-    const { here } = await after(USERS.replace('"users"', '"people"').replace("name:", "full:"));
+    const { here } = await continued(
+      USERS.replace('"users"', '"people"').replace("name:", "full:"),
+    );
     const table = ["people", "--rename-table", "users=people"];
     expect(await shown(here, ...table)).toContain("--rename people.name=full");
     expect(await shown(here, ...table, "--rename", "users.name=full")).toContain("exit code 0");
@@ -156,7 +158,7 @@ describe("tidemark generate with drizzle-kit 1.x", () => {
   });
 
   test("--custom makes a file for SQL, whatever the schema is", async () => {
-    const { here, before } = await after(USERS + ORGS);
+    const { here, before } = await continued(USERS + ORGS);
     expect(await shown(here, "by_hand", "--custom")).toMatchInlineSnapshot(`
       "exit code 0
       --- stdout
@@ -191,7 +193,7 @@ describe("tidemark generate with drizzle-kit 1.x", () => {
   });
 
   test("dates a migration after the newest, though the clock is behind and drizzle-kit does not know it", async () => {
-    const { here } = await after(USERS + ORGS);
+    const { here } = await continued(USERS + ORGS);
     await here.write("drizzle/29990101000000_by_hand/migration.sql", "select 1;");
     await here.run(["sum"]);
     const { stderr } = await here.run(["generate", "orgs"]);

@@ -153,7 +153,7 @@ describe("against a base, in the layout of 1.x", () => {
   });
 
   /** What was there before `drizzle-kit up`. */
-  const before = (sql: string): FolderState => ({
+  const unconverted = (sql: string): FolderState => ({
     dir: "drizzle",
     files: new Map([
       ["meta/_journal.json", JSON.stringify({ entries: [{ tag: "0000_a" }, { tag: "0001_b" }] })],
@@ -165,7 +165,7 @@ describe("against a base, in the layout of 1.x", () => {
 
   test("a folder that `drizzle-kit up` has converted holds the migrations that it held", () => {
     const here = folder(LINE);
-    const known = underNamesOf(here, base(before(`select '${B}';\n`)));
+    const known = underNamesOf(here, base(unconverted(`select '${B}';\n`)));
     expect(checkUnedited(here, known).findings).toEqual([]);
     expect(checkOrder(here, known)).toEqual({ findings: [], detail: "1 new" });
     expect(known.tip.files.get(`${B}/migration.down.sql`)).toBe("select 0;\n");
@@ -173,7 +173,7 @@ describe("against a base, in the layout of 1.x", () => {
 
   test("and one that was edited at that is gone, under its old name", () => {
     const here = folder(LINE);
-    const known = underNamesOf(here, base(before("select 'other';\n")));
+    const known = underNamesOf(here, base(unconverted("select 'other';\n")));
     expect(found(checkUnedited(here, known))).toEqual([
       "error drizzle/0001_b/migration.sql: 0001_b is in origin/main and not here.",
     ]);

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, inject, onTestFinished, test } from "vitest";
 import { createKitProject } from "../helpers/kit-project.ts";
 import {
   branchOf,
@@ -57,6 +57,8 @@ describe("tidemark verify with drizzle-kit 1.x", () => {
     const old = await createKitProject(USERS_1X);
     onTestFinished(old.remove);
     expect((await old.run(["generate", "create_users"])).code).toBe(0);
+    const scratch = ["--scratch-url", inject("serverUrl")];
+    expect((await old.run(["down-file", "--missing", ...scratch])).code).toBe(0);
     const here = await createProject1x(USERS_1X);
     onTestFinished(here.remove);
     await here.continueFrom(old);
@@ -69,6 +71,11 @@ describe("tidemark verify with drizzle-kit 1.x", () => {
     `);
     await here.kit("up");
     await here.done("sum");
+    await here.done("down-file", "--missing");
+    expect(await here.problems()).toEqual([
+      "files failed error: drizzle/0000_create_users.down.sql belongs to no migration, and is never run.",
+    ]);
+    await here.delete("drizzle/0000_create_users.down.sql");
     expect(await here.problems()).toEqual([]);
     await here.schema(USERS_1X + ORGS);
     await here.done("generate", "orgs");

@@ -54,7 +54,7 @@ function missingSql(folder: FolderState, tags: readonly string[]): readonly Find
     );
 }
 
-const OTHERS: ReadonlySet<string> = new Set(["event-sink.sql"]);
+const OTHERS: ReadonlySet<string> = new Set(["event-sink.sql", "before.sql"]);
 
 function straySql(folder: FolderState, tags: readonly string[]): readonly Finding[] {
   const layout = layoutOf(folder);
