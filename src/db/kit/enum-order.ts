@@ -20,45 +20,44 @@ export function reorderedEnums(
  * drizzle-kit would drop and recreate the types.
  */
 export function withEnumOrder(text: string, reordered: readonly ReorderedEnum[]): string {
-  const snapshot = JSON.parse(withoutBom(text)) as {
-    enums?: NonNullable<SnapshotSchema["enums"]>;
-    ddl?: readonly Row[];
-    deltas?: readonly Delta[];
-  };
+  const snapshot = JSON.parse(withoutBom(text)) as RawSnapshot;
   const orders = new Map(
     reordered.map(({ name: [schema, name], values, wanted }) => [
       keyOf({ entityType: "enums", schema, name }),
       inOrderOf(values, wanted),
     ]),
   );
-  const inOrder = <T extends Row>(row: T, key: string): T =>
-    orders.has(key) ? { ...row, values: orders.get(key) } : row;
-  const { enums, ddl, deltas } = snapshot;
-  const edited =
-    deltas !== undefined
-      ? {
-          deltas: [
-            ...deltas,
-            ...[...orders].map(([key, values]): Delta => ({ op: "alter", key, set: { values } })),
-          ],
-        }
-      : ddl !== undefined
-        ? { ddl: ddl.map((row) => inOrder(row, keyOf(row))) }
-        : {
-            enums: Object.fromEntries(
-              Object.entries(enums ?? {}).map(([key, { schema, ...type }]) => [
-                key,
-                {
-                  ...inOrder(
-                    type,
-                    keyOf({ ...type, schema: schema || "public", entityType: "enums" }),
-                  ),
-                  schema,
-                },
-              ]),
-            ),
-          };
-  return JSON.stringify({ ...snapshot, ...edited });
+  return JSON.stringify({ ...snapshot, ...inOrder(snapshot, orders) });
+}
+
+/** What of a snapshot's text holds enums, in one format or another. */
+interface RawSnapshot {
+  readonly enums?: NonNullable<SnapshotSchema["enums"]>;
+  readonly ddl?: readonly Row[];
+  readonly deltas?: readonly Delta[];
+}
+
+function inOrder(
+  { enums = {}, ddl, deltas }: RawSnapshot,
+  orders: ReadonlyMap<string, readonly string[]>,
+): RawSnapshot {
+  if (deltas !== undefined) {
+    const last = [...orders].map(([key, values]): Delta => ({ op: "alter", key, set: { values } }));
+    return { deltas: [...deltas, ...last] };
+  }
+  if (ddl !== undefined) {
+    return { ddl: ddl.map((row) => ({ ...row, ...valuesIn(orders, keyOf(row)) })) };
+  }
+  const ordered = Object.entries(enums).map(([key, type]) => {
+    const row = { ...type, schema: type.schema || "public", entityType: "enums" };
+    return [key, { ...type, ...valuesIn(orders, keyOf(row)) }] as const;
+  });
+  return { enums: Object.fromEntries(ordered) };
+}
+
+function valuesIn(orders: ReadonlyMap<string, readonly string[]>, key: string) {
+  const values = orders.get(key);
+  return values === undefined ? {} : { values };
 }
 
 /** Values that the other does not have keep their places. */

@@ -1,5 +1,7 @@
 import { basename } from "node:path";
+import { oneLine } from "../base/text.ts";
 import { MigrateError } from "../migrate/index.ts";
+import type { LocatedKit } from "./locate.ts";
 
 /** An error as the functions of drizzle-kit 1.x return it: a code, and fields of that code. */
 type KitFailure = { readonly code: string } & Readonly<Record<string, unknown>>;
@@ -64,4 +66,34 @@ function conflict({ details, fix }: KitFailure, dir: string): MigrateError {
 
 function errorOf(code: "config" | "history_invalid", fact: string, remedy: string): MigrateError {
   return new MigrateError({ code, fact, outcome: "nothing-written", remedy });
+}
+
+export function unreadable(config: string, message: string): MigrateError {
+  return new MigrateError({
+    code: "config",
+    fact: `${config} cannot be read: ${message.split("\n")[0]}`,
+    outcome: "nothing-written",
+    remedy: "Correct it, and generate again.",
+  });
+}
+
+/** Another version of drizzle-orm is the usual reason. */
+export function unloadable({ version }: LocatedKit, message: string): MigrateError {
+  return new MigrateError({
+    code: "config",
+    fact: `drizzle-kit ${version} cannot be loaded: ${message.split("\n")[0]}`,
+    outcome: "nothing-written",
+    remedy: `It needs the drizzle-orm of its own version: npm install drizzle-orm@${version}.`,
+  });
+}
+
+/** It answers, but not as it does in the versions that are known. */
+export function unexpected({ version }: LocatedKit, answer: object): MigrateError {
+  return new MigrateError({
+    code: "config",
+    fact: `drizzle-kit ${version} answers with ${oneLine(JSON.stringify(answer), 200)}, which Tidemark does not know.`,
+    outcome: "nothing-written",
+    remedy:
+      "Install drizzle-kit 1.0.0-rc.5 or a newer Tidemark, and report this to its maintainers.",
+  });
 }

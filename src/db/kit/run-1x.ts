@@ -1,11 +1,10 @@
 import { writeFile } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import { exists } from "../base/files.ts";
-import { MigrateError } from "../migrate/index.ts";
 import type { Answering } from "./answers.ts";
 import { runChild } from "./child.ts";
 import { answerHints, createHints, type Hint } from "./hints.ts";
-import { kitError } from "./kit-errors.ts";
+import { kitError, unexpected, unloadable, unreadable } from "./kit-errors.ts";
 import type { LocatedKit } from "./locate.ts";
 import type { KitProject } from "./model.ts";
 import { canceled, refuseDialect } from "./run-errors.ts";
@@ -53,13 +52,17 @@ export async function generateByFunctions(call: Generate1x): Promise<string | un
   await callFunctions(call, (message) => {
     if (message === undefined) return { call: "generate", options: options(hints) };
     const { envelope, deltas = [] } = message;
-    if (envelope.status === "missing_hints" && asked === undefined) {
-      // What is gone, it says only once nothing is open.
+    if (envelope.status === "missing_hints") {
+      // All that was open has an answer by now.
+      if (asked !== undefined) throw unexpected(call.kit, envelope);
+      refuseOtherQuestions(call.kit, envelope.unresolved);
       asked = envelope.unresolved;
+      // What is gone, it says only once nothing is open.
       return { call: "generate", options: options([...hints, ...createHints(asked)]) };
     }
-    written = envelope.status === "ok" ? envelope.migration_path : undefined;
+    written = migrationOf(call.kit, envelope);
     if (asked === undefined) return { end: true };
+    if (written === undefined) throw unexpected(call.kit, envelope);
     const answers = answerHints(asked, deltas, answering);
     asked = undefined;
     if (!answers.renames) return { end: true };
@@ -69,12 +72,28 @@ export async function generateByFunctions(call: Generate1x): Promise<string | un
   return written;
 }
 
+function migrationOf(kit: LocatedKit, envelope: Envelope): string | undefined {
+  if (envelope.status === "no_changes") return undefined;
+  if (envelope.status === "ok" && envelope.migration_path !== undefined)
+    return envelope.migration_path;
+  throw unexpected(kit, envelope);
+}
+
+/** It asks before it loses data only where it runs the SQL itself. */
+function refuseOtherQuestions(kit: LocatedKit, unresolved: readonly Unresolved[]): void {
+  const other = unresolved.find(({ type }) => type !== "rename_or_create");
+  if (other !== undefined) throw unexpected(kit, other);
+}
+
 /** The statements that make the project's schema in an empty database, by its function `exportSql`. */
 export async function exportByFunctions(call: FunctionsCall): Promise<readonly string[]> {
   let statements: readonly string[] = [];
   await callFunctions(call, (message) => {
     if (message === undefined) return { call: "exportSql", options: {} };
-    if (message.envelope.status === "ok") statements = message.envelope.statements ?? [];
+    const { envelope } = message;
+    if (envelope.status !== "ok" || envelope.statements === undefined)
+      throw unexpected(call.kit, envelope);
+    statements = envelope.statements;
     return { end: true };
   });
   return statements;
@@ -98,7 +117,7 @@ async function callFunctions(
   const script = join(scratch, "functions.mjs");
   const own = await configOf(project);
   await writeFile(config, configScript(own, out));
-  await writeFile(script, functionsScript({ functions: kit.functions, config }));
+  await writeFile(script, functionsScript({ functions: kit.functions, config, out }));
   let failed: Extract<Envelope, { status: "error" }>["error"] | undefined;
   let isDone = false;
   const { ended } = await runChild<FunctionsMessage>({
@@ -154,22 +173,4 @@ async function wordsOf(
     .join("\n")
     .replaceAll(out, dir)
     .trim();
-}
-
-function unreadable(config: string, message: string): MigrateError {
-  return new MigrateError({
-    code: "config",
-    fact: `${config} cannot be read: ${message.split("\n")[0]}`,
-    outcome: "nothing-written",
-    remedy: "Correct it, and generate again.",
-  });
-}
-
-function unloadable({ version }: LocatedKit, message: string): MigrateError {
-  return new MigrateError({
-    code: "config",
-    fact: `drizzle-kit ${version} cannot be loaded: ${message.split("\n")[0]}`,
-    outcome: "nothing-written",
-    remedy: `It needs the drizzle-orm of its own version: npm install drizzle-orm@${version}.`,
-  });
 }

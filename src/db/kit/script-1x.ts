@@ -76,15 +76,16 @@ export default { ...(await load()), out: ${JSON.stringify(out)} };
  * The script that calls drizzle-kit's functions as it is told. Text, not a module: it must not depend
  * on how this file is compiled. All decisions are the parent's.
  *
- * @param settings real paths of `drizzle-kit/cli` and of the configuration
+ * @param settings paths of `drizzle-kit/cli`, of the configuration, and of the folder that this names
  */
 export function functionsScript(settings: {
   readonly functions: string;
   readonly config: string;
+  readonly out: string;
 }): string {
   return `import { readFile, rm } from "node:fs/promises";
 import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
 const settings = ${JSON.stringify(settings)};
 const request = (message) =>
@@ -106,7 +107,7 @@ const functions = await load("drizzle-kit", () => createRequire(import.meta.url)
 let reply = await request({ type: "configured", dialect: config.dialect });
 let written;
 while (reply.call !== undefined) {
-  if (reply.undo && written !== undefined) await rm(dirname(written), { recursive: true });
+  if (reply.undo) await rm(join(settings.out, basename(dirname(written))), { recursive: true });
   const envelope = await functions[reply.call]({ config: settings.config, ...reply.options });
   written = envelope.migration_path;
   const message = { type: "returned", envelope };
