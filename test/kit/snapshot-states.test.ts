@@ -1,6 +1,7 @@
 import { createRequire } from "node:module";
-import { resolve } from "node:path";
+import { join, resolve } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
+import { draftMigration, parseRenames, type RenameFlags } from "../../src/db/kit/index.ts";
 import { schemaAt } from "../../src/db/kit/snapshot-states.ts";
 import { endsOf, parseSnapshot, type Row, type Snapshot } from "../../src/db/kit/snapshots.ts";
 import { createKitProject, type KitProject } from "../helpers/kit-project.ts";
@@ -34,12 +35,22 @@ async function expected(here: KitProject, id: string) {
   return schemaAt([{ path: "", id, prevIds: [], body: { kind: "rows", rows: ddl } }], []);
 }
 
-const generate = async (here: KitProject, body: string, ...args: readonly string[]) => {
+/** Generates the next migration as the schema says. */
+async function generate(
+  here: KitProject,
+  body: string,
+  name: string,
+  flags: RenameFlags = {},
+): Promise<void> {
   await here.schema(body);
-  const { code, stderr } = await here.run(["generate", ...args]);
-  expect(stderr, "generate").not.toContain("error");
-  expect(code).toBe(0);
-};
+  const draft = await draftMigration({
+    ...{ cwd: here.root, config: join(here.root, "drizzle.config.ts"), dir: "drizzle", name },
+    answers: { renames: parseRenames(flags, []), others: "drop-and-add" },
+    sumFile: "ignore",
+  });
+  if (draft.kind !== "drafted") throw new Error(draft.kind);
+  await draft.keep();
+}
 
 const START = `
 export const app = pgSchema("app");
@@ -60,19 +71,19 @@ test("a schema is put together from a first snapshot and what follows it, as dri
     .replace('"users"', '"people"')
     .replace("name: text()", "full_name: text()")
     .replace('"order_no"', '"invoice_no"');
-  await generate(
-    here,
-    moved.replace("select name", "select full_name as name"),
-    ...["moved", "--rename-schema", "app=core", "--rename-enum", "core.mood=core.feeling"],
-    ...["--rename-table", "core.users=people", "--rename", "core.people.name=full_name"],
-    ...["--rename-sequence", "order_no=invoice_no"],
-  );
+  await generate(here, moved.replace("select name", "select full_name as name"), "moved", {
+    ...{
+      schema: ["app=core"],
+      enum: ["core.mood=core.feeling"],
+      sequence: ["order_no=invoice_no"],
+    },
+    ...{ table: ["core.users=people"], column: ["core.people.name=full_name"] },
+  });
   await generate(
     here,
     `${moved.replace(/export const names.*/, "").replace("moods:", "all:")}
     export const t = pgTable("t", { id: integer() });`,
     "more",
-    "--no-renames",
   );
   const snapshots = await snapshotsOf(here);
   expect(snapshots.map(({ body }) => body.kind)).toEqual(["rows", "deltas", "deltas"]);
@@ -105,13 +116,9 @@ test("the branches of a folder are put together, and so is what joins them, as d
   onTestFinished(there.remove);
   await generate(here, USERS, "first");
   await there.continueFrom(here);
-  await generate(
-    there,
-    USERS.replace("users", "people").replace('"users"', '"people"'),
-    "theirs",
-    "--rename-table",
-    "users=people",
-  );
+  await generate(there, USERS.replace("users", "people").replace('"users"', '"people"'), "theirs", {
+    table: ["users=people"],
+  });
   await generate(here, `${USERS}${ORGS}`, "mine");
   for (const [file, text] of Object.entries(await there.files())) {
     if (!file.endsWith(".sum")) await here.write(`drizzle/${file}`, text);
@@ -123,7 +130,6 @@ test("the branches of a folder are put together, and so is what joins them, as d
     "public.orgs",
     "public.people",
   ]);
-  await here.run(["sum"]);
   await generate(
     here,
     `${USERS.replace('"users"', '"people"').replace("name: text()", "")}${ORGS}`,
