@@ -102,6 +102,16 @@ describe("the folders and snapshots of drizzle-kit 1.x", () => {
     expect(found(checkFiles(folder(made, change), undefined))).toContain(said);
   });
 
+  test("are missing where there is no migration yet, in either layout", () => {
+    expect(checkFiles({ dir: "drizzle", files: new Map() }, undefined).findings).toEqual([
+      {
+        level: "error",
+        fact: "drizzle holds no migration.",
+        remedy: "`tidemark generate` writes the first one.",
+      },
+    ]);
+  });
+
   test("are one line again once a migration joins the branches", () => {
     const joined = [{ tag: A }, { tag: B }, { tag: "20250102120000_c", after: [A] }];
     const here = folder([...joined, { tag: MINE, after: ["20250102120000_c", B] }]);

@@ -25,6 +25,11 @@ function problemsOf(folder: FolderState): readonly Finding[] {
 
 function noJournal(folder: FolderState): Finding {
   const file = `${folder.dir}/${JOURNAL}`;
+  const names = [...folder.files.keys()];
+  if (!names.some((name) => name.startsWith("meta/") || name.endsWith(".sql"))) {
+    const remedy = "`tidemark generate` writes the first one.";
+    return { level: "error", fact: `${folder.dir} holds no migration.`, remedy };
+  }
   return findingIn(
     folder,
     JOURNAL,
