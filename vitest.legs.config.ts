@@ -15,6 +15,7 @@ export default defineConfig({
       { extends: true, test: { name: "pgbouncer", include: ["test/**/*.pgbouncer.leg.test.ts"] } },
       { extends: true, test: { name: "long", include: ["test/**/*.long.test.ts"] } },
       { extends: true, test: { name: "git", include: ["test/**/*.git.leg.test.ts"] } },
+      { extends: true, test: { name: "bun", include: ["test/**/*.bun.leg.test.ts"] } },
       { extends: true, test: { name: "disk-full", include: ["test/**/*.disk-full.leg.test.ts"] } },
     ],
     testTimeout: 60_000,

@@ -1,13 +1,12 @@
 import { z } from "zod";
+import { Problem } from "../db/base/problem.ts";
+import { environmentUrl } from "../db/connection/pg-environment.ts";
 import { MigrateError, urlProblem } from "../db/migrate/index.ts";
 import { isLoopback } from "./hosts.ts";
 
-const url = z
-  .string()
-  .refine(
-    (text) => urlProblem(text) === undefined,
-    "is not a URL like postgres://user:password@host:5432/database",
-  );
+const url = z.string().refine((text) => urlProblem(text) === undefined, {
+  error: ({ input }) => urlProblem(String(input)),
+});
 
 const anySeconds = z.coerce
   .number("is not a number of seconds")
@@ -79,6 +78,8 @@ export interface ManagementAddress {
   readonly because: "given" | "production" | "open-host";
 }
 
+type Environment = Readonly<Record<string, string | undefined>>;
+
 /** The application's configuration. */
 export type AppConfig = Readonly<ReturnType<typeof configOf>>;
 
@@ -87,16 +88,13 @@ export type AppConfig = Readonly<ReturnType<typeof configOf>>;
  *
  * @throws MigrateError `config`, with every mistake in one message
  */
-export function parseAppConfig(env: Readonly<Record<string, string | undefined>>): AppConfig {
+export function parseAppConfig(env: Environment): AppConfig {
   const given = Object.entries(env).filter(([, value]) => value?.trim());
   const result = schema.safeParse(Object.fromEntries(given));
   const problems = result.success
     ? []
     : result.error.issues.map(({ path, message }) => `${path.join(".")} ${message}`);
-  const { NODE_ENV, DATABASE_URL, MIGRATION_DATABASE_URL } = env;
-  if (NODE_ENV === "production" && !DATABASE_URL && !MIGRATION_DATABASE_URL) {
-    problems.push("DATABASE_URL is not set, and in production no embedded server is started");
-  }
+  const fallback = variablesUrl(env, problems);
   const found = result.data;
   if (found?.MANAGEMENT_PORT && found.MANAGEMENT_PORT === found.PORT) {
     problems.push("MANAGEMENT_PORT is the same as PORT: the details need a port of their own");
@@ -109,15 +107,34 @@ export function parseAppConfig(env: Readonly<Record<string, string | undefined>>
       remedy: "Correct these variables (or the file .env) and start again.",
     });
   }
-  return configOf(found);
+  return configOf(found, fallback);
 }
 
-function configOf(found: z.infer<typeof schema>) {
+/** In production `PG*` name the database where no URL does; in development the embedded server is used. */
+function variablesUrl(
+  { NODE_ENV, DATABASE_URL, MIGRATION_DATABASE_URL, ...env }: Environment,
+  problems: string[],
+): string | undefined {
+  if (NODE_ENV !== "production" || DATABASE_URL || MIGRATION_DATABASE_URL) return undefined;
+  try {
+    const { url } = environmentUrl(env) ?? {};
+    if (url === undefined) {
+      problems.push("DATABASE_URL is not set, and in production no embedded server is started");
+    }
+    return url;
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error;
+    problems.push(error.fact);
+    return undefined;
+  }
+}
+
+function configOf(found: z.infer<typeof schema>, fallback: string | undefined) {
   return {
     /** Undefined: an embedded development server. */
-    databaseUrl: found.DATABASE_URL ?? found.MIGRATION_DATABASE_URL,
+    databaseUrl: found.DATABASE_URL ?? found.MIGRATION_DATABASE_URL ?? fallback,
     /** For migrations: bypasses a pooler, if there is one. */
-    migrationDatabaseUrl: found.MIGRATION_DATABASE_URL ?? found.DATABASE_URL,
+    migrationDatabaseUrl: found.MIGRATION_DATABASE_URL ?? found.DATABASE_URL ?? fallback,
     appVersion: found.APP_VERSION,
     ...addresses(found),
     /** Limit for public connections. */

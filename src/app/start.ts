@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
+import { urlWarnings } from "../db/connection/driver-options.ts";
 import {
   DatabaseMigrator,
   describeHolder,
@@ -55,6 +56,7 @@ export async function runApp(options: AppOptions): Promise<number> {
   try {
     database = await options.openDatabase();
     const settings = migratorOptions(config, database.migrationUrl);
+    for (const { message } of urlWarnings(database.migrationUrl)) log.warn(message);
     forReading = new DatabaseMigrator({ ...settings, connectTimeoutMs: READER_CONNECT_MS });
     pool = new DatabasePool({ url: database.url });
     const end = await bringUpToDate({

@@ -1,47 +1,55 @@
 import { plural } from "../db/base/text.ts";
 import {
+  type AdoptOptions,
   type AdoptReport,
+  DatabaseMigrator,
   doubtText,
   errorJson,
   type JudgedRow,
   MigrateError,
 } from "../db/migrate/index.ts";
+import { type EvidenceFlags, proveApplied, proveBaseline } from "./adopt-evidence.ts";
 import {
-  type CommandContext,
+  type DatabaseContext,
   errorText,
   PATIENCE_SECONDS,
-  withMigrator,
+  withDatabase,
 } from "./support/command.ts";
 import type { Output } from "./support/output.ts";
 import { withProgress } from "./support/progress.ts";
 import type { CommonFlags } from "./support/settings.ts";
 
-interface AdoptFlags extends CommonFlags {
+interface AdoptFlags extends CommonFlags, EvidenceFlags {
   readonly acceptEdited?: boolean;
   readonly markApplied?: readonly string[];
   readonly forget?: readonly string[];
   readonly mirror?: boolean;
   readonly dryRun?: boolean;
+  readonly baseline?: string | true;
+  readonly verify?: boolean;
 }
 
-/** `tidemark adopt`: takes over a database that drizzle's migrator has filled, and shows each row of its table. */
+/** `tidemark adopt`: takes over a database that has a past, and shows what of it is known. */
 export function runAdopt(flags: AdoptFlags): Promise<number> {
   const patient = { ...flags, waitTimeout: flags.waitTimeout ?? PATIENCE_SECONDS };
-  return withMigrator(patient, (context) => adopt(context, flags));
+  return withDatabase(patient, (context) => adopt(context, flags));
 }
 
-async function adopt({ output, migrator, signal, next }: CommandContext, flags: AdoptFlags) {
+async function adopt(context: DatabaseContext, flags: AdoptFlags): Promise<number> {
+  const { output, signal, next } = context;
+  const migrator = new DatabaseMigrator({ ...context.migrator, url: context.url });
+  const { dryRun = false } = flags;
+  const options = { ...(await provenAnswers(context, migrator, flags)), signal };
   const report = await withProgress(output, (onProgress) =>
     migrator.adopt({
-      ...answersOf(flags),
+      ...options,
       ...(flags.mirror === false && { mirror: false }),
-      dryRun: flags.dryRun ?? false,
-      ...{ signal, onProgress },
+      ...{ dryRun, onProgress },
     }),
   );
   output.json(reportJson(report));
   if (output.mode === "text") await printRows(report, output);
-  const [problem] = report.problems.filter(({ code }) => code !== "out_of_order");
+  const problem = report.problems.find(forbids);
   if (problem !== undefined) {
     output.error(errorText(problem, output));
     return problem.exitCode;
@@ -49,6 +57,49 @@ async function adopt({ output, migrator, signal, next }: CommandContext, flags: 
   output.print(summary(report));
   next(report.pending.length > 0 ? "`tidemark migrate`" : "`tidemark status`");
   return 0;
+}
+
+/** A person's answers; with --baseline and --verify, what a comparison says to them. */
+async function provenAnswers(
+  context: DatabaseContext,
+  migrator: DatabaseMigrator,
+  flags: AdoptFlags,
+): Promise<AdoptOptions> {
+  const { signal } = context;
+  const answers = answersOf(flags);
+  if (flags.baseline !== undefined) {
+    await refuseKnown(migrator, signal);
+    const markApplied = await proveBaseline(context, flags.baseline, flags);
+    return { markApplied, evidence: "comparison" };
+  }
+  if (!flags.verify) return answers;
+  const preview = await migrator.adopt({ ...answers, signal, dryRun: true });
+  if (preview.problems.some(forbids)) return answers;
+  const { migrations } = await migrator.status({ signal });
+  const done = migrations.filter(({ state }) => state.kind === "DONE").map(({ tag }) => tag);
+  await proveApplied(context, preview, done, flags);
+  return answers;
+}
+
+const forbids = ({ code }: MigrateError) => code !== "out_of_order";
+
+/** A baseline is for a database of which nothing is known. */
+async function refuseKnown(migrator: DatabaseMigrator, signal: AbortSignal): Promise<void> {
+  const { drizzle, migrations } = await migrator.status({ signal });
+  const done = migrations.filter(({ state }) => state.kind === "DONE").length;
+  if (drizzle === undefined && done === 0) return;
+  throw new MigrateError({
+    code: "usage",
+    fact:
+      drizzle === undefined
+        ? `The ledger has ${plural(done, "applied migration")} already.`
+        : `drizzle's table ${drizzle.table} has ${plural(drizzle.rows, "row")}: it tells what was applied.`,
+    outcome: "nothing-written",
+    remedy:
+      drizzle === undefined
+        ? "`tidemark drift` compares the database with them; --mark-applied <tag> adds one."
+        : "Leave out --baseline; `tidemark adopt --verify` compares its rows with the database.",
+  });
 }
 
 function answersOf({ acceptEdited, markApplied, forget }: AdoptFlags) {

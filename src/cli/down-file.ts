@@ -1,8 +1,9 @@
 import { writeDownFiles } from "../db/down/index.ts";
 import { MigrateError } from "../db/migrate/index.ts";
 import { reporting } from "./support/command.ts";
+import { readProject } from "./support/project-config.ts";
 import { type ScratchFlags, scratchOf } from "./support/scratch.ts";
-import { type CommonFlags, resolveDir } from "./support/settings.ts";
+import type { CommonFlags } from "./support/settings.ts";
 import { downLine } from "./support/written.ts";
 
 interface DownFlags extends CommonFlags, ScratchFlags {
@@ -14,11 +15,12 @@ interface DownFlags extends CommonFlags, ScratchFlags {
 export function runDownFile(tags: readonly string[], flags: DownFlags): Promise<number> {
   return reporting(flags, async (output, { signal }) => {
     refuseNoChoice(tags, flags);
+    const { dir, settings } = await readProject(flags, "folder");
     const report = await writeDownFiles({
-      dir: await resolveDir(flags),
+      dir,
       tags: flags.missing ? "missing" : tags,
       ...(flags.force && { force: true }),
-      ...scratchOf(flags, output),
+      ...scratchOf(flags, settings, output),
       signal,
       onDown: (tag, number, total) =>
         output.note(output.errorColors.dim(`${tag}: up, down, up (${number} of ${total})`)),

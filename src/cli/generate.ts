@@ -18,8 +18,9 @@ import { downFileOf, errorJson, MigrateError } from "../db/migrate/index.ts";
 import { errorText, reporting } from "./support/command.ts";
 import { requireDrizzleConfig } from "./support/drizzle-config.ts";
 import type { Output } from "./support/output.ts";
+import { readProject } from "./support/project-config.ts";
 import { type ScratchFlags, scratchOf } from "./support/scratch.ts";
-import { type CommonFlags, resolveDir } from "./support/settings.ts";
+import type { CommonFlags } from "./support/settings.ts";
 import { downLine, sumText } from "./support/written.ts";
 
 interface GenerateFlags extends CommonFlags, ScratchFlags {
@@ -52,7 +53,8 @@ export function runGenerate(name: string | undefined, flags: GenerateFlags): Pro
     } as const;
     const cwd = process.cwd();
     const config = requireDrizzleConfig(cwd, flags.config);
-    const dir = await resolveDir({ config });
+    const { dir, settings, warnings } = await readProject({ config }, "folder");
+    for (const warning of warnings) output.error(`warning: ${warning}`);
     const terminal = terminalFor(output);
     const draft = await draftMigration({
       ...{ cwd, config, dir, custom, answers, signal },
@@ -68,7 +70,7 @@ export function runGenerate(name: string | undefined, flags: GenerateFlags): Pro
     const down =
       custom || flags.down === false
         ? undefined
-        : await deriveDraftDown({ dir, draft, signal, ...scratchOf(flags, output) });
+        : await deriveDraftDown({ dir, draft, signal, ...scratchOf(flags, settings, output) });
     const path = downFileOf(draft.tag, draft.layout);
     const sum = await draft.keep(
       down?.kind === "proven" || down?.kind === "irreversible" ? [{ path, text: down.text }] : [],

@@ -1,7 +1,15 @@
 import { Command } from "commander";
 import { TOOL_VERSION } from "../db/migrate/index.ts";
 import { addDrift, addFiles, addVerify } from "./program-project.ts";
-import { append, examples, type RunCommand, withDatabase, withTarget } from "./support/options.ts";
+import {
+  append,
+  examples,
+  type RunCommand,
+  SCRATCH_URL,
+  withDatabase,
+  withIfUrl,
+  withTarget,
+} from "./support/options.ts";
 
 /** Command that prints a completion script. */
 export const COMPLETION = "completion";
@@ -38,7 +46,7 @@ export function createProgram(onEnd: (exitCode: number) => void): Command {
 }
 
 function addMigrate(program: Command, run: RunCommand): void {
-  const migrate = withDatabase(program.command("migrate"))
+  const migrate = withIfUrl(withDatabase(program.command("migrate")))
     .description("apply what is pending")
     .option("--to <tag>", "stop after this migration")
     .option("--dry-run", "print what would run without running it")
@@ -63,12 +71,13 @@ function addMigrate(program: Command, run: RunCommand): void {
     "tidemark migrate",
     "tidemark migrate --dry-run",
     "tidemark migrate --to 0003_add_orgs --json",
+    "tidemark migrate --if-url && next build   # a build step without a database too",
     "tidemark migrate --lock-timeout 1 --lock-tries 30   # on a busy database",
   );
 }
 
 function addReaders(program: Command, run: RunCommand): void {
-  const status = withDatabase(program.command("status"))
+  const status = withIfUrl(withDatabase(program.command("status")))
     .description("show each migration: state, time, duration, who")
     .option("--check", "exit with 3 when something is pending")
     .action(run(async () => (await import("./status.ts")).runStatus));
@@ -91,7 +100,7 @@ function addReaders(program: Command, run: RunCommand): void {
     "tidemark events --follow",
   );
 
-  const wait = withTarget(program.command("wait"))
+  const wait = withIfUrl(withTarget(program.command("wait")))
     .description("wait until another process has migrated the database; write nothing")
     .option("--timeout <seconds>", "how long, including for the server (default: 600)")
     .action(run(async () => (await import("./wait.ts")).runWait));
@@ -100,7 +109,7 @@ function addReaders(program: Command, run: RunCommand): void {
 
 function addAdopt(program: Command, run: RunCommand): void {
   const adopt = withDatabase(program.command("adopt"))
-    .description("take over a database that drizzle migrated: record what is applied, run nothing")
+    .description("take over a database with a past: record what is applied there, run nothing")
     .option("--dry-run", "show drizzle's rows and what would be recorded; write nothing")
     .option("--accept-edited", "take files as applied that were edited since")
     .option("--mark-applied <tag>", "take this migration as applied (repeatable)", append)
@@ -109,13 +118,26 @@ function addAdopt(program: Command, run: RunCommand): void {
       "leave this row of drizzle's table out of account (repeatable)",
       append,
     )
+    .option(
+      "--baseline [tag]",
+      "without drizzle's table (`push`, a dump): find the migration that leads to this database, and prove it",
+    )
+    .option("--verify", "replay what would be recorded, and compare it with the database first")
+    .option(
+      "--ignore <pattern>",
+      "of --baseline and --verify: objects that may differ; * matches any characters (repeatable)",
+      append,
+    )
+    .option("--accept-differences", "of --baseline and --verify: record it all the same")
+    .option(...SCRATCH_URL)
     .option("--no-mirror", "stop writing drizzle's own table as well (there is no way back then)")
     .option("--wait-timeout <seconds>", "how long to wait for another runner (default: 10)")
     .action(run(async () => (await import("./adopt.ts")).runAdopt));
   examples(
     adopt,
     "tidemark adopt --dry-run",
-    "tidemark adopt --accept-edited --forget 7",
+    "tidemark adopt --accept-edited --forget 7 --verify",
+    "tidemark adopt --baseline --dry-run",
     "tidemark adopt --mark-applied 0003_add_orgs",
   );
 }

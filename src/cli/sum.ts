@@ -1,6 +1,7 @@
 import { writeSumFile } from "../db/migrate/index.ts";
 import { reporting } from "./support/command.ts";
-import { type CommonFlags, resolveDir } from "./support/settings.ts";
+import { resolveDir } from "./support/project-config.ts";
+import type { CommonFlags } from "./support/settings.ts";
 import { sumText } from "./support/written.ts";
 
 /** `tidemark sum`: rewrites the sum file after an intended change. */

@@ -9,8 +9,9 @@ import {
 import { annotation } from "./support/annotation.ts";
 import { reporting } from "./support/command.ts";
 import type { Output } from "./support/output.ts";
+import { readProject } from "./support/project-config.ts";
 import { type ScratchFlags, scratchOf } from "./support/scratch.ts";
-import { type CommonFlags, resolveDir } from "./support/settings.ts";
+import type { CommonFlags } from "./support/settings.ts";
 
 interface VerifyFlags extends CommonFlags, ScratchFlags {
   readonly base?: string;
@@ -24,13 +25,15 @@ const QUIET_MS = 1_000;
 export function runVerify(flags: VerifyFlags): Promise<number> {
   return reporting(flags, async (output, { signal }) => {
     refuseUnknownFormat(flags.format);
+    const { dir, settings, warnings } = await readProject(flags, "folder");
+    for (const warning of warnings) output.error(`warning: ${warning}`);
     let saidAt = performance.now();
     const report = await verifyProject({
       cwd: process.cwd(),
-      dir: await resolveDir(flags),
+      dir,
       ...(flags.config !== undefined && { config: flags.config }),
       ...(flags.base !== undefined && { base: flags.base }),
-      ...scratchOf(flags, output),
+      ...scratchOf(flags, settings, output),
       signal,
       onCheck: (event) => {
         const now = performance.now();

@@ -236,7 +236,7 @@ describe("a configuration that cannot be used", () => {
       LOG_LEVEL: "loud",
     }).end;
     expect(log).toBe(`error (config) The environment cannot be used:
-  DATABASE_URL is not a URL like postgres://user:password@host:5432/database
+  DATABASE_URL starts with mysql:// where postgres:// is expected
   PORT is not a port
   MIGRATE_ON_BOOT is not one of run, wait, check
   LOG_LEVEL is not one of fatal, error, warn, info, debug, trace, silent

@@ -88,9 +88,26 @@ describe("the application's configuration", () => {
     [{ SHUTDOWN_SECONDS: "-1" }, "SHUTDOWN_SECONDS is not a number of seconds from 0"],
     [{ CONNECT_TIMEOUT_SECONDS: "100000" }, "CONNECT_TIMEOUT_SECONDS is more than a day (86400)"],
     [{ DATABASE_URL: "db" }, "DATABASE_URL is not a URL like postgres://"],
+    [{ DATABASE_URL: "postgres://db/x?sslmode=on" }, "DATABASE_URL has sslmode=on, where disable,"],
     [{ NODE_ENV: "production" }, "DATABASE_URL is not set"],
+    [{ NODE_ENV: "production", PGUSER: "u", PGPORT: "1" }, "DATABASE_URL is not set"],
+    [
+      { NODE_ENV: "production", PGSERVICE: "shop", PGSERVICEFILE: "/nowhere" },
+      "PGSERVICE is shop, which was not found",
+    ],
   ])("refuses %j", (env, text) => {
     expect(() => parseAppConfig(env)).toThrow(text);
+  });
+
+  test("takes PG variables where no URL is set, in production only", () => {
+    const env = { PGHOST: "db", PGDATABASE: "x", PGUSER: "a", PGSSLMODE: "require" };
+    const url = "postgres://a@db/x";
+    expect(parseAppConfig({ ...env, NODE_ENV: "production" })).toMatchObject({
+      databaseUrl: url,
+      migrationDatabaseUrl: url,
+    });
+    expect(parseAppConfig({ ...PRODUCTION, ...env })).toMatchObject({ databaseUrl: DATABASE_URL });
+    expect(parseAppConfig(env)).toMatchObject({ databaseUrl: undefined });
   });
 
   test("counts an empty variable as absent", () => {

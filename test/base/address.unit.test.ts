@@ -3,46 +3,45 @@ import { describe, expect, test } from "vitest";
 import { parseConfig } from "../../src/config.ts";
 import {
   describeTarget,
-  driverUrl,
+  readAddress,
   replaceDatabase,
   urlProblem,
 } from "../../src/db/base/address.ts";
 import { DatabasePool } from "../../src/db/pool/index.ts";
 
+const NOTHING = { user: "", password: "", database: "" };
+const host = (name: string, port?: string) => ({ name, port });
+
 describe("a database URL", () => {
   test.each([
     [
       "postgres://u:pw@h:5433/db",
-      "postgres://h:5433/?",
-      { user: "u", password: "pw", database: "db" },
+      { user: "u", password: "pw", database: "db", hosts: [host("h", "5433")] },
     ],
-    ["postgresql://h/db", "postgres://h/?", { database: "db" }],
-    ["POSTGRES://h", "postgres://h/?", {}],
-    ["postgres:///db", "postgres:///?", { database: "db" }],
+    ["postgresql://h/db", { ...NOTHING, database: "db", hosts: [host("h")] }],
+    ["POSTGRES://h", { ...NOTHING, hosts: [host("h")] }],
+    ["postgres:///db", { ...NOTHING, database: "db", hosts: [] }],
     [
       "postgres://u%40x:p%23%2F%25@h/my%20db",
-      "postgres://h/?",
-      { user: "u@x", password: "p#/%", database: "my db" },
+      { user: "u@x", password: "p#/%", database: "my db", hosts: [host("h")] },
     ],
     [
       "postgres://u:p@s,s:w@h/db",
-      "postgres://h/?",
-      { user: "u", password: "p@s,s:w", database: "db" },
+      { user: "u", password: "p@s,s:w", database: "db", hosts: [host("h")] },
     ],
     [
       "postgres://u@h1:1,h2:2/db?sslmode=require",
-      "postgres://h1:1,h2:2/?sslmode=require",
-      { user: "u", database: "db" },
+      { ...NOTHING, user: "u", database: "db", hosts: [host("h1", "1"), host("h2", "2")] },
     ],
-    ["postgres://u@[::1]:5433/db", "postgres://[::1]:5433/?", { user: "u", database: "db" }],
-    ["postgres:///db?host=h&port=5433", "postgres://h:5433/?", { database: "db" }],
+    ["postgres://[::1]:5433", { ...NOTHING, hosts: [host("[::1]", "5433")] }],
+    ["postgres:///db?host=h&port=5433", { ...NOTHING, database: "db", hosts: [host("h", "5433")] }],
+    ["postgres:///db?port=5433", { ...NOTHING, database: "db", hosts: [host("", "5433")] }],
     [
-      "postgres://h/db?schema=a&pgbouncer=true&connection_limit=1&pool_timeout=2&channel_binding=require&uselibpqcompat=true&sslmode=require&options=-c%20geqo%3Doff",
-      "postgres://h/?sslmode=require&options=-c+geqo%3Doff",
-      { database: "db" },
+      "postgres://h/a?user=u&password=pw&dbname=b",
+      { user: "u", password: "pw", database: "b", hosts: [host("h")] },
     ],
-  ])("%s becomes %s for the driver", (given, url, options) => {
-    expect(driverUrl(given)).toEqual({ url, options });
+  ])("%s is taken apart", (url, expected) => {
+    expect(readAddress(url)).toMatchObject(expected);
   });
 
   test.each([
@@ -50,10 +49,8 @@ describe("a database URL", () => {
     ["postgres:///db?host=/tmp/&port=5433", "/tmp/.s.PGSQL.5433"],
     ["postgres://u:pw@localhost:5433/db?host=/tmp&sslmode=require", "/tmp/.s.PGSQL.5433"],
     ["postgres://u@%2Fcloudsql%2Fp%3Ar%3Ai:5433/db", "/cloudsql/p:r:i/.s.PGSQL.5433"],
-  ])("%s leads to the socket %s, without TLS", (given, path) => {
-    const { url, options } = driverUrl(given);
-    expect(url).toMatch(/^postgres:\/\/localhost\/\?/);
-    expect(options).toMatchObject({ path, ssl: false, database: "db" });
+  ])("%s leads to the socket %s", (url, socketPath) => {
+    expect(readAddress(url)).toMatchObject({ socketPath, hosts: [], database: "db" });
   });
 
   test.each([
@@ -61,6 +58,7 @@ describe("a database URL", () => {
     ["postgres://u:p@ss@h/db?host=", "h/db as u"],
     ["postgres://h1:1,h2:2", "h1:1,h2:2"],
     ["postgres:///db", "the default host/db"],
+    ["postgres:///db?port=5433", "the default host:5433/db"],
     ["postgres://u:pw@/db?host=/run/pg", "socket /run/pg/.s.PGSQL.5432, database db as u"],
     ["secret", "the database URL"],
   ])("%s is named %s", (url, name) => {
@@ -71,6 +69,8 @@ describe("a database URL", () => {
     ["postgres://u:pw@h/db?sslmode=require", "postgres://u:pw@h/a%20b?sslmode=require"],
     ["postgres://u:pw@/db?host=/run/pg", "postgres://u:pw@/a%20b?host=/run/pg"],
     ["postgres://h1:1,h2:2", "postgres://h1:1,h2:2/a%20b"],
+    ["postgres://h/db?dbname=c&sslmode=allow", "postgres://h/a%20b?sslmode=allow"],
+    ["postgres://h/db?dbname=c", "postgres://h/a%20b"],
   ])("%s leads to another database as %s", (url, other) => {
     expect(replaceDatabase(url, "a b")).toBe(other);
   });
@@ -103,7 +103,7 @@ describe("a database URL that cannot be read, or may be read wrong", () => {
     );
     expect(describeTarget(url)).toBe("the database URL");
     for (const use of [
-      () => driverUrl(url),
+      () => readAddress(url),
       () => new DatabasePool({ url }),
       () => parseConfig({ DATABASE_URL: url || "geheim" }),
     ]) {
@@ -117,6 +117,65 @@ describe("a database URL that cannot be read, or may be read wrong", () => {
     expect(urlProblem("mysql://u:pw@h/db")).toBe(
       "starts with mysql:// where postgres:// is expected",
     );
+  });
+});
+
+describe("the parameters of a URL", () => {
+  const parametersOf = (query: string) => readAddress(`postgres://h/db?${query}`).parameters;
+
+  test("of other tools are left out, and what is the server's own is sent", () => {
+    const others = `schema=a&pgbouncer=true&connection_limit=1&pool_timeout=2&channel_binding=require&uselibpqcompat=true&supa=base-pooler.x&keepalives=1&prepare=false`;
+    expect(
+      parametersOf(`${others}&sslmode=require&options=-c%20geqo%3Doff&search_path=app`),
+    ).toEqual({
+      settings: { options: "-c geqo=off", search_path: "app" },
+      tls: { sslmode: "require" },
+      connectTimeoutMs: undefined,
+      targetSessionAttrs: undefined,
+      passfile: undefined,
+      isPooled: true,
+      isPreparing: false,
+      unknown: [],
+    });
+  });
+
+  test("that nobody knows are named, and not sent", () => {
+    expect(parametersOf("currentSchema=a&geqo=off")).toMatchObject({
+      settings: {},
+      unknown: ["currentSchema", "geqo"],
+    });
+  });
+
+  test.each([
+    ["application_name=a", { settings: { application_name: "a" } }],
+    ["fallback_application_name=a", { settings: { application_name: "a" } }],
+    ["application_name=a&fallback_application_name=b", { settings: { application_name: "a" } }],
+    ["connect_timeout=5", { connectTimeoutMs: 5_000 }],
+    ["connect_timeout=1", { connectTimeoutMs: 2_000 }],
+    ["connect_timeout=0", { connectTimeoutMs: undefined }],
+    ["pgbouncer=false", { isPooled: false }],
+    ["target_session_attrs=any", { targetSessionAttrs: undefined }],
+    ["target_session_attrs=primary", { targetSessionAttrs: "primary" }],
+  ])("%s", (query, expected) => {
+    expect(parametersOf(query)).toMatchObject(expected);
+  });
+
+  test.each([
+    [
+      "sslmode=on",
+      "has sslmode=on, where disable, allow, prefer, require, verify-ca, verify-full or no-verify is expected",
+    ],
+    ["connect_timeout=5s", "has connect_timeout=5s, where a whole number of seconds is expected"],
+    ["target_session_attrs=master", "has target_session_attrs=master, where any, read-write,"],
+    ["sslcert=/c.pem", "has sslcert without sslkey"],
+    ["sslkey=/k.pem", "has sslkey without sslcert"],
+    [
+      "sslidentity=c.p12",
+      "has sslidentity, which Tidemark does not support: use sslcert and sslkey",
+    ],
+    ["service=shop", "has service, which Tidemark does not support: set PGSERVICE"],
+  ])("%s is refused", (query, text) => {
+    expect(urlProblem(`postgres://h/db?${query}`)).toContain(text);
   });
 });
 

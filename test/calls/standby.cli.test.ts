@@ -71,16 +71,16 @@ test("migrate on a standby is refused while something is pending", async () => {
     "exit code 1
     --- stderr
     error (connect) The server is a standby: it can be read but not written, and migrations are pending.
-    Nothing was run. Connect to the primary.
+    Nothing was run. Connect to the primary. The connection comes from DATABASE_URL.
     "
   `);
   expect(await onStandby("migrate", "--json")).toMatchInlineSnapshot(`
     "exit code 1
     --- stdout
-    {"error":{"code":"connect","exitCode":1,"fact":"The server is a standby: it can be read but not written, and migrations are pending.","outcome":"nothing-run","remedy":"Connect to the primary.","place":null,"tag":null,"applied":[],"notRun":[],"details":null}}
+    {"error":{"code":"connect","exitCode":1,"fact":"The server is a standby: it can be read but not written, and migrations are pending.","outcome":"nothing-run","remedy":"Connect to the primary. The connection comes from DATABASE_URL.","place":null,"tag":null,"applied":[],"notRun":[],"details":null}}
     --- stderr
     error (connect) The server is a standby: it can be read but not written, and migrations are pending.
-    Nothing was run. Connect to the primary.
+    Nothing was run. Connect to the primary. The connection comes from DATABASE_URL.
     "
   `);
 });
@@ -111,7 +111,7 @@ test("migrate on a standby without a ledger is refused", async () => {
     "exit code 1
     --- stderr
     error (connect) The server is a standby: it can be read but not written, and it has no ledger yet.
-    Nothing was run. Connect to the primary.
+    Nothing was run. Connect to the primary. The connection comes from DATABASE_URL.
     "
   `);
 });

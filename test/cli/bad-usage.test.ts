@@ -34,6 +34,8 @@ test("no command at all shows the help, and is an error", async () => {
                                      database; write nothing
       drift [options]                compare the database with what its applied
                                      migrations make; exit with 4 if it differs
+      adopt [options]                take over a database that drizzle migrated:
+                                     record what is applied, run nothing
       repair [options]               reset FAILED and STUCK migrations to PENDING
                                      where that is safe
       resolve [options] <tag>        answer whether a statement in doubt was done
@@ -276,7 +278,7 @@ test("no URL, and a mistake beside it, are one message", async () => {
     "error (config) The settings cannot be used:
       --connect-timeout is "x", where a number of seconds from 0 is expected
       the migrations folder has no name
-      No database URL is set (--url, MIGRATION_DATABASE_URL or DATABASE_URL).
+      No database URL is set (--url, MIGRATION_DATABASE_URL, DATABASE_URL, dbCredentials of the drizzle configuration, PGHOST).
     Nothing was run. Correct these and run again.
     "
   `);
@@ -286,7 +288,7 @@ test("no URL", async () => {
   expect(screen(await here.project.run(["migrate"]))).toMatchInlineSnapshot(`
     "exit code 2
     --- stderr
-    error (config) No database URL is set (--url, MIGRATION_DATABASE_URL or DATABASE_URL).
+    error (config) No database URL is set (--url, MIGRATION_DATABASE_URL, DATABASE_URL, dbCredentials of the drizzle configuration, PGHOST).
     Nothing was run. Set DATABASE_URL (or MIGRATION_DATABASE_URL), or give --url postgres://user:password@host:5432/database; --embedded uses this folder's own development server.
     "
   `);

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { colorsFor } from "../../src/cli/support/colors.ts";
-import { plainConfig } from "../../src/cli/support/drizzle-config.ts";
+import { plainConfig } from "../../src/cli/support/config-text.ts";
 import { parseConfig, testDatabaseUrl } from "../../src/config.ts";
 import { resolveOptions } from "../../src/db/migrate/calls/options.ts";
 
@@ -59,6 +59,7 @@ describe("the migrator's options", () => {
       appVersion: null,
       drizzleTable: { schema: "drizzle", table: "__drizzle_migrations" },
       rowValues: "left-out",
+      urlWarnings: [],
     });
   });
 
@@ -92,7 +93,15 @@ describe("the folder that drizzle.config.ts names", () => {
     ["an expression", "export default { out: './x' + suffix };", undefined],
     ["a template", "export default { out: `./x` };", undefined],
     ["a commented line", "export default {\n  // out: './x',\n};", undefined],
-    ["anything beside a block comment", "/* old */ export default {\n out: './x',\n};", undefined],
+    ["a block comment", "/* out: './old' */ export default {\n out: './x',\n};", "./x"],
+    ["beside a glob", `export default { schema: "./src/**/*.ts", out: "./x" }; // */`, "./x"],
+    ["beside a URL", `export default { docs: 'https://x', out: "./x" };`, "./x"],
+    ["a key of ours", `export default { out: "./x", tidemark: {} };`, undefined],
+    [
+      "an import of ours",
+      `import type { T } from "tidemark";\nexport default { out: "./x" };`,
+      "./x",
+    ],
     ["two of them", "export default {\n out: './x',\n};\nconst b = { out: './y' };", undefined],
   ])("is read without running the file where it is %s", (_name, text, expected) => {
     expect(plainConfig(text)?.out).toBe(expected);

@@ -1,8 +1,8 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, inject, test, vi } from "vitest";
 import { withReaderPool } from "../../src/db/catalog/connection.ts";
 import { DatabaseMigrator } from "../../src/db/migrate/index.ts";
 import { DatabasePool } from "../../src/db/pool/index.ts";
@@ -10,6 +10,7 @@ import { withScratchServer } from "../../src/db/scratch/index.ts";
 import { createTestDatabase } from "../../src/db/testing/index.ts";
 import { useDatabase } from "../helpers/database.ts";
 import { THREE, useHistory } from "../helpers/history.ts";
+import { createMigratingRole } from "../helpers/role.ts";
 
 const database = useDatabase();
 const folder = useHistory({
@@ -63,6 +64,26 @@ describe("a URL that other tools take as well", () => {
     expect(await whatConnects(url)).toEqual(["shown", "shown"]);
   });
 
+  test("counts as a pooler's with pgbouncer=true", async () => {
+    const warnings: unknown[] = [];
+    await new DatabaseMigrator({
+      url: `${database.url}?pgbouncer=true`,
+      dir: folder.dir,
+    }).migrate({
+      onProgress: (progress) => progress.kind === "warning" && warnings.push(progress.warning),
+    });
+    expect(warnings).toMatchObject([{ kind: "pooler" }]);
+  });
+
+  test("is taken with a warning where it has a parameter that nobody knows", async () => {
+    const { warnings } = await migrate(
+      `${database.url}?currentSchema=a&schema=b&search_path=public`,
+    );
+    expect(warnings).toMatchObject([
+      { kind: "url-parameter", message: expect.stringMatching(/parameter currentSchema,/) },
+    ]);
+  });
+
   test("leads to a Unix socket where its host is a directory", async () => {
     const url = `${socketUrl()}&application_name=shown&sslmode=require`;
     expect(await migrate(url)).toMatchObject({ outcome: "applied", version: "0003_index" });
@@ -101,6 +122,34 @@ async function whatConnects(url: string): Promise<readonly unknown[]> {
   await made.drop();
   return [own?.name, read?.name];
 }
+
+describe("a password", () => {
+  test("comes from PGPASSWORD, else from the password file, for all that connect", async () => {
+    const role = await createMigratingRole(database, "");
+    try {
+      const url = new URL(role.url);
+      const { password } = url;
+      url.password = "";
+      await expect(migrate(url.href)).rejects.toMatchObject({ code: "connect" });
+
+      const file = join(directory, "pgpass");
+      await writeFile(file, `*:*:*:${role.name}:${password}\n`, { mode: 0o600 });
+      vi.stubEnv("PGPASSFILE", file);
+      expect(await migrate(url.href)).toMatchObject({ outcome: "applied", warnings: [] });
+      const pool = new DatabasePool({ url: url.href });
+      await pool.query("select 1").finally(() => pool.close());
+      await withScratchServer({ url: url.href, dir: folder.dir }, (server) => server.listRoles());
+
+      await chmod(file, 0o644);
+      await expect(migrate(url.href)).rejects.toMatchObject({ code: "connect" });
+      vi.stubEnv("PGPASSWORD", password);
+      expect(await migrate(url.href)).toMatchObject({ outcome: "current" });
+    } finally {
+      vi.unstubAllEnvs();
+      await role.drop();
+    }
+  });
+});
 
 describe("a server that there cannot be is not waited for", () => {
   const SOON = { timeout: 10_000 };

@@ -152,6 +152,7 @@ describe("the first start", () => {
         PGHOST: "db.invalid",
         PGUSER: "someone",
         PGOPTIONS: "-c nonsense=1",
+        PGSSLMODE: "require",
         PGCLIENTENCODING: "LATIN1",
         LC_ALL: "de_XX.UTF-8",
       };

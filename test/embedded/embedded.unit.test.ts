@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { refuseMusl } from "../../src/db/embedded/binaries.ts";
 import { serverEnvironment } from "../../src/db/embedded/launch.ts";
 import { parsePidFile } from "../../src/db/embedded/pid-file.ts";
 import { parsePasswd } from "../../src/db/embedded/server-user.ts";
@@ -72,4 +73,33 @@ test("the server's environment lacks what would set it up or change its language
     TZ: "Asia/Tokyo",
   };
   expect(serverEnvironment(env)).toEqual({ PATH: "/bin", LC_ALL: "C", TZ: "UTC" });
+});
+
+describe("the C library", () => {
+  const MUSL = "ld-musl-x86_64.so.1";
+
+  test("of Alpine is refused, with the ways out", () => {
+    const refuse = () =>
+      refuseMusl("linux-x64", { glibcVersion: undefined, libraries: ["apk", MUSL] });
+    expect(refuse).toThrow(
+      expect.objectContaining({
+        code: "unsupported_platform",
+        fact: "No embedded PostgreSQL is published for Linux with musl, such as Alpine (linux-x64).",
+        remedy: expect.stringMatching(
+          /node:22-slim.*--scratch-url.*\nOr use a server of your own/s,
+        ),
+      }),
+    );
+  });
+
+  test.each([
+    ["glibc", { glibcVersion: "2.36", libraries: [] }],
+    ["glibc, with musl beside it", { glibcVersion: "2.36", libraries: [MUSL] }],
+    [
+      "one that does not say its name",
+      { glibcVersion: undefined, libraries: ["x86_64-linux-gnu"] },
+    ],
+  ])("%s is fine", (_name, libc) => {
+    expect(() => refuseMusl("linux-x64", libc)).not.toThrow();
+  });
 });

@@ -62,9 +62,24 @@ test("the leg git says NOT RUN, and why, without git", async () => {
   expect(await leg("git", { GIT })).toBe(`NOT RUN: no git (${GIT})\n`);
 });
 
+test("the leg bun says NOT RUN, and why, without Bun", async () => {
+  const BUN = join(folder, "bun");
+  expect(await leg("bun", { BUN })).toBe(
+    `NOT RUN: no Bun (${BUN}): npm install --global bun, or set BUN\n`,
+  );
+});
+
 test("the gate runs each leg", async () => {
   const gate = await readFile(".ci/run", "utf8");
-  for (const name of ["browser", "testcontainers", "pgbouncer", "disk-full", "git", "image"]) {
+  for (const name of [
+    "browser",
+    "testcontainers",
+    "pgbouncer",
+    "disk-full",
+    "git",
+    "bun",
+    "image",
+  ]) {
     expect(gate).toMatch(new RegExp(`^scripts/leg-${name}\\.sh$`, "m"));
   }
 });

@@ -1,14 +1,16 @@
 import { existsSync } from "node:fs";
 import { adviceOf } from "../../db/base/problem.ts";
-import { DatabaseMigrator, errorJson, MigrateError } from "../../db/migrate/index.ts";
-import { createOutput, type Output, type OutputFlags } from "./output.ts";
 import {
-  type CommonFlags,
-  loadDotEnv,
-  resolveSettings,
-  type Settings,
-  type Target,
-} from "./settings.ts";
+  DatabaseMigrator,
+  describeTarget,
+  errorJson,
+  MigrateError,
+  type TidemarkSettings,
+  withParts,
+} from "../../db/migrate/index.ts";
+import { createOutput, type Output, type OutputFlags } from "./output.ts";
+import { loadDotEnv } from "./project-config.ts";
+import { type CommonFlags, resolveSettings, type Settings, type Target } from "./settings.ts";
 import { type Interrupts, watchSignals } from "./signals.ts";
 import { UNEXPECTED_EXIT_CODE, unexpectedJson, unexpectedText } from "./unexpected.ts";
 
@@ -33,6 +35,8 @@ export interface DatabaseContext extends Omit<CommandContext, "migrator" | "dir"
   readonly url: string;
   /** Options of a migrator of that database. */
   readonly migrator: Settings["migrator"];
+  /** The key `tidemark` of the configuration. */
+  readonly settings: TidemarkSettings;
 }
 
 /** Runs a command that has a migrator work on the database. */
@@ -57,14 +61,22 @@ export async function withDatabase(
   return reporting(flags, async (output, interrupts) => {
     loadDotEnv();
     const settings = await resolveSettings(flags);
+    const { target, project, migrator } = settings;
+    for (const warning of settings.warnings) output.error(`warning: ${warning}`);
+    if (target.kind === "none") {
+      output.json({ outcome: "no-url" });
+      output.print("No database URL is set: nothing to do (--if-url).");
+      return 0;
+    }
     await refuseToServeNothing(settings);
-    return withServer(settings.target, output, (url) => {
+    return withServer(target, output, (url) => {
       const { signal, exitCode: interrupted } = interrupts;
       const next = (text: string) => {
         // For developers only: a deployment has its next step in a script.
-        if (settings.target.kind === "embedded") output.note(`Next: ${text}`);
+        if (target.kind === "embedded") output.note(`Next: ${text}`);
       };
-      return work({ output, url, migrator: settings.migrator, signal, interrupted, next });
+      const { settings } = project;
+      return work({ output, url, migrator, settings, signal, interrupted, next });
     });
   });
 }
@@ -101,11 +113,11 @@ export function errorText(error: MigrateError, { errorColors }: Output): string 
 }
 
 async function withServer(
-  target: Target,
+  target: Exclude<Target, { kind: "none" }>,
   output: Output,
   work: (url: string) => Promise<number>,
 ): Promise<number> {
-  if (target.kind === "url") return work(target.url);
+  if (target.kind === "url") return withUrl(target, output, work);
   // Loaded only by those who use it.
   const { acquireEmbeddedServer } = await import("../../db/embedded/index.ts");
   const server = await acquireEmbeddedServer({
@@ -116,5 +128,22 @@ async function withServer(
     return await work(server.url);
   } finally {
     await server.release();
+  }
+}
+
+/** Which database it is, where neither an option nor our own variables say so; and whose it is in an error. */
+async function withUrl(
+  { url, source }: Extract<Target, { kind: "url" }>,
+  output: Output,
+  work: (url: string) => Promise<number>,
+): Promise<number> {
+  const isOurs = source === "--url" || source.endsWith("DATABASE_URL");
+  if (!isOurs) output.note(output.errorColors.dim(`Database: ${describeTarget(url)} (${source})`));
+  try {
+    return await work(url);
+  } catch (error) {
+    if (!(error instanceof MigrateError && error.code === "connect") || source === "--url")
+      throw error;
+    throw withParts(error, { remedy: `${error.remedy} The connection comes from ${source}.` });
   }
 }

@@ -3,8 +3,11 @@ import { readFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { messageOf } from "../../db/base/problem.ts";
 import { MigrateError } from "../../db/migrate/index.ts";
+import { type PlainReading, plainConfig } from "./config-text.ts";
+import { evaluate } from "./evaluate-config.ts";
 
-const NAMES = ["ts", "mts", "cts", "js", "mjs", "cjs", "json"].map(
+// drizzle-kit looks for the first three, in this order, and takes the others with --config.
+const NAMES = ["ts", "js", "json", "mts", "cts", "mjs", "cjs"].map(
   (end) => `drizzle.config.${end}`,
 );
 
@@ -38,23 +41,39 @@ export interface DrizzleConfig {
   readonly out?: string;
   /** `migrations`: where drizzle's own migrator keeps its table. */
   readonly drizzleTable: { readonly schema?: string; readonly table?: string };
+  readonly dialect?: unknown;
+  readonly driver?: unknown;
+  readonly dbCredentials?: unknown;
+  /** Settings of ours. */
+  readonly tidemark?: unknown;
+  /** Why `dbCredentials` is not known, though the rest is: the file could not be run. */
+  readonly unread?: string;
 }
 
 /**
- * Reads a drizzle configuration.
+ * Reads a drizzle configuration. One that cannot be run, and names its folder in plain words, is
+ * `unread` in what it says of the database.
  *
  * @throws MigrateError `config` where the file cannot be read or run
  */
-export async function readDrizzleConfig(file: string): Promise<DrizzleConfig> {
+export async function readDrizzleConfig(
+  file: string,
+  needs: PlainReading["needs"],
+): Promise<DrizzleConfig> {
   try {
     const text = await readFile(file, "utf8");
     if (file.endsWith(".json")) return parsedConfig(JSON.parse(text));
-    return plainConfig(text) ?? parsedConfig(await evaluate(file));
+    const plain = plainConfig(text, { needs, env: process.env });
+    if (plain !== undefined) return plain;
+    return await evaluate(file).then(parsedConfig, (error: unknown) => {
+      const folder = plainConfig(text);
+      if (folder === undefined) throw error;
+      return { ...folder, unread: firstLine(error) };
+    });
   } catch (cause) {
     throw new MigrateError({
       code: "config",
-      // The rest is a stack of files that the reader does not know.
-      fact: `${file} cannot be read: ${messageOf(cause).split("\n")[0]}`,
+      fact: `${file} cannot be read: ${firstLine(cause)}`,
       outcome: "nothing-run",
       remedy: "Correct it, or name the migrations folder with --dir.",
       cause,
@@ -62,42 +81,20 @@ export async function readDrizzleConfig(file: string): Promise<DrizzleConfig> {
   }
 }
 
-const PLAIN_OUT = /^[^/\n]*\bout\s*:\s*(["'])([^"'\\\n]+)\1\s*(?:,|\}|$)/m;
-// As a key, and as part of a path (`out: "./db/migrations"`) not.
-const MIGRATIONS = /\bmigrations\b(?!["'/])/g;
-const PLAIN_MIGRATIONS =
-  /^[^/\n]*\bmigrations\s*:\s*\{\s*((?:(?:table|schema)\s*:\s*(["'])[^"'\\\n]+\2\s*,?\s*)+)\}/m;
-
-/**
- * The configuration if the file states it once, in plain literals and outside comments: running a
- * TypeScript file costs more than the rest of a run with nothing pending.
- */
-export function plainConfig(text: string): DrizzleConfig | undefined {
-  if (text.includes("/*") || (text.match(/\bout\b/g) ?? []).length !== 1) return undefined;
-  // A spread, or a function of the project, may set anything.
-  if (text.includes("...")) return undefined;
-  if (/\bexport\s+default\s+(?!defineConfig\b)\w+\s*\(/.test(text)) return undefined;
-  const out = PLAIN_OUT.exec(text)?.[2];
-  if (out === undefined) return undefined;
-  const named = text.match(MIGRATIONS) ?? [];
-  if (named.length === 0) return { out, drizzleTable: {} };
-  const settings = PLAIN_MIGRATIONS.exec(text)?.[1];
-  if (named.length > 1 || settings === undefined) return undefined;
-  const value = (key: string) => new RegExp(`\\b${key}\\s*:\\s*(["'])(.+?)\\1`).exec(settings)?.[2];
-  return { out, drizzleTable: tableOf({ schema: value("schema"), table: value("table") }) };
-}
-
-async function evaluate(file: string): Promise<unknown> {
-  const { createJiti } = await import("jiti");
-  // drizzle-kit knows the project's path aliases too.
-  const jiti = createJiti(file, { moduleCache: false, tsconfigPaths: true });
-  return jiti.import(file, { default: true });
+/** The rest is a stack of files that the reader does not know. */
+function firstLine(error: unknown): string {
+  return messageOf(error).split("\n")[0] ?? "";
 }
 
 function parsedConfig(config: unknown): DrizzleConfig {
-  const { out, migrations } = (config ?? {}) as { out?: unknown; migrations?: unknown };
-  const drizzleTable = tableOf((migrations ?? {}) as { schema?: unknown; table?: unknown });
-  return { ...(typeof out === "string" && { out }), drizzleTable };
+  const { out, migrations, dialect, driver, dbCredentials, tidemark } = (config ?? {}) as Readonly<
+    Record<string, unknown>
+  >;
+  return {
+    ...(typeof out === "string" && { out }),
+    drizzleTable: tableOf((migrations ?? {}) as { schema?: unknown; table?: unknown }),
+    ...{ dialect, driver, dbCredentials, tidemark },
+  };
 }
 
 function tableOf({ schema, table }: { readonly schema?: unknown; readonly table?: unknown }) {

@@ -37,7 +37,10 @@ export function withDatabase(command: Command): Command {
 export function withTarget(command: Command): Command {
   return withFolder(
     command
-      .option("--url <url>", "database (default: MIGRATION_DATABASE_URL, else DATABASE_URL)")
+      .option(
+        "--url <url>",
+        "database (default: MIGRATION_DATABASE_URL, else dbCredentials of drizzle.config.ts, DATABASE_URL, PGHOST …)",
+      )
       .option("--embedded", "without a URL, use this folder's own development server")
       .option("--ledger-schema <name>", "schema of the ledger (default: tidemark)"),
   );
@@ -51,6 +54,11 @@ export function withScratchServer(command: Command): Command {
   return command
     .option(...SCRATCH_URL)
     .option("--ledger-schema <name>", "schema of the ledger (default: tidemark)");
+}
+
+/** For build steps, which run where there is no database too. */
+export function withIfUrl(command: Command): Command {
+  return command.option("--if-url", "without a database URL, do nothing and exit with 0");
 }
 
 export function examples(command: Command, ...lines: readonly string[]): Command {

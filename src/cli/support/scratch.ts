@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import type { TidemarkSettings } from "../../db/migrate/index.ts";
 import type { ScratchOptions } from "../../db/scratch/index.ts";
 import type { Output } from "./output.ts";
 import type { CommonFlags } from "./settings.ts";
@@ -7,17 +8,18 @@ export interface ScratchFlags extends Pick<CommonFlags, "ledgerSchema"> {
   readonly scratchUrl?: string;
 }
 
-/** Where a history is tried: the server of `--scratch-url`, else this folder's embedded one. */
+/** Where a history is tried: the server of `--scratch-url` or of the configuration, else this folder's embedded one. */
 export function scratchOf(
   { scratchUrl, ledgerSchema }: ScratchFlags,
+  settings: TidemarkSettings,
   output: Output,
 ): { readonly scratch: ScratchOptions; readonly ledgerSchema: string } {
   return {
     scratch: {
       dir: join(process.cwd(), ".tidemark"),
-      url: scratchUrl,
+      url: scratchUrl ?? settings.scratchUrl,
       onProgress: (line) => output.note(output.errorColors.dim(line)),
     },
-    ledgerSchema: ledgerSchema ?? "tidemark",
+    ledgerSchema: ledgerSchema ?? settings.ledgerSchema ?? "tidemark",
   };
 }

@@ -1,5 +1,4 @@
-import { existsSync } from "node:fs";
-import { join, relative, resolve } from "node:path";
+import { join } from "node:path";
 import { type Config, parseUrl, readConfig } from "../../config.ts";
 import {
   MigrateError,
@@ -7,14 +6,15 @@ import {
   optionProblems,
   settingsError,
 } from "../../db/migrate/index.ts";
-import { type DrizzleConfig, findDrizzleConfig, readDrizzleConfig } from "./drizzle-config.ts";
+import { chooseDatabase, type DatabaseChoice } from "./database-choice.ts";
 import type { OutputFlags } from "./output.ts";
+import { type ProjectConfig, type ProjectFlags, readProject } from "./project-config.ts";
 
 /** Options that every command has, as the argument parser gives them: times are seconds, as typed. */
-export interface CommonFlags extends OutputFlags {
+export interface CommonFlags extends OutputFlags, ProjectFlags {
   readonly url?: string;
-  readonly dir?: string;
-  readonly config?: string;
+  /** Without a URL there is nothing to do, and that is no error. */
+  readonly ifUrl?: boolean;
   readonly ledgerSchema?: string;
   readonly connectTimeout?: string;
   readonly waitTimeout?: string;
@@ -29,53 +29,65 @@ export interface CommonFlags extends OutputFlags {
 
 /** Where the database is. */
 export type Target =
-  | { readonly kind: "url"; readonly url: string }
+  /** The source is the option, variable or file that names it. */
+  | { readonly kind: "url"; readonly url: string; readonly source: string }
   /** This folder's development server, which is started or joined. */
-  | { readonly kind: "embedded"; readonly dir: string };
+  | { readonly kind: "embedded"; readonly dir: string }
+  /** Nothing names one, and `--if-url` is given. */
+  | { readonly kind: "none" };
 
 export interface Settings {
   readonly target: Target;
   readonly migrator: Omit<MigratorOptions, "url"> & { readonly dir: string };
-}
-
-/** Reads `.env` if it exists. The environment wins. */
-export function loadDotEnv(): void {
-  if (existsSync(".env")) process.loadEnvFile(".env");
+  readonly project: ProjectConfig;
+  /** What a person should know of, each a sentence. */
+  readonly warnings: readonly string[];
 }
 
 /**
- * Which database, which folder: options first, then the environment, then the
- * drizzle configuration.
+ * Which database, which folder: options first, then the environment and the drizzle configuration.
  *
  * @throws MigrateError `config`, with every mistake in one message
  */
 export async function resolveSettings(flags: CommonFlags): Promise<Settings> {
   // With --url, the environment's URLs do not matter, not even their mistakes.
   const { DATABASE_URL: _app, MIGRATION_DATABASE_URL: _direct, ...rest } = process.env;
-  const given = flags.url !== undefined;
+  const isEmpty = flags.url?.trim() === "";
+  const given = flags.url !== undefined && !(isEmpty && flags.ifUrl);
   const { config, problems: found } = readConfig(given ? rest : process.env);
   const problems = [...found];
   // Most likely an unset variable: never use another database instead.
-  if (flags.url?.trim() === "")
-    problems.push("--url is empty: set the variable that it comes from");
-  const url = given
-    ? parseUrl({ "--url": flags.url }, "--url", problems)
-    : (config.migrationDatabaseUrl ?? config.databaseUrl);
+  if (isEmpty && !flags.ifUrl) problems.push("--url is empty: set the variable that it comes from");
+  const option = given ? parseUrl({ "--url": flags.url }, "--url", problems) : undefined;
   const hasUrlProblem = problems.length > 0;
   const patience = parsePatience(flags, problems);
 
   // Their own errors say more, if nothing else is wrong.
   const errors: MigrateError[] = [];
-  const folder = await resolveFolder(flags).catch((error: unknown) => {
-    if (!(error instanceof MigrateError)) throw error;
-    errors.push(error);
-    return undefined;
-  });
-  const target =
-    url === undefined ? embeddedTarget(flags, config) : ({ kind: "url", url } as const);
-  if (target instanceof MigrateError && !hasUrlProblem) errors.push(target);
+  const isNamed = given || config.migrationDatabaseUrl !== undefined;
+  const project = await readProject(flags, isNamed ? "folder" : "database").catch(
+    (error: unknown) => {
+      if (!(error instanceof MigrateError)) throw error;
+      errors.push(error);
+      return undefined;
+    },
+  );
+  const choice = isEmpty
+    ? { found: undefined, reasons: ["--url is empty"], problems: [], warnings: [] }
+    : chooseDatabase({
+        option,
+        migration: config.migrationDatabaseUrl,
+        application: config.databaseUrl,
+        project,
+        isVariablesTaken: !flags.embedded || config.production,
+        env: process.env,
+      });
+  problems.push(...choice.problems);
+  const target = targetOf(flags, config, choice);
+  if (target instanceof MigrateError && !hasUrlProblem && choice.problems.length === 0)
+    errors.push(target);
   const migrator = {
-    ...folder,
+    ...(project !== undefined && migratorSettings(project)),
     ...(flags.ledgerSchema !== undefined && { ledgerSchema: flags.ledgerSchema }),
     ...patience,
     ...(flags.recordRowValues && { recordRowValues: true }),
@@ -86,9 +98,16 @@ export async function resolveSettings(flags: CommonFlags): Promise<Settings> {
   const [error] = errors;
   if (error !== undefined && errors.length === 1 && problems.length === 0) throw error;
   problems.push(...errors.map(({ fact }) => fact));
-  if (folder === undefined || target instanceof MigrateError || problems.length > 0)
+  if (project === undefined || target instanceof MigrateError || problems.length > 0)
     throw settingsError(problems);
-  return { target, migrator: { ...migrator, dir: folder.dir } };
+  const warnings = [...project.warnings, ...choice.warnings];
+  return { target, migrator: { ...migrator, dir: project.dir }, project, warnings };
+}
+
+/** What the files set; `migrations` of drizzle-kit comes after a table of our own key. */
+function migratorSettings({ dir, drizzle, settings }: ProjectConfig) {
+  const { scratchUrl: _scratch, ignore: _ignore, ...ours } = settings;
+  return { dir, drizzleTable: drizzle.drizzleTable, ...ours };
 }
 
 const SECONDS = {
@@ -124,34 +143,22 @@ function parsePatience(flags: CommonFlags, problems: string[]): Partial<Migrator
   return Object.fromEntries(Object.entries(found).filter(([, value]) => value !== undefined));
 }
 
-/** The migrations folder, relative to the working folder if that is shorter. */
-export async function resolveDir(flags: Pick<CommonFlags, "dir" | "config">): Promise<string> {
-  return (await resolveFolder(flags)).dir;
-}
-
-/** The migrations folder, and where drizzle's own table is. */
-async function resolveFolder(
-  flags: Pick<CommonFlags, "dir" | "config">,
-): Promise<Pick<DrizzleConfig, "drizzleTable"> & { readonly dir: string }> {
-  if (flags.dir !== undefined && flags.config === undefined) {
-    return { dir: flags.dir, drizzleTable: {} };
-  }
-  const cwd = process.cwd();
-  const file = flags.config === undefined ? findDrizzleConfig(cwd) : resolve(flags.config);
-  const { out, drizzleTable } =
-    file === undefined ? { drizzleTable: {} } : await readDrizzleConfig(file);
-  return { dir: flags.dir ?? (relative(cwd, resolve(out ?? "drizzle")) || "."), drizzleTable };
-}
-
-function embeddedTarget(flags: CommonFlags, { production }: Config): Target | MigrateError {
+function targetOf(
+  flags: CommonFlags,
+  { production }: Config,
+  { found, reasons }: DatabaseChoice,
+): Target | MigrateError {
+  if (found !== undefined) return { kind: "url", ...found };
   if (flags.embedded && !production) {
     return { kind: "embedded", dir: join(process.cwd(), ".tidemark") };
   }
+  if (flags.ifUrl) return { kind: "none" };
+  const why = reasons.length === 0 ? "" : ` (${reasons.join("; ")})`;
   return new MigrateError({
     code: "config",
     fact: flags.embedded
-      ? "No database URL is set, and with NODE_ENV=production no embedded server is started."
-      : "No database URL is set (--url, MIGRATION_DATABASE_URL or DATABASE_URL).",
+      ? `No database URL is set${why}, and with NODE_ENV=production no embedded server is started.`
+      : `No database URL is set${why || " (--url, MIGRATION_DATABASE_URL, DATABASE_URL, dbCredentials of the drizzle configuration, PGHOST)"}.`,
     outcome: "nothing-run",
     remedy:
       "Set DATABASE_URL (or MIGRATION_DATABASE_URL), or give --url postgres://user:password@host:5432/database; " +

@@ -1,55 +1,34 @@
 import { Problem } from "./problem.ts";
+import { parameterProblem, readParameters, type UrlParameters } from "./url-parameters.ts";
 
-/** A database URL, as the driver takes it. */
-export interface DriverUrl {
-  /** Without user, password and database, which are among the options. */
-  readonly url: string;
-  readonly options: {
-    readonly user?: string;
-    readonly password?: string;
-    readonly database?: string;
-    /** Of the Unix socket. */
-    readonly path?: string;
-    /** A Unix socket speaks no TLS. */
-    readonly ssl?: false;
-  };
-}
-
-const EXPECTED =
-  "postgres://user:password@host:5432/database (special characters encoded: @ as %40, # as %23)";
-
-// The driver would send these to the server as settings, and the server would refuse them.
-const OF_OTHER_TOOLS = [
-  "schema",
-  "pgbouncer",
-  "connection_limit",
-  "pool_timeout",
-  "channel_binding",
-  "uselibpqcompat",
-];
-
-// An @ after the host belongs to a password in which a "/" or a "?" is not encoded: what
-// stands where the host should be is a part of that password then. So does a "#".
-const SHAPE = /^(postgres(?:ql)?:\/\/)(?:([^/?#]*)@)?([^/?#@]*)(?:\/([^?#@]*))?(?:\?([^#@]*))?$/i;
-const PLACE = /^(\[[^\]]*\]|[^:[\]]+)(?::(\d+))?$/;
-const HOST = /^(?:\[[\da-f:.]+\]|[\w.~-]+)$/i;
-const DEFAULT_PORT = "5432";
-const MOST_PORT = 65_535;
-
-interface Parts {
+/** A database URL, taken apart. What is empty was not given. */
+export interface Address {
   readonly user: string;
   readonly password: string;
   readonly database: string;
   readonly hosts: readonly Host[];
   /** Of the Unix socket, where a directory is given in place of a host. */
   readonly socketPath: string | undefined;
-  readonly query: URLSearchParams;
+  readonly parameters: UrlParameters;
 }
 
-interface Host {
+export interface Host {
+  /** Empty where only its port is given. */
   readonly name: string;
   readonly port: string | undefined;
 }
+
+const EXPECTED =
+  "postgres://user:password@host:5432/database (special characters encoded: @ as %40, # as %23)";
+
+// An @ after the host belongs to a password in which a "/" or a "?" is not encoded: what
+// stands where the host should be is a part of that password then. So does a "#".
+const SHAPE = /^(postgres(?:ql)?:\/\/)(?:([^/?#]*)@)?([^/?#@]*)(?:\/([^?#@]*))?(?:\?([^#@]*))?$/i;
+const PLACE = /^(\[[^\]]*\]|[^:[\]]+)(?::(\d+))?$/;
+const HOST = /^(?:\[[\da-f:.]+\]|[\w.~-]+)$/i;
+const DEFAULT_HOST = "the default host";
+const DEFAULT_PORT = "5432";
+const MOST_PORT = 65_535;
 
 /** What is wrong with a database URL, as the rest of a sentence that shows no password; undefined where it is fine. */
 export function urlProblem(url: string): string | undefined {
@@ -57,37 +36,29 @@ export function urlProblem(url: string): string | undefined {
   if (protocol !== undefined && !/^postgres(ql)?$/i.test(protocol)) {
     return `starts with ${protocol}:// where postgres:// is expected`;
   }
-  return partsOf(url) === undefined ? `is not a URL like ${EXPECTED}` : undefined;
+  const parts = partsOf(url);
+  return parts === undefined ? `is not a URL like ${EXPECTED}` : parameterProblem(parts.query);
 }
 
 /**
- * Makes a user's URL one for the driver: what only other tools know is left out, and
- * `host` in the query, a directory, is a Unix socket's.
+ * Takes a user's URL apart. In the query, `host`, `port`, `user`, `password` and `dbname` win over
+ * what stands before it, as in libpq, and a `host` that is a directory is a Unix socket's.
  *
  * @throws Problem `config`
  */
-export function driverUrl(url: string): DriverUrl {
+export function readAddress(url: string): Address {
   const parts = partsOf(url);
-  if (parts === undefined) {
+  const problem = urlProblem(url);
+  if (parts === undefined || problem !== undefined) {
     throw new Problem({
       code: "config",
-      fact: `The database URL ${urlProblem(url)}.`,
+      fact: `The database URL ${problem}.`,
       outcome: "nothing-run",
       remedy: "Correct the URL.",
     });
   }
-  const { user, password, database, hosts, socketPath, query } = parts;
-  // With a path the driver looks at no host, and not at PGHOST either.
-  const server = socketPath === undefined ? listOf(hosts) : "localhost";
-  return {
-    url: `postgres://${server}/?${query}`,
-    options: {
-      ...(user !== "" && { user }),
-      ...(password !== "" && { password }),
-      ...(database !== "" && { database }),
-      ...(socketPath !== undefined && { path: socketPath, ssl: false }),
-    },
-  };
+  const { query, ...address } = parts;
+  return { ...address, parameters: readParameters(query) };
 }
 
 /** Where a URL leads, without its password; one that cannot be read is not shown. */
@@ -99,7 +70,7 @@ export function describeTarget(url: string): string {
   if (socketPath !== undefined) {
     return `socket ${socketPath}${database === "" ? "" : `, database ${database}`}${as}`;
   }
-  return `${listOf(hosts) || "the default host"}${database === "" ? "" : `/${database}`}${as}`;
+  return `${listOf(hosts) || DEFAULT_HOST}${database === "" ? "" : `/${database}`}${as}`;
 }
 
 /** The URL of another database of the same server. One that cannot be read stays unreadable. */
@@ -107,21 +78,54 @@ export function replaceDatabase(url: string, database: string): string {
   return url.replace(
     SHAPE,
     (_, scheme: string, login: string | undefined, host: string, _old, query?: string) =>
-      `${scheme}${login === undefined ? "" : `${login}@`}${host}/${encodeURIComponent(database)}${query === undefined ? "" : `?${query}`}`,
+      `${scheme}${login === undefined ? "" : `${login}@`}${host}/${encodeURIComponent(database)}${queryWithoutDatabase(query)}`,
   );
 }
 
-function partsOf(url: string): Parts | undefined {
+function queryWithoutDatabase(query: string | undefined): string {
+  if (query === undefined) return "";
+  const kept = query.split("&").filter((pair) => !pair.startsWith("dbname="));
+  return kept.length === 0 ? "" : `?${kept.join("&")}`;
+}
+
+/** Makes a URL of its parts. Several hosts and ports are separated by commas, as in `PGHOST`. */
+export function formatUrl(parts: {
+  readonly host?: string | undefined;
+  readonly port?: string | undefined;
+  readonly user?: string | undefined;
+  readonly password?: string | undefined;
+  readonly database?: string | undefined;
+  readonly parameters?: Readonly<Record<string, string>> | undefined;
+}): string {
+  const { host = "", port, user, password, database = "", parameters = {} } = parts;
+  const secret = password === undefined ? "" : `:${encodeURIComponent(password)}`;
+  const login = user === undefined ? "" : `${encodeURIComponent(user)}${secret}@`;
+  const query = new URLSearchParams();
+  if (user === undefined && password !== undefined) query.set("password", password);
+  const isPlace = host === "" || host.startsWith("/");
+  if (isPlace && host !== "") query.set("host", host);
+  if (isPlace && port !== undefined) query.set("port", port);
+  const ports = port?.split(",") ?? [];
+  const hosts = host.split(",").map((name, i) => {
+    const at = ports[i] ?? ports[0];
+    return `${name.includes(":") ? `[${name}]` : name}${at === undefined ? "" : `:${at}`}`;
+  });
+  for (const [name, value] of Object.entries(parameters)) query.set(name, value);
+  const search = query.size === 0 ? "" : `?${query}`;
+  return `postgres://${login}${isPlace ? "" : hosts.join(",")}/${encodeURIComponent(database)}${search}`;
+}
+
+function partsOf(url: string) {
   const found = SHAPE.exec(url);
   if (found === null) return undefined;
   const [, , login = "", authority = "", path = "", search = ""] = found;
   const query = new URLSearchParams(search);
   const place = placeOf(authority, query.get("host"), query.get("port"));
-  for (const name of ["host", "port", ...OF_OTHER_TOOLS]) query.delete(name);
   const colon = login.indexOf(":");
-  const user = decoded(colon < 0 ? login : login.slice(0, colon));
-  const password = decoded(colon < 0 ? "" : login.slice(colon + 1));
-  const database = decoded(path);
+  const user = query.get("user") || decoded(colon < 0 ? login : login.slice(0, colon));
+  const password = query.get("password") || decoded(colon < 0 ? "" : login.slice(colon + 1));
+  const database = query.get("dbname") || decoded(path);
+  for (const name of ["host", "port", "user", "password", "dbname"]) query.delete(name);
   if (user === undefined || password === undefined || database === undefined) return undefined;
   return place && { user, password, database, query, ...place };
 }
@@ -131,11 +135,14 @@ function placeOf(
   authority: string,
   queryHost: string | null,
   queryPort: string | null,
-): Pick<Parts, "hosts" | "socketPath"> | undefined {
+): Pick<Address, "hosts" | "socketPath"> | undefined {
   const given = authority === "" ? [] : authority.split(",").map((one) => PLACE.exec(one));
   if (given.includes(null)) return undefined;
-  const names = queryHost ? listed(queryHost) : given.map((place) => decoded(place?.[1] ?? ""));
+  const names = queryHost
+    ? [...listed(queryHost)]
+    : given.map((place) => decoded(place?.[1] ?? ""));
   const ports = queryPort ? queryPort.split(",") : given.map((place) => place?.[2]);
+  if (names.length === 0 && queryPort) names.push("");
   const isPort = (port: string | undefined) =>
     port === undefined || (/^\d+$/.test(port) && Number(port) <= MOST_PORT);
   if (!ports.every(isPort)) return undefined;
@@ -148,7 +155,9 @@ function placeOf(
     name,
     port: ports.length === 1 ? ports[0] : ports[i],
   }));
-  return hosts.every(({ name }) => HOST.test(name)) ? { hosts, socketPath: undefined } : undefined;
+  return hosts.every(({ name }) => name === "" || HOST.test(name))
+    ? { hosts, socketPath: undefined }
+    : undefined;
 }
 
 /** A directory may have any character in its name. */
@@ -157,7 +166,9 @@ function listed(host: string): readonly string[] {
 }
 
 function listOf(hosts: readonly Host[]): string {
-  return hosts.map(({ name, port }) => (port === undefined ? name : `${name}:${port}`)).join(",");
+  return hosts
+    .map(({ name, port }) => `${name || DEFAULT_HOST}${port === undefined ? "" : `:${port}`}`)
+    .join(",");
 }
 
 function decoded(text: string): string | undefined {

@@ -1,6 +1,7 @@
 import { describeTarget } from "../base/address.ts";
 import { jittered, pause } from "../base/backoff.ts";
 import { messageOf, Problem } from "../base/problem.ts";
+import { certificateRemedy } from "./certificates.ts";
 import { NoAnswer, SessionLost, TlsRefused } from "./loss.ts";
 import {
   isServerError,
@@ -148,13 +149,13 @@ function remedyOf(error: unknown): string {
   if (isBusy(error)) {
     return "The server is up but has no free connection. Close some, or raise max_connections (or the pool size).";
   }
-  if (error instanceof TlsRefused) {
-    return "Turn TLS on at the server, or take sslmode out of the URL (the connection is then not encrypted).";
-  }
+  if (error instanceof TlsRefused) return error.remedy;
+  const certificate = certificateRemedy(error);
+  if (certificate !== undefined) return certificate;
   if ((error as { code?: unknown }).code === "ENOTFOUND") {
     return "Check the host in the database URL.";
   }
-  if (state === "42704") return "Take the unknown parameter out of the URL.";
+  if (state === "42704") return "Correct the settings in `options` of the URL, or in PGOPTIONS.";
   return "Is the server up, and are host and port right? --connect-timeout sets how long to wait.";
 }
 

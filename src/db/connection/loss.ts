@@ -8,12 +8,21 @@ export class SessionLost extends Error {
 /** Nothing came back in time. */
 export class NoAnswer extends SessionLost {}
 
-/** The URL requires TLS, and the server has none. */
+/** TLS is required, and the server has none. */
 export class TlsRefused extends Error {
   override readonly name = "TlsRefused";
+  /** Who requires it: `the URL`, `PGSSLMODE`. */
+  readonly askedBy: string;
 
-  constructor(cause: unknown) {
-    super("the URL requires TLS, which the server does not support", { cause });
+  constructor(askedBy: string, cause: unknown) {
+    super(`${askedBy} requires TLS, which the server does not support`, { cause });
+    this.askedBy = askedBy;
+  }
+
+  get remedy(): string {
+    const out =
+      this.askedBy === "the URL" ? "take sslmode out of the URL" : `unset ${this.askedBy}`;
+    return `Turn TLS on at the server, or ${out} (the connection is then not encrypted).`;
   }
 }
 

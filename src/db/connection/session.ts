@@ -1,6 +1,6 @@
 import postgres from "postgres";
-import { driverUrl } from "../base/address.ts";
 import { cancelOnAbort } from "./cancel.ts";
+import { resolveUrl } from "./driver-options.ts";
 import { closeClient, type FirstBounds, Link } from "./link.ts";
 import {
   ANSWER_AFTER_ABORT_MS,
@@ -51,14 +51,14 @@ export async function openSession(
   options: SessionOptions,
   firstQuery: string,
 ): Promise<{ readonly session: Session; readonly first: Reply | ServerError }> {
-  const target = driverUrl(options.url);
+  const { options: target, tls, isPooled } = resolveUrl(options.url);
   const lost = lossOfConnection();
   // With a bound of nothing, a server that is up still gets the time to answer.
   const connectTimeoutMs = Math.max(options.connectTimeoutMs, SHORTEST_CONNECT_MS);
   const sockets = createSockets(connectTimeoutMs);
   const dialed = lossOfConnection<Error>();
-  const client = postgres(target.url, {
-    ...target.options,
+  const client = postgres({
+    ...target,
     // The driver ends a connection only together with the server, which may never answer.
     socket: (server: DriverTarget) =>
       sockets.open(server).catch((error: Error) => {
@@ -72,8 +72,8 @@ export async function openSession(
     max_lifetime: null,
     idle_timeout: 0,
     connect_timeout: Math.ceil(connectTimeoutMs / 1000),
-    connection: { application_name: "tidemark", standard_conforming_strings: "on" },
-    onnotice: ({ code, severity, message }) => {
+    connection: { standard_conforming_strings: "on", ...target.connection },
+    onnotice: ({ code, severity, message }: postgres.Notice) => {
       // Our own rollback, to be on the safe side, where no transaction was open.
       if (code !== NO_ACTIVE_TRANSACTION) options.onNotice(severity ?? "NOTICE", message ?? "");
     },
@@ -81,7 +81,8 @@ export async function openSession(
       lost.reject(new SessionLost("the connection to the server was lost"));
       options.onLost?.();
     },
-  } as postgres.Options<Record<string, never>>);
+    // The types have no socket of one's own, and no list of hosts.
+  } as object as postgres.Options<Record<string, never>>);
   const canceller = cancelOnAbort(options.signal, lost);
   const link = new Link(client, lost, canceller, options);
   const { graceMs = ANSWER_AFTER_ABORT_MS } = options;
@@ -102,11 +103,14 @@ export async function openSession(
       stopWatching();
       sockets.destroy();
     };
-    return { session: { ...session, close }, first };
+    // What the handshake tells of a pooler is not always different from the server's own.
+    const handshakePid = isPooled ? () => 0 : session.handshakePid;
+    return { session: { ...session, handshakePid, close }, first };
   } catch (error) {
     stopWatching();
     await closeClient(client, 0);
     sockets.destroy();
-    throw sockets.refusedTls() ? new TlsRefused(error) : error;
+    const isRefused = target.ssl !== "prefer" && sockets.refusedTls();
+    throw isRefused ? new TlsRefused(tls.askedBy, error) : error;
   }
 }

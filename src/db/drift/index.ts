@@ -1,14 +1,23 @@
-import { Problem } from "../base/problem.ts";
 import { listed, plural } from "../base/text.ts";
-import { compareCatalogs, type Difference } from "../catalog/index.ts";
-import { MigrateError, type Tag } from "../migrate/index.ts";
+import type { Difference } from "../catalog/index.ts";
+import type { Tag } from "../migrate/index.ts";
 import { withScratchServer } from "../scratch/index.ts";
 import type { AppliedSet } from "./applied.ts";
-import { ignoreDifferences, parseIgnorePatterns } from "./ignore.ts";
-import { type DriftProgress, type LiveTarget, readComparable, readLive } from "./live.ts";
+import { differencesOf } from "./differences.ts";
+import { toMigrateError } from "./drift-error.ts";
+import { parseIgnorePatterns } from "./ignore.ts";
+import {
+  type DriftProgress,
+  type LiveTarget,
+  readAssumed,
+  readComparable,
+  readLive,
+} from "./live.ts";
 import { readAppliedFiles, replay } from "./replay-applied.ts";
 import { prepareRoles } from "./scratch-roles.ts";
-import { type DriftWarning, withoutVersions } from "./versions.ts";
+import type { DriftWarning } from "./versions.ts";
+
+export { type Baseline, findBaseline } from "./baseline.ts";
 
 export interface DriftOptions extends LiveTarget {
   /** As `url` of `withScratchServer`. */
@@ -17,6 +26,8 @@ export interface DriftOptions extends LiveTarget {
   readonly scratchDir: string;
   /** Objects that may differ: `audit.*`, `index:public.*_tmp`. */
   readonly ignore?: readonly string[];
+  /** Take these migrations as applied, whatever the ledger says. */
+  readonly assume?: readonly Tag[];
 }
 
 export interface DriftReport {
@@ -42,13 +53,15 @@ export interface DriftReport {
  * @throws MigrateError for every expected failure
  */
 export async function findDrift(options: DriftOptions): Promise<DriftReport> {
-  const { scratchUrl, scratchDir, ignore, signal, onProgress, ...target } = options;
+  const { scratchUrl, scratchDir, ignore, assume, signal, onProgress, ...target } = options;
   const patterns = parseIgnorePatterns(ignore ?? []);
   const say = (phase: DriftProgress["phase"]) => (text: string) => onProgress?.({ phase, text });
   try {
     signal?.throwIfAborted();
-    const live = await readLive({ ...target, signal, ...(onProgress && { onProgress }) });
-    const files = await readAppliedFiles(options.dir, live.applied);
+    const reading = { ...target, signal, ...(onProgress && { onProgress }) };
+    const live = await (assume === undefined ? readLive(reading) : readAssumed(reading, assume));
+    const replayed = await readAppliedFiles(options.dir, live.applied);
+    const { files } = replayed;
     say("scratch")("starting a scratch server");
     const scratch = await withScratchServer(
       { url: scratchUrl, dir: scratchDir, onProgress: say("scratch") },
@@ -57,7 +70,7 @@ export async function findDrift(options: DriftOptions): Promise<DriftReport> {
         const roles = await prepareRoles(server, live, files);
         const database = await server.createDatabase(undefined, live.name);
         await replay({
-          files,
+          ...replayed,
           ledgerSchema: options.ledgerSchema,
           databaseOf: (role) => roles.databaseOf(role, database),
           signal,
@@ -69,13 +82,10 @@ export async function findDrift(options: DriftOptions): Promise<DriftReport> {
         return { ...roles, expected: roles.asOfLive(expected) };
       },
     );
-    const comparison = compareCatalogs(scratch.expected, live.catalog);
-    const there = comparison.differences.filter((difference) => !scratch.isArtefact(difference));
-    const isOfTwoVersions = comparison.warnings.some(({ kind }) => kind === "other-major-version");
-    const { real, warnings } = isOfTwoVersions
-      ? withoutVersions(there)
-      : { real: there, warnings: [] };
-    const { differences, ignored, idle } = ignoreDifferences(real, patterns);
+    const { differences, ignored, idle, warnings } = differencesOf(scratch.expected, live.catalog, {
+      isArtefact: scratch.isArtefact,
+      patterns,
+    });
     const { migrations, pending, version } = live.applied;
     return {
       differences,
@@ -83,7 +93,7 @@ export async function findDrift(options: DriftOptions): Promise<DriftReport> {
       applied: migrations.length,
       pending: pending.length,
       version,
-      warnings: [...scratch.warnings, ...comparison.warnings, ...warnings],
+      warnings: [...scratch.warnings, ...warnings],
       notes: [
         ...notesOf(live.applied, options),
         ...idle.map((pattern) => `No difference matches --ignore ${JSON.stringify(pattern)}.`),
@@ -108,25 +118,4 @@ function notesOf(applied: AppliedSet, { ledgerSchema }: DriftOptions): readonly 
     ...warnings,
     `${plural(pending.length, "pending migration")} ${are} not part of the comparison: ${listed(pending)}.`,
   ];
-}
-
-function toMigrateError(error: unknown, signal: AbortSignal | undefined): unknown {
-  const outcome = "nothing-compared";
-  if (signal?.aborted) {
-    const remedy = "The database is as it was.";
-    return new MigrateError({ code: "canceled", fact: "Canceled.", outcome, remedy, cause: error });
-  }
-  if (error instanceof MigrateError || !(error instanceof Problem)) return error;
-  const { code, fact, remedy } = error;
-  return new MigrateError({
-    code: code === "config" ? "config" : "connect",
-    ...(error.name === "EmbeddedServerError"
-      ? {
-          fact: `The embedded PostgreSQL for the replay cannot be used: ${fact}`,
-          remedy: "Name another server for scratch databases with --scratch-url.",
-        }
-      : { fact, remedy: remedy || "Try again." }),
-    outcome,
-    cause: error,
-  });
 }

@@ -1,5 +1,5 @@
 import { type Catalog, readCatalog } from "../catalog/index.ts";
-import { DatabaseMigrator, MigrateError } from "../migrate/index.ts";
+import { DatabaseMigrator, loadHistory, MigrateError, type Tag } from "../migrate/index.ts";
 import { openSession } from "../pool/open-session.ts";
 import type { ActingRole } from "../scratch/index.ts";
 import { type AppliedSet, appliedSet } from "./applied.ts";
@@ -57,7 +57,7 @@ export async function readLive({ onProgress, ...target }: LiveTarget): Promise<L
     const catalog = await readComparable(target);
     const after = await readApplied();
     const isSame = JSON.stringify(applied.migrations) === JSON.stringify(after.migrations);
-    if (isSame) return { ...server, applied, catalog };
+    if (isSame) return { name: server.name, roles: server.roles, applied, catalog };
     applied = after;
   }
   throw new MigrateError({
@@ -66,6 +66,33 @@ export async function readLive({ onProgress, ...target }: LiveTarget): Promise<L
     outcome: "nothing-compared",
     remedy: "Wait until they have finished: tidemark wait && tidemark drift",
   });
+}
+
+/**
+ * Reads a database of which the ledger knows nothing, as if these migrations had been applied there by the
+ * role that owns most of its tables.
+ *
+ * @throws MigrateError, CatalogError
+ */
+export async function readAssumed(
+  { onProgress, ...target }: LiveTarget,
+  tags: readonly Tag[],
+): Promise<LiveDatabase> {
+  onProgress?.({ phase: "read", text: "reading the database" });
+  const { owner, ...server } = await readServer(target.url);
+  const { migrations, warnings } = await loadHistory(target.dir, { sumFile: "ignore" });
+  const assumed = new Set(tags);
+  const applied = migrations.filter(({ tag }) => assumed.has(tag));
+  return {
+    ...server,
+    applied: {
+      migrations: applied.map(({ tag }) => ({ tag, by: owner })),
+      pending: migrations.flatMap(({ tag }) => (assumed.has(tag) ? [] : [tag])),
+      version: applied.at(-1)?.tag,
+      warnings: warnings.map(({ message }) => message),
+    },
+    catalog: await readComparable(target),
+  };
 }
 
 /** A catalog without the ledger's schema and drizzle's. */
@@ -80,12 +107,19 @@ export function readComparable({
 /** Settings of a role that decide what its SQL makes, and who owns it. */
 const SHAPING: ReadonlySet<string> = new Set(["search_path", "role"]);
 
-async function readServer(url: string): Promise<Pick<LiveDatabase, "name" | "roles">> {
+async function readServer(
+  url: string,
+): Promise<Pick<LiveDatabase, "name" | "roles"> & { readonly owner: string }> {
   const session = await openSession(url, "tidemark-drift");
   try {
     const rows = await session.run({
       text: `
-        select pg_catalog.current_database() as database, rolname as name,
+        select pg_catalog.current_database() as database, coalesce((
+            select pg_catalog.pg_get_userbyid(c.relowner) from pg_catalog.pg_class c
+            join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+            where c.relkind in ('r', 'p') and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
+            group by c.relowner order by pg_catalog.count(*) desc limit 1
+          ), session_user) as owner, rolname as name,
           pg_catalog.to_json(coalesce(rolconfig, '{}'))::text as settings
         from pg_catalog.pg_roles
         where rolname not like 'pg\\_%'
@@ -93,6 +127,7 @@ async function readServer(url: string): Promise<Pick<LiveDatabase, "name" | "rol
     });
     return {
       name: String(rows[0]?.database),
+      owner: String(rows[0]?.owner),
       roles: rows.map(({ name, settings }) => ({
         name: String(name),
         settings: shapingSettings(JSON.parse(String(settings)) as readonly string[]),

@@ -1,4 +1,10 @@
-import { DatabaseMigrator, loadHistory, MigrateError, type Tag } from "../migrate/index.ts";
+import {
+  type BeforeFile,
+  DatabaseMigrator,
+  loadHistory,
+  MigrateError,
+  type Tag,
+} from "../migrate/index.ts";
 import type { ScratchDatabase } from "../scratch/index.ts";
 import type { AppliedSet } from "./applied.ts";
 
@@ -12,21 +18,27 @@ export interface AppliedFile {
   readonly sql: string;
 }
 
-export async function readAppliedFiles(
-  dir: string,
-  { migrations }: AppliedSet,
-): Promise<readonly AppliedFile[]> {
-  // Its sum is verify's to judge.
-  const history = await loadHistory(dir, { sumFile: "ignore" });
-  const files = new Map(history.migrations.map((migration) => [migration.tag, migration]));
-  return migrations.flatMap(({ tag, by }) => {
-    const migration = files.get(tag);
-    return migration === undefined ? [] : { tag, by, file: migration.file, sql: migration.sql };
-  });
+/** What is replayed: the files of what is applied, and what runs before them. */
+export interface AppliedFiles {
+  readonly files: readonly AppliedFile[];
+  readonly before: BeforeFile | undefined;
 }
 
-export interface ReplayOptions {
-  readonly files: readonly AppliedFile[];
+export async function readAppliedFiles(
+  dir: string,
+  { migrations }: Pick<AppliedSet, "migrations">,
+): Promise<AppliedFiles> {
+  // Its sum is verify's to judge.
+  const history = await loadHistory(dir, { sumFile: "ignore" });
+  const known = new Map(history.migrations.map((migration) => [migration.tag, migration]));
+  const files = migrations.flatMap(({ tag, by }) => {
+    const migration = known.get(tag);
+    return migration === undefined ? [] : { tag, by, file: migration.file, sql: migration.sql };
+  });
+  return { files, before: history.before };
+}
+
+export interface ReplayOptions extends AppliedFiles {
   readonly ledgerSchema: string;
   /** The database, as the role that ran a migration. */
   readonly databaseOf: (role: string) => Promise<ScratchDatabase>;
@@ -42,7 +54,7 @@ export interface ReplayOptions {
  * @throws MigrateError `migration_failed`, `canceled`
  */
 export async function replay(options: ReplayOptions): Promise<void> {
-  const { files, ledgerSchema, databaseOf, signal, onMigration } = options;
+  const { files, before, ledgerSchema, databaseOf, signal, onMigration } = options;
   try {
     let done = 0;
     const tell = () =>
@@ -52,7 +64,7 @@ export async function replay(options: ReplayOptions): Promise<void> {
       // One run for consecutive migrations of one role.
       if (files[index + 1]?.by === by) continue;
       const { url } = await databaseOf(by);
-      await new DatabaseMigrator({ url, history: files, ledgerSchema }).migrate({
+      await new DatabaseMigrator({ url, history: files, before, ledgerSchema }).migrate({
         to: tag,
         allowExisting: true,
         ...(signal && { signal }),

@@ -1,4 +1,4 @@
-import { lstat, readFile, symlink } from "node:fs/promises";
+import { lstat, readdir, readFile, symlink } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { basename, dirname, join, resolve } from "node:path";
 import { exists, ifThere, readIfThere } from "../base/files.ts";
@@ -32,6 +32,7 @@ const PACKAGES: Readonly<Record<string, string>> = {
 /** Finds the PostgreSQL that npm installed for this machine, and makes its library links if they are missing. */
 export async function locateBinaries(): Promise<Binaries> {
   const platform = `${process.platform}-${process.arch}`;
+  if (process.platform === "linux") refuseMusl(platform, await libcOf());
   const packageName = PACKAGES[platform];
   if (packageName === undefined) {
     throw new EmbeddedServerError("unsupported_platform", {
@@ -49,6 +50,42 @@ export async function locateBinaries(): Promise<Binaries> {
   }
   await linkLibraries(packageDir);
   return binaries;
+}
+
+/** What tells the C library that this process runs with. */
+export interface Libc {
+  /** Of glibc, as `process.report` has it; undefined with musl. */
+  readonly glibcVersion: string | undefined;
+  /** The files of `/lib`. */
+  readonly libraries: readonly string[];
+}
+
+async function libcOf(): Promise<Libc> {
+  const { report } = process;
+  // It would ask the name service for each open connection.
+  const settings = report as { excludeNetwork?: boolean };
+  const { excludeNetwork = false } = settings;
+  settings.excludeNetwork = true;
+  const { header } = report.getReport() as { readonly header?: { glibcVersionRuntime?: string } };
+  settings.excludeNetwork = excludeNetwork;
+  return {
+    glibcVersion: header?.glibcVersionRuntime,
+    libraries: await readdir("/lib").catch(() => []),
+  };
+}
+
+/**
+ * The packages hold programs for glibc, and npm installs them on Alpine too, where they do not start.
+ *
+ * @throws EmbeddedServerError `unsupported_platform` with musl
+ */
+export function refuseMusl(platform: string, { glibcVersion, libraries }: Libc): void {
+  if (glibcVersion !== undefined || !libraries.some((name) => name.startsWith("ld-musl-"))) return;
+  throw new EmbeddedServerError("unsupported_platform", {
+    fact: `No embedded PostgreSQL is published for Linux with musl, such as Alpine (${platform}).`,
+    remedy:
+      "Use an image with glibc (node:22-slim in place of node:22-alpine). For generate, verify, down-file and drift, name a server with --scratch-url; for tests, with TEST_DATABASE_URL.",
+  });
 }
 
 /** The same PostgreSQL in another folder. */

@@ -173,5 +173,11 @@ function leave(layout: Layout, share: Share): Promise<void> {
 }
 
 function urlOf(server: RunningServer, password: string, database = DEFAULT_DATABASE): string {
-  return `postgres://postgres:${password}@${HOST}:${server.port}/${encodeURIComponent(database)}`;
+  return `postgres://postgres:${password}@${HOST}:${server.port}/${encodeURIComponent(database)}${ownSettings()}`;
+}
+
+/** It speaks no TLS, and the shell's PG variables are meant for other servers. */
+function ownSettings({ PGSSLMODE, PGSSL, PGOPTIONS } = process.env): string {
+  const isMisled = PGSSLMODE || PGSSL || PGOPTIONS;
+  return isMisled ? "?sslmode=disable&options=" : "";
 }

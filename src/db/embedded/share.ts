@@ -71,8 +71,7 @@ async function takeShared(options: ShareOptions, onLost: () => void): Promise<Ta
   try {
     const { session, first } = await openSession(
       {
-        // Explicit, because the driver takes missing options from PG* variables.
-        url: `${url}?sslmode=disable`,
+        url,
         connectTimeoutMs,
         answerTimeoutMs: connectTimeoutMs,
         onNotice: () => undefined,

@@ -72,10 +72,7 @@ const places = [
     (match) => match + " __tidemark.exports(it, i0, prepared);"],
 ];
 
-const compile = Module.prototype._compile;
-Module.prototype._compile = function (content, filename, ...rest) {
-  if (filename !== settings.bin) return compile.call(this, content, filename, ...rest);
-  Module.prototype._compile = compile;
+const patched = (content) => {
   const missing = [];
   let text = content;
   for (const [name, count, pattern, replace] of places) {
@@ -86,12 +83,42 @@ Module.prototype._compile = function (content, filename, ...rest) {
     });
     if (found !== count) missing.push(name);
   }
-  if (missing.length > 0) {
-    send({ type: "unknown-bundle", missing }, () => process.exit(1));
-    return undefined;
-  }
-  return compile.call(this, text, filename, ...rest);
+  if (missing.length === 0) return text;
+  send({ type: "unknown-bundle", missing }, () => process.exit(1));
+  return undefined;
 };
+
+// Bun compiles by itself, past the prototype: the bundle is run from here, and nothing as the script.
+const runHere = (filename) => {
+  const { readFileSync } = require("node:fs");
+  const { dirname } = require("node:path");
+  require("bun").plugin({
+    name: "tidemark",
+    setup: (build) =>
+      build.onLoad({ filter: /[\\\\/]bin\\.cjs$/ }, ({ path }) => ({
+        contents: path === filename ? "" : readFileSync(path, "utf8"),
+        loader: "js",
+      })),
+  });
+  const text = patched(readFileSync(filename, "utf8").replace(/^#!.*/, ""));
+  if (text === undefined) return;
+  const module = { exports: {} };
+  const body = new Function("exports", "require", "module", "__filename", "__dirname", text);
+  setImmediate(() => {
+    body(module.exports, Module.createRequire(filename), module, filename, dirname(filename));
+  });
+};
+
+if (process.versions.bun) runHere(settings.bin);
+else {
+  const compile = Module.prototype._compile;
+  Module.prototype._compile = function (content, filename, ...rest) {
+    if (filename !== settings.bin) return compile.call(this, content, filename, ...rest);
+    Module.prototype._compile = compile;
+    const text = patched(content);
+    return text === undefined ? undefined : compile.call(this, text, filename, ...rest);
+  };
+}
 
 const kinds = {
   schemas: "schema", enums: "enum", sequences: "sequence", role: "role", tables: "table",

@@ -1,4 +1,4 @@
-export { describeTarget, driverUrl, replaceDatabase, urlProblem } from "../base/address.ts";
+export { describeTarget, replaceDatabase, urlProblem } from "../base/address.ts";
 export { duration } from "../base/text.ts";
 export type {
   AdoptAnswers,
@@ -7,6 +7,7 @@ export type {
   JudgedRow,
   TakenOver,
 } from "./adopt-types.ts";
+export type { TidemarkSettings } from "./calls/file-settings.ts";
 export { type MigratorOptions, optionProblems, settingsError } from "./calls/options.ts";
 export {
   errorJson,
@@ -65,6 +66,7 @@ export type {
 export { loadParser } from "./sql/grammar.ts";
 export { parseMigration } from "./sql/parse.ts";
 export type {
+  BeforeFile,
   Checksum,
   Doubt,
   EventSink,

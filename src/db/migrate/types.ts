@@ -65,6 +65,10 @@ export interface Warning {
     | "lease-kept"
     /** Statements outside transactions run behind a pooler. */
     | "pooler"
+    /** The database URL has a parameter that nobody knows: it is left out. */
+    | "url-parameter"
+    /** The password file is not read. */
+    | "password-file"
     /** drizzle's migrator passed migrations over, and they are not run unasked. */
     | "passed-over";
   /** For people. */

@@ -1,10 +1,13 @@
 import { errorCode, messageOf } from "../base/problem.ts";
+import { certificateRemedy } from "../connection/certificates.ts";
+import { TlsRefused } from "../connection/loss.ts";
 import { DatabaseError } from "./database-error.ts";
 import type { Target } from "./target.ts";
 
 /** A connection that could not be made, explained by its cause: a socket's error or the server's. */
 export function connectFailed(target: Target, cause: unknown): DatabaseError {
   const remedy =
+    (cause instanceof TlsRefused ? cause.remedy : certificateRemedy(cause)) ??
     REMEDIES[errorCode(cause) ?? ""] ??
     "Check that the URL is right and that the server can be reached.";
   const fact = `Cannot connect to ${target.label}: ${describe(cause)}.`;

@@ -1,7 +1,7 @@
 import { Stream } from "node:stream";
 import postgres from "postgres";
 import { errorCode } from "../base/problem.ts";
-import { lossOfConnection } from "../connection/loss.ts";
+import { lossOfConnection, TlsRefused } from "../connection/loss.ts";
 import { createSockets } from "../connection/sockets.ts";
 import { connectFailed, connectTimedOut } from "./connect-error.ts";
 import { DatabaseError } from "./database-error.ts";
@@ -52,7 +52,7 @@ export function createSession(target: Target, onLost: () => void): Session {
   let previous: Promise<unknown> = Promise.resolve();
   let datesAsText = false;
 
-  const client = postgres(target.url, {
+  const client = postgres({
     ...target.driver,
     host: target.host,
     port: target.port,
@@ -112,6 +112,12 @@ export function createSession(target: Target, onLost: () => void): Session {
     try {
       await run({ text: "select 1" });
     } catch (error) {
+      const { tlsAskedBy } = target;
+      if (tlsAskedBy !== undefined && sockets.refusedTls()) {
+        const refused = connectFailed(target, new TlsRefused(tlsAskedBy, error));
+        lose(refused);
+        throw refused;
+      }
       const ours = error instanceof DatabaseError;
       if (ours && error.code !== "connection_lost") throw error;
       const failure = connectFailed(target, ours ? error.cause : error);

@@ -1,6 +1,7 @@
-import postgres from "postgres";
-import { describeTarget, driverUrl, urlProblem } from "../base/address.ts";
-import { messageOf } from "../base/problem.ts";
+import type postgres from "postgres";
+import { describeTarget } from "../base/address.ts";
+import { Problem } from "../base/problem.ts";
+import { connectTimeoutOf, resolveUrl } from "../connection/driver-options.ts";
 import { DatabaseError } from "./database-error.ts";
 
 export interface PoolOptions {
@@ -24,63 +25,63 @@ export interface PoolOptions {
 
 /** One server to connect to, resolved from the options. */
 export interface Target {
-  readonly url: string;
   readonly driver: postgres.Options<Record<string, never>>;
   readonly host: string;
   readonly port: number;
   /** The Unix socket's path, if the host is a directory. */
   readonly socketPath: string | undefined;
   readonly connectTimeoutMs: number;
+  /** Who requires TLS, for messages; undefined where the connection may do without. */
+  readonly tlsAskedBy: string | undefined;
   /** For messages: no password. */
   readonly label: string;
 }
 
 /** The servers that the options name, in order. Connects to none. Throws `config`. */
 export function resolveTargets(options: PoolOptions): readonly Target[] {
-  const { url, options: own } = readUrl(options.url);
+  const { options: own, tls } = resolve(options);
+  const { host: hosts, port: ports, ...login } = own;
+  const ssl = options.ssl ?? own.ssl;
   const driver: postgres.Options<Record<string, never>> = {
+    ...login,
     max: 1,
     fetch_types: false,
     idle_timeout: 0,
     connect_timeout: 0,
     max_lifetime: null,
-    connection: { application_name: options.applicationName ?? "tidemark" },
     onnotice: options.onNotice ?? (() => undefined),
-    ...(options.ssl === undefined ? {} : { ssl: options.ssl }),
-    ...own,
+    ...(own.path === undefined && { ssl }),
   };
-  const parsed = parse(url, driver);
-  return parsed.host.map((host, index) => {
-    const port = parsed.port[index] ?? 5432;
+  return hosts.map((host, index) => {
+    const port = ports[index] ?? 5432;
     return {
-      url,
       driver,
       host,
       port,
-      socketPath: parsed.path || undefined,
-      connectTimeoutMs: options.connectTimeoutMs ?? 10_000,
-      label: parsed.path
-        ? describeTarget(options.url)
-        : `postgres://${parsed.user}@${host}:${port}/${parsed.database}`,
+      socketPath: own.path,
+      connectTimeoutMs: options.connectTimeoutMs ?? connectTimeoutOf(options.url) ?? 10_000,
+      tlsAskedBy:
+        ssl === "prefer" ? undefined : options.ssl === undefined ? tls.askedBy : "the option ssl",
+      label:
+        own.path === undefined
+          ? `postgres://${own.user}@${host}:${port}/${own.database}`
+          : describeTarget(options.url),
     };
   });
 }
 
-function readUrl(url: string) {
-  const problem = url === "" ? "is empty" : urlProblem(url);
-  if (problem === undefined) return driverUrl(url);
-  throw configError(
-    `The database URL ${problem}.`,
-    url === "" ? "Give it as postgres://user:password@host:port/database." : "Correct it.",
-  );
-}
-
-function parse(url: string, driver: postgres.Options<Record<string, never>>) {
+function resolve({ url, applicationName }: PoolOptions) {
+  if (url === "") {
+    throw configError(
+      "The database URL is empty.",
+      "Give it as postgres://user:password@host:5432/database.",
+    );
+  }
   try {
-    return postgres(url, driver).options;
+    return resolveUrl(url, applicationName);
   } catch (cause) {
-    const fact = `The database URL cannot be used: ${messageOf(cause)}.`;
-    throw configError(fact, "Correct it.", cause);
+    if (!(cause instanceof Problem)) throw cause;
+    throw configError(cause.fact, cause.remedy, cause);
   }
 }
 

@@ -50,10 +50,11 @@ export class Calls {
     }
   }
 
-  /** Reads the folder, or takes what was given in its place. */
-  history(): Promise<History> {
-    const { dir, history, before } = this.#options;
-    return history === undefined ? loadHistory(dir) : readGiven(history, before);
+  /** Reads the folder, or takes what was given in its place; warns of the URL too. */
+  async history(): Promise<History> {
+    const { dir, history, before, urlWarnings } = this.#options;
+    const found = await (history === undefined ? loadHistory(dir) : readGiven(history, before));
+    return { ...found, warnings: [...urlWarnings, ...found.warnings] };
   }
 
   /** What is thrown for an error of a call. */
@@ -68,6 +69,7 @@ export class Calls {
       dir: _dir,
       history: _history,
       before: _before,
+      urlWarnings: _urlWarnings,
       ...settings
     } = this.#options;
     return {

@@ -1,16 +1,20 @@
 import { urlProblem } from "../../base/address.ts";
 import { LONGEST_TIMER_MS } from "../../base/backoff.ts";
 import { LOCK_TIMEOUT_MS } from "../../connection/begin.ts";
+import { connectTimeoutOf, urlWarnings } from "../../connection/driver-options.ts";
 import { DRIZZLE_TABLE } from "../adopt/find-sql.ts";
 import type { DrizzleTableName } from "../adopt-types.ts";
 import { MigrateError } from "../errors.ts";
 import type { GivenHistory } from "../history/given.ts";
 import type { Hook } from "../reports.ts";
 import type { LockPatience, RunSettings } from "../run-types.ts";
-import type { BeforeFile, EventSink } from "../types.ts";
+import type { BeforeFile, EventSink, Warning } from "../types.ts";
 
 export interface MigratorOptions {
-  /** `postgres://user:password@host:5432/database`. */
+  /**
+   * `postgres://user:password@host:5432/database`, with libpq's parameters. What it does not say
+   * comes from `PG*` and the password file.
+   */
   readonly url: string;
   /** drizzle-kit's output folder. Default `./drizzle`. */
   readonly dir?: string;
@@ -20,7 +24,10 @@ export interface MigratorOptions {
   readonly before?: BeforeFile | undefined;
   /** Schema of the ledger. Default `tidemark`. */
   readonly ledgerSchema?: string;
-  /** Bound on waiting for a server that is not up yet, in milliseconds. Default 10,000. */
+  /**
+   * Bound on waiting for a server that is not up yet, in milliseconds. Default: the URL's
+   * `connect_timeout`, else 10,000.
+   */
   readonly connectTimeoutMs?: number;
   /** Bound on waiting for another runner, in milliseconds. Default 600,000. */
   readonly waitTimeoutMs?: number;
@@ -61,6 +68,8 @@ export interface ResolvedOptions extends RunSettings {
   readonly history: GivenHistory | undefined;
   readonly before: BeforeFile | undefined;
   readonly appVersion: string | null;
+  /** What is unusual about the URL. */
+  readonly urlWarnings: readonly Warning[];
 }
 
 // PostgreSQL cuts longer names short without an error (NAMEDATALEN - 1).
@@ -74,7 +83,12 @@ const LONGEST_NAME_BYTES = 63;
 export function resolveOptions(options: MigratorOptions): ResolvedOptions {
   const problems = [...urlProblems(options.url), ...optionProblems(options)];
   if (problems.length > 0) throw settingsError(problems);
-  return { url: options.url, ...withDefaults(options) };
+  const { url, connectTimeoutMs = connectTimeoutOf(url) } = options;
+  return {
+    url,
+    ...withDefaults({ ...options, ...(connectTimeoutMs !== undefined && { connectTimeoutMs }) }),
+    urlWarnings: urlWarnings(url),
+  };
 }
 
 /** What is wrong with the options other than the URL, one text each. */
@@ -108,7 +122,9 @@ export function settingsError(problems: readonly string[]): MigrateError {
   });
 }
 
-function withDefaults(options: Omit<MigratorOptions, "url">): Omit<ResolvedOptions, "url"> {
+function withDefaults(
+  options: Omit<MigratorOptions, "url">,
+): Omit<ResolvedOptions, "url" | "urlWarnings"> {
   return {
     dir: options.dir ?? "./drizzle",
     history: options.history,
