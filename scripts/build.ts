@@ -10,7 +10,12 @@ import { promisify } from "node:util";
 import { build } from "esbuild";
 
 /** What `bin` and `exports` in package.json point to. */
-const ENTRIES = ["src/cli/main.ts", "src/db/migrate/index.ts", "src/db/testing/index.ts"];
+const ENTRIES = [
+  "src/cli/main.ts",
+  "src/db/drizzle/index.ts",
+  "src/db/migrate/index.ts",
+  "src/db/testing/index.ts",
+];
 
 /** MIT: its licence goes where its code goes. */
 const COMPARER = "node_modules/@supabase/pg-delta";

@@ -15,7 +15,8 @@ interface DownFlags extends CommonFlags, ScratchFlags {
 export function runDownFile(tags: readonly string[], flags: DownFlags): Promise<number> {
   return reporting(flags, async (output, { signal }) => {
     refuseNoChoice(tags, flags);
-    const { dir, settings } = await readProject(flags, "folder");
+    const { dir, settings, warnings } = await readProject(flags, "folder");
+    for (const warning of warnings) output.error(`warning: ${warning}`);
     const report = await writeDownFiles({
       dir,
       tags: flags.missing ? "missing" : tags,

@@ -34,8 +34,8 @@ test("no command at all shows the help, and is an error", async () => {
                                      database; write nothing
       drift [options]                compare the database with what its applied
                                      migrations make; exit with 4 if it differs
-      adopt [options]                take over a database that drizzle migrated:
-                                     record what is applied, run nothing
+      adopt [options]                take over a database with a past: record what
+                                     is applied there, run nothing
       repair [options]               reset FAILED and STUCK migrations to PENDING
                                      where that is safe
       resolve [options] <tag>        answer whether a statement in doubt was done

@@ -3,7 +3,10 @@ import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, inject, test, vi } from "vitest";
+import { readCredentials } from "../../src/cli/support/credentials.ts";
+import { describeTarget } from "../../src/db/base/address.ts";
 import { withReaderPool } from "../../src/db/catalog/connection.ts";
+import { environmentUrl } from "../../src/db/connection/pg-environment.ts";
 import { DatabaseMigrator } from "../../src/db/migrate/index.ts";
 import { DatabasePool } from "../../src/db/pool/index.ts";
 import { withScratchServer } from "../../src/db/scratch/index.ts";
@@ -88,6 +91,24 @@ describe("a URL that other tools take as well", () => {
     const url = `${socketUrl()}&application_name=shown&sslmode=require`;
     expect(await migrate(url)).toMatchObject({ outcome: "applied", version: "0003_index" });
     expect(await whatConnects(url)).toEqual(["shown", "shown"]);
+  });
+
+  test("leads there too as dbCredentials with a directory, and as PGHOST", async () => {
+    const { username: user, password, pathname } = new URL(database.url);
+    const parts = { host: directory, user, password, database: pathname.slice(1) };
+    const credentials = readCredentials({ dialect: "postgresql", dbCredentials: parts });
+    if (credentials.kind !== "url") throw new Error(credentials.kind);
+    expect(await migrate(credentials.url)).toMatchObject({ version: "0003_index" });
+
+    const env = { PGHOST: directory, PGUSER: user, PGDATABASE: parts.database };
+    vi.stubEnv("PGPASSWORD", password);
+    try {
+      const url = environmentUrl(env)?.url ?? "";
+      expect(await migrate(url)).toMatchObject({ outcome: "current" });
+      expect(describeTarget(url)).toContain(`socket ${directory}/.s.PGSQL.5432`);
+    } finally {
+      vi.unstubAllEnvs();
+    }
   });
 
   test("cancels through the Unix socket too", { timeout: 20_000 }, async () => {

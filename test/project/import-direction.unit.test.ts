@@ -114,6 +114,9 @@ test("each planted violation is found", { timeout: 60_000 }, async () => {
     "development-is-for-its-commands": {
       "src/planted-kit.ts": `export { exportSchema } from "./db/kit/index.ts";\n`,
     },
+    "drop-in-is-above-the-engine": {
+      "src/db/drizzle/planted.ts": `import { drizzle } from "drizzle-orm/postgres-js";\nexport const d = drizzle;\n`,
+    },
     "testing-is-for-tests": {
       "src/planted-testing.ts": `export { createTestDatabase } from "./db/testing/index.ts";\n`,
     },

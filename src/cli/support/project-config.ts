@@ -54,11 +54,6 @@ export async function readProject(
   return projectOf(path, drizzle, dir);
 }
 
-/** The migrations folder, of a command that needs nothing else. */
-export async function resolveDir(flags: ProjectFlags): Promise<string> {
-  return (await readProject(flags, "folder")).dir;
-}
-
 function withoutConfig(dir: string): ProjectConfig {
   return { dir, file: undefined, drizzle: { drizzleTable: {} }, settings: {}, warnings: [] };
 }
