@@ -71,7 +71,7 @@ export function runGenerate(name: string | undefined, flags: GenerateFlags): Pro
       custom || flags.down === false
         ? undefined
         : await deriveDraftDown({ dir, draft, signal, ...scratchOf(flags, settings, output) });
-    const path = downFileOf(draft.tag, "0.x");
+    const path = downFileOf(draft.tag, draft.layout);
     const sum = await draft.keep(
       down?.kind === "proven" || down?.kind === "irreversible" ? [{ path, text: down.text }] : [],
     );

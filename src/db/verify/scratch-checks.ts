@@ -127,7 +127,7 @@ async function checkBack(
   count: number,
 ): Promise<void> {
   const atBase = (tag: Tag) =>
-    base?.tip.files.get(downFileOf(tag, "0.x"))?.replaceAll("\r\n", "\n");
+    base?.tip.files.get(downFileOf(tag, history.layout))?.replaceAll("\r\n", "\n");
   await runner.run("down", () => {
     const news = newTags(folder, base);
     return checkDowns(replay, {
