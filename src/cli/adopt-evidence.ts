@@ -18,9 +18,9 @@ function comparisonOf(
   { url, migrator, signal }: Pick<DatabaseContext, "url" | "migrator" | "signal">,
   { ignore = [], scratchUrl }: EvidenceFlags,
 ) {
-  const { dir, ledgerSchema = "tidemark", connectTimeoutMs } = migrator;
+  const { dir, ledgerSchema = "tidemark", connectTimeoutMs, drizzleTable = {} } = migrator;
   return {
-    ...{ url, dir, ledgerSchema, scratchUrl, ignore, signal },
+    ...{ url, dir, ledgerSchema, drizzleTable, scratchUrl, ignore, signal },
     ...(connectTimeoutMs !== undefined && { connectTimeoutMs }),
     scratchDir: join(process.cwd(), ".tidemark"),
   };
