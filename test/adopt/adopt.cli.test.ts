@@ -165,7 +165,7 @@ test("bad answers are refused, and nothing is written", async () => {
   expect(await tidemark("adopt", "--forget", "x")).toMatchInlineSnapshot(`
     "exit code 2
     --- stderr
-    error (usage) --forget takes the number of a row, not "x".
+    error (usage) --forget takes the number of a row, \`unknown\` or \`duplicate\`, not "x".
     Nothing was written. \`tidemark adopt --dry-run\` shows the rows with their numbers.
     "
   `);

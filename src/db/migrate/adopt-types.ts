@@ -73,8 +73,10 @@ export interface AdoptAnswers {
   readonly markApplied?: readonly Tag[] | undefined;
   /** What `markApplied` rests on: a person's word (default), or a comparison with the live catalog. */
   readonly evidence?: "answer" | "comparison" | undefined;
-  /** Numbers (`id`) of rows to leave out of account. */
-  readonly forget?: readonly number[] | undefined;
+  /** Take migrations as applied that a row names by its tag in place of a hash. Default false. */
+  readonly acceptMarked?: boolean | undefined;
+  /** Rows to leave out of account: their numbers (`id`), or all that are of no file, or of one that has a row. */
+  readonly forget?: readonly (number | "unknown" | "duplicate")[] | undefined;
 }
 
 /** What a run took over before it applied anything. */

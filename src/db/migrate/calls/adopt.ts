@@ -1,5 +1,6 @@
 import { readLedgerAfter } from "../adopt/look.ts";
 import { takeOver } from "../adopt/take-over.ts";
+import type { AdoptAnswers } from "../adopt-types.ts";
 import { MigrateError } from "../errors.ts";
 import { withLease } from "../lease/hold.ts";
 import { look } from "../lease/sql.ts";
@@ -67,9 +68,12 @@ function reportOf(
   };
 }
 
-function refuseUnknownRows(forget: readonly number[], { existing }: Ledger): void {
+function refuseUnknownRows(
+  forget: NonNullable<AdoptAnswers["forget"]>,
+  { existing }: Ledger,
+): void {
   const ids = new Set(existing?.drizzleTables.flatMap(({ rows }) => rows.map(({ id }) => id)));
-  const unknown = forget.filter((id) => !ids.has(id));
+  const unknown = forget.filter((id) => typeof id === "number" && !ids.has(id));
   if (unknown.length === 0) return;
   throw new MigrateError({
     code: "usage",
