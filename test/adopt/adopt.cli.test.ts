@@ -87,7 +87,7 @@ test("rows in doubt: shown, answered one by one, and recorded together", async (
       row 2: the file of 0001_add_author was edited after it was applied
       row 3: it was written by hand: it has the tag 0002_first_note in place of a hash
       row 4: no file has its hash or its time (<time>)
-    Nothing was run. \`tidemark adopt\` shows each row with its file, and takes your answers (--accept-edited, --mark-applied <tag>, --forget <row>).
+    Nothing was run. \`tidemark adopt\` shows each row with its file, and takes your answers (--accept-edited, --accept-marked, --mark-applied <tag>, --forget <row>).
     "
   `);
   expect(await hasLedger()).toBe(false);
@@ -101,6 +101,17 @@ test("rows in doubt: shown, answered one by one, and recorded together", async (
     "
   `);
   expect(await hasLedger()).toBe(false);
+  const byKind = [
+    "--accept-edited",
+    "--accept-marked",
+    "--forget",
+    "unknown",
+    "--forget",
+    "duplicate",
+  ];
+  expect(await tidemark("adopt", ...byKind, "--dry-run")).toContain(
+    "3 migrations would be recorded",
+  );
   expect(await tidemark("adopt", ...answers)).toMatchInlineSnapshot(`
     "exit code 0
     --- stdout

@@ -179,17 +179,17 @@ test("a database that drizzle's own migrator filled, and no ledger", async () =>
     --- stderr
     error (adopt_required) drizzle's own migrator ran here, and 1 of the 1 row in drizzle.__drizzle_migrations does not clearly match a file of this history:
       row 1: no file has its hash or its time (<time>)
-    Nothing was run. \`tidemark adopt\` shows each row with its file, and takes your answers (--accept-edited, --mark-applied <tag>, --forget <row>).
+    Nothing was run. \`tidemark adopt\` shows each row with its file, and takes your answers (--accept-edited, --accept-marked, --mark-applied <tag>, --forget <row>).
     "
   `);
   expect(await tidemark("migrate", "--dry-run", "--json")).toMatchInlineSnapshot(`
     "exit code 4
     --- stdout
-    {"error":{"code":"adopt_required","exitCode":4,"fact":"drizzle's own migrator ran here, and 1 of the 1 row in drizzle.__drizzle_migrations does not clearly match a file of this history:\\n  row 1: no file has its hash or its time (<time>)","outcome":"nothing-run","remedy":"\`tidemark adopt\` shows each row with its file, and takes your answers (--accept-edited, --mark-applied <tag>, --forget <row>).","place":null,"tag":null,"applied":[],"notRun":[],"details":null}}
+    {"error":{"code":"adopt_required","exitCode":4,"fact":"drizzle's own migrator ran here, and 1 of the 1 row in drizzle.__drizzle_migrations does not clearly match a file of this history:\\n  row 1: no file has its hash or its time (<time>)","outcome":"nothing-run","remedy":"\`tidemark adopt\` shows each row with its file, and takes your answers (--accept-edited, --accept-marked, --mark-applied <tag>, --forget <row>).","place":null,"tag":null,"applied":[],"notRun":[],"details":null}}
     --- stderr
     error (adopt_required) drizzle's own migrator ran here, and 1 of the 1 row in drizzle.__drizzle_migrations does not clearly match a file of this history:
       row 1: no file has its hash or its time (<time>)
-    Nothing was run. \`tidemark adopt\` shows each row with its file, and takes your answers (--accept-edited, --mark-applied <tag>, --forget <row>).
+    Nothing was run. \`tidemark adopt\` shows each row with its file, and takes your answers (--accept-edited, --accept-marked, --mark-applied <tag>, --forget <row>).
     "
   `);
   expect(await tidemark("status", "--check")).toMatchInlineSnapshot(`
@@ -201,7 +201,7 @@ test("a database that drizzle's own migrator filled, and no ledger", async () =>
     0002_first_note  PENDING
     drizzle's own migrator ran here, and 1 of the 1 row in drizzle.__drizzle_migrations does not clearly match a file of this history:
       row 1: no file has its hash or its time (<time>)
-    Nothing was run. \`tidemark adopt\` shows each row with its file, and takes your answers (--accept-edited, --mark-applied <tag>, --forget <row>).
+    Nothing was run. \`tidemark adopt\` shows each row with its file, and takes your answers (--accept-edited, --accept-marked, --mark-applied <tag>, --forget <row>).
     3 pending. The database is at no version.
     "
   `);

@@ -80,7 +80,7 @@ function inDoubt(table: DrizzleTable, { doubtful }: Takeover): MigrateError {
     outcome: "nothing-run",
     remedy:
       "`tidemark adopt` shows each row with its file, and takes your answers " +
-      "(--accept-edited, --mark-applied <tag>, --forget <row>).",
+      "(--accept-edited, --accept-marked, --mark-applied <tag>, --forget <row>).",
   });
 }
 
