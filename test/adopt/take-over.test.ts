@@ -251,7 +251,7 @@ describe("while drizzle's migrator is at work, a takeover", () => {
     await drizzles.unsafe(`begin; insert into credits values (20);
       insert into drizzle.__drizzle_migrations (hash, created_at) values ('${row?.hash}', 1700000000002)`);
     await database.sql`
-      insert into drizzle.__drizzle_migrations (hash, created_at) values ('later', 1700000000003)`;
+      insert into drizzle.__drizzle_migrations (hash, created_at) values ('theirs', 5)`;
     const run = migrator().adopt({ forget: ["unknown"] });
     await vi.waitFor(async () => {
       const waiting = await database.sql`
