@@ -1,5 +1,5 @@
 import { writeFile } from "node:fs/promises";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { DatabaseMigrator, type MigratorOptions } from "../../src/db/migrate/index.ts";
 import { useDatabase } from "../helpers/database.ts";
 import { migrateWithDrizzle } from "../helpers/drizzle-migrators.ts";
@@ -253,6 +253,60 @@ describe("where it is not sure, it stops and names each row:", () => {
       takenOver: { table: "drizzle.__drizzle_migrations" },
     });
   });
+});
+
+describe("while drizzle's migrator is at work, a takeover", () => {
+  test("waits for what it is about to commit, whatever the numbers of its rows", async () => {
+    await byDrizzle();
+    await add("0002_second", "insert into credits values (20);");
+    const [row] = await database.sql`
+      select encode(sha256('insert into credits values (20);'::bytea), 'hex') as hash`;
+    const drizzles = await database.sql.reserve();
+    // Its row has number 3, and is committed after number 4.
+    await drizzles.unsafe(`begin; insert into credits values (20);
+      insert into drizzle.__drizzle_migrations (hash, created_at) values ('${row?.hash}', 1700000000002)`);
+    await database.sql`
+      insert into drizzle.__drizzle_migrations (hash, created_at) values ('later', 1700000000003)`;
+    const run = migrator().adopt({ forget: ["unknown"] });
+    await vi.waitFor(async () => {
+      const waiting = await database.sql`
+        select 1 from pg_locks where relation = 'drizzle.__drizzle_migrations'::regclass and not granted`;
+      expect(waiting).toHaveLength(1);
+    });
+    await drizzles.unsafe("commit");
+    drizzles.release();
+    expect(await run).toMatchObject({ mirrored: true });
+    expect(await migrator().migrate()).toMatchObject({ outcome: "current", applied: [] });
+    expect(await sum()).toBe(120);
+  });
+
+  test("ends where somebody holds the table for good, and says so", {
+    timeout: 30_000,
+  }, async () => {
+    await byDrizzle();
+    const holder = await database.sql.reserve();
+    await holder.unsafe("begin; lock table drizzle.__drizzle_migrations in row exclusive mode");
+    await expect(migrator().migrate()).rejects.toMatchObject({
+      ...{ code: "lock_timeout", outcome: "nothing-run" },
+      fact: expect.stringContaining("drizzle.__drizzle_migrations"),
+    });
+    await holder.unsafe("rollback");
+    holder.release();
+    expect(await migrator().migrate()).toMatchObject({ takenOver: { adopted: { length: 2 } } });
+  });
+});
+
+test("rows that were left out of account stay so", async () => {
+  await database.sql.unsafe(`create schema drizzle;
+    create table drizzle.__drizzle_migrations (id serial primary key, hash text not null, created_at bigint);
+    insert into drizzle.__drizzle_migrations (hash, created_at) values ('theirs', 5), ('theirs too', 6)`);
+  await expect(migrator().migrate()).rejects.toMatchObject({ code: "adopt_required" });
+  expect(await migrator().adopt({ forget: ["unknown"] })).toMatchObject({
+    adopted: [],
+    problems: [],
+  });
+  expect(await migrator().migrate()).toMatchObject({ applied: { length: 2 } });
+  expect(await drizzleRows()).toHaveLength(4);
 });
 
 describe("a run that is killed while it takes over", () => {

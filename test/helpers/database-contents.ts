@@ -1,3 +1,5 @@
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
 import postgres from "postgres";
 import { expect } from "vitest";
 import { compareCatalogs, describeDifference, readCatalog } from "../../src/db/catalog/index.ts";
@@ -17,10 +19,26 @@ export async function contentsOf(url: string, leaveOut: readonly string[]) {
       const found = await sql.unsafe(`select t::text as row from ${name} t order by 1`);
       rows[name] = found.map(({ row }) => String(row));
     }
-    return { catalog: await readCatalog({ url, leaveOut }), rows };
+    return {
+      catalog: await readCatalog({ url, leaveOut }),
+      rows,
+      dump: await dumpOf(url, leaveOut),
+    };
   } finally {
     await sql.end();
   }
+}
+
+/** What `pg_dump` says, where `PG_DUMP` names one of the server's version. */
+async function dumpOf(url: string, leaveOut: readonly string[]): Promise<string | undefined> {
+  const { PG_DUMP: program } = process.env;
+  if (program === undefined) return undefined;
+  const excluded = leaveOut.map((schema) => `--exclude-schema=${schema}`);
+  const { stdout } = await promisify(execFile)(program, ["--inserts", ...excluded, url], {
+    maxBuffer: 64 * 1024 * 1024,
+  });
+  // A key of each dump's own.
+  return stdout.replaceAll(/^\\(un)?restrict .*$/gm, "");
 }
 
 type Contents = Awaited<ReturnType<typeof contentsOf>>;
@@ -30,4 +48,5 @@ export function expectSameContents(found: Contents, expected: Contents): void {
   const { differences } = compareCatalogs(expected.catalog, found.catalog);
   expect(differences.map(describeDifference)).toEqual([]);
   expect(found.rows).toEqual(expected.rows);
+  expect(found.dump).toBe(expected.dump);
 }

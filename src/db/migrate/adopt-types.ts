@@ -27,8 +27,10 @@ export interface DrizzleTable extends DrizzleTableName {
   readonly hasNames: boolean;
   /** The role that looked. */
   readonly role: string;
-  /** What each of its rows is, in their order. */
+  /** What each of its rows is, in their order; of a table that is kept true, those that are not settled. */
   readonly rows: readonly JudgedRow[];
+  /** Which rows were read to know that: how many have a number above `after`, and the last of them. */
+  readonly read: { readonly after: number; readonly count: number; readonly last: number };
 }
 
 /** A row of drizzle's table, with whatever stands in it. */

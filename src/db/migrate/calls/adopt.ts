@@ -33,7 +33,9 @@ export async function adoptDatabase(run: Run, dryRun: boolean): Promise<AdoptRep
     const mirror = preview.runner?.mirror ?? null;
     if (dryRun || isBlocked) return reportOf(plan, preview, { dryRun, mirrored: mirror !== null });
     const endsMirror = options.mirror === false && mirror !== null;
-    if (!needsTakeover(plan) && !endsMirror) {
+    // Rows that were left out of account are to be remembered too.
+    const isNews = needsTakeover(plan) || (plan.takeover?.table?.rows.length ?? 0) > 0;
+    if (!isNews && !endsMirror) {
       return reportOf(plan, preview, { dryRun, mirrored: mirror !== null });
     }
     const runner = await currentLedger(session, run, preview.runner);
