@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { expect, test } from "vitest";
+import { expect, inject, test } from "vitest";
 import { migrateWithDrizzle } from "../helpers/drizzle-migrators.ts";
 import { THREE } from "../helpers/history.ts";
 import { useProject } from "../helpers/project-fixture.ts";
@@ -64,6 +64,20 @@ test("the first migrate takes over, in one line", async () => {
     Nothing pending. The database is at 0002_first_note.
     "
   `);
+});
+
+test("before that, every command says what is known, and writes nothing", async () => {
+  await byDrizzle();
+  expect(await tidemark("wait", "--timeout", "1")).toContain("The database is at 0002_first_note.");
+  expect(await tidemark("events")).toContain("No events.");
+  expect(await tidemark("repair")).toContain("Nothing to repair.");
+  const scratch = ["--scratch-url", inject("serverUrl")];
+  expect(await tidemark("drift", "--quiet", ...scratch)).toContain(
+    "No drift: the database is what its 3 applied migrations make.",
+  );
+  await here.database.sql.unsafe("alter table notes add column extra text");
+  expect(await tidemark("drift", "--quiet", ...scratch)).toContain("column public.notes.extra");
+  expect(await hasLedger()).toBe(false);
 });
 
 test("rows in doubt: shown, answered one by one, and recorded together", async () => {

@@ -96,10 +96,14 @@ async function install(command: string, app: string): Promise<void> {
   const omit = command.split(" ").filter((word) => word.startsWith("--omit="));
   if (omit.length === 0) return symlink(resolve("node_modules"), join(app, "node_modules"));
   const { stdout } = await run("npm", ["ls", "--all", "--parseable", ...omit]);
+  // `npm ls` lists what is there for development, and could serve another as an optional peer.
+  const { packages: locked } = JSON.parse(await readFile("package-lock.json", "utf8")) as {
+    packages: Readonly<Record<string, { readonly devOptional?: boolean }>>;
+  };
   const packages = stdout
     .split("\n")
     .map((path) => relative(resolve("."), path))
-    .filter((path) => path.startsWith("node_modules/"));
+    .filter((path) => path.startsWith("node_modules/") && !locked[path]?.devOptional);
   for (const path of packages) {
     await mkdir(dirname(join(app, path)), { recursive: true });
     // A package's own node_modules are packages of the list, or left out.
