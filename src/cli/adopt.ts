@@ -17,7 +17,7 @@ import {
   withDatabase,
 } from "./support/command.ts";
 import type { Output } from "./support/output.ts";
-import { withProgress } from "./support/progress.ts";
+import { NO_MIRROR, withProgress } from "./support/progress.ts";
 import type { CommonFlags } from "./support/settings.ts";
 
 interface AdoptFlags extends CommonFlags, EvidenceFlags {
@@ -56,6 +56,7 @@ async function adopt(context: DatabaseContext, flags: AdoptFlags): Promise<numbe
     output.error(errorText(problem, output));
     return problem.exitCode;
   }
+  if (flags.mirror === false && !dryRun) output.note(NO_MIRROR);
   output.print(summary(report));
   next(report.pending.length > 0 ? "`tidemark migrate`" : "`tidemark status`");
   return 0;

@@ -27,7 +27,7 @@ test("the first migrate takes over, in one line", async () => {
     0000_create_notes  DONE  <time>  adopted  postgres@drizzle
     0001_add_author  DONE  <time>  adopted  postgres@drizzle
     0002_first_note  DONE  <time>  adopted  postgres@drizzle
-    drizzle's table drizzle.__drizzle_migrations has 3 rows, each of a migration of this history. The first \`tidemark migrate\` takes them over.
+    drizzle's table drizzle.__drizzle_migrations has 3 rows, each of a migration of this history. The next \`tidemark migrate\` takes them over.
     0 pending. The database is at 0002_first_note.
     "
   `);
@@ -209,4 +209,41 @@ test("bad answers are refused, and nothing is written", async () => {
     "
   `);
   expect(await hasLedger()).toBe(false);
+});
+
+test("what drizzle passed over, and the end of the way back, are told in words", async () => {
+  await byDrizzle();
+  await here.database.sql`delete from drizzle.__drizzle_migrations where id = 2`;
+  expect(await tidemark("migrate", "--no-mirror")).toMatchInlineSnapshot(`
+    "exit code 0
+    --- stdout
+    Nothing to apply. The database is at 0002_first_note.
+    Still pending: 0001_add_author.
+    --- stderr
+    created the ledger in schema tidemark
+    took over 2 migrations that drizzle.__drizzle_migrations has as applied; drizzle's migrator passed over 0001_add_author
+    warning: drizzle's migrator passed over 0001_add_author, and Tidemark does not run them unasked: \`tidemark migrate --allow-out-of-order\` runs them, \`tidemark adopt --mark-applied <tag>\` settles that they never run.
+    drizzle's table is not written from here on: its migrator would run again what Tidemark applies.
+    "
+  `);
+  expect(await tidemark("events")).toMatchInlineSnapshot(`
+    "exit code 0
+    --- stdout
+    <time>  adopted  0000_create_notes  by drizzle's table  postgres@<host>
+    <time>  adopted  0001_add_author  not applied: drizzle passed it over  postgres@<host>
+    <time>  adopted  0002_first_note  by drizzle's table  postgres@<host>
+    "
+  `);
+  expect(
+    await tidemark("adopt", "--mark-applied", "0001_add_author", "--no-mirror"),
+  ).toMatchInlineSnapshot(`
+    "exit code 0
+    --- stdout
+    1 migration recorded as applied. None was run.
+    0 pending.
+    --- stderr
+    recorded 1 migration as applied
+    drizzle's table is not written from here on: its migrator would run again what Tidemark applies.
+    "
+  `);
 });

@@ -231,12 +231,27 @@ describe("where it is not sure, it stops and names each row:", () => {
     expect(await database.sql`select 1 from pg_namespace where nspname = 'tidemark'`).toEqual([]);
   });
 
+  test("and does not offer to run what may be applied", async () => {
+    await byDrizzle();
+    await folder.write("0000_credits", `${CREDITS["0000_credits"]} -- edited`);
+    expect((await migrator().status()).problems.map(({ code }) => code)).toEqual([
+      "adopt_required",
+    ]);
+  });
+
   test("two tables with rows of this history", async () => {
     await byDrizzle();
     await database.sql`create table public.other as select * from drizzle.__drizzle_migrations`;
     const error = await refused();
     expect(error.code).toBe("adopt_required");
     expect(error.fact).toContain("drizzle.__drizzle_migrations (2 rows), public.other (2 rows)");
+    expect(error.remedy).toContain("rename column hash to old_hash");
+    await database.sql`alter table public.other rename to another`;
+    expect((await refused()).code).toBe("adopt_required");
+    await database.sql`alter table public.another rename column hash to old_hash`;
+    expect(await migrator().migrate()).toMatchObject({
+      takenOver: { table: "drizzle.__drizzle_migrations" },
+    });
   });
 });
 
@@ -371,6 +386,26 @@ describe("drizzle's table is kept true beside the ledger", () => {
     expect(await limited.migrate({ mirror: false })).toMatchObject({
       takenOver: { adopted: { length: 2 }, mirrored: false },
     });
+    await role.drop();
+  });
+
+  test("by a role with the rights that the refusal names", async () => {
+    await byDrizzle();
+    const role = await createMigratingRole(database, "");
+    await database.sql.unsafe(
+      `grant usage on schema drizzle to ${role.name}; grant select on all tables in schema drizzle to ${role.name}`,
+    );
+    const limited = migrator({ url: role.url });
+    const refusal = await limited.migrate().catch((error) => error.remedy);
+    const grants = /\((grant .*;)\)/.exec(refusal)?.[1]?.replaceAll("…", role.name) ?? "";
+    expect(grants).toContain("sequences");
+    await database.sql.unsafe(`${grants} grant all on credits to ${role.name}`);
+    await add("0002_second", "insert into credits values (20);");
+    expect(await limited.migrate()).toMatchObject({
+      applied: [{ tag: "0002_second" }],
+      takenOver: { mirrored: true },
+    });
+    expect(await drizzleRows()).toHaveLength(3);
     await role.drop();
   });
 });

@@ -73,7 +73,7 @@ test("an applied file that is gone, with its entry", async () => {
   expect(await tidemark("migrate")).toMatchInlineSnapshot(`
     "exit code 2
     --- stderr
-    error (missing_file) The database has migrations that drizzle does not: 0001_add_author.
+    error (missing_file) The database has migrations that are not in the folder drizzle: 0001_add_author.
     Nothing was run. Bring the files and their journal entries back (\`git log --stat --all -- drizzle\` shows what happened to them, another branch may have them), or run the release that has them. An older release is fine only when it has all migrations up to its newest, unchanged.
     "
   `);
@@ -85,7 +85,7 @@ test("an applied file that is gone, with its entry", async () => {
     0001_add_author  DONE MISSING  <time>  <duration>  postgres@<host>
     0002_first_note  DONE  <time>  <duration>  postgres@<host>
     0003_never  PENDING
-    The database has migrations that drizzle does not: 0001_add_author.
+    The database has migrations that are not in the folder drizzle: 0001_add_author.
     Nothing was run. Bring the files and their journal entries back (\`git log --stat --all -- drizzle\` shows what happened to them, another branch may have them), or run the release that has them. An older release is fine only when it has all migrations up to its newest, unchanged.
     1 pending. The database is at 0002_first_note.
     --- stderr

@@ -171,8 +171,10 @@ function notAllowed({ schema, table }: DrizzleMirror, cause: ServerError): Migra
     fact: `The role may not write to drizzle's table ${name}: ${cause.message} (SQLSTATE ${cause.code}).`,
     outcome: "nothing-run",
     remedy:
-      "Tidemark keeps that table true, so that drizzle's migrator can go on from here. Connect as its owner, " +
-      "or give that up with --no-mirror.",
+      "Tidemark writes to that table too, so that you can go back to drizzle's migrator. Connect as its owner, " +
+      `grant the rights (grant select, insert, update on ${name} to …; ` +
+      `grant usage on all sequences in schema ${identifier(schema)} to …;), ` +
+      "or give up the way back with --no-mirror.",
     cause,
   });
 }
