@@ -10,6 +10,8 @@ export interface DrizzleTableName {
 export interface DrizzleMirror extends DrizzleTableName {
   /** Number of the last row that was settled; 0 where there was none. */
   readonly seen: number;
+  /** All that it held was left out of account: it is another project's, and nothing is written there. */
+  readonly isOthers?: true;
 }
 
 /** What a database holds that its ledger does not account for. */

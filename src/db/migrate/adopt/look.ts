@@ -74,7 +74,12 @@ async function readMirrored(
 ): Promise<readonly DrizzleTable[]> {
   const mirror = runner?.mirror ?? undefined;
   const done = new Set(rows.flatMap(({ tag, state }) => (state === "DONE" ? [tag] : [])));
-  if (mirror === undefined || history.migrations.every(({ tag }) => done.has(tag))) return [];
+  if (
+    mirror === undefined ||
+    mirror.isOthers ||
+    history.migrations.every(({ tag }) => done.has(tag))
+  )
+    return [];
   const table = await readTable(session, mirror, look, history, mirror.seen);
   if (table === undefined) return [];
   // What this ledger has applied stands there too.
@@ -105,7 +110,7 @@ async function lookForExisting(
     // What was answered for once is settled.
     const after = mirror !== null && isSame(name, mirror) ? mirror.seen : 0;
     const table = await readTable(session, name, look, history, after);
-    if (table === undefined) continue;
+    if (table === undefined || (mirror?.isOthers && isSame(name, mirror))) continue;
     if (table.rows.length > 0 || isSame(name, look.drizzleTable)) drizzleTables.push(table);
   }
   const objects = columnOf(reply, "tidemark_objects") as ExistingObjects | undefined;

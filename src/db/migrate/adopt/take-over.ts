@@ -103,8 +103,10 @@ function mirrorAfter(
 ): DrizzleMirror | null {
   if (plan.mirror === false) return null;
   if (table === undefined) return mirror;
-  const { schema, table: name, read } = table;
-  return { schema, table: name, seen: read.last };
+  const { schema, table: name, read, rows } = table;
+  const isOthers = rows.length > 0 && rows.every(({ verdict }) => verdict === "unknown");
+  const isKnown = mirror !== null && !mirror.isOthers;
+  return { schema, table: name, seen: read.last, ...(isOthers && !isKnown && { isOthers }) };
 }
 
 function isSame(a: DrizzleMirror | null, b: DrizzleMirror | null): boolean {
@@ -158,7 +160,7 @@ function takenOver({ takeover, renames }: Plan, mirror: DrizzleMirror | null): T
     adopted: tagsOf(({ by }) => by !== "skipped"),
     passedOver: tagsOf(({ by }) => by === "skipped"),
     renamed: renames.map(({ from, to }) => ({ from: from.tag, to })),
-    mirrored: mirror !== null,
+    mirrored: mirror !== null && !mirror.isOthers,
   };
 }
 

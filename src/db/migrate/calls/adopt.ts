@@ -41,7 +41,7 @@ export async function adoptDatabase(run: Run, dryRun: boolean): Promise<AdoptRep
     const runner = await currentLedger(session, run, preview.runner);
     const end = await withLease(run, session, runner, async (held, { rows }) => {
       await takeOver(held, history, { runner, rows });
-      return held.mirror !== null;
+      return held.mirror !== null && !held.mirror.isOthers;
     });
     return reportOf(plan, preview, { dryRun, mirrored: end?.value ?? false });
   } finally {

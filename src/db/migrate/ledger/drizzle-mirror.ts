@@ -12,7 +12,7 @@ export function mirrorMigration(
   mirror: DrizzleMirror | null,
   migration: Migration,
 ): readonly string[] {
-  if (mirror === null) return [];
+  if (mirror === null || mirror.isOthers) return [];
   const table = tableOf(mirror);
   const when = migration.when === undefined ? NOW_MS : integer(migration.when);
   const row = `${literal(drizzleHash(migration))}, ${when}`;
