@@ -19,7 +19,9 @@ FROM ${NODE_IMAGE}
 WORKDIR /app
 COPY package.json package-lock.json ./
 # The embedded PostgreSQL is for development.
+# npm installs what a linked package of the tests needs, whatever it is told to omit.
 RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund \
+  && rm -rf test \
   && npm cache clean --force \
   && ln -s /app/dist/cli/main.js /usr/local/bin/tidemark
 COPY --from=build /app/dist dist/

@@ -9,4 +9,4 @@ scripts/needs-image.sh "$image" || exit 0
 export TESTCONTAINERS_RYUK_DISABLED=${TESTCONTAINERS_RYUK_DISABLED:-true}
 # A server that the environment names would be used instead.
 env -u DATABASE_URL -u TEST_DATABASE_URL TEST_PG_PROVIDER=testcontainers TEST_PG_IMAGE="$image" \
-  npm run test:integration -- integration/migration.integration integration/schema.integration
+  npm run test:integration -- test/calls/migrate test/adopt/take-over test/schema

@@ -18,9 +18,9 @@ function comparisonOf(
   { url, migrator, signal }: Pick<DatabaseContext, "url" | "migrator" | "signal">,
   { ignore = [], scratchUrl }: EvidenceFlags,
 ) {
-  const { dir, ledgerSchema = "tidemark", connectTimeoutMs } = migrator;
+  const { dir, ledgerSchema = "tidemark", connectTimeoutMs, drizzleTable = {} } = migrator;
   return {
-    ...{ url, dir, ledgerSchema, scratchUrl, ignore, signal },
+    ...{ url, dir, ledgerSchema, drizzleTable, scratchUrl, ignore, signal },
     ...(connectTimeoutMs !== undefined && { connectTimeoutMs }),
     scratchDir: join(process.cwd(), ".tidemark"),
   };
@@ -111,7 +111,7 @@ export async function proveApplied(
   const { differences, applied } = report;
   if (differences.length === 0) {
     output.note(
-      `Proven on a scratch database: the ${plural(applied, "migration")} lead to this database.`,
+      `Proven on a scratch database: ${applied === 1 ? "the migration leads" : `the ${applied} migrations lead`} to this database.`,
     );
     return;
   }
@@ -119,7 +119,7 @@ export async function proveApplied(
   if (flags.acceptDifferences) return;
   throw new MigrateError({
     code: "drift",
-    fact: `The ${plural(applied, "migration")} to be recorded as applied do not lead to this database: ${plural(differences.length, "difference")}.`,
+    fact: `${applied === 1 ? "The migration to be recorded as applied does" : `The ${applied} migrations to be recorded as applied do`} not lead to this database: ${plural(differences.length, "difference")}.`,
     outcome: "nothing-written",
     remedy:
       "Find out which of them did not run here, or what was changed by hand. " +

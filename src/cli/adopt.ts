@@ -1,5 +1,6 @@
 import { plural } from "../db/base/text.ts";
 import {
+  type AdoptAnswers,
   type AdoptOptions,
   type AdoptReport,
   DatabaseMigrator,
@@ -16,11 +17,12 @@ import {
   withDatabase,
 } from "./support/command.ts";
 import type { Output } from "./support/output.ts";
-import { withProgress } from "./support/progress.ts";
+import { NO_MIRROR, withProgress } from "./support/progress.ts";
 import type { CommonFlags } from "./support/settings.ts";
 
 interface AdoptFlags extends CommonFlags, EvidenceFlags {
   readonly acceptEdited?: boolean;
+  readonly acceptMarked?: boolean;
   readonly markApplied?: readonly string[];
   readonly forget?: readonly string[];
   readonly mirror?: boolean;
@@ -54,6 +56,7 @@ async function adopt(context: DatabaseContext, flags: AdoptFlags): Promise<numbe
     output.error(errorText(problem, output));
     return problem.exitCode;
   }
+  if (flags.mirror === false && !dryRun) output.note(NO_MIRROR);
   output.print(summary(report));
   next(report.pending.length > 0 ? "`tidemark migrate`" : "`tidemark status`");
   return 0;
@@ -102,21 +105,24 @@ async function refuseKnown(migrator: DatabaseMigrator, signal: AbortSignal): Pro
   });
 }
 
-function answersOf({ acceptEdited, markApplied, forget }: AdoptFlags) {
-  const bad = forget?.filter((text) => !/^\d+$/.test(text)) ?? [];
-  if (bad.length > 0) {
-    throw new MigrateError({
-      code: "usage",
-      fact: `--forget takes the number of a row, not ${JSON.stringify(bad[0])}.`,
-      outcome: "nothing-written",
-      remedy: "`tidemark adopt --dry-run` shows the rows with their numbers.",
-    });
-  }
+function answersOf({ acceptEdited, acceptMarked, markApplied, forget }: AdoptFlags): AdoptAnswers {
   return {
     ...(acceptEdited && { acceptEdited }),
+    ...(acceptMarked && { acceptMarked }),
     ...(markApplied && { markApplied }),
-    ...(forget && { forget: forget.map(Number) }),
+    ...(forget && { forget: forget.map(rowsMeant) }),
   };
+}
+
+function rowsMeant(text: string): number | "unknown" | "duplicate" {
+  if (text === "unknown" || text === "duplicate") return text;
+  if (/^\d+$/.test(text)) return Number(text);
+  throw new MigrateError({
+    code: "usage",
+    fact: `--forget takes the number of a row, \`unknown\` or \`duplicate\`, not ${JSON.stringify(text)}.`,
+    outcome: "nothing-written",
+    remedy: "`tidemark adopt --dry-run` shows the rows with their numbers.",
+  });
 }
 
 function reportJson({ rows, problems, ...report }: AdoptReport) {

@@ -15,13 +15,14 @@ interface DownFlags extends CommonFlags, ScratchFlags {
 export function runDownFile(tags: readonly string[], flags: DownFlags): Promise<number> {
   return reporting(flags, async (output, { signal }) => {
     refuseNoChoice(tags, flags);
-    const { dir, settings, warnings } = await readProject(flags, "folder");
+    const project = await readProject(flags, "folder");
+    const { dir, warnings } = project;
     for (const warning of warnings) output.error(`warning: ${warning}`);
     const report = await writeDownFiles({
       dir,
       tags: flags.missing ? "missing" : tags,
       ...(flags.force && { force: true }),
-      ...scratchOf(flags, settings, output),
+      ...scratchOf(flags, project, output),
       signal,
       onDown: (tag, number, total) =>
         output.note(output.errorColors.dim(`${tag}: up, down, up (${number} of ${total})`)),

@@ -18,12 +18,13 @@ interface DriftFlags extends CommonFlags {
 export function runDrift(flags: DriftFlags): Promise<number> {
   return withDatabase(flags, async ({ output, url, migrator, settings, signal, next }) => {
     const { findDrift } = await import("../db/drift/index.ts");
-    const { dir, ledgerSchema = "tidemark", connectTimeoutMs } = migrator;
+    const { dir, ledgerSchema = "tidemark", connectTimeoutMs, drizzleTable = {} } = migrator;
     const report = await withLiveLine(output, ({ show }) =>
       findDrift({
         url,
         dir,
         ledgerSchema,
+        drizzleTable,
         ...(connectTimeoutMs !== undefined && { connectTimeoutMs }),
         scratchUrl: flags.scratchUrl ?? settings.scratchUrl,
         scratchDir: join(process.cwd(), ".tidemark"),

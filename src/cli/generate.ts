@@ -53,7 +53,8 @@ export function runGenerate(name: string | undefined, flags: GenerateFlags): Pro
     } as const;
     const cwd = process.cwd();
     const config = requireDrizzleConfig(cwd, flags.config);
-    const { dir, settings, warnings } = await readProject({ config }, "folder");
+    const project = await readProject({ config }, "folder");
+    const { dir, warnings } = project;
     for (const warning of warnings) output.error(`warning: ${warning}`);
     const terminal = terminalFor(output);
     const draft = await draftMigration({
@@ -70,8 +71,8 @@ export function runGenerate(name: string | undefined, flags: GenerateFlags): Pro
     const down =
       custom || flags.down === false
         ? undefined
-        : await deriveDraftDown({ dir, draft, signal, ...scratchOf(flags, settings, output) });
-    const path = downFileOf(draft.tag, "0.x");
+        : await deriveDraftDown({ dir, draft, signal, ...scratchOf(flags, project, output) });
+    const path = downFileOf(draft.tag, draft.layout);
     const sum = await draft.keep(
       down?.kind === "proven" || down?.kind === "irreversible" ? [{ path, text: down.text }] : [],
     );

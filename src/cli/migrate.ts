@@ -1,7 +1,7 @@
 import { duration, listed, plural } from "../db/base/text.ts";
 import type { MigrateReport, PlanReport } from "../db/migrate/index.ts";
 import { type CommandContext, withMigrator } from "./support/command.ts";
-import { withProgress } from "./support/progress.ts";
+import { NO_MIRROR, withProgress } from "./support/progress.ts";
 import type { CommonFlags } from "./support/settings.ts";
 
 interface MigrateFlags extends CommonFlags {
@@ -33,6 +33,7 @@ async function apply(context: CommandContext, flags: MigrateFlags): Promise<numb
     for (const { tag, durationMs } of report.applied)
       output.print(`${tag}  ${duration(durationMs)}`);
   }
+  if (flags.mirror === false && report.takenOver?.mirrored === false) output.note(NO_MIRROR);
   output.print(summary(report, pending, flags.to));
   next("`tidemark status` shows all migrations; `tidemark verify` checks them before you push.");
   return 0;

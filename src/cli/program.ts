@@ -112,10 +112,14 @@ function addAdopt(program: Command, run: RunCommand): void {
     .description("take over a database with a past: record what is applied there, run nothing")
     .option("--dry-run", "show drizzle's rows and what would be recorded; write nothing")
     .option("--accept-edited", "take files as applied that were edited since")
+    .option(
+      "--accept-marked",
+      "take migrations as applied that a row names by its tag, as scripts write it",
+    )
     .option("--mark-applied <tag>", "take this migration as applied (repeatable)", append)
     .option(
       "--forget <row>",
-      "leave this row of drizzle's table out of account (repeatable)",
+      "leave this row of drizzle's table out of account, or all that are `unknown` or `duplicate` (repeatable)",
       append,
     )
     .option(

@@ -1,4 +1,3 @@
-import { plural } from "../db/base/text.ts";
 import { EXIT_PENDING, type StatusReport, statusJson } from "../db/migrate/index.ts";
 import { withMigrator } from "./support/command.ts";
 import type { Output } from "./support/output.ts";
@@ -47,8 +46,10 @@ async function printStatus(report: StatusReport, output: Output): Promise<void> 
   for (const problem of report.problems) output.print(`${problem.message}\n`);
   const { drizzle } = report;
   if (drizzle !== undefined && drizzle.matched === drizzle.rows) {
+    const [rows, them] =
+      drizzle.rows === 1 ? ["1 row, of", "it"] : [`${drizzle.rows} rows, each of`, "them"];
     output.print(
-      `drizzle's table ${drizzle.table} has ${plural(drizzle.rows, "row")}, each of a migration of this history. The first \`tidemark migrate\` takes them over.\n`,
+      `drizzle's table ${drizzle.table} has ${rows} a migration of this history. The next \`tidemark migrate\` takes ${them} over.\n`,
     );
   }
   const ahead = report.newer ? ", ahead of this history" : "";

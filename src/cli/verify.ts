@@ -25,7 +25,8 @@ const QUIET_MS = 1_000;
 export function runVerify(flags: VerifyFlags): Promise<number> {
   return reporting(flags, async (output, { signal }) => {
     refuseUnknownFormat(flags.format);
-    const { dir, settings, warnings } = await readProject(flags, "folder");
+    const project = await readProject(flags, "folder");
+    const { dir, warnings } = project;
     for (const warning of warnings) output.error(`warning: ${warning}`);
     let saidAt = performance.now();
     const report = await verifyProject({
@@ -33,7 +34,7 @@ export function runVerify(flags: VerifyFlags): Promise<number> {
       dir,
       ...(flags.config !== undefined && { config: flags.config }),
       ...(flags.base !== undefined && { base: flags.base }),
-      ...scratchOf(flags, settings, output),
+      ...scratchOf(flags, project, output),
       signal,
       onCheck: (event) => {
         const now = performance.now();

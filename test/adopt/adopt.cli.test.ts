@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { expect, test } from "vitest";
+import { expect, inject, test } from "vitest";
 import { migrateWithDrizzle } from "../helpers/drizzle-migrators.ts";
 import { THREE } from "../helpers/history.ts";
 import { useProject } from "../helpers/project-fixture.ts";
@@ -27,7 +27,7 @@ test("the first migrate takes over, in one line", async () => {
     0000_create_notes  DONE  <time>  adopted  postgres@drizzle
     0001_add_author  DONE  <time>  adopted  postgres@drizzle
     0002_first_note  DONE  <time>  adopted  postgres@drizzle
-    drizzle's table drizzle.__drizzle_migrations has 3 rows, each of a migration of this history. The first \`tidemark migrate\` takes them over.
+    drizzle's table drizzle.__drizzle_migrations has 3 rows, each of a migration of this history. The next \`tidemark migrate\` takes them over.
     0 pending. The database is at 0002_first_note.
     "
   `);
@@ -66,6 +66,20 @@ test("the first migrate takes over, in one line", async () => {
   `);
 });
 
+test("before that, every command says what is known, and writes nothing", async () => {
+  await byDrizzle();
+  expect(await tidemark("wait", "--timeout", "1")).toContain("The database is at 0002_first_note.");
+  expect(await tidemark("events")).toContain("No events.");
+  expect(await tidemark("repair")).toContain("Nothing to repair.");
+  const scratch = ["--scratch-url", inject("serverUrl")];
+  expect(await tidemark("drift", "--quiet", ...scratch)).toContain(
+    "No drift: the database is what its 3 applied migrations make.",
+  );
+  await here.database.sql.unsafe("alter table notes add column extra text");
+  expect(await tidemark("drift", "--quiet", ...scratch)).toContain("column public.notes.extra");
+  expect(await hasLedger()).toBe(false);
+});
+
 test("rows in doubt: shown, answered one by one, and recorded together", async () => {
   await byDrizzle();
   await here.project.write("drizzle/0001_add_author.sql", `${THREE["0001_add_author"]} -- edited`);
@@ -87,7 +101,7 @@ test("rows in doubt: shown, answered one by one, and recorded together", async (
       row 2: the file of 0001_add_author was edited after it was applied
       row 3: it was written by hand: it has the tag 0002_first_note in place of a hash
       row 4: no file has its hash or its time (<time>)
-    Nothing was run. \`tidemark adopt\` shows each row with its file, and takes your answers (--accept-edited, --mark-applied <tag>, --forget <row>).
+    Nothing was run. \`tidemark adopt\` shows each row with its file, and takes your answers (--accept-edited, --accept-marked, --mark-applied <tag>, --forget <row>).
     "
   `);
   expect(await hasLedger()).toBe(false);
@@ -101,6 +115,17 @@ test("rows in doubt: shown, answered one by one, and recorded together", async (
     "
   `);
   expect(await hasLedger()).toBe(false);
+  const byKind = [
+    "--accept-edited",
+    "--accept-marked",
+    "--forget",
+    "unknown",
+    "--forget",
+    "duplicate",
+  ];
+  expect(await tidemark("adopt", ...byKind, "--dry-run")).toContain(
+    "3 migrations would be recorded",
+  );
   expect(await tidemark("adopt", ...answers)).toMatchInlineSnapshot(`
     "exit code 0
     --- stdout
@@ -165,7 +190,7 @@ test("bad answers are refused, and nothing is written", async () => {
   expect(await tidemark("adopt", "--forget", "x")).toMatchInlineSnapshot(`
     "exit code 2
     --- stderr
-    error (usage) --forget takes the number of a row, not "x".
+    error (usage) --forget takes the number of a row, \`unknown\` or \`duplicate\`, not "x".
     Nothing was written. \`tidemark adopt --dry-run\` shows the rows with their numbers.
     "
   `);
@@ -184,4 +209,41 @@ test("bad answers are refused, and nothing is written", async () => {
     "
   `);
   expect(await hasLedger()).toBe(false);
+});
+
+test("what drizzle passed over, and the end of the way back, are told in words", async () => {
+  await byDrizzle();
+  await here.database.sql`delete from drizzle.__drizzle_migrations where id = 2`;
+  expect(await tidemark("migrate", "--no-mirror")).toMatchInlineSnapshot(`
+    "exit code 0
+    --- stdout
+    Nothing to apply. The database is at 0002_first_note.
+    Still pending: 0001_add_author.
+    --- stderr
+    created the ledger in schema tidemark
+    took over 2 migrations that drizzle.__drizzle_migrations has as applied; drizzle's migrator passed over 0001_add_author
+    warning: drizzle's migrator passed over 0001_add_author, and Tidemark does not run them unasked: \`tidemark migrate --allow-out-of-order\` runs them, \`tidemark adopt --mark-applied <tag>\` settles that they never run.
+    drizzle's table is not written from here on: its migrator would run again what Tidemark applies.
+    "
+  `);
+  expect(await tidemark("events")).toMatchInlineSnapshot(`
+    "exit code 0
+    --- stdout
+    <time>  adopted  0000_create_notes  by drizzle's table  postgres@<host>
+    <time>  adopted  0001_add_author  not applied: drizzle passed it over  postgres@<host>
+    <time>  adopted  0002_first_note  by drizzle's table  postgres@<host>
+    "
+  `);
+  expect(
+    await tidemark("adopt", "--mark-applied", "0001_add_author", "--no-mirror"),
+  ).toMatchInlineSnapshot(`
+    "exit code 0
+    --- stdout
+    1 migration recorded as applied. None was run.
+    0 pending.
+    --- stderr
+    recorded 1 migration as applied
+    drizzle's table is not written from here on: its migrator would run again what Tidemark applies.
+    "
+  `);
 });

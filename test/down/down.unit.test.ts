@@ -59,7 +59,7 @@ test("planned statements are freed of the scratch server's own role, and of nobo
 
 describe("the text of a down file", () => {
   const parts = {
-    ...{ tag: "0003_x", statements: ["DROP TABLE a", "DROP TABLE b"], loses: ["table a"] },
+    ...{ sqlName: "0003_x.sql", statements: ["DROP TABLE a", "DROP TABLE b"], loses: ["table a"] },
     ...{ empty: ["column b.c"], keeps: ["rows changed by INSERT of d"] },
   };
 
@@ -84,7 +84,9 @@ describe("the text of a down file", () => {
   });
 
   test("without a way back says why, in one line, and shows what was tried in comments", () => {
-    const text = irreversibleText("0003_x", "no cast\n  from a to b", ["DROP TABLE a\n  CASCADE"]);
+    const text = irreversibleText("0003_x.sql", "no cast\n  from a to b", [
+      "DROP TABLE a\n  CASCADE",
+    ]);
     expect(text).toMatch(/^-- irreversible: no cast from a to b\n/);
     expect(text).toContain("--   DROP TABLE a\n--     CASCADE;\n");
     expect(irreversibleReason(text)).toBe("no cast from a to b");

@@ -314,6 +314,19 @@ describe("no false alarm", () => {
     }
   });
 
+  test("over a folder in the layout of drizzle-kit 1.x", async () => {
+    const database = await createDatabase();
+    const project = await createProject();
+    try {
+      await project.write("drizzle/20250101000000_t/migration.sql", "create table t (id int);");
+      await project.run(["migrate"], { DATABASE_URL: database.url });
+      expect(await driftOf(project, database.url)).toMatchObject(NO_DRIFT);
+    } finally {
+      await project.remove();
+      await database.drop();
+    }
+  });
+
   test("over a history of three hundred migrations", async () => {
     const database = await createDatabase();
     const project = await createProject(countingHistory(300));

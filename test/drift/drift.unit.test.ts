@@ -210,7 +210,7 @@ describe("what is applied", () => {
       "drizzle's migrator has filled the database",
       statusOf({ kind: "PENDING", statementsDone: 0 }, { problems: [problem("adopt_required")] }),
       "adopt_required",
-      /Nothing was compared\. No ledger says which of the files were applied/,
+      /^It is so\.\nNothing was compared\. Do this\.$/,
     ],
     [
       "an applied file was edited",

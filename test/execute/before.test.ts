@@ -81,3 +81,11 @@ test("the schema that the settings name for drizzle's table is there, as drizzle
   const named = migrator({ drizzleTable: { schema: "mine" } });
   expect(await named.migrate()).toMatchObject({ applied: [{ tag: "0000_a" }] });
 });
+
+test("before.sql counts in the fingerprint that templates of test databases are kept by", async () => {
+  const without = await migrator().fingerprint();
+  await write(BEFORE);
+  const first = await migrator().fingerprint();
+  await write(`${BEFORE}create schema if not exists more;\n`);
+  expect(new Set([without, first, await migrator().fingerprint()]).size).toBe(3);
+});

@@ -101,10 +101,14 @@ async function install(command: string, app: string): Promise<void> {
 /** Copies what `npm ci` would install with those flags. */
 export async function copyPackages(omit: readonly string[], app: string): Promise<void> {
   const { stdout } = await run("npm", ["ls", "--all", "--parseable", ...omit]);
+  // `npm ls` lists what is there for development, and could serve another as an optional peer.
+  const { packages: locked } = JSON.parse(await readFile("package-lock.json", "utf8")) as {
+    packages: Readonly<Record<string, { readonly devOptional?: boolean }>>;
+  };
   const packages = stdout
     .split("\n")
     .map((path) => relative(resolve("."), path))
-    .filter((path) => path.startsWith("node_modules/"));
+    .filter((path) => path.startsWith("node_modules/") && !locked[path]?.devOptional);
   for (const path of packages) {
     await mkdir(dirname(join(app, path)), { recursive: true });
     // A package's own node_modules are packages of the list, or left out.

@@ -24,11 +24,19 @@ import { index, integer, pgEnum, pgPolicy, pgRole, pgSchema, pgSequence, pgTable
 export async function createKitProject(
   body?: string,
   config: object = { dialect: "postgresql", schema: "./schema.ts" },
-  /** `generate` writes down files too: it takes a server each time. */
-  { withDown = false }: { readonly withDown?: boolean } = {},
+  {
+    withDown = false,
+    kit = "0.31",
+  }: {
+    /** `generate` writes down files too: it takes a server each time. */
+    readonly withDown?: boolean;
+    readonly kit?: "0.31" | "1.x";
+  } = {},
 ): Promise<KitProject> {
   const project = await createProject();
-  await symlink(resolve("node_modules"), join(project.root, "node_modules"));
+  const modules = join(project.root, "node_modules");
+  const installed = kit === "1.x" ? "test/drizzle-1/node_modules" : "node_modules";
+  await symlink(resolve(installed), modules);
   await project.write("drizzle.config.ts", `export default ${JSON.stringify(config)};`);
   const schema = (text: string) => project.write("schema.ts", `${IMPORTS}${text}`);
   if (body !== undefined) await schema(body);

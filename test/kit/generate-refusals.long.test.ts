@@ -42,15 +42,20 @@ describe("tidemark generate refuses", () => {
     const here = await project(USERS);
     await rm(join(here.root, "node_modules"));
     expect(await refusal(here)).toContain("drizzle-kit is not installed in <project>.");
-    for (const version of ["0.30.6", "1.0.0-beta.2"]) {
+    for (const [version, remedy] of [
+      ["0.30.6", "npm install --save-dev drizzle-kit@0.31."],
+      ["1.0.0-rc.4", "then run `npx drizzle-kit up`"],
+    ]) {
       await here.write(
         "node_modules/drizzle-kit/package.json",
         JSON.stringify({ name: "drizzle-kit", version, main: "index.js" }),
       );
       await here.write("node_modules/drizzle-kit/index.js", "");
-      expect(await refusal(here)).toContain(
-        `drizzle-kit ${version} is installed in <project>; Tidemark drives 0.31.`,
+      const stderr = await refusal(here);
+      expect(stderr).toContain(
+        `drizzle-kit ${version} is installed in <project>; Tidemark drives 0.31, and 1.x from 1.0.0-rc.5 on.`,
       );
+      expect(stderr).toContain(remedy);
     }
   });
 

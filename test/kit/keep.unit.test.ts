@@ -3,7 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { checkWritten } from "../../src/db/kit/check.ts";
-import { copyKitFolder, type KitFolder, readKitFolder } from "../../src/db/kit/folder.ts";
+import { copyKitFolder, readKitFolder } from "../../src/db/kit/folder.ts";
+import type { KitFolder } from "../../src/db/kit/kit-folder.ts";
 import { keepFiles } from "../../src/db/kit/put.ts";
 import { journalOf } from "../helpers/history.ts";
 

@@ -1,13 +1,9 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { forksOf } from "../../src/db/kit/chain.ts";
-import { reorderedEnums, withOrderOf } from "../../src/db/kit/enum-order.ts";
-import { type Snapshot, type SnapshotSchema, snapshotOwners } from "../../src/db/kit/snapshots.ts";
+import { reorderedEnums, withEnumOrder } from "../../src/db/kit/enum-order.ts";
+import { type SnapshotSchema, snapshotOwners } from "../../src/db/kit/snapshots.ts";
 import { undeclaredWarnings } from "../../src/db/kit/undeclared.ts";
-
-function snapshotOf(schema: SnapshotSchema): Snapshot {
-  return { path: "meta/0000_snapshot.json", id: "a", prevId: "b", schema };
-}
 
 const paths = (...names: readonly string[]) => names.map((name) => `meta/${name}_snapshot.json`);
 
@@ -59,8 +55,8 @@ test.each<{
 });
 
 test("a snapshot of an older drizzle-kit, without views, sequences, roles and policies, is read", async () => {
-  const old = snapshotOf({ tables: {}, enums: {}, schemas: {} });
-  const now = snapshotOf({ tables: { "app.t": { schema: "app", columns: {} } } });
+  const old = { tables: {}, enums: {}, schemas: {} };
+  const now = { tables: { "app.t": { schema: "app", columns: {} } } };
   const warnings = await undeclaredWarnings({
     before: old,
     after: now,
@@ -71,10 +67,13 @@ test("a snapshot of an older drizzle-kit, without views, sequences, roles and po
 });
 
 test("an enum's order is told from values that come and go", () => {
-  const snapshot = (...values: readonly string[]) =>
-    snapshotOf({ enums: { "app.mood": { name: "mood", schema: "app", values } } });
-  const ordered = (before: Snapshot, after: Snapshot) =>
-    JSON.parse(withOrderOf(before, after)).enums["app.mood"].values;
+  const snapshot = (...values: readonly string[]): SnapshotSchema => ({
+    enums: { "app.mood": { name: "mood", schema: "app", values } },
+  });
+  const ordered = (before: SnapshotSchema, after: SnapshotSchema) =>
+    JSON.parse(withEnumOrder(JSON.stringify(before), reorderedEnums(before, after))).enums[
+      "app.mood"
+    ].values;
   const [before, after] = [snapshot("a", "b", "c", "d"), snapshot("d", "x", "c", "a")];
   expect(reorderedEnums(before, after)).toEqual([
     { name: ["app", "mood"], values: ["a", "b", "c", "d"], wanted: ["d", "x", "c", "a"] },
@@ -83,7 +82,7 @@ test("an enum's order is told from values that come and go", () => {
   const more = snapshot("x", "a", "b", "d");
   expect(reorderedEnums(before, more)).toEqual([]);
   expect(ordered(before, more)).toEqual(["a", "b", "c", "d"]);
-  expect(reorderedEnums(before, snapshotOf({}))).toEqual([]);
+  expect(reorderedEnums(before, {})).toEqual([]);
 });
 
 test("snapshots that fork in any way are in one line once they are mended", () => {

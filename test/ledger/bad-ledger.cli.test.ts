@@ -73,7 +73,7 @@ test("an applied file that is gone, with its entry", async () => {
   expect(await tidemark("migrate")).toMatchInlineSnapshot(`
     "exit code 2
     --- stderr
-    error (missing_file) The database has migrations that drizzle does not: 0001_add_author.
+    error (missing_file) The database has migrations that are not in the folder drizzle: 0001_add_author.
     Nothing was run. Bring the files and their journal entries back (\`git log --stat --all -- drizzle\` shows what happened to them, another branch may have them), or run the release that has them. An older release is fine only when it has all migrations up to its newest, unchanged.
     "
   `);
@@ -85,7 +85,7 @@ test("an applied file that is gone, with its entry", async () => {
     0001_add_author  DONE MISSING  <time>  <duration>  postgres@<host>
     0002_first_note  DONE  <time>  <duration>  postgres@<host>
     0003_never  PENDING
-    The database has migrations that drizzle does not: 0001_add_author.
+    The database has migrations that are not in the folder drizzle: 0001_add_author.
     Nothing was run. Bring the files and their journal entries back (\`git log --stat --all -- drizzle\` shows what happened to them, another branch may have them), or run the release that has them. An older release is fine only when it has all migrations up to its newest, unchanged.
     1 pending. The database is at 0002_first_note.
     --- stderr
@@ -179,17 +179,17 @@ test("a database that drizzle's own migrator filled, and no ledger", async () =>
     --- stderr
     error (adopt_required) drizzle's own migrator ran here, and 1 of the 1 row in drizzle.__drizzle_migrations does not clearly match a file of this history:
       row 1: no file has its hash or its time (<time>)
-    Nothing was run. \`tidemark adopt\` shows each row with its file, and takes your answers (--accept-edited, --mark-applied <tag>, --forget <row>).
+    Nothing was run. \`tidemark adopt\` shows each row with its file, and takes your answers (--accept-edited, --accept-marked, --mark-applied <tag>, --forget <row>).
     "
   `);
   expect(await tidemark("migrate", "--dry-run", "--json")).toMatchInlineSnapshot(`
     "exit code 4
     --- stdout
-    {"error":{"code":"adopt_required","exitCode":4,"fact":"drizzle's own migrator ran here, and 1 of the 1 row in drizzle.__drizzle_migrations does not clearly match a file of this history:\\n  row 1: no file has its hash or its time (<time>)","outcome":"nothing-run","remedy":"\`tidemark adopt\` shows each row with its file, and takes your answers (--accept-edited, --mark-applied <tag>, --forget <row>).","place":null,"tag":null,"applied":[],"notRun":[],"details":null}}
+    {"error":{"code":"adopt_required","exitCode":4,"fact":"drizzle's own migrator ran here, and 1 of the 1 row in drizzle.__drizzle_migrations does not clearly match a file of this history:\\n  row 1: no file has its hash or its time (<time>)","outcome":"nothing-run","remedy":"\`tidemark adopt\` shows each row with its file, and takes your answers (--accept-edited, --accept-marked, --mark-applied <tag>, --forget <row>).","place":null,"tag":null,"applied":[],"notRun":[],"details":null}}
     --- stderr
     error (adopt_required) drizzle's own migrator ran here, and 1 of the 1 row in drizzle.__drizzle_migrations does not clearly match a file of this history:
       row 1: no file has its hash or its time (<time>)
-    Nothing was run. \`tidemark adopt\` shows each row with its file, and takes your answers (--accept-edited, --mark-applied <tag>, --forget <row>).
+    Nothing was run. \`tidemark adopt\` shows each row with its file, and takes your answers (--accept-edited, --accept-marked, --mark-applied <tag>, --forget <row>).
     "
   `);
   expect(await tidemark("status", "--check")).toMatchInlineSnapshot(`
@@ -201,7 +201,7 @@ test("a database that drizzle's own migrator filled, and no ledger", async () =>
     0002_first_note  PENDING
     drizzle's own migrator ran here, and 1 of the 1 row in drizzle.__drizzle_migrations does not clearly match a file of this history:
       row 1: no file has its hash or its time (<time>)
-    Nothing was run. \`tidemark adopt\` shows each row with its file, and takes your answers (--accept-edited, --mark-applied <tag>, --forget <row>).
+    Nothing was run. \`tidemark adopt\` shows each row with its file, and takes your answers (--accept-edited, --accept-marked, --mark-applied <tag>, --forget <row>).
     3 pending. The database is at no version.
     "
   `);

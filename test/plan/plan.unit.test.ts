@@ -216,6 +216,7 @@ describe("files and ledger that disagree", () => {
     const table = {
       ...{ schema: "drizzle", table: "__drizzle_migrations", isOurs: true },
       ...{ hasNames: false, role: "ada", rows: [{ ...unknown, verdict: "unknown" as const }] },
+      read: { after: 0, count: 1, last: 1 },
     };
     const existing = { drizzleTables: [table], objects: undefined };
     const foreign = { ...ledgerOf([]), existing };

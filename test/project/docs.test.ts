@@ -29,6 +29,8 @@ interface Example {
 
 const examples: readonly Example[] = [
   ...(await examplesOf("README.md", "In an application")),
+  ...(await examplesOf(API, "In place of drizzle's migrate")),
+  ...(await examplesOf(API, "Hooks")),
   ...(await examplesOf(API, "In a program")),
   ...(await examplesOf(API, "A sink for the events")),
   ...(await examplesOf(API, "Migrations from memory", "applied 0001_index_notes\n")),
@@ -71,6 +73,8 @@ describe("an example of the documents", () => {
   test("is there to be run", () => {
     expect(examples.map(({ name }) => name)).toEqual([
       "README.md, In an application, example 1",
+      `${API}, In place of drizzle's migrate, example 1`,
+      `${API}, Hooks, example 1`,
       `${API}, In a program, example 1`,
       `${API}, In a program, example 2`,
       `${API}, A sink for the events, example 1`,

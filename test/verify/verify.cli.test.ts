@@ -46,7 +46,7 @@ describe("tidemark verify", () => {
       "exit code 0
       --- stdout
       ✓ Nothing is left to generate from the Drizzle schema
-      ✓ The journal, the files and the snapshots agree (3 migrations)
+      ✓ The files and the snapshots agree (3 migrations)
       ✓ tidemark.sum matches the files
       – Nothing that the base has was edited or removed: not checked (name the branch with --base)
       – New migrations come after those of the base: not checked (name the branch with --base)

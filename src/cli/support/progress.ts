@@ -3,6 +3,10 @@ import { describeBlocker, describeHolder, type Progress } from "../../db/migrate
 import { withLiveLine } from "./live-line.ts";
 import type { Output } from "./output.ts";
 
+/** What --no-mirror has done. */
+export const NO_MIRROR =
+  "drizzle's table is not written from here on: its migrator would run again what Tidemark applies.";
+
 /** Runs `work` and shows its progress: a line for each finished step, and the current one live. */
 export function withProgress<T>(
   output: Output,

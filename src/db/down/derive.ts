@@ -11,7 +11,7 @@ import type { MigrateError } from "../migrate/index.ts";
 import type { Replay } from "../scratch/replay.ts";
 import { rowWritesIn, writeText } from "../sql-tree/row-writes.ts";
 import { inverseRenames } from "../sql-tree/undo-renames.ts";
-import { downPathOf, downText, irreversibleText } from "./down-text.ts";
+import { downPathOf, downText, irreversibleText, sqlNameOf } from "./down-text.ts";
 import { dropsOfOld, emptyReturns, lossesOf } from "./losses.ts";
 import { portable } from "./portable.ts";
 import {
@@ -43,14 +43,14 @@ export interface DerivedDown {
 export async function deriveDown(replay: Replay, index: number): Promise<DerivedDown> {
   const migration = replay.migrations[index];
   if (migration === undefined) throw new RangeError(`there is no migration ${index}`);
-  const { tag } = migration;
+  const sqlName = sqlNameOf(migration);
   await replay.advance(index);
   const before = await readState(replay);
   await replay.advance(index + 1);
 
   const { statements, differences, problem } = await planBack(replay, before, migration.sql);
   const irreversible = (reason: string): DerivedDown => {
-    const text = irreversibleText(tag, reason, statements);
+    const text = irreversibleText(sqlName, reason, statements);
     return { kind: "irreversible", text, loses: [], reason };
   };
   if (problem !== undefined) return irreversible(problem);
@@ -63,7 +63,7 @@ export async function deriveDown(replay: Replay, index: number): Promise<Derived
   }
   const loses = await lossesOf(sql, differences);
   const text = downText({
-    ...{ tag, statements, loses },
+    ...{ sqlName, statements, loses },
     empty: emptyReturns(differences),
     keeps: (await rowWritesIn(migration.sql)).map(writeText),
   });

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { basename, dirname } from "node:path";
 import type { Migration } from "../migrate/index.ts";
 
 /** The path of a migration's down file, as messages name it. */
@@ -6,10 +7,16 @@ export function downPathOf({ file }: Pick<Migration, "file">): string {
   return file.replace(/\.sql$/, ".down.sql");
 }
 
+/** The name of a migration's file within its folder. */
+export function sqlNameOf({ file, tag }: Pick<Migration, "file" | "tag">): string {
+  const name = basename(file);
+  return basename(dirname(file)) === tag ? `${tag}/${name}` : name;
+}
+
 /** The parts of a down file. */
 export interface DownParts {
-  /** The migration that it rolls back. */
-  readonly tag: string;
+  /** Name of the file that it rolls back, as `sqlNameOf`. */
+  readonly sqlName: string;
   readonly statements: readonly string[];
   /** The rows that it loses: `column users.bio`. */
   readonly loses: readonly string[];
@@ -22,7 +29,7 @@ export interface DownParts {
 const BREAKPOINT = "\n--> statement-breakpoint\n";
 
 /** The text of a proven down file. */
-export function downText({ tag, statements, loses, empty, keeps }: DownParts): string {
+export function downText({ sqlName, statements, loses, empty, keeps }: DownParts): string {
   const notes = [
     ...loses.map((what) => `-- loses: ${what}`),
     ...empty.map((what) => `-- comes back empty: ${what}`),
@@ -34,14 +41,18 @@ export function downText({ tag, statements, loses, empty, keeps }: DownParts): s
   const sql = statements.map((statement) => `${statement};`).join(BREAKPOINT);
   const body = [...notes, ...(sql === "" ? [] : [sql])].map((part) => `${part}\n`).join("");
   const proven = "Proven on a scratch database: it leads back to the catalog before.";
-  return `-- Takes back ${tag}.sql. ${proven} ${markOf(body)}\n${body}`;
+  return `-- Takes back ${sqlName}. ${proven} ${markOf(body)}\n${body}`;
 }
 
 /** The text of a down file where no way back could be proven; the attempt is in comments. */
-export function irreversibleText(tag: string, reason: string, draft: readonly string[]): string {
+export function irreversibleText(
+  sqlName: string,
+  reason: string,
+  draft: readonly string[],
+): string {
   const lines = [
     `${IRREVERSIBLE} ${reason.replaceAll(/\s*\n\s*/g, " ").trim()}`,
-    `-- Write the rollback of ${tag}.sql below by hand, then delete the line above:`,
+    `-- Write the rollback of ${sqlName} below by hand, then delete the line above:`,
     "-- `tidemark verify` proves this file.",
     ...(draft.length === 0 ? [] : ["-- This was tried:"]),
     ...draft.flatMap((sql) => `${sql};`.split("\n").map((line) => `--   ${line}`)),

@@ -1,5 +1,11 @@
 import { Problem } from "../base/problem.ts";
-import { checksumOf, loadHistory, MigrateError, type Migration } from "../migrate/index.ts";
+import {
+  checksumOf,
+  type History,
+  loadHistory,
+  MigrateError,
+  type Migration,
+} from "../migrate/index.ts";
 import { type ScratchOptions, withScratchServer } from "../scratch/index.ts";
 import { withReplay } from "../scratch/replay.ts";
 import { type DerivedDown, deriveDown } from "./derive.ts";
@@ -29,32 +35,34 @@ export interface Untried {
  */
 export async function deriveDraftDown(options: DraftDownOptions): Promise<DerivedDown | Untried> {
   const { dir, draft, ledgerSchema, scratch, signal } = options;
-  const before = await historyBefore(dir);
+  const { migrations: earlier, before } = await historyBefore(dir);
   const checksum = checksumOf(draft.sql);
   const { tag, file, sql } = draft;
-  const migration = { tag, file, sql, index: before.length, checksum, link: checksum };
-  const migrations = [...before, migration];
+  const migration = { tag, file, sql, index: earlier.length, checksum, link: checksum };
+  const migrations = [...earlier, migration];
   try {
     return await withScratchServer(scratch, (server) =>
-      withReplay({ server, migrations, ledgerSchema, signal }, (replay) =>
-        deriveDown(replay, before.length),
+      withReplay({ server, migrations, before, ledgerSchema, signal }, (replay) =>
+        deriveDown(replay, earlier.length),
       ),
     );
   } catch (error) {
     if (error instanceof MigrateError && OF_THE_SERVER.has(error.code)) throw error;
-    if (isOwnError(error, draft)) throw await refusedDraft(error, draft, before);
+    if (isOwnError(error, draft)) throw await refusedDraft(error, draft, earlier);
     if (error instanceof MigrateError) return { kind: "untried", reason: reasonOf(error, draft) };
     if (error instanceof Problem) return { kind: "untried", reason: error.message };
     throw error;
   }
 }
 
-async function historyBefore(dir: string): Promise<readonly Migration[]> {
+async function historyBefore(
+  dir: string,
+): Promise<Pick<History, "before"> & { readonly migrations: readonly Migration[] }> {
   try {
-    return (await loadHistory(dir, { sumFile: "ignore" })).migrations;
+    return await loadHistory(dir, { sumFile: "ignore" });
   } catch (error) {
     // The first migration makes the folder.
-    if (error instanceof MigrateError && error.code === "config") return [];
+    if (error instanceof MigrateError && error.code === "config") return { migrations: [] };
     throw error;
   }
 }

@@ -68,7 +68,7 @@ export async function writeDownFiles(options: DownFilesOptions): Promise<DownFil
   if (!force) refuseEdited(history, migrations, there);
 
   const derived = await withScratchServer(scratch, (server) =>
-    withReplay({ server, migrations: history.migrations, ledgerSchema, signal }, async (replay) => {
+    withReplay({ server, ...history, ledgerSchema, signal }, async (replay) => {
       const written: (WrittenDown & { readonly text: string })[] = [];
       for (const [number, { tag, index }] of migrations.entries()) {
         options.onDown?.(tag, number + 1, migrations.length);

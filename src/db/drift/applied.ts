@@ -36,12 +36,6 @@ export function appliedSet(status: StatusReport) {
 function refuse(problem: MigrateError): void {
   switch (problem.code) {
     case "adopt_required":
-      throw withParts(problem, {
-        outcome: "nothing-compared",
-        remedy:
-          "No ledger says which of the files were applied. " +
-          "Tidemark cannot take over such a database yet.",
-      });
     case "checksum_mismatch":
     case "missing_file":
       throw withParts(problem, { outcome: "nothing-compared" });

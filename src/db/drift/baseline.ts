@@ -166,7 +166,7 @@ class Replays {
   async catalogAt(count: number): Promise<Catalog> {
     const known = this.#catalogs.get(count);
     if (known !== undefined) return known;
-    const { onProgress, ledgerSchema, signal } = this.#options;
+    const { onProgress, ledgerSchema, drizzleTable = {}, signal } = this.#options;
     const { files, before: first } = this.#replayed;
     const text = `replaying ${count} of ${files.length} migrations (comparison ${this.#catalogs.size + 1})`;
     onProgress?.({ phase: "replay", text });
@@ -176,7 +176,9 @@ class Replays {
     const file = files[count - 1];
     if (file !== undefined) {
       const { url } = await this.#roles.databaseOf(file.by, database);
-      const migrator = new DatabaseMigrator({ url, history: files, before: first, ledgerSchema });
+      const migrator = new DatabaseMigrator({
+        ...{ url, history: files, before: first, ledgerSchema, drizzleTable },
+      });
       await migrator.migrate({ to: file.tag, allowExisting: true, ...(signal && { signal }) });
     }
     this.#databases.set(count, database);

@@ -72,6 +72,7 @@ export async function findDrift(options: DriftOptions): Promise<DriftReport> {
         await replay({
           ...replayed,
           ledgerSchema: options.ledgerSchema,
+          drizzleTable: options.drizzleTable,
           databaseOf: (role) => roles.databaseOf(role, database),
           signal,
           onMigration: say("replay"),

@@ -1,5 +1,11 @@
 import { type Catalog, readCatalog } from "../catalog/index.ts";
-import { DatabaseMigrator, loadHistory, MigrateError, type Tag } from "../migrate/index.ts";
+import {
+  DatabaseMigrator,
+  type DrizzleTableName,
+  loadHistory,
+  MigrateError,
+  type Tag,
+} from "../migrate/index.ts";
 import { openSession } from "../pool/open-session.ts";
 import type { ActingRole } from "../scratch/index.ts";
 import { type AppliedSet, appliedSet } from "./applied.ts";
@@ -9,6 +15,8 @@ export interface LiveTarget {
   /** Migrations folder. */
   readonly dir: string;
   readonly ledgerSchema: string;
+  /** As the settings have it. */
+  readonly drizzleTable?: Partial<DrizzleTableName>;
   readonly connectTimeoutMs?: number;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: (progress: DriftProgress) => void;

@@ -1,6 +1,7 @@
 import {
   type BeforeFile,
   DatabaseMigrator,
+  type DrizzleTableName,
   loadHistory,
   MigrateError,
   type Tag,
@@ -40,6 +41,7 @@ export async function readAppliedFiles(
 
 export interface ReplayOptions extends AppliedFiles {
   readonly ledgerSchema: string;
+  readonly drizzleTable?: Partial<DrizzleTableName> | undefined;
   /** The database, as the role that ran a migration. */
   readonly databaseOf: (role: string) => Promise<ScratchDatabase>;
   readonly signal?: AbortSignal | undefined;
@@ -54,7 +56,15 @@ export interface ReplayOptions extends AppliedFiles {
  * @throws MigrateError `migration_failed`, `canceled`
  */
 export async function replay(options: ReplayOptions): Promise<void> {
-  const { files, before, ledgerSchema, databaseOf, signal, onMigration } = options;
+  const {
+    files,
+    before,
+    ledgerSchema,
+    drizzleTable = {},
+    databaseOf,
+    signal,
+    onMigration,
+  } = options;
   try {
     let done = 0;
     const tell = () =>
@@ -64,7 +74,9 @@ export async function replay(options: ReplayOptions): Promise<void> {
       // One run for consecutive migrations of one role.
       if (files[index + 1]?.by === by) continue;
       const { url } = await databaseOf(by);
-      await new DatabaseMigrator({ url, history: files, before, ledgerSchema }).migrate({
+      await new DatabaseMigrator({
+        ...{ url, history: files, before, ledgerSchema, drizzleTable },
+      }).migrate({
         to: tag,
         allowExisting: true,
         ...(signal && { signal }),

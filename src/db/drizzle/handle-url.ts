@@ -152,7 +152,7 @@ function unreadable(handle: unknown, client: Fields | undefined): MigrateError {
     outcome: "nothing-run",
     remedy:
       'Give the URL: await new DatabaseMigrator({ url: process.env.DATABASE_URL, dir: "./drizzle" }).migrate(), with ' +
-      'DatabaseMigrator of "tidemark".',
+      'DatabaseMigrator of "tidemark". PGlite, which runs in the process, has no URL: keep drizzle\'s own migrator for it.',
   });
 }
 

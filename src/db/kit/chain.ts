@@ -1,6 +1,15 @@
-import type { Snapshot } from "./snapshots.ts";
+import { isNoSnapshot, type Snapshot } from "./snapshots.ts";
 
-type Link = Pick<Snapshot, "path" | "id" | "prevId">;
+/** A snapshot of 0.x, which follows one. */
+interface Link {
+  readonly path: string;
+  readonly id: string;
+  readonly prevId: string;
+}
+
+export function linkOf({ path, id, prevIds: [prevId = ""] }: Snapshot): Link {
+  return { path, id, prevId };
+}
 
 /** Snapshots that follow the same one, as two branches make them: drizzle-kit refuses to continue. */
 export interface Fork {
@@ -21,8 +30,6 @@ interface Relink {
   readonly of: string;
 }
 
-const NOTHING: ReadonlySet<string> = new Set(["", "00000000-0000-0000-0000-000000000000"]);
-
 /**
  * Snapshots in an odd order, which drizzle-kit does not mind: it reads the newest.
  *
@@ -34,9 +41,9 @@ export function odditiesOf(snapshots: readonly Link[]) {
     snapshots.filter((link, place) => isOdd(link, snapshots[place - 1])).map(({ path }) => path);
   return {
     /** They follow nothing, and are not the first. */
-    roots: odd(({ prevId }, before) => NOTHING.has(prevId) && before !== undefined),
+    roots: odd(({ prevId }, before) => isNoSnapshot(prevId) && before !== undefined),
     /** They follow one that is not in the folder. */
-    detached: odd(({ prevId }) => !NOTHING.has(prevId) && !ids.has(prevId)),
+    detached: odd(({ prevId }) => !isNoSnapshot(prevId) && !ids.has(prevId)),
     /** They follow a different one than precedes them in the journal. */
     reordered: odd(({ prevId }, before) => ids.has(prevId) && before?.id !== prevId),
   };
@@ -58,7 +65,7 @@ export function forksOf(snapshots: readonly Link[]): readonly Fork[] {
       : {
           snapshots: siblings.map(({ path }) => path),
           parent: sorted.find(({ id }) => id === prevId)?.path,
-          isOfRoots: NOTHING.has(prevId),
+          isOfRoots: isNoSnapshot(prevId),
           mend: mendOf(siblings, children, newest),
         },
   );

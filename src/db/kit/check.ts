@@ -2,8 +2,9 @@ import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { readIfThere } from "../base/files.ts";
 import { MigrateError, readJournal, redated, type Tag } from "../migrate/index.ts";
-import { JOURNAL, type KitFolder, readStamps } from "./folder.ts";
-import { parseSnapshot, type Snapshot } from "./snapshots.ts";
+import { JOURNAL, type KitFolder, readStamps } from "./kit-folder.ts";
+import { schemaAt } from "./snapshot-states.ts";
+import { parseSnapshot, type Snapshot, type SnapshotSchema } from "./snapshots.ts";
 
 const NO_SNAPSHOT_ID = "00000000-0000-0000-0000-000000000000";
 
@@ -13,8 +14,13 @@ export interface Written {
   readonly sql: string;
   readonly snapshot: Snapshot;
   readonly snapshotText: string;
-  /** Text of the journal, with a later time for the migration where this clock is wrong. */
-  readonly journal: string;
+  /** The schema that the snapshot describes. */
+  readonly schema: SnapshotSchema;
+  /**
+   * Text of the journal, with a later time for the migration where this clock is wrong; undefined in
+   * the layout of 1.x.
+   */
+  readonly journal: string | undefined;
   readonly warnings: readonly string[];
 }
 
@@ -54,24 +60,24 @@ export async function checkWritten(
   const [path = ""] = added;
   const snapshotText = added.length === 1 ? await readIfThere(join(copy, path)) : undefined;
   const snapshot = parseSnapshot(path, snapshotText ?? "");
-  const { newestSnapshot } = folder;
+  const [newestSnapshot] = folder.ends;
   if (snapshotText === undefined)
     problems.push(`it has not written one snapshot: ${added.join(", ") || "none"}`);
   else if (typeof snapshot === "string") problems.push(`${path} is no snapshot: ${snapshot}`);
-  else if (snapshot.prevId !== (newestSnapshot?.id ?? NO_SNAPSHOT_ID))
+  else if (snapshot.prevIds[0] !== (newestSnapshot?.id ?? NO_SNAPSHOT_ID))
     problems.push(`${path} does not follow ${newestSnapshot?.path ?? "nothing"}`);
   if (sql === undefined || snapshotText === undefined || typeof snapshot === "string")
     throw unsound(folder.dir, problems);
   if (problems.length > 0) throw unsound(folder.dir, problems);
 
-  const found = { tag, sql, snapshot, snapshotText };
+  const found = { tag, sql, snapshot, snapshotText, schema: schemaAt([snapshot], [snapshot]) };
   const newest = Math.max(0, ...folder.entries.map(({ when = 0 }) => when));
   if ((entry.when ?? 0) > newest) return { ...found, journal, warnings: [] };
   const warning = `this clock is behind the newest migration (${new Date(newest).toISOString()}): ${tag} is dated just after it, because drizzle's own migrator skips what is older`;
   return { ...found, journal: redated(journal, newest + 1), warnings: [warning] };
 }
 
-function unsound(dir: string, problems: readonly string[]): MigrateError {
+export function unsound(dir: string, problems: readonly string[]): MigrateError {
   return new MigrateError({
     code: "history_invalid",
     fact: `drizzle-kit's output cannot be kept: ${problems.join("; ")}.`,

@@ -1,48 +1,40 @@
 import { spawn } from "node:child_process";
-import { writeFile } from "node:fs/promises";
-import { join } from "node:path";
 import { stripVTControlCharacters } from "node:util";
-import { hookScript, type KitMessage, type KitReply, MARK } from "./hook.ts";
+import { MARK } from "./hook.ts";
 
 const KILL_AFTER_MS = 2_000;
 const DRAIN_MS = 1_000;
 
-export interface KitCall {
-  readonly bin: string;
+/** What every script of ours may say beside its own messages. */
+type Marked = { readonly type: string; readonly text?: string };
+
+export interface ChildCall<Message extends Marked> {
+  /** Arguments of node. */
+  readonly argv: readonly string[];
   readonly cwd: string;
-  readonly args: readonly string[];
-  /** Folder for the script that is loaded first. */
-  readonly scratch: string;
-  readonly terminal: 1 | 2 | undefined;
+  readonly terminal?: 1 | 2 | undefined;
   readonly signal: AbortSignal | undefined;
-  /** Answers its questions; throwing ends the process. */
-  readonly reply: (message: KitMessage) => KitReply | undefined;
+  /** Hears its messages, and answers those that wait; throwing ends the process. */
+  readonly reply: (message: Message) => object | undefined;
 }
 
-export type KitRun = Awaited<ReturnType<typeof runKit>>;
-
 /**
- * Runs drizzle-kit to its end, with the hook loaded first. Its exit code is reported, never trusted.
+ * Runs a process with drizzle-kit in it to its end. Its exit code is reported, never trusted.
  *
  * @throws what `reply` throws, once the process is gone
  */
-export async function runKit(call: KitCall) {
-  const { bin, cwd, args, scratch, terminal, signal, reply } = call;
-  const script = join(scratch, "hook.cjs");
-  await writeFile(script, hookScript({ bin, terminal: terminal !== undefined }));
+export async function runChild<Message extends Marked>(call: ChildCall<Message>) {
+  const { argv, cwd, terminal, signal, reply } = call;
   const { TEST_CONFIG_PATH_PREFIX: _, ...env } = process.env;
-  const child = spawn(process.execPath, ["--require", script, bin, ...args], {
+  const child = spawn(process.execPath, argv, {
     cwd,
     env,
     stdio: [terminal === undefined ? "ignore" : "inherit", terminal ?? "pipe", "pipe", "ipc"],
   });
 
-  let statements: readonly string[] | undefined;
-  let missing: readonly string[] | undefined;
   let output = "";
   let isAsking = false;
   let thrown: { readonly error: unknown } | undefined;
-  const files: Extract<KitMessage, { type: "exports" }>[] = [];
   const stop = () => {
     child.kill("SIGTERM");
     setTimeout(() => child.kill("SIGKILL"), KILL_AFTER_MS).unref();
@@ -54,11 +46,8 @@ export async function runKit(call: KitCall) {
     });
   }
   child.on("message", (message) => {
-    if (!isOurs(message)) return;
-    if (message.type === "output") output += message.text;
-    else if (message.type === "result") statements = message.statements;
-    else if (message.type === "exports") files.push(message);
-    else if (message.type === "unknown-bundle") missing = message.missing;
+    if (!isOurs<Message>(message)) return;
+    if (message.type === "output") output += message.text ?? "";
     isAsking = message.type === "prompting" || (isAsking && message.type === "output");
     try {
       const answer = reply(message);
@@ -88,10 +77,6 @@ export async function runKit(call: KitCall) {
   });
   if (thrown !== undefined) throw thrown.error;
   return {
-    /** Undefined if it did not get that far, whatever its exit code says. */
-    statements,
-    files,
-    missing,
     /** A person left in the middle of a question. */
     left: isAsking,
     ended,
@@ -99,6 +84,6 @@ export async function runKit(call: KitCall) {
   };
 }
 
-function isOurs(message: unknown): message is KitMessage {
+function isOurs<Message extends Marked>(message: unknown): message is Message {
   return typeof message === "object" && message !== null && MARK in message;
 }

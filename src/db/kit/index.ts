@@ -1,17 +1,21 @@
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import {
   checksumOf,
   MigrateError,
   parseMigration,
+  sqlFileOf,
   withParts,
   writeSumFile,
 } from "../migrate/index.ts";
 import { createAnswering } from "./answers.ts";
 import { checkWritten, type Written } from "./check.ts";
-import { copyKitFolder, JOURNAL, type KitFolder, readKitFolder, SUM } from "./folder.ts";
+import { checkWrittenFolder } from "./check-1x.ts";
+import { copyKitFolder, layoutAt, readKitFolder } from "./folder.ts";
 import { checkName } from "./full-names.ts";
+import { JOURNAL, type KitFolder, SUM } from "./kit-folder.ts";
+import { locateKit, refuseOtherLayout } from "./locate.ts";
 import type {
   Draft,
   DraftedMigration,
@@ -21,11 +25,15 @@ import type {
   KitProject,
 } from "./model.ts";
 import { keepFiles } from "./put.ts";
+import { keepFolder } from "./put-1x.ts";
 import { refuseUnusedRenames } from "./questions.ts";
-import { canceled, runGenerate } from "./run-generate.ts";
+import { exportByFunctions, generateByFunctions } from "./run-1x.ts";
+import { canceled } from "./run-errors.ts";
+import { runGenerate } from "./run-generate.ts";
+import { schemaAt } from "./snapshot-states.ts";
 import { undeclaredWarnings } from "./undeclared.ts";
 
-export { type ReorderedEnum, reorderedEnums, withOrderOf } from "./enum-order.ts";
+export { reorderedEnums } from "./enum-order.ts";
 export { nameText } from "./full-names.ts";
 export type {
   Answers,
@@ -40,6 +48,7 @@ export type {
   Question,
   Rename,
   RenameKind,
+  ReorderedEnum,
 } from "./model.ts";
 export { assumptionText, unansweredError } from "./questions.ts";
 export { parseRenames, type RenameFlags, renamesFor, renameText } from "./renames.ts";
@@ -53,54 +62,74 @@ export { parseRenames, type RenameFlags, renamesFor, renameText } from "./rename
  *   `missing_file` (the folder), `unsupported_statement`, `canceled`
  */
 export async function draftMigration(options: DraftOptions): Promise<Draft> {
-  const { cwd, dir, name, custom = false, answers, sumFile, terminal, signal, newestAs } = options;
+  const { cwd, dir, name, custom = false, answers, sumFile, signal, enumOrder } = options;
   checkName(name);
-  const folder = await readKitFolder(cwd, dir, sumFile);
+  const kit = await locateKit(cwd);
+  const layout = (await layoutAt(resolve(cwd, dir))) ?? kit.layout;
+  refuseOtherLayout(kit, dir, layout);
+  const folder = await readKitFolder(cwd, dir, sumFile, layout);
+  // drizzle-kit 1.x has no prompts of its own where it answers with hints.
+  const terminal = layout === "0.x" ? options.terminal : undefined;
   return withScratch(async (scratch) => {
     const copy = join(scratch, "out");
-    const stamps = await copyKitFolder(folder, copy, newestAs);
+    const stamps = await copyKitFolder(folder, copy, enumOrder);
     const answering = createAnswering(answers, { canPrompt: terminal !== undefined });
-    const changes = await runGenerate({
-      project: options,
-      dir,
-      args: [...(name === undefined ? [] : [`--name=${name}`]), ...(custom ? ["--custom"] : [])],
-      scratch,
-      terminal,
-      answering,
-    });
+    const run = { kit, project: options, dir, scratch, answering };
+    const changes =
+      layout === "0.x"
+        ? await runGenerate({ ...run, terminal, args: argumentsOf(name, custom) })
+        : await changesOf1x({ ...run, name, custom });
     refuseUnusedRenames(answering);
     const questions = answering.open();
     if (questions.length > 0) return { kind: "unanswered", questions, statements: changes };
     if (signal?.aborted) throw canceled();
     if (!custom && changes.length === 0)
       return { kind: "nothing", newest: folder.entries.at(-1)?.tag };
-    const written = await checkWritten(folder, copy, stamps);
-    const { tag, sql, snapshot } = written;
-    const file = join(dir, `${tag}.sql`);
+    const check = layout === "0.x" ? checkWritten : checkWrittenFolder;
+    const written = await check(folder, copy, stamps);
+    const { tag, sql, schema: after } = written;
+    const file = join(dir, sqlFileOf(tag, layout));
     const statements = await parseMigration({ tag, file, sql }).catch((error: unknown) => {
       throw unrunnable(error);
     });
-    const { newestSnapshot: before } = folder;
+    const { ends, snapshots } = folder;
+    const before = ends.length === 0 ? undefined : schemaAt(ends, snapshots);
     const undeclared = await undeclaredWarnings({
-      ...{ before, after: snapshot },
+      ...{ before, after },
       trees: statements.map(({ tree }) => tree),
-      files: folder.entries.map((entry) => join(folder.path, `${entry.tag}.sql`)),
+      files: folder.entries.map((entry) => join(folder.path, sqlFileOf(entry.tag, layout))),
     });
-    await writeFile(join(copy, JOURNAL), written.journal);
+    if (written.journal !== undefined) await writeFile(join(copy, JOURNAL), written.journal);
     const sum = await writeSumFile(copy);
     const sumText = await readFile(join(copy, SUM), "utf8");
     return {
-      ...{ kind: "drafted", tag, file, sql },
+      ...{ kind: "drafted", tag, layout, file, sql },
       statements: statements.map(({ text }) => text),
       renamed: answering.used(),
       assumed: answering.assumed(),
       warnings: [...folder.warnings, ...written.warnings, ...undeclared],
-      snapshots: { before, after: snapshot },
-      comparedWith: before?.path,
+      schemas: { before, after },
+      comparedWith: ends[0]?.path,
       withoutSnapshot: folder.withoutSnapshot,
       keep: keeper(folder, written, { ...sum, text: sumText }),
     };
   });
+}
+
+function argumentsOf(name: string | undefined, custom: boolean): readonly string[] {
+  return [...(name === undefined ? [] : [`--name=${name}`]), ...(custom ? ["--custom"] : [])];
+}
+
+async function changesOf1x(call: Parameters<typeof generateByFunctions>[0]) {
+  const written = await generateByFunctions(call);
+  if (written === undefined) return [];
+  const tag = basename(dirname(written));
+  const file = join(call.dir, sqlFileOf(tag, "1.x"));
+  const sql = await readFile(written, "utf8");
+  const statements = await parseMigration({ tag, file, sql }).catch((error: unknown) => {
+    throw unrunnable(error);
+  });
+  return statements.map(({ text }) => text);
 }
 
 /**
@@ -109,10 +138,13 @@ export async function draftMigration(options: DraftOptions): Promise<Draft> {
  * @throws MigrateError as `draftMigration`
  */
 export async function exportSchema(project: KitProject): Promise<readonly string[]> {
+  const kit = await locateKit(project.cwd);
   return withScratch(async (scratch) => {
+    const run = { kit, project, dir: "drizzle", scratch };
+    if (kit.layout === "1.x") return exportByFunctions(run);
     // In an empty folder there is nothing that could have been renamed.
     const answering = createAnswering({ renames: [], others: "ask" }, { canPrompt: false });
-    return runGenerate({ project, dir: "drizzle", args: [], scratch, answering });
+    return runGenerate({ ...run, args: [], answering });
   });
 }
 
@@ -123,13 +155,15 @@ function keeper(
 ): DraftedMigration["keep"] {
   return async (also: readonly FolderFile[] = []) => {
     const added = [
-      { path: `${tag}.sql`, text: sql },
+      { path: sqlFileOf(tag, folder.layout), text: sql },
       ...also,
       { path: snapshot.path, text: snapshotText },
     ];
     // The migration is the last of the history, and so are its lines.
     const lines = also.map((file) => `${file.path} ${checksumOf(file.text)}\n`);
-    await keepFiles(folder, { added, journal, sum: `${sum.text}${lines.join("")}` });
+    const sumText = `${sum.text}${lines.join("")}`;
+    if (journal === undefined) await keepFolder(folder, { tag, added, sum: sumText });
+    else await keepFiles(folder, { added, journal, sum: sumText });
     return { file: join(folder.dir, SUM), head: sum.head, migrations: sum.migrations };
   };
 }

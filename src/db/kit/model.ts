@@ -1,5 +1,5 @@
-import type { Tag, WrittenSum } from "../migrate/index.ts";
-import type { Snapshot } from "./snapshots.ts";
+import type { Layout, Tag, WrittenSum } from "../migrate/index.ts";
+import type { SnapshotSchema } from "./snapshots.ts";
 
 /** What drizzle-kit asks about (was it renamed, or is it new?), with the rename of one as typed. */
 export const RENAME_EXAMPLES = {
@@ -64,10 +64,19 @@ export interface DraftOptions extends KitProject {
   readonly answers: Answers;
   /** Whether the folder must match its `tidemark.sum`. Default `check`. */
   readonly sumFile?: "check" | "ignore";
-  /** Text of a snapshot to compare the schema with, instead of the newest one. */
-  readonly newestAs?: string;
-  /** File descriptor of a terminal on which drizzle-kit may ask; stdin must be one too. */
+  /** Enums that the newest snapshot is to have in the order of the schema. */
+  readonly enumOrder?: readonly ReorderedEnum[];
+  /** File descriptor of a terminal on which drizzle-kit 0.31 may ask; stdin must be one too. */
   readonly terminal?: 1 | 2;
+}
+
+/** An enum whose values the schema lists in another order than the newest snapshot. */
+export interface ReorderedEnum {
+  readonly name: FullName;
+  /** As the snapshot has them. */
+  readonly values: readonly string[];
+  /** As the schema has them. */
+  readonly wanted: readonly string[];
 }
 
 /** A file of the migrations folder, by its path there. */
@@ -79,6 +88,8 @@ export interface FolderFile {
 export interface DraftedMigration {
   readonly kind: "drafted";
   readonly tag: Tag;
+  /** That of its folder. */
+  readonly layout: Layout;
   /** As messages name it: `drizzle/0003_add_orgs.sql`. */
   readonly file: string;
   readonly sql: string;
@@ -86,9 +97,12 @@ export interface DraftedMigration {
   readonly renamed: readonly Rename[];
   readonly assumed: readonly Assumption[];
   readonly warnings: readonly string[];
-  /** The snapshots that it leads from and to. */
-  readonly snapshots: { readonly before: Snapshot | undefined; readonly after: Snapshot };
-  /** Path in the folder of the one that it leads from. */
+  /** The schemas that it leads from and to, as the snapshots have them. */
+  readonly schemas: {
+    readonly before: SnapshotSchema | undefined;
+    readonly after: SnapshotSchema;
+  };
+  /** Path in the folder of the snapshot that it leads from. */
   readonly comparedWith: string | undefined;
   /** Older migrations without a snapshot: drizzle-kit does not know what they make. */
   readonly withoutSnapshot: readonly Tag[];

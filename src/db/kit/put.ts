@@ -3,7 +3,7 @@ import { basename, dirname, join } from "node:path";
 import { exists, ifThere, readIfThere } from "../base/files.ts";
 import { messageOf } from "../base/problem.ts";
 import { MigrateError } from "../migrate/index.ts";
-import { JOURNAL, type KitFolder, SUM } from "./folder.ts";
+import { JOURNAL, type KitFolder, SUM } from "./kit-folder.ts";
 import type { FolderFile } from "./model.ts";
 
 export interface Keeping {
@@ -61,7 +61,7 @@ function draftName(folder: KitFolder, path: string): string {
 }
 
 /** Somebody else may have generated, pulled or edited while drizzle-kit was running. */
-async function refuseChanged({ dir, path, journal, sum }: KitFolder): Promise<void> {
+export async function refuseChanged({ dir, path, journal, sum }: KitFolder): Promise<void> {
   const read = { [JOURNAL]: journal, [SUM]: sum };
   for (const [file, text] of Object.entries(read)) {
     if ((await readIfThere(join(path, file))) === text) continue;
@@ -87,7 +87,7 @@ async function isFresh({ dir, path }: KitFolder, file: FolderFile): Promise<bool
   });
 }
 
-function cannotWrite(dir: string, cause: unknown): MigrateError {
+export function cannotWrite(dir: string, cause: unknown): MigrateError {
   return new MigrateError({
     code: "config",
     fact: `${dir} cannot be written: ${messageOf(cause)}.`,
@@ -100,7 +100,7 @@ function cannotWrite(dir: string, cause: unknown): MigrateError {
   });
 }
 
-async function takeBack(
+export async function takeBack(
   undo: readonly (() => Promise<unknown>)[],
   error: unknown,
 ): Promise<unknown> {

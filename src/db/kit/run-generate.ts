@@ -1,17 +1,19 @@
-import { realpath } from "node:fs/promises";
+import { realpath, writeFile } from "node:fs/promises";
 import { join, relative } from "node:path";
 import { MigrateError } from "../migrate/index.ts";
 import type { Answering } from "./answers.ts";
-import { type KitRun, runKit } from "./child.ts";
+import { runChild } from "./child.ts";
 import { nameText } from "./full-names.ts";
-import type { KitMessage, KitReply } from "./hook.ts";
-import { locateKit, unknownBundle } from "./locate.ts";
+import { hookScript, type KitMessage, type KitReply } from "./hook.ts";
+import { type LocatedKit, unknownBundle } from "./locate.ts";
 import type { KitProject } from "./model.ts";
+import { canceled, refuseDialect } from "./run-errors.ts";
 
 /** Lines of its output that do not help to see why it failed. */
 const NOISE = /^(No config path provided|Reading config file|\d+ tables?$)/;
 
 export interface GenerateCall {
+  readonly kit: Pick<LocatedKit, "bin">;
   readonly project: KitProject;
   /** The folder that the copy stands for. */
   readonly dir: string;
@@ -23,29 +25,36 @@ export interface GenerateCall {
 }
 
 /**
- * Runs `drizzle-kit generate` to its end; its statements.
+ * Runs `drizzle-kit generate` of 0.31 to its end, with the hook loaded first; its statements.
  *
  * @throws MigrateError `config`, `canceled`
  */
 export async function runGenerate(call: GenerateCall): Promise<readonly string[]> {
   const { cwd, config, signal } = call.project;
-  const bin = await locateKit(cwd);
+  const { bin } = call.kit;
   // drizzle-kit reads snapshots at `./<out>`: an absolute path would be one below the project.
   const out = relative(await realpath(cwd), join(await realpath(call.scratch), "out"));
-  const run = await runKit({
-    bin,
-    cwd,
-    args: ["generate", ...(config === undefined ? [] : [`--config=${config}`]), ...call.args],
-    scratch: call.scratch,
-    terminal: call.terminal,
-    signal,
-    reply: (message) => replyTo(message, out, call.answering),
+  const script = join(call.scratch, "hook.cjs");
+  await writeFile(script, hookScript({ bin, terminal: call.terminal !== undefined }));
+  const configured = config === undefined ? [] : [`--config=${config}`];
+  // Undefined if it did not get that far, whatever its exit code says.
+  let statements: readonly string[] | undefined;
+  let missing: readonly string[] | undefined;
+  const files: Exports[] = [];
+  const run = await runChild<KitMessage>({
+    argv: ["--require", script, bin, "generate", ...configured, ...call.args],
+    ...{ cwd, terminal: call.terminal, signal },
+    reply: (message) => {
+      if (message.type === "result") statements = message.statements;
+      else if (message.type === "exports") files.push(message);
+      else if (message.type === "unknown-bundle") missing = message.missing;
+      return replyTo(message, out, call.answering);
+    },
   });
-  const { statements, missing, ended, left } = run;
-  if (signal?.aborted || left) throw canceled();
+  if (signal?.aborted || run.left) throw canceled();
   if (missing !== undefined) throw unknownBundle(bin, missing);
   // drizzle-kit reports some of them, but not their files, and takes one of the others.
-  refuseDuplicates(run.files, cwd);
+  refuseDuplicates(files, cwd);
   if (statements !== undefined) return statements;
   const said = run.output
     .replaceAll(out, call.dir)
@@ -55,20 +64,13 @@ export async function runGenerate(call: GenerateCall): Promise<readonly string[]
     .trim();
   throw new MigrateError({
     code: "config",
-    fact: `drizzle-kit generate ${ended}${said === "" ? ", without output." : `:\n${said}`}`,
+    fact: `drizzle-kit generate ${run.ended}${said === "" ? ", without output." : `:\n${said}`}`,
     outcome: "nothing-written",
     remedy: "The migrations folder is as it was.",
   });
 }
 
-export function canceled(): MigrateError {
-  return new MigrateError({
-    code: "canceled",
-    fact: "Canceled.",
-    outcome: "nothing-written",
-    remedy: "The migrations folder is as it was.",
-  });
-}
+type Exports = Extract<KitMessage, { type: "exports" }>;
 
 function replyTo(
   message: KitMessage,
@@ -90,27 +92,21 @@ function replyTo(
 }
 
 function refuseConfiguration({ dialect, prefix }: { dialect: string; prefix: string }): void {
-  const refusal = (fact: string, remedy: string) =>
-    new MigrateError({ code: "config", fact, outcome: "nothing-written", remedy });
-  if (dialect !== "postgresql") {
-    throw refusal(
-      `The drizzle configuration has the dialect ${dialect}.`,
-      "Tidemark only migrates PostgreSQL.",
-    );
-  }
-  if (prefix === "none") {
-    throw refusal(
-      'The drizzle configuration has migrations.prefix "none", with which drizzle-kit 0.31 never reads its own snapshots again.',
-      'Use "index" or "timestamp".',
-    );
-  }
+  refuseDialect(dialect);
+  if (prefix !== "none") return;
+  throw new MigrateError({
+    code: "config",
+    fact: 'The drizzle configuration has migrations.prefix "none", with which drizzle-kit 0.31 never reads its own snapshots again.',
+    outcome: "nothing-written",
+    remedy: 'Use "index" or "timestamp".',
+  });
 }
 
 /**
  * Refuses a schema that defines a name twice: drizzle-kit silently takes the last table. An object
  * that is exported again, by an index file for example, is the same one.
  */
-function refuseDuplicates(files: KitRun["files"], cwd: string): void {
+function refuseDuplicates(files: readonly Exports[], cwd: string): void {
   const places = new Map<string, Map<number, string[]>>();
   for (const { file, exports } of files) {
     for (const { kind, schema, name, as, identity } of exports) {

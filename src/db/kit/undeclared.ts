@@ -4,7 +4,7 @@ import { madeBy } from "../sql-tree/made.ts";
 import { nodesIn, pathOfTexts, treesOf } from "../sql-tree/tree.ts";
 import { inSchema, nameText } from "./full-names.ts";
 import type { FullName } from "./model.ts";
-import type { Snapshot } from "./snapshots.ts";
+import type { SnapshotSchema } from "./snapshots.ts";
 
 type Kind = "schema" | "enum" | "sequence";
 interface Needed {
@@ -24,14 +24,14 @@ const MAKERS: Readonly<Record<Kind, string>> = {
  * makes, or an older migration needed already, is assumed to exist.
  */
 export async function undeclaredWarnings(migration: {
-  readonly before: Snapshot | undefined;
-  readonly after: Snapshot;
+  readonly before: SnapshotSchema | undefined;
+  readonly after: SnapshotSchema;
   readonly trees: readonly Node[];
   /** Paths of the older migrations. */
   readonly files: readonly string[];
 }): Promise<readonly string[]> {
   const { before, after, trees, files } = migration;
-  const { sequences = {} } = after.schema;
+  const { sequences = {} } = after;
   const drawn = drawnSequences(trees)
     .filter(([schema, name]) => !(`${schema}.${name}` in sequences))
     .map((name): Needed => ({ kind: "sequence", name }));
@@ -58,7 +58,7 @@ function fullName(kind: string, path: FullName): FullName {
 }
 
 /** What a snapshot uses without declaring it. */
-function neededBy({ schema }: Snapshot): readonly Needed[] {
+function neededBy(schema: SnapshotSchema): readonly Needed[] {
   const { tables = {}, enums = {}, sequences = {}, views = {}, schemas = {} } = schema;
   const declared = new Set(["public", "", ...Object.values(schemas)]);
   const objects = [

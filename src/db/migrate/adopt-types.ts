@@ -10,6 +10,8 @@ export interface DrizzleTableName {
 export interface DrizzleMirror extends DrizzleTableName {
   /** Number of the last row that was settled; 0 where there was none. */
   readonly seen: number;
+  /** All that it held was left out of account: it is another project's, and nothing is written there. */
+  readonly isOthers?: true;
 }
 
 /** What a database holds that its ledger does not account for. */
@@ -27,8 +29,10 @@ export interface DrizzleTable extends DrizzleTableName {
   readonly hasNames: boolean;
   /** The role that looked. */
   readonly role: string;
-  /** What each of its rows is, in their order. */
+  /** What each of its rows is, in their order; of a table that is kept true, those that are not settled. */
   readonly rows: readonly JudgedRow[];
+  /** Which rows were read to know that: how many have a number above `after`, and the last of them. */
+  readonly read: { readonly after: number; readonly count: number; readonly last: number };
 }
 
 /** A row of drizzle's table, with whatever stands in it. */
@@ -73,8 +77,10 @@ export interface AdoptAnswers {
   readonly markApplied?: readonly Tag[] | undefined;
   /** What `markApplied` rests on: a person's word (default), or a comparison with the live catalog. */
   readonly evidence?: "answer" | "comparison" | undefined;
-  /** Numbers (`id`) of rows to leave out of account. */
-  readonly forget?: readonly number[] | undefined;
+  /** Take migrations as applied that a row names by its tag in place of a hash. Default false. */
+  readonly acceptMarked?: boolean | undefined;
+  /** Rows to leave out of account: their numbers (`id`), or all that are of no file, or of one that has a row. */
+  readonly forget?: readonly (number | "unknown" | "duplicate")[] | undefined;
 }
 
 /** What a run took over before it applied anything. */

@@ -17,7 +17,7 @@ export interface MigrateOptions extends CallOptions {
   readonly allowOutOfOrder?: boolean | undefined;
   /**
    * Start on a database that is not empty, though its ledger has no migration. Default: refuse with
-   * `not_clean`. What drizzle's own migrator has applied of this history is refused all the same.
+   * `not_clean`. What drizzle's own migrator has applied of this history is taken over all the same.
    */
   readonly allowExisting?: boolean | undefined;
   /**

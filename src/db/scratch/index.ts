@@ -1,7 +1,7 @@
 import { describeTarget, replaceDatabase } from "../base/address.ts";
 import { messageOf, Problem } from "../base/problem.ts";
 import { isServerError } from "../connection/session.ts";
-import { MigrateError } from "../migrate/index.ts";
+import { type DrizzleTableName, MigrateError } from "../migrate/index.ts";
 import { type Admin, withAdmin } from "../server/admin.ts";
 import { createDatabase, dropDatabase, dropLeftBehind } from "../server/databases.ts";
 import { newScratchName } from "../server/marks.ts";
@@ -19,6 +19,8 @@ export interface ScratchOptions {
   readonly url?: string | undefined;
   /** Folder of that server, e.g. `.tidemark`. */
   readonly dir: string;
+  /** As the settings have it: a history that runs here finds its schema, as drizzle makes it. */
+  readonly drizzleTable?: Partial<DrizzleTableName> | undefined;
   /** Takes a line of progress for people. */
   readonly onProgress?: (line: string) => void;
 }
@@ -35,6 +37,8 @@ export interface ScratchServer {
   readonly majorVersion: number;
   /** Nobody else uses it: roles can be created on it. */
   readonly isOwn: boolean;
+  /** Of the options. */
+  readonly drizzleTable: Partial<DrizzleTableName>;
   /** The role that the URLs connect as, and that owns what is made over them. */
   readonly role: string;
   /**
@@ -70,7 +74,7 @@ export async function withScratchServer<T>(
 ): Promise<T> {
   const work = (url: string, isOwn: boolean) =>
     withAdmin({ url, unreachable: (cause) => unreachable(url, cause) }, (admin) =>
-      serve(admin, isOwn, use),
+      serve(admin, isOwn, options.drizzleTable ?? {}, use),
     );
   const { url } = options;
   return url === undefined ? withEmbedded(options, (own) => work(own, true)) : work(url, false);
@@ -79,6 +83,7 @@ export async function withScratchServer<T>(
 async function serve<T>(
   admin: Admin,
   isOwn: boolean,
+  drizzleTable: Partial<DrizzleTableName>,
   use: (server: ScratchServer) => Promise<T>,
 ): Promise<T> {
   const { url } = admin;
@@ -92,6 +97,7 @@ async function serve<T>(
     return await use({
       majorVersion: Math.trunc(admin.serverVersion / 10_000),
       isOwn,
+      drizzleTable,
       role: admin.role,
       createDatabase: async (copyOf, wanted) => {
         const name = (isOwn ? wanted : undefined) ?? newScratchName(admin.nowS());

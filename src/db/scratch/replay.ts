@@ -1,5 +1,10 @@
 import { type Catalog, readCatalog } from "../catalog/index.ts";
-import { DatabaseMigrator, type Migration, type StatusReport } from "../migrate/index.ts";
+import {
+  type BeforeFile,
+  DatabaseMigrator,
+  type Migration,
+  type StatusReport,
+} from "../migrate/index.ts";
 import { readRoles } from "../sql-tree/roles.ts";
 import { refuseServerWide } from "../sql-tree/server-wide.ts";
 import { APPLY_LEDGER, applyEach, applyFile } from "./apply-file.ts";
@@ -8,6 +13,8 @@ import type { ScratchDatabase, ScratchServer } from "./index.ts";
 export interface ReplayOptions {
   readonly server: ScratchServer;
   readonly migrations: readonly Migration[];
+  /** What runs before them. */
+  readonly before?: BeforeFile | undefined;
   readonly ledgerSchema: string;
   readonly signal?: AbortSignal | undefined;
 }
@@ -18,6 +25,7 @@ export interface Replay {
   /** The one that it works on now. */
   readonly database: () => ScratchDatabase;
   readonly migrations: readonly Migration[];
+  readonly before: BeforeFile | undefined;
   /**
    * Runs the engine until the first `count` migrations are applied.
    *
@@ -49,11 +57,12 @@ export interface ReplayCopy extends Pick<Replay, "catalog" | "run"> {
 
 /** Makes a database for a history, with the roles that it needs. */
 export async function withReplay<T>(
-  { server, migrations, ledgerSchema, signal }: ReplayOptions,
+  { server, migrations, before, ledgerSchema, signal }: ReplayOptions,
   use: (replay: Replay) => Promise<T>,
 ): Promise<T> {
   if (!server.isOwn) await refuseServerWide(migrations);
-  const roles = await readRoles(migrations.map(({ sql }) => sql));
+  const all = [...(before === undefined ? [] : [before]), ...migrations];
+  const roles = await readRoles(all.map(({ sql }) => sql));
   await server.lendRoles(roles.named);
   const there = new Set(await server.listRoles());
   // On a server that others use too, a new role may be theirs: only those that the SQL names are the history's.
@@ -65,7 +74,10 @@ export async function withReplay<T>(
   let database = await server.createDatabase();
   let applied = 0;
   const migrator = () =>
-    new DatabaseMigrator({ url: database.url, history: migrations, ledgerSchema });
+    new DatabaseMigrator({
+      ...{ url: database.url, history: migrations, before, ledgerSchema },
+      drizzleTable: server.drizzleTable,
+    });
   const catalogOf = ({ url }: ScratchDatabase) =>
     readCatalog({ url, leaveOut: [ledgerSchema, APPLY_LEDGER] });
   const clear = async () => {
@@ -78,6 +90,7 @@ export async function withReplay<T>(
     return await use({
       server,
       migrations,
+      before,
       database: () => database,
       applied: () => applied,
       status: () => migrator().status(call),

@@ -1,6 +1,6 @@
-import { withoutBom } from "../base/files.ts";
 import type { JournalEntry } from "../migrate/index.ts";
-import { entriesOf, JOURNAL, tagsOf } from "./entries.ts";
+import { sqlText } from "./converted.ts";
+import { entriesOf, JOURNAL, layoutOf, sqlPathOf, tagsOf } from "./entries.ts";
 import type { Finding, Outcome } from "./findings.ts";
 import { type Base, type FolderState, findingIn } from "./folder-state.ts";
 
@@ -20,17 +20,18 @@ export function newTags(
 export function checkUnedited(folder: FolderState, base: Base | undefined): Outcome {
   if (base === undefined) return { findings: [], detail: NO_BASE, skipped: true };
   const ours = new Set(tagsOf(folder));
+  const isNew = layoutOf(folder) === "1.x";
   const gone = tagsOf(base.fork)
     .filter((tag) => !ours.has(tag))
     .map((tag) =>
-      findingIn(folder, JOURNAL, {
+      findingIn(folder, isNew ? sqlPathOf(folder, tag) : JOURNAL, {
         fact: `${tag} is in ${base.ref} and not here.`,
         remedy: `It may be applied somewhere: restore it (\`git checkout ${base.ref} -- ${folder.dir}\`), and undo it with a new migration.`,
       }),
     );
   const edited = tagsOf(base.tip).flatMap((tag) => {
-    const name = `${tag}.sql`;
-    const [here, there] = [folder, base.tip].map(({ files }) => plain(files.get(name)));
+    const name = sqlPathOf(folder, tag);
+    const [here, there] = [folder, base.tip].map(({ files }) => sqlText(files.get(name)));
     if (here === undefined || there === undefined || here === there) return [];
     const line = firstDifference(here.split("\n"), there.split("\n"));
     return [
@@ -42,11 +43,6 @@ export function checkUnedited(folder: FolderState, base: Base | undefined): Outc
     ];
   });
   return { findings: [...gone, ...edited], detail: `against ${base.ref}` };
-}
-
-/** Line ends and a BOM are no change: the checksum ignores them too. */
-function plain(text: string | undefined): string | undefined {
-  return text === undefined ? undefined : withoutBom(text).replaceAll("\r\n", "\n");
 }
 
 function firstDifference(here: readonly string[], there: readonly string[]): number {
@@ -78,9 +74,11 @@ export function checkOrder(folder: FolderState, base: Base | undefined): Outcome
 }
 
 function tooEarly(folder: FolderState, { ref }: Base, tag: string, newest = ""): Finding {
-  return findingIn(folder, `${tag}.sql`, {
+  const parts =
+    layoutOf(folder) === "1.x" ? "its folder" : "SQL, down file, snapshot, journal entry";
+  return findingIn(folder, sqlPathOf(folder, tag), {
     fact: `${tag} is older than ${newest}, the newest of ${ref}.`,
-    remedy: `A database that has ${newest} would refuse it as out of order. Merge ${ref}, delete the migration here (SQL, down file, snapshot, journal entry), and generate it again with \`tidemark generate\`.`,
+    remedy: `A database that has ${newest} would refuse it as out of order. Merge ${ref}, delete the migration here (${parts}), and generate it again with \`tidemark generate\`.`,
   });
 }
 
@@ -91,7 +89,9 @@ function timesGoingBack(
 ): readonly Finding[] {
   let latest: Required<Pick<JournalEntry, "tag" | "when">> | undefined;
   const findings: Finding[] = [];
-  for (const { tag, when = 0 } of entriesOf(folder) ?? []) {
+  // In the layout of 1.x the times are the names, which give the order.
+  const entries = layoutOf(folder) === "1.x" ? [] : (entriesOf(folder) ?? []);
+  for (const { tag, when = 0 } of entries) {
     if (latest !== undefined && when <= latest.when && news?.has(tag) !== false) {
       findings.push(
         findingIn(folder, JOURNAL, {

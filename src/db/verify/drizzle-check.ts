@@ -37,6 +37,7 @@ export async function checkDrizzle(replay: Replay, options: DrizzleCheckOptions)
   let differences: readonly Difference[];
   try {
     await applyFile(copy.database, { file: "clear", sql: clearDrizzleObjects(ledgerSchema) });
+    if (replay.before !== undefined) await applyFile(copy.database, replay.before);
     const refusal = await makeSchema(
       copy.database,
       options.statements,

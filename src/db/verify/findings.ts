@@ -33,7 +33,7 @@ export function isError({ level }: Finding): boolean {
 /** The checks of `verify`, in their order, each as what holds where it passes. */
 export const CHECKS = {
   schema: "Nothing is left to generate from the Drizzle schema",
-  files: "The journal, the files and the snapshots agree",
+  files: "The files and the snapshots agree",
   sum: "tidemark.sum matches the files",
   base: "Nothing that the base has was edited or removed",
   order: "New migrations come after those of the base",

@@ -10,11 +10,12 @@ import { git } from "./git.ts";
 export interface FolderState {
   /** As people name it. */
   readonly dir: string;
-  /** Texts by their paths within: `0000_x.sql`, `meta/_journal.json`. */
+  /** Texts by their paths within: `0000_x.sql`, `meta/_journal.json`, `20251101120000_x/migration.sql`. */
   readonly files: ReadonlyMap<string, string>;
 }
 
-const KEPT = /^[^/]+\.(sql|sum)$|^meta\/[^/]+\.json$/;
+const KEPT =
+  /^[^/]+\.(sql|sum)$|^meta\/[^/]+\.json$|^[^/]+\/(migration(\.down)?\.sql|snapshot\.json)$/;
 
 /**
  * A finding about a file of the folder.
@@ -34,17 +35,24 @@ export function findingIn(
 
 /** The folder on the disk; one without files where there is none. */
 export async function readFolder(dir: string): Promise<FolderState> {
-  const names = [
-    ...(await listed(dir)),
-    ...(await listed(join(dir, "meta"))).map((name) => `meta/${name}`),
-  ].filter((name) => KEPT.test(name));
+  const names = (await listed(dir)).filter((name) => KEPT.test(name));
   const texts = await Promise.all(
     names.map(async (name) => [name, await readFile(join(dir, name), "utf8")] as const),
   );
   return { dir, files: new Map(texts) };
 }
 
+/** Files in it, and in the folders in it. */
 async function listed(dir: string): Promise<readonly string[]> {
+  const entries = (await ifThere(readdir(dir, { withFileTypes: true }))) ?? [];
+  const inFolders = entries
+    .filter((entry) => entry.isDirectory())
+    .map(async ({ name }) => (await filesIn(join(dir, name))).map((file) => `${name}/${file}`));
+  const here = entries.filter((entry) => entry.isFile()).map(({ name }) => name);
+  return [...here, ...(await Promise.all(inFolders)).flat()];
+}
+
+async function filesIn(dir: string): Promise<readonly string[]> {
   const entries = (await ifThere(readdir(dir, { withFileTypes: true }))) ?? [];
   return entries.filter((entry) => entry.isFile()).map(({ name }) => name);
 }

@@ -4,6 +4,7 @@ import type { ScratchOptions } from "../scratch/index.ts";
 import { checkOrder, checkUnedited, newTags } from "./base-checks.ts";
 import { againstBase, type BaseLook, createBaseLook } from "./base-look.ts";
 import type { Project } from "./base-project.ts";
+import { underNamesOf } from "./converted.ts";
 import { entriesOf } from "./entries.ts";
 import { checkFiles } from "./files-check.ts";
 import { errorFinding, isError, type Outcome, type VerifyReport } from "./findings.ts";
@@ -37,7 +38,8 @@ export async function verifyProject(options: VerifyOptions): Promise<VerifyRepor
   const runner = createRunner(options.onCheck, signal);
   const folder = await readFolder(dir);
   const base = ref === undefined ? undefined : await orMigrateError(readBase(dir, ref));
-  const known = base instanceof MigrateError ? undefined : base;
+  const there = base instanceof MigrateError ? undefined : base;
+  const known = there && underNamesOf(folder, there);
   const history = await orMigrateError(loadHistory(dir, { sumFile: "ignore" }));
   if (history instanceof MigrateError && history.code === "config") throw history;
   const readable = () => {
@@ -45,7 +47,7 @@ export async function verifyProject(options: VerifyOptions): Promise<VerifyRepor
     return history;
   };
 
-  const look = known && createBaseLook(options, known);
+  const look = there && createBaseLook(options, there);
   // drizzle-kit is a process of its own, and works beside the scratch server.
   const statements = exportSchema(options);
   const pending = readPending(options);
@@ -58,7 +60,7 @@ export async function verifyProject(options: VerifyOptions): Promise<VerifyRepor
   // Their rejections are handled where they are awaited.
   for (const promise of [statements, pending, generated]) promise.catch(() => undefined);
   await runner.run("files", async () => {
-    const outcome = checkFiles(folder, known);
+    const outcome = checkFiles(folder, there);
     // What the engine says of a folder that it cannot read, where nothing else was found.
     return outcome.findings.some(isError) ? outcome : withProblem(outcome, history);
   });

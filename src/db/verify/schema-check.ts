@@ -7,7 +7,6 @@ import {
   type ReorderedEnum,
   reorderedEnums,
   unansweredError,
-  withOrderOf,
 } from "../kit/index.ts";
 import { MigrateError } from "../migrate/index.ts";
 import type { Project } from "./base-project.ts";
@@ -53,13 +52,13 @@ async function pendingOf(options: DraftOptions): Promise<Pending> {
   if (draft.kind === "unanswered") {
     return { ...NONE, questions: draft.questions, statements, changes: statements };
   }
-  const { before, after } = draft.snapshots;
+  const { before, after } = draft.schemas;
   const reordered = before === undefined ? [] : reorderedEnums(before, after);
   if (before === undefined || reordered.length === 0) {
     return { ...NONE, statements, changes: statements };
   }
   // For another order drizzle-kit drops and recreates the type.
-  const rest = await draftMigration({ ...options, newestAs: withOrderOf(before, after) });
+  const rest = await draftMigration({ ...options, enumOrder: reordered });
   const changes = rest.kind === "nothing" ? [] : rest.statements;
   return { ...NONE, statements, changes, reordered };
 }

@@ -1,6 +1,6 @@
-import { downFileOf, type History, type Migration, type Tag } from "../migrate/index.ts";
+import { downFileOf, type History, type Tag } from "../migrate/index.ts";
 import { type ScratchOptions, withScratchServer } from "../scratch/index.ts";
-import { type Replay, withReplay } from "../scratch/replay.ts";
+import { type Replay, type ReplayOptions, withReplay } from "../scratch/replay.ts";
 import { newTags } from "./base-checks.ts";
 import { againstBase, type BaseLook, withoutOld } from "./base-look.ts";
 import { checkDrizzle } from "./drizzle-check.ts";
@@ -12,7 +12,7 @@ import type { Runner } from "./runner.ts";
 import type { Pending } from "./schema-check.ts";
 
 type ReplayOf = <T>(
-  migrations: readonly Migration[],
+  history: Pick<ReplayOptions, "migrations" | "before">,
   use: (replay: Replay) => Promise<T>,
 ) => Promise<T>;
 
@@ -44,11 +44,10 @@ export async function checkOnScratch(checks: ScratchChecks): Promise<void> {
     return;
   }
   await withScratchServer(checks.scratch, async (server) => {
-    const replayOf: ReplayOf = (migrations, use) =>
-      withReplay({ server, migrations, ledgerSchema, signal }, use);
-    const { migrations } = history;
-    const count = await replayOf(migrations, (replay) => checkWhole(replay, checks, replayOf));
-    await replayOf(migrations, (replay) => checkBack(replay, checks, history, count));
+    const replayOf: ReplayOf = ({ migrations, before }, use) =>
+      withReplay({ server, migrations, before, ledgerSchema, signal }, use);
+    const count = await replayOf(history, (replay) => checkWhole(replay, checks, replayOf));
+    await replayOf(history, (replay) => checkBack(replay, checks, history, count));
   });
 }
 
@@ -97,7 +96,7 @@ async function drizzleHere(
     pending: await pending.then(({ statements }) => statements).catch(() => []),
     ledgerSchema,
     handWritten: handWritten(folder),
-    again: (use) => replayOf(replay.migrations, use),
+    again: (use) => replayOf(replay, use),
   });
 }
 
@@ -107,15 +106,15 @@ async function drizzleAtBase(
   { ledgerSchema }: ScratchChecks,
   replayOf: ReplayOf,
 ): Promise<Outcome> {
-  const { migrations } = await history();
-  return replayOf(migrations, async (replay) => {
+  const { migrations, before } = await history();
+  return replayOf({ migrations, before }, async (replay) => {
     await replay.advance(migrations.length);
     return checkDrizzle(replay, {
       statements: await statements(),
       pending: (await pending()).statements,
       ledgerSchema,
       handWritten: handWritten(folder),
-      again: (use) => replayOf(migrations, use),
+      again: (use) => replayOf(replay, use),
     });
   });
 }
@@ -127,7 +126,7 @@ async function checkBack(
   count: number,
 ): Promise<void> {
   const atBase = (tag: Tag) =>
-    base?.tip.files.get(downFileOf(tag, "0.x"))?.replaceAll("\r\n", "\n");
+    base?.tip.files.get(downFileOf(tag, history.layout))?.replaceAll("\r\n", "\n");
   await runner.run("down", () => {
     const news = newTags(folder, base);
     return checkDowns(replay, {

@@ -1,11 +1,11 @@
 import { listed } from "../base/text.ts";
-import { type Fork, forkFact, forkRemedy, forksOf, odditiesOf } from "../kit/chain.ts";
+import { type Fork, forkFact, forkRemedy, forksOf, linkOf, odditiesOf } from "../kit/chain.ts";
 import { JOURNAL, type SnapshotFile, snapshotsIn } from "./entries.ts";
 import type { Finding } from "./findings.ts";
 import { type FolderState, findingIn } from "./folder-state.ts";
 
 /**
- * Problems with the snapshots of a folder. drizzle-kit compares the schema with the newest: gaps and
+ * Problems with the snapshots of a folder of the layout of 0.x. drizzle-kit compares the schema with the newest: gaps and
  * order are warnings, what it refuses is an error.
  */
 export function snapshotFindings(folder: FolderState, tags: readonly string[]): readonly Finding[] {
@@ -25,7 +25,7 @@ export function snapshotFindings(folder: FolderState, tags: readonly string[]): 
 }
 
 function readable(file: SnapshotFile | undefined) {
-  return file === undefined || typeof file.snapshot === "string" ? [] : [file.snapshot];
+  return file === undefined || typeof file.snapshot === "string" ? [] : [linkOf(file.snapshot)];
 }
 
 function brokenOne(folder: FolderState, { path, tag, snapshot }: SnapshotFile) {

@@ -44,6 +44,9 @@ function drizzleTables({ schema, table }: DrizzleTableName): string {
         in (${DRIZZLE_COLUMNS.map(literal).join(", ")}))`;
 }
 
+/** A table of more is somebody's data, with columns of the same names. */
+const MOST_ROWS = 10_000;
+
 /** The rows of such a table in their order, whatever else it has, and the role that reads them. */
 export function readDrizzleRows({ schema, table }: DrizzleTableName, after: number): string {
   return `${BOUNDED};
@@ -55,7 +58,7 @@ select pg_catalog.jsonb_build_object('id', r.row -> 'id', 'hash', r.row -> 'hash
   'createdAt', r.row -> 'created_at', 'name', r.row -> 'name', 'appliedAt', r.row -> 'applied_at'
 ) as tidemark_drizzle_row
 from (select pg_catalog.to_jsonb(t) as row from ${identifier(schema)}.${identifier(table)} t) r
-where (r.row ->> 'id')::bigint > ${integer(after)} order by (r.row ->> 'id')::bigint`;
+where (r.row ->> 'id')::bigint > ${integer(after)} order by (r.row ->> 'id')::bigint limit ${MOST_ROWS}`;
 }
 
 /**

@@ -3,6 +3,7 @@ import { INSUFFICIENT_PRIVILEGE, LOCK_NOT_AVAILABLE } from "../../base/sqlstate.
 import { ask, askOrError, columnOf } from "../../connection/ask.ts";
 import { isServerError, type Reply, type ServerError } from "../../connection/session.ts";
 import type {
+  DrizzleMirror,
   DrizzleRow,
   DrizzleTable,
   DrizzleTableName,
@@ -55,7 +56,7 @@ export async function withExisting(
       ? ledger
       : { ...ledger, existing: { drizzleTables, objects: undefined } };
   }
-  const existing = await lookForExisting(session, look, history);
+  const existing = await lookForExisting(session, look, history, ledger.runner?.mirror ?? null);
   if (existing.drizzleTables.length === 0 && existing.objects === undefined) return ledger;
   // A runner at work commits its first record before its first table: a runner that sees one of its tables
   // sees its record from here on.
@@ -73,7 +74,12 @@ async function readMirrored(
 ): Promise<readonly DrizzleTable[]> {
   const mirror = runner?.mirror ?? undefined;
   const done = new Set(rows.flatMap(({ tag, state }) => (state === "DONE" ? [tag] : [])));
-  if (mirror === undefined || history.migrations.every(({ tag }) => done.has(tag))) return [];
+  if (
+    mirror === undefined ||
+    mirror.isOthers ||
+    history.migrations.every(({ tag }) => done.has(tag))
+  )
+    return [];
   const table = await readTable(session, mirror, look, history, mirror.seen);
   if (table === undefined) return [];
   // What this ledger has applied stands there too.
@@ -87,7 +93,12 @@ async function readMirrored(
  *
  * @throws MigrateError `config` where the role may not look; SessionLost
  */
-async function lookForExisting(session: Session, look: Look, history: History): Promise<Existing> {
+async function lookForExisting(
+  session: Session,
+  look: Look,
+  history: History,
+  mirror: DrizzleMirror | null,
+): Promise<Existing> {
   const objectsToo = !look.plan.allowExisting;
   const text = findExisting(look.schema, look.drizzleTable, { objectsToo });
   const reply = await ask(session, "find-existing", text);
@@ -96,8 +107,10 @@ async function lookForExisting(session: Session, look: Look, history: History): 
   );
   const drizzleTables: DrizzleTable[] = [];
   for (const name of found) {
-    const table = await readTable(session, name, look, history, 0);
-    if (table === undefined) continue;
+    // What was answered for once is settled.
+    const after = mirror !== null && isSame(name, mirror) ? mirror.seen : 0;
+    const table = await readTable(session, name, look, history, after);
+    if (table === undefined || (mirror?.isOthers && isSame(name, mirror))) continue;
     if (table.rows.length > 0 || isSame(name, look.drizzleTable)) drizzleTables.push(table);
   }
   const objects = columnOf(reply, "tidemark_objects") as ExistingObjects | undefined;
@@ -116,13 +129,15 @@ async function readTable(
   const isNamed = isSame(name, drizzleTable);
   try {
     const reply = await ask(session, "drizzle-rows", readDrizzleRows(name, after));
-    const rows = judgeRows(drizzleRowsOf(reply), migrations);
+    const found = drizzleRowsOf(reply);
+    const rows = judgeRows(found, migrations);
+    const last = Math.max(after, ...found.map(({ id }) => id));
     const isOurs = isNamed || rows.some(({ verdict }) => verdict !== "unknown");
     const facts = columnOf(reply, "tidemark_drizzle_table") as Pick<
       DrizzleTable,
       "role" | "hasNames"
     >;
-    return { schema, table, ...facts, isOurs, rows };
+    return { schema, table, ...facts, isOurs, rows, read: { after, count: found.length, last } };
   } catch (error) {
     if (!isServerError(error)) throw error;
     const shown = `${identifier(schema)}.${identifier(table)}`;
@@ -159,7 +174,8 @@ function drizzleRowsOf({ rows }: Reply): readonly DrizzleRow[] {
   });
 }
 
-function lockedTable(name: string, cause: ServerError): MigrateError {
+/** Somebody holds a lock on what looks like drizzle's table. */
+export function lockedTable(name: string, cause: ServerError): MigrateError {
   return new MigrateError({
     code: "lock_timeout",
     fact: `Another session holds a lock on ${name}, which looks like the table of drizzle's own migrator (SQLSTATE ${cause.code}).`,

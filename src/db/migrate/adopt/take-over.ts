@@ -2,7 +2,7 @@ import { identifier } from "../../base/quote.ts";
 import { INSUFFICIENT_PRIVILEGE } from "../../base/sqlstate.ts";
 import { ask } from "../../connection/ask.ts";
 import { isServerError, type ServerError } from "../../connection/session.ts";
-import type { DrizzleMirror, DrizzleTable, TakenOver } from "../adopt-types.ts";
+import type { DrizzleMirror, DrizzleTable, DrizzleTableName, TakenOver } from "../adopt-types.ts";
 import { MigrateError } from "../errors.ts";
 import { headOf } from "../history/checksum.ts";
 import { transactFenced } from "../lease/hold.ts";
@@ -13,6 +13,7 @@ import {
   mirrorMigration,
   setMirror,
   TABLE_CHANGED,
+  TABLE_LOCKED,
 } from "../ledger/drizzle-mirror.ts";
 import { readRows } from "../ledger/read.ts";
 import { type NewEvent, record } from "../ledger/record.ts";
@@ -23,7 +24,7 @@ import { renamedRows } from "../plan/renames.ts";
 import { ranksOf, rowsAfter, type Takeover } from "../plan/takeover.ts";
 import type { HeldRun } from "../run-types.ts";
 import type { History } from "../types.ts";
-import { withExisting } from "./look.ts";
+import { lockedTable, withExisting } from "./look.ts";
 
 const MOST_TRIES = 5;
 
@@ -75,7 +76,9 @@ async function commit(
 ): Promise<void> {
   const { events, mirror, head } = write;
   const lock =
-    takeover?.table === undefined || mirror === null ? [] : lockDrizzleTable(mirror, mirror.seen);
+    takeover?.table === undefined || mirror === null
+      ? []
+      : [lockDrizzleTable(mirror, takeover.table.read)];
   const unwritten = takeover?.adopted.filter(
     ({ by, row }) => row === undefined && by !== "skipped",
   );
@@ -87,8 +90,9 @@ async function commit(
     firstStep(run),
   ];
   await transactFenced(run, "adopt", { activity: "adopt" }, statements).catch((error: unknown) => {
-    const isDenied = isServerError(error) && error.code === INSUFFICIENT_PRIVILEGE;
-    throw isDenied && mirror !== null ? notAllowed(mirror, error) : error;
+    if (!isServerError(error) || mirror === null) throw error;
+    if (error.code === INSUFFICIENT_PRIVILEGE) throw notAllowed(mirror, error);
+    throw error.code === TABLE_LOCKED ? lockedTable(nameOf(mirror), error) : error;
   });
 }
 
@@ -99,8 +103,10 @@ function mirrorAfter(
 ): DrizzleMirror | null {
   if (plan.mirror === false) return null;
   if (table === undefined) return mirror;
-  const { schema, table: name, rows } = table;
-  return { schema, table: name, seen: Math.max(mirror?.seen ?? 0, ...rows.map(({ id }) => id)) };
+  const { schema, table: name, read, rows } = table;
+  const isOthers = rows.length > 0 && rows.every(({ verdict }) => verdict === "unknown");
+  const isKnown = mirror !== null && !mirror.isOthers;
+  return { schema, table: name, seen: read.last, ...(isOthers && !isKnown && { isOthers }) };
 }
 
 function isSame(a: DrizzleMirror | null, b: DrizzleMirror | null): boolean {
@@ -154,11 +160,11 @@ function takenOver({ takeover, renames }: Plan, mirror: DrizzleMirror | null): T
     adopted: tagsOf(({ by }) => by !== "skipped"),
     passedOver: tagsOf(({ by }) => by === "skipped"),
     renamed: renames.map(({ from, to }) => ({ from: from.tag, to })),
-    mirrored: mirror !== null,
+    mirrored: mirror !== null && !mirror.isOthers,
   };
 }
 
-const nameOf = ({ schema, table }: DrizzleTable) => `${schema}.${table}`;
+const nameOf = ({ schema, table }: DrizzleTableName) => `${schema}.${table}`;
 
 function notAllowed({ schema, table }: DrizzleMirror, cause: ServerError): MigrateError {
   const name = `${identifier(schema)}.${identifier(table)}`;
@@ -167,8 +173,10 @@ function notAllowed({ schema, table }: DrizzleMirror, cause: ServerError): Migra
     fact: `The role may not write to drizzle's table ${name}: ${cause.message} (SQLSTATE ${cause.code}).`,
     outcome: "nothing-run",
     remedy:
-      "Tidemark keeps that table true, so that drizzle's migrator can go on from here. Connect as its owner, " +
-      "or give that up with --no-mirror.",
+      "Tidemark writes to that table too, so that you can go back to drizzle's migrator. Connect as its owner, " +
+      `grant the rights (grant select, insert, update on ${name} to …; ` +
+      `grant usage on all sequences in schema ${identifier(schema)} to …;), ` +
+      "or give up the way back with --no-mirror.",
     cause,
   });
 }

@@ -1,5 +1,6 @@
 import { readLedgerAfter } from "../adopt/look.ts";
 import { takeOver } from "../adopt/take-over.ts";
+import type { AdoptAnswers } from "../adopt-types.ts";
 import { MigrateError } from "../errors.ts";
 import { withLease } from "../lease/hold.ts";
 import { look } from "../lease/sql.ts";
@@ -32,13 +33,15 @@ export async function adoptDatabase(run: Run, dryRun: boolean): Promise<AdoptRep
     const mirror = preview.runner?.mirror ?? null;
     if (dryRun || isBlocked) return reportOf(plan, preview, { dryRun, mirrored: mirror !== null });
     const endsMirror = options.mirror === false && mirror !== null;
-    if (!needsTakeover(plan) && !endsMirror) {
+    // Rows that were left out of account are to be remembered too.
+    const isNews = needsTakeover(plan) || (plan.takeover?.table?.rows.length ?? 0) > 0;
+    if (!isNews && !endsMirror) {
       return reportOf(plan, preview, { dryRun, mirrored: mirror !== null });
     }
     const runner = await currentLedger(session, run, preview.runner);
     const end = await withLease(run, session, runner, async (held, { rows }) => {
       await takeOver(held, history, { runner, rows });
-      return held.mirror !== null;
+      return held.mirror !== null && !held.mirror.isOthers;
     });
     return reportOf(plan, preview, { dryRun, mirrored: end?.value ?? false });
   } finally {
@@ -67,9 +70,12 @@ function reportOf(
   };
 }
 
-function refuseUnknownRows(forget: readonly number[], { existing }: Ledger): void {
+function refuseUnknownRows(
+  forget: NonNullable<AdoptAnswers["forget"]>,
+  { existing }: Ledger,
+): void {
   const ids = new Set(existing?.drizzleTables.flatMap(({ rows }) => rows.map(({ id }) => id)));
-  const unknown = forget.filter((id) => !ids.has(id));
+  const unknown = forget.filter((id) => typeof id === "number" && !ids.has(id));
   if (unknown.length === 0) return;
   throw new MigrateError({
     code: "usage",

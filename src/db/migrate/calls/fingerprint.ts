@@ -15,11 +15,18 @@ import { TOOL_VERSION } from "../version.ts";
 export function fingerprintOf(
   history: History,
   to: Tag | undefined,
-  { schema, eventSink = history.eventSink }: Pick<RunSettings, "schema" | "eventSink">,
+  {
+    schema,
+    eventSink = history.eventSink,
+    drizzleTable,
+  }: Pick<RunSettings, "schema" | "eventSink" | "drizzleTable">,
 ): Checksum {
   refuseUnknownTarget(history, to);
   const target = history.migrations.find(({ tag }) => tag === to);
   const link = target?.link ?? history.head;
   const sink = eventSink === undefined ? "no sink" : `${eventSink.table}\n${eventSink.sql}`;
-  return checksumOf([TOOL_VERSION, link, ...createLedger(schema), sink].join("\n"));
+  const { before } = history;
+  const first = before === undefined ? "nothing before" : checksumOf(before.sql);
+  const parts = [TOOL_VERSION, link, ...createLedger(schema), sink, first, drizzleTable.schema];
+  return checksumOf(parts.join("\n"));
 }

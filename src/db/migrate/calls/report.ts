@@ -1,6 +1,6 @@
 import { duration } from "../../base/text.ts";
 import type { MigrateError } from "../errors.ts";
-import type { LedgerEvent } from "../ledger-types.ts";
+import type { AdoptedBy, LedgerEvent } from "../ledger-types.ts";
 import type { StatusReport } from "../reports.ts";
 import type { Doubt, MigrationStatus, Owner, RecordedError } from "../types.ts";
 
@@ -58,7 +58,7 @@ export function eventJson({ at, ...event }: LedgerEvent) {
 /** An event as a line: when, what, which migration, then its details. */
 export function eventCells(event: LedgerEvent): readonly [string, string, string, ...string[]] {
   const { type, tag, at, attempt, payload, owner } = event;
-  const { durationMs, error, before, answer, underWay } = payload;
+  const { durationMs, error, before, answer, underWay, by, formerly } = payload;
   return [
     shortTime(at),
     type.replace("migration.", ""),
@@ -69,10 +69,20 @@ export function eventCells(event: LedgerEvent): readonly [string, string, string
     underWay?.label ?? "",
     before === undefined ? "" : `was ${before}`,
     answer === undefined ? "" : `answer: ${answer}`,
+    by === undefined ? "" : ADOPTED_BY[by],
+    formerly === undefined ? "" : `was ${formerly}`,
     `${owner.user}@${owner.host}`,
     error === undefined ? "" : `${error.sqlState ?? "canceled"}: ${error.message}`,
   ];
 }
+
+/** Why an event says that a migration was adopted. */
+const ADOPTED_BY: Readonly<Record<AdoptedBy, string>> = {
+  drizzle: "by drizzle's table",
+  answer: "by your answer",
+  comparison: "by comparison",
+  skipped: "not applied: drizzle passed it over",
+};
 
 /** Which statement an event is about, as `3 of 9`. */
 function statementText({ type, payload }: LedgerEvent): string {

@@ -12,7 +12,7 @@ export function mirrorMigration(
   mirror: DrizzleMirror | null,
   migration: Migration,
 ): readonly string[] {
-  if (mirror === null) return [];
+  if (mirror === null || mirror.isOthers) return [];
   const table = tableOf(mirror);
   const when = migration.when === undefined ? NOW_MS : integer(migration.when);
   const row = `${literal(drizzleHash(migration))}, ${when}`;
@@ -36,23 +36,39 @@ end`)}`,
 
 const NOW_MS = "(extract(epoch from clock_timestamp()) * 1000)::bigint";
 
-/** SQLSTATE of our own: drizzle's table is not as it was when it was read. */
+/** SQLSTATEs of our own: drizzle's table is not as it was when it was read; somebody has it locked. */
 export const TABLE_CHANGED = "TM003";
+export const TABLE_LOCKED = "TM004";
 
 /**
- * Keeps drizzle's migrator out until the transaction ends, and raises where it has written to its
- * table since the rows up to `last` were read.
+ * Keeps drizzle's migrator out until the transaction ends, waits for what it is about to commit, and raises
+ * where the table is not as it was read: a row with a lower number may come after one with a higher.
+ * Also where the role may not add rows later.
+ *
+ * @param after the rows that were read have numbers above it
+ * @param count how many there were
  */
-export function lockDrizzleTable(name: DrizzleTableName, last: number): readonly string[] {
+export function lockDrizzleTable(
+  name: DrizzleTableName,
+  { after, count }: { readonly after: number; readonly count: number },
+): string {
   const table = tableOf(name);
-  return [
-    `lock table ${table} in share row exclusive mode`,
-    `do ${literal(`begin
-  if exists (select from ${table} t where (to_jsonb(t) ->> 'id')::bigint > ${integer(last)}) then
+  return `do ${literal(`declare
+  numbers text := pg_get_serial_sequence(${literal(table)}, 'id');
+begin
+  begin
+    lock table ${table} in share row exclusive mode;
+  exception when lock_not_available then
+    raise exception 'another session holds a lock on it' using errcode = ${literal(TABLE_LOCKED)};
+  end;
+  if ${integer(count)} <> (select count(*) from ${table} t where (to_jsonb(t) ->> 'id')::bigint > ${integer(after)}) then
     raise exception 'drizzle''s migrator is at work' using errcode = ${literal(TABLE_CHANGED)};
   end if;
-end`)}`,
-  ];
+  if not has_table_privilege(${literal(table)}, 'INSERT')
+    or (numbers is not null and not has_sequence_privilege(numbers, 'USAGE')) then
+    raise exception 'permission denied to add rows' using errcode = 'insufficient_privilege';
+  end if;
+end`)}`;
 }
 
 /** Notes which table is kept true from here on; null ends it. */

@@ -80,7 +80,7 @@ function inDoubt(table: DrizzleTable, { doubtful }: Takeover): MigrateError {
     outcome: "nothing-run",
     remedy:
       "`tidemark adopt` shows each row with its file, and takes your answers " +
-      "(--accept-edited, --mark-applied <tag>, --forget <row>).",
+      "(--accept-edited, --accept-marked, --mark-applied <tag>, --forget <row>).",
   });
 }
 
@@ -113,8 +113,9 @@ function twoTables(tables: readonly DrizzleTable[]): MigrateError {
     fact: `${tables.length} tables of drizzle's migrator have rows of this history: ${names.join(", ")}.`,
     outcome: "nothing-run",
     remedy:
-      "Find out which one the deployed application uses. Rename or drop the other, " +
-      "and set `migrations: { table, schema }` in drizzle.config.ts if it is not the default.",
+      "Find out which one the deployed application uses, and set `migrations: { table, schema }` in drizzle.config.ts " +
+      "if it is not the default. Drop the other, or rename its column (alter table … rename column hash to old_hash): " +
+      "such a table is found by its columns, whatever its name.",
   });
 }
 

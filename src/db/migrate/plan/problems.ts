@@ -85,7 +85,7 @@ function missingFiles(history: History, rows: readonly LedgerRow[]): readonly Mi
   return [
     new MigrateError({
       code: "missing_file",
-      fact: `The database has migrations that ${history.dir} does not: ${names}.`,
+      fact: `The database has migrations that are not in the folder ${history.dir}: ${names}.`,
       outcome: "nothing-run",
       remedy:
         `Bring the files and their journal entries back (\`git log --stat --all -- ${history.dir}\` shows what happened to them, ` +

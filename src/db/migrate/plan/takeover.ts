@@ -26,14 +26,18 @@ export function takeoverOf(
   ledger: Ledger,
   answers: AdoptAnswers = {},
 ): Takeover {
-  const { acceptEdited = false, markApplied = [], forget = [], evidence = "answer" } = answers;
+  const { markApplied = [], forget = [], evidence = "answer" } = answers;
+  const accepted: ReadonlySet<JudgedRow["verdict"]> = new Set([
+    "matched",
+    ...(answers.acceptEdited ? (["edited"] as const) : []),
+    ...(answers.acceptMarked ? (["marked"] as const) : []),
+  ]);
   const rowOf = new Map<Tag, JudgedRow>();
   const doubtful: JudgedRow[] = [];
   for (const row of table?.rows ?? []) {
-    if (forget.includes(row.id)) continue;
+    if (forget.some((one) => one === row.id || one === row.verdict)) continue;
     const isSure =
-      row.verdict === "matched" ||
-      (row.verdict === "edited" && acceptEdited) ||
+      accepted.has(row.verdict) ||
       (row.tag !== undefined && markApplied.includes(row.tag) && row.verdict !== "duplicate");
     if (isSure && row.tag !== undefined) rowOf.set(row.tag, row);
     else doubtful.push(row);
