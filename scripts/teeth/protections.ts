@@ -373,7 +373,7 @@ export const PROTECTIONS: readonly Protection[] = [
     file: "db/migrate/ledger/drizzle-mirror.ts",
     from: " <> (select count(*) from ",
     to: " < 0 and 0 <> (select count(*) from ",
-    test: "adopt/take-over.test",
+    test: "adopt/mirror.test",
     only: "waits for what it is about to commit",
   },
   {
