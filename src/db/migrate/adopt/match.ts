@@ -1,5 +1,6 @@
 import type { DrizzleRow, JudgedRow } from "../adopt-types.ts";
 import { drizzleHashes } from "../history/drizzle-hash.ts";
+import { isFolderTag } from "../history/layout.ts";
 import type { Migration, Tag } from "../types.ts";
 
 /**
@@ -36,12 +37,10 @@ export function judgeRows(
     if (row.name !== tag) return undefined;
     return hashes.has(row.hash) ? "matched" : "edited";
   });
-  give((row, { when, hashes }) =>
-    hashes.has(row.hash) && isAt(row, when) ? "matched" : undefined,
-  );
+  give((row, file) => (file.hashes.has(row.hash) && isAt(row, file) ? "matched" : undefined));
   give((row, { hashes }) => (hashes.has(row.hash) ? "matched" : undefined));
   give((row, { tag }) => (row.hash === tag ? "marked" : undefined));
-  give((row, { when }) => (isAt(row, when) ? "edited" : undefined));
+  give((row, file) => (isAt(row, file) ? "edited" : undefined));
   return rows.map((row) => judged.get(row) ?? { ...row, ...leftOver(row, files) });
 }
 
@@ -58,8 +57,8 @@ function leftOver(
   return twin === undefined ? { verdict: "unknown" } : { verdict: "duplicate", tag: twin.tag };
 }
 
-/** drizzle 1.x has cut the times of 0.x to the second. */
-function isAt({ createdAt }: DrizzleRow, when: number | undefined): boolean {
+/** The names of 1.x folders have times to the second; 0.x has written milliseconds. */
+function isAt({ createdAt }: DrizzleRow, { tag, when }: Migration): boolean {
   if (when === undefined || createdAt === null) return false;
-  return createdAt === when || createdAt === Math.floor(when / 1000) * 1000;
+  return createdAt === when || (isFolderTag(tag) && Math.floor(createdAt / 1000) * 1000 === when);
 }

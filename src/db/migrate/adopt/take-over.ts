@@ -2,7 +2,7 @@ import { identifier } from "../../base/quote.ts";
 import { INSUFFICIENT_PRIVILEGE } from "../../base/sqlstate.ts";
 import { ask } from "../../connection/ask.ts";
 import { isServerError, type ServerError } from "../../connection/session.ts";
-import type { DrizzleMirror, DrizzleTable, DrizzleTableName, TakenOver } from "../adopt-types.ts";
+import type { DrizzleMirror, DrizzleTableName, TakenOver } from "../adopt-types.ts";
 import { MigrateError } from "../errors.ts";
 import { headOf } from "../history/checksum.ts";
 import { transactFenced } from "../lease/hold.ts";
@@ -47,7 +47,7 @@ export async function takeOver(
     const plan = planRun(history, now, run.plan);
     const problem = plan.problems.find(({ code }) => code !== "out_of_order");
     if (problem !== undefined) throw problem;
-    const mirror = mirrorAfter(run, plan.takeover?.table);
+    const mirror = mirrorAfter(run, plan.takeover);
     const events = eventsOf(history, now.rows, plan);
     if (events.length === 0 && isSame(mirror, run.mirror)) return { rows: now.rows };
     try {
@@ -99,12 +99,16 @@ async function commit(
 /** The table that is kept true from here on. */
 function mirrorAfter(
   { plan, mirror }: HeldRun,
-  table: DrizzleTable | undefined,
+  takeover: Takeover | undefined,
 ): DrizzleMirror | null {
   if (plan.mirror === false) return null;
-  if (table === undefined) return mirror;
+  const table = takeover?.table;
+  if (takeover === undefined || table === undefined) return mirror;
   const { schema, table: name, read, rows } = table;
-  const isOthers = rows.length > 0 && rows.every(({ verdict }) => verdict === "unknown");
+  const isOthers =
+    rows.length > 0 &&
+    rows.every(({ verdict }) => verdict === "unknown") &&
+    takeover.adopted.length === 0;
   const isKnown = mirror !== null && !mirror.isOthers;
   return { schema, table: name, seen: read.last, ...(isOthers && !isKnown && { isOthers }) };
 }
