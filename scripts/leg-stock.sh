@@ -28,5 +28,5 @@ port=$(node -e 'const s = require("net").createServer().listen(0, "127.0.0.1", (
 export TEST_DATABASE_URL="postgres://postgres@127.0.0.1:$port/postgres"
 export PG_DUMP="$bin/pg_dump"
 "$bin/psql" -XAt "$TEST_DATABASE_URL" -c "select version(), 'jit ' || current_setting('jit'), 'fsync ' || current_setting('fsync')"
-npx vitest run --config vitest.legs.config.ts --project long odd-histories baseline
-npx vitest run --project integration test/adopt/ test/drizzle/ test/execute/before test/calls/hooks test/ledger/upgrade
+npx vitest run --config vitest.legs.config.ts --project long odd-histories
+npx vitest run --project integration test/adopt/take-over test/adopt/mirror test/adopt/back-and-forth test/drizzle/migrate test/execute/before
