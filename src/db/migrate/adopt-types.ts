@@ -12,6 +12,8 @@ export interface DrizzleMirror extends DrizzleTableName {
   readonly seen: number;
   /** All that it held was left out of account: it is another project's, and nothing is written there. */
   readonly isOthers?: true;
+  /** Rows of no file were left out of account as a kind: another folder's, and so are those to come. */
+  readonly isShared?: true;
 }
 
 /** What a database holds that its ledger does not account for. */

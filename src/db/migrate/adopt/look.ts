@@ -83,7 +83,9 @@ async function readMirrored(
   const table = await readTable(session, mirror, look, history, mirror.seen);
   if (table === undefined) return [];
   // What this ledger has applied stands there too.
-  const news = table.rows.filter(({ tag }) => tag === undefined || !done.has(tag));
+  const news = table.rows.filter(({ tag }) =>
+    tag === undefined ? !mirror.isShared : !done.has(tag),
+  );
   return news.length === 0 ? [] : [{ ...table, isOurs: true, rows: news }];
 }
 

@@ -110,11 +110,16 @@ function mirrorAfter(
     rows.every(({ verdict }) => verdict === "unknown") &&
     takeover.adopted.length === 0;
   const isKnown = mirror !== null && !mirror.isOthers;
-  return { schema, table: name, seen: read.last, ...(isOthers && !isKnown && { isOthers }) };
+  const isShared = mirror?.isShared || plan.answers?.forget?.includes("unknown");
+  return {
+    ...{ schema, table: name, seen: read.last },
+    ...(isOthers && !isKnown && { isOthers }),
+    ...(isShared && { isShared }),
+  };
 }
 
 function isSame(a: DrizzleMirror | null, b: DrizzleMirror | null): boolean {
-  return a?.schema === b?.schema && a?.table === b?.table && a?.seen === b?.seen;
+  return JSON.stringify(a) === JSON.stringify(b);
 }
 
 function eventsOf(
