@@ -237,21 +237,6 @@ describe("where it is not sure, it stops and names each row:", () => {
       "adopt_required",
     ]);
   });
-
-  test("two tables with rows of this history", async () => {
-    await byDrizzle();
-    await database.sql`create table public.other as select * from drizzle.__drizzle_migrations`;
-    const error = await refused();
-    expect(error.code).toBe("adopt_required");
-    expect(error.fact).toContain("drizzle.__drizzle_migrations (2 rows), public.other (2 rows)");
-    expect(error.remedy).toContain("rename column hash to old_hash");
-    await database.sql`alter table public.other rename to another`;
-    expect((await refused()).code).toBe("adopt_required");
-    await database.sql`alter table public.another rename column hash to old_hash`;
-    expect(await migrator().migrate()).toMatchObject({
-      takenOver: { table: "drizzle.__drizzle_migrations" },
-    });
-  });
 });
 
 describe("a run that is killed while it takes over", () => {

@@ -159,7 +159,6 @@ describe("the database is chosen", () => {
       "MIGRATION_DATABASE_URL",
     ],
     [{ application: A, project: project({ url: A }), env: PG }, "DATABASE_URL"],
-    [{ application: A, project: project({ url: "" }), env: PG }, "DATABASE_URL"],
     [{ application: A, project: project(), env: PG }, "DATABASE_URL"],
     [
       { application: "postgres://A:5432/db?sslmode=disable", project: project({ url: A }) },
@@ -183,6 +182,16 @@ describe("the database is chosen", () => {
         "dbCredentials of drizzle.config.ts lead to a/db, and DATABASE_URL to b/db as u. The configuration's is used, as by drizzle-kit; MIGRATION_DATABASE_URL or --url choose another.",
       ],
     });
+  });
+
+  test("from nowhere else where dbCredentials are there and their variable is not set", () => {
+    const { found, problems } = choose({ application: A, project: project({ url: "" }), env: PG });
+    expect(found).toBeUndefined();
+    expect(problems).toEqual([
+      expect.stringMatching(
+        /^dbCredentials of drizzle\.config\.ts say nothing .*DATABASE_URL, which leads to a\/db, is not used/,
+      ),
+    ]);
   });
 
   test("from DATABASE_URL where the configuration's cannot be used, which is a warning", () => {

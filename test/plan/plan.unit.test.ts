@@ -214,11 +214,11 @@ describe("files and ledger that disagree", () => {
   test("rows of drizzle's own migrator beside an empty ledger forbid a run", () => {
     const unknown = { ...{ id: 1, hash: "x", createdAt: 1, name: null, appliedAt: null } };
     const table = {
-      ...{ schema: "drizzle", table: "__drizzle_migrations", isOurs: true },
+      ...{ schema: "drizzle", table: "__drizzle_migrations", standing: "default" as const },
       ...{ hasNames: false, role: "ada", rows: [{ ...unknown, verdict: "unknown" as const }] },
       read: { after: 0, count: 1, last: 1 },
     };
-    const existing = { drizzleTables: [table], objects: undefined };
+    const existing = { isTableSet: false, drizzleTables: [table], objects: undefined };
     const foreign = { ...ledgerOf([]), existing };
     expect(codesOf(planRun(historyOf("a"), foreign))).toEqual(["adopt_required"]);
     const adopted = { ...ledgerOf(applied("a")), existing };

@@ -54,6 +54,16 @@ export function chooseDatabase(given: GivenUrls): DatabaseChoice {
           "The configuration's is used, as by drizzle-kit; MIGRATION_DATABASE_URL or --url choose another.",
       ]);
     }
+    if (credentials.kind === "unset" && project?.drizzle.dbCredentials !== undefined) {
+      // Most likely an unset variable: never use another database instead.
+      return none(
+        [],
+        [
+          `${ofConfig} say nothing (${credentials.why}): DATABASE_URL, which leads to ${describeTarget(application)}, is not used in their place; ` +
+            "set the variable that they read, or give --url",
+        ],
+      );
+    }
     const why = unread ?? (credentials.kind === "problem" ? credentials.problem : undefined);
     const warning = `${ofConfig} cannot be used (${why}): DATABASE_URL is used, ${describeTarget(application)}.`;
     return found(application, "DATABASE_URL", why === undefined ? [] : [warning]);

@@ -31,15 +31,19 @@ function clientOf(handle: unknown): Fields | undefined {
 }
 
 function postgresJs({ options }: Fields): HandleSettings | undefined {
-  const { host, port, pass, user, database, ssl, connection, target_session_attrs } =
+  const { host, port, path, pass, user, database, ssl, connection, target_session_attrs, socket } =
     fieldsOf(options);
-  if (!Array.isArray(host) || !Array.isArray(port)) return undefined;
+  // A socket of the caller's own leads where no URL does.
+  if (!Array.isArray(host) || !Array.isArray(port) || socket) return undefined;
   const parameters = {
     ...tlsParameters(ssl),
     ...sessionParameters(fieldsOf(connection)),
     ...(typeof target_session_attrs === "string" && { target_session_attrs }),
   };
-  const address = { host: host.join(","), port: port.join(","), user: text(user) };
+  const folder = typeof path === "string" ? /^(.*)\/\.s\.PGSQL\.(\d+)$/.exec(path) : null;
+  if (typeof path === "string" && path !== "" && folder === null) return undefined;
+  const place = { host: folder?.[1] ?? host.join(","), port: folder?.[2] ?? port.join(",") };
+  const address = { ...place, user: text(user) };
   return {
     password: pass,
     url: (password) => formatUrl({ ...address, password, database: text(database), parameters }),
@@ -58,13 +62,14 @@ function nodePostgres(client: Fields): HandleSettings | undefined {
     : "totalCount" in client
       ? fieldsOf(options)
       : undefined;
-  if (given === undefined) return undefined;
+  if (given === undefined || given.stream !== undefined) return undefined;
   const { connectionString, host, port, user, database, ssl, password } = given;
   const more = {
     ...(typeof given.options === "string" && given.options !== "" && { options: given.options }),
     ...(typeof given.application_name === "string" && { application_name: given.application_name }),
   };
-  if (typeof connectionString === "string" && /^postgres(ql)?:\/\//i.test(connectionString)) {
+  if (typeof connectionString === "string" && connectionString !== "") {
+    if (!/^postgres(ql)?:\/\//i.test(connectionString)) return undefined;
     return {
       password: undefined,
       url: () => withParameters(connectionString, { ...tlsParameters(ssl), ...more }),
@@ -95,6 +100,8 @@ function withParameters(
     if (mode === "no-verify") query.set("sslmode", "require");
     else if (mode !== null && CHECKED_BY_PG.has(mode)) query.set("sslmode", "verify-full");
   }
+  // pg leaves out what it does not know, and a search path is one of it.
+  query.delete("search_path");
   const hasTls = mode !== null || query.has("ssl") || query.has("sslrootcert");
   for (const [name, value] of Object.entries(beside)) {
     if (query.has(name) || (hasTls && name.startsWith("ssl"))) continue;
@@ -109,10 +116,16 @@ const CHECKED_BY_PG: ReadonlySet<string> = new Set(["prefer", "require", "verify
 function tlsParameters(ssl: unknown): Readonly<Record<string, string>> {
   if (ssl === undefined || ssl === null || ssl === false) return {};
   if (ssl === true) return { sslmode: "verify-full" };
+  if (ssl === "true" || ssl === "1") return { sslmode: "verify-full" };
+  if (ssl === "false" || ssl === "0" || ssl === "") return {};
   if (typeof ssl === "string") return { sslmode: ssl === "allow" ? "prefer" : ssl };
-  const { rejectUnauthorized, ca, cert, key, passphrase, servername } = fieldsOf(ssl);
+  const { rejectUnauthorized, ca, cert, key, passphrase, servername, checkServerIdentity } =
+    fieldsOf(ssl);
+  // A check of names of the caller's own cannot be carried over; the authority's can.
+  const checked =
+    checkServerIdentity === undefined || ca === undefined ? "verify-full" : "verify-ca";
   const parameters = {
-    sslmode: rejectUnauthorized === false ? "require" : "verify-full",
+    sslmode: rejectUnauthorized === false ? "require" : checked,
     // libpq checks against an authority that it is given, whatever the mode.
     ...(rejectUnauthorized !== false && pem("sslrootcert", ca)),
     ...pem("sslcert", cert),
@@ -130,7 +143,8 @@ function pem(name: string, value: unknown): Readonly<Record<string, string>> {
 
 /** Settings of the session, as postgres.js takes them, for the server's own `options`. */
 function sessionParameters(connection: Fields): Readonly<Record<string, string>> {
-  const { application_name: application, options, ...settings } = connection;
+  // What only other drivers understand is no setting of the server.
+  const { application_name: application, options, channel_binding: _, ...settings } = connection;
   const flags = Object.entries(settings).map(
     ([name, value]) => `-c ${name}=${String(value).replaceAll(/([\\ ])/g, "\\$1")}`,
   );

@@ -18,6 +18,8 @@ export interface DrizzleMirror extends DrizzleTableName {
 
 /** What a database holds that its ledger does not account for. */
 export interface Existing {
+  /** The settings name drizzle's table: no other is this history's. */
+  readonly isTableSet: boolean;
   /** Tables of drizzle's own migrator: those that have rows, and the one of the settings without any. */
   readonly drizzleTables: readonly DrizzleTable[];
   /** Undefined where there is nothing, or where it was not looked for. */
@@ -25,8 +27,8 @@ export interface Existing {
 }
 
 export interface DrizzleTable extends DrizzleTableName {
-  /** It is the one that the settings name, or has rows of this history's files. */
-  readonly isOurs: boolean;
+  /** The settings name it; it is drizzle's default, and they name none; or it was found by its columns. */
+  readonly standing: "set" | "default" | "found";
   /** It has drizzle 1.x's column of names, by which that decides what to run. */
   readonly hasNames: boolean;
   /** The role that looked. */
@@ -50,12 +52,15 @@ export interface DrizzleRow {
 }
 
 /**
- * What a row of drizzle's table is of: a migration of the history, by its text; one whose file has another
+ * What a row of drizzle's table is of (`retimed`: the text is a file's, the time is not, as of any other row): a migration of the history, by its text; one whose file has another
  * text now; one that a person marked by its tag; one that an earlier row is of already; or none.
  */
 export type JudgedRow = DrizzleRow &
   (
-    | { readonly verdict: "matched" | "edited" | "marked" | "duplicate"; readonly tag: Tag }
+    | {
+        readonly verdict: "matched" | "edited" | "marked" | "retimed" | "duplicate";
+        readonly tag: Tag;
+      }
     | { readonly verdict: "unknown"; readonly tag?: undefined }
   );
 
@@ -79,7 +84,10 @@ export interface AdoptAnswers {
   readonly markApplied?: readonly Tag[] | undefined;
   /** What `markApplied` rests on: a person's word (default), or a comparison with the live catalog. */
   readonly evidence?: "answer" | "comparison" | undefined;
-  /** Take migrations as applied that a row names by its tag in place of a hash. Default false. */
+  /**
+   * Take migrations as applied that a row names by its tag in place of a hash, or by a text whose time is not
+   * the file's. Default false.
+   */
   readonly acceptMarked?: boolean | undefined;
   /** Rows to leave out of account: their numbers (`id`), or all that are of no file, or of one that has a row. */
   readonly forget?: readonly (number | "unknown" | "duplicate")[] | undefined;

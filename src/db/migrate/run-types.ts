@@ -65,8 +65,8 @@ export interface RunSettings {
   readonly deadlineMs: number | undefined;
   /** In place of the folder's own. */
   readonly eventSink: EventSink | undefined;
-  /** Where drizzle's migrator keeps its table; `isSet`: its schema is named by the settings. */
-  readonly drizzleTable: DrizzleTableName & { readonly isSet: boolean };
+  /** Where drizzle's migrator keeps its table; `isNamed`: the settings say so. */
+  readonly drizzleTable: DrizzleTableName & { readonly isNamed: boolean };
   readonly rowValues: RowValues;
   readonly beforeMigrate: Hook | undefined;
   readonly afterMigrate: Hook | undefined;

@@ -37,6 +37,8 @@ function drizzleTables({ schema, table }: DrizzleTableName): string {
   from pg_class c join pg_namespace n on n.oid = c.relnamespace
   where c.relkind in ('r', 'p')
     and exists (select from pg_attribute h where h.attrelid = c.oid and h.attname = 'hash' and not h.attisdropped)
+    and exists (select from pg_attribute i where i.attrelid = c.oid and i.attname = 'id' and not i.attisdropped
+      and format_type(i.atttypid, null) in ('integer', 'bigint'))
     and ((n.nspname = ${literal(schema)} and c.relname = ${literal(table)})
       or c.relname = ${literal(DRIZZLE_TABLE.table)}
       or (select string_agg(a.attname || ':' || format_type(a.atttypid, null), ' ' order by a.attname)
@@ -50,7 +52,9 @@ const MOST_ROWS = 10_000;
 /** The rows of such a table in their order, whatever else it has, and the role that reads them. */
 export function readDrizzleRows({ schema, table }: DrizzleTableName, after: number): string {
   return `${BOUNDED};
-select pg_catalog.jsonb_build_object('role', session_user, 'hasNames', exists (
+select pg_catalog.jsonb_build_object('role', session_user, 'last', (
+  select max((pg_catalog.to_jsonb(t) ->> 'id')::bigint) from ${identifier(schema)}.${identifier(table)} t
+), 'hasNames', exists (
   select from pg_attribute a where a.attrelid = ${literal(`${identifier(schema)}.${identifier(table)}`)}::regclass
     and a.attname = 'name' and not a.attisdropped
 )) as tidemark_drizzle_table;

@@ -54,7 +54,7 @@ export async function withExisting(
     const drizzleTables = await readMirrored(session, look, history, ledger);
     return drizzleTables.length === 0
       ? ledger
-      : { ...ledger, existing: { drizzleTables, objects: undefined } };
+      : { ...ledger, existing: { isTableSet: false, drizzleTables, objects: undefined } };
   }
   const existing = await lookForExisting(session, look, history, ledger.runner?.mirror ?? null);
   if (existing.drizzleTables.length === 0 && existing.objects === undefined) return ledger;
@@ -80,13 +80,19 @@ async function readMirrored(
     history.migrations.every(({ tag }) => done.has(tag))
   )
     return [];
-  const table = await readTable(session, mirror, look, history, mirror.seen);
+  const known = await readTable(session, mirror, look, history, mirror.seen);
+  if (known === undefined) return [];
+  // Its numbers have begun again: nothing of what was settled is known any more.
+  const isNew = known.last < mirror.seen;
+  const table = isNew ? await readTable(session, mirror, look, history, 0) : known;
   if (table === undefined) return [];
   // What this ledger has applied stands there too.
-  const news = table.rows.filter(({ tag }) =>
-    tag === undefined ? !mirror.isShared : !done.has(tag),
+  const ownTexts = new Set(rows.map(({ checksum }) => checksum));
+  const news = table.rows.filter(({ tag, hash }) =>
+    // A newer release of ours has written it, and this one has not its file.
+    tag === undefined ? !mirror.isShared && !ownTexts.has(`sha256:${hash}`) : !done.has(tag),
   );
-  return news.length === 0 ? [] : [{ ...table, isOurs: true, rows: news }];
+  return news.length === 0 ? [] : [{ ...table, rows: news }];
 }
 
 /**
@@ -116,7 +122,12 @@ async function lookForExisting(
     if (table.rows.length > 0 || isSame(name, look.drizzleTable)) drizzleTables.push(table);
   }
   const objects = columnOf(reply, "tidemark_objects") as ExistingObjects | undefined;
-  return { drizzleTables, objects: objects?.count === 0 ? undefined : objects };
+  const { isNamed } = look.drizzleTable;
+  return {
+    isTableSet: isNamed,
+    drizzleTables,
+    objects: objects?.count === 0 ? undefined : objects,
+  };
 }
 
 /** Undefined where it may not be read, or is gone, and need not be. */
@@ -126,20 +137,23 @@ async function readTable(
   { drizzleTable, plan }: Look,
   { migrations }: History,
   after: number,
-): Promise<DrizzleTable | undefined> {
+): Promise<(DrizzleTable & { readonly last: number }) | undefined> {
   const { schema, table } = name;
   const isNamed = isSame(name, drizzleTable);
+  const standing = !isNamed ? "found" : drizzleTable.isNamed ? "set" : "default";
   try {
     const reply = await ask(session, "drizzle-rows", readDrizzleRows(name, after));
     const found = drizzleRowsOf(reply);
     const rows = judgeRows(found, migrations);
     const last = Math.max(after, ...found.map(({ id }) => id));
-    const isOurs = isNamed || rows.some(({ verdict }) => verdict !== "unknown");
     const facts = columnOf(reply, "tidemark_drizzle_table") as Pick<
       DrizzleTable,
       "role" | "hasNames"
-    >;
-    return { schema, table, ...facts, isOurs, rows, read: { after, count: found.length, last } };
+    > & { readonly last: number | null };
+    return {
+      ...{ schema, table, ...facts, last: facts.last ?? 0, standing, rows },
+      read: { after, count: found.length, last },
+    };
   } catch (error) {
     if (!isServerError(error)) throw error;
     const shown = `${identifier(schema)}.${identifier(table)}`;

@@ -6,9 +6,9 @@ import type { Migration, Tag } from "../types.ts";
 /**
  * Which migration each row of drizzle's table is of. A migration has one row at most.
  *
- * The text decides, as drizzle hashes it or with other line ends, and among files of the same text
- * the time; in 1.x the name. Only then, of what is left over: a row that has the tag in the
- * place of a hash, and one that has the time of a file whose text is another now.
+ * The text decides, as drizzle hashes it or with other line ends, together with the time; in 1.x the name.
+ * Where that is so of any row, the text alone is enough for the others. Only then, of what is left over: a row
+ * that has the tag in the place of a hash, and one that has the time of a file whose text is another now.
  *
  * @param rows in the order of their numbers
  */
@@ -19,9 +19,7 @@ export function judgeRows(
   const files = migrations.map((migration) => ({ ...migration, hashes: drizzleHashes(migration) }));
   const judged = new Map<DrizzleRow, JudgedRow>();
   const claimed = new Set<Tag>();
-  const give = (
-    verdict: (row: DrizzleRow, file: HashedFile) => "matched" | "edited" | "marked" | undefined,
-  ) => {
+  const give = (verdict: (row: DrizzleRow, file: HashedFile) => Claim | undefined) => {
     for (const row of rows) {
       if (judged.has(row)) continue;
       for (const file of files) {
@@ -38,11 +36,25 @@ export function judgeRows(
     return hashes.has(row.hash) ? "matched" : "edited";
   });
   give((row, file) => (file.hashes.has(row.hash) && isAt(row, file) ? "matched" : undefined));
-  give((row, { hashes }) => (hashes.has(row.hash) ? "matched" : undefined));
+  // What is there twice must not stand for another file of the same text.
+  for (const row of rows) {
+    const twin = files.find((file) => file.hashes.has(row.hash) && isAt(row, file));
+    if (!judged.has(row) && twin !== undefined) {
+      judged.set(row, { ...row, verdict: "duplicate", tag: twin.tag });
+    }
+  }
+  // Another project may have files of the same text: where no time is right, the text says little.
+  const isSure = claimed.size > 0;
+  give((row, { hashes, when }) => {
+    if (!hashes.has(row.hash)) return undefined;
+    return isSure || when === undefined ? "matched" : "retimed";
+  });
   give((row, { tag }) => (row.hash === tag ? "marked" : undefined));
   give((row, file) => (isAt(row, file) ? "edited" : undefined));
   return rows.map((row) => judged.get(row) ?? { ...row, ...leftOver(row, files) });
 }
+
+type Claim = "matched" | "edited" | "marked" | "retimed";
 
 type HashedFile = Migration & { readonly hashes: ReadonlySet<string> };
 

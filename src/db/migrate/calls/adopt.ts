@@ -1,6 +1,6 @@
 import { readLedgerAfter } from "../adopt/look.ts";
 import { takeOver } from "../adopt/take-over.ts";
-import type { AdoptAnswers } from "../adopt-types.ts";
+import type { AdoptAnswers, JudgedRow } from "../adopt-types.ts";
 import { MigrateError } from "../errors.ts";
 import { withLease } from "../lease/hold.ts";
 import { look } from "../lease/sql.ts";
@@ -56,7 +56,7 @@ function reportOf(
 ): AdoptReport {
   const { takeover, steps } = plan;
   const tables = existing?.drizzleTables ?? [];
-  const table = takeover?.table ?? tables.find(({ isOurs, rows }) => isOurs && rows.length > 0);
+  const table = takeover?.table ?? tables.find(({ rows }) => rows.length > 0);
   const problems = plan.problems.filter(({ code }) => code !== "out_of_order");
   const adopted = problems.length > 0 ? [] : (takeover?.adopted ?? []);
   return {
@@ -70,11 +70,28 @@ function reportOf(
   };
 }
 
+/** Without its row a migration would be pending, and run again. */
+function notForgotten(rows: readonly JudgedRow[]): MigrateError {
+  const list = rows.map(({ id, tag }) => `row ${id} is of ${tag}`).join(", ");
+  return new MigrateError({
+    code: "usage",
+    fact: `Only rows of no file, and second rows, can be left out of account: ${list}.`,
+    outcome: "nothing-written",
+    remedy:
+      "Take the migration as applied: --accept-edited, --accept-marked, or --mark-applied <tag>.",
+  });
+}
+
 function refuseUnknownRows(
   forget: NonNullable<AdoptAnswers["forget"]>,
   { existing }: Ledger,
 ): void {
   const ids = new Set(existing?.drizzleTables.flatMap(({ rows }) => rows.map(({ id }) => id)));
+  const rows = existing?.drizzleTables.flatMap((table) => table.rows) ?? [];
+  const known = rows.filter(
+    ({ id, verdict }) => forget.includes(id) && verdict !== "unknown" && verdict !== "duplicate",
+  );
+  if (known.length > 0) throw notForgotten(known);
   const unknown = forget.filter((id) => typeof id === "number" && !ids.has(id));
   if (unknown.length === 0) return;
   throw new MigrateError({

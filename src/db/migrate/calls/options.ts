@@ -145,7 +145,7 @@ function withDefaults(
     rowValues: options.recordRowValues ? "recorded" : "left-out",
     drizzleTable: {
       schema: options.drizzleTable?.schema ?? DRIZZLE_TABLE.schema,
-      isSet: (options.drizzleTable?.schema ?? DRIZZLE_TABLE.schema) !== DRIZZLE_TABLE.schema,
+      isNamed: Object.values(options.drizzleTable ?? {}).some((name) => name !== undefined),
       table: options.drizzleTable?.table ?? DRIZZLE_TABLE.table,
     },
   };

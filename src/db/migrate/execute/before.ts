@@ -45,7 +45,8 @@ export async function parseBefore(before: BeforeFile | undefined): Promise<Parse
  * @throws MigrateError `migration_failed`, `lock_timeout`; LeaseLost
  */
 export async function runBefore(run: HeldRun, before: ParsedStep | undefined): Promise<void> {
-  const { schema, isSet } = run.drizzleTable;
+  const { schema } = run.drizzleTable;
+  const isSet = schema !== DEFAULT_SCHEMA;
   if (before === undefined && !isSet) return;
   const [segment] = before?.segments ?? [];
   const statements = segment?.kind === "transaction" ? segment.statements : [];
@@ -73,6 +74,9 @@ export async function runBefore(run: HeldRun, before: ParsedStep | undefined): P
       : failureOf(run, before, message, marker, error);
   }
 }
+
+/** Of drizzle's table: drizzle makes that one too, for its table alone. */
+const DEFAULT_SCHEMA = "drizzle";
 
 // The role may lack the right to create a schema that is there.
 function createSchema(schema: string): string {

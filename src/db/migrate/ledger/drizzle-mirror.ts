@@ -14,10 +14,10 @@ export function mirrorMigration(
 ): readonly string[] {
   if (mirror === null || mirror.isOthers) return [];
   const table = tableOf(mirror);
+  const hash = literal(drizzleHash(migration));
   const when = migration.when === undefined ? NOW_MS : integer(migration.when);
-  const row = `${literal(drizzleHash(migration))}, ${when}`;
-  const insert = `insert into ${table} (hash, created_at) values (${row})`;
-  const named = `insert into ${table} (hash, created_at, name) values (${row}, ${literal(migration.tag)})`;
+  const insert = `insert into ${table} (hash, created_at) values (${hash}, ${when})`;
+  const named = `insert into ${table} (hash, created_at, name) values (${hash}, ${when}, ${literal(migration.tag)})`;
   return [
     `do ${literal(`declare
   target regclass := to_regclass(${literal(table)});
@@ -25,11 +25,19 @@ begin
   if target is null then
     return;
   end if;
+  if exists (select from ${table} t where t.hash = ${hash} and t.created_at = ${when}) then
+    raise exception 'drizzle''s own migrator has applied this migration at the same time'
+      using errcode = ${literal(TABLE_CHANGED)}, hint = 'Only one of the two may run at a time. The next run takes over what drizzle applied.';
+  end if;
   if exists (select from pg_attribute a where a.attrelid = target and a.attname = 'name' and not a.attisdropped) then
     execute ${literal(named)};
   else
     execute ${literal(insert)};
   end if;
+exception
+  when insufficient_privilege or undefined_column or not_null_violation then
+    raise exception 'drizzle''s own table % cannot be written: %', target, sqlerrm
+      using errcode = sqlstate, hint = 'The migration itself is fine. Grant the role insert on that table, or give it up with: tidemark migrate --no-mirror';
 end`)}`,
   ];
 }

@@ -1,5 +1,5 @@
 import { listed, plural } from "../../base/text.ts";
-import type { DrizzleTable, ExistingObjects, JudgedRow } from "../adopt-types.ts";
+import type { DrizzleTable, Existing, ExistingObjects, JudgedRow } from "../adopt-types.ts";
 import { MigrateError } from "../errors.ts";
 import type { Ledger } from "../ledger-types.ts";
 import type { PlanOptions } from "../run-types.ts";
@@ -41,18 +41,16 @@ export function accountFor(
       : { takeover: takeoverOf(undefined, history, ledger, answers), problems: [] };
   const isFirst = accountsForNothing(ledger);
   if (existing === undefined || !(isFirst || runner?.mirror)) return marked ?? { problems: [] };
-  const { drizzleTables, objects } = existing;
-  const ours = drizzleTables.filter(({ isOurs }) => isOurs);
-  const known = ours.filter(({ rows }) => rows.some(({ tag }) => tag !== undefined));
-  if (known.length > 1) return { problems: [twoTables(known)] };
-  const table = known[0] ?? ours.find(({ rows }) => rows.length > 0) ?? ours[0];
+  const { table, problems: unclear } = choose(existing);
+  if (unclear.length > 0) return { problems: unclear };
   if (table !== undefined) {
     const takeover = takeoverOf(table, history, ledger, answers);
     if (takeover.doubtful.length > 0) return { takeover, problems: [inDoubt(table, takeover)] };
     if (table.rows.length > 0) return { takeover, problems: [] };
   }
   if (marked !== undefined) return marked;
-  const others = drizzleTables.filter(({ isOurs, rows }) => !isOurs && rows.length > 0);
+  const others = existing.drizzleTables.filter((one) => one !== table && one.rows.length > 0);
+  const { objects } = existing;
   const problems = options.allowExisting
     ? []
     : [
@@ -63,6 +61,41 @@ export function accountFor(
   return table === undefined
     ? { problems }
     : { takeover: takeoverOf(table, history, ledger), problems };
+}
+
+/**
+ * The table that is this history's: the one that the settings name and no other; else drizzle's default, where it
+ * has rows of it; else the only one that has.
+ */
+function choose({ isTableSet, drizzleTables }: Existing): {
+  readonly table?: DrizzleTable | undefined;
+  readonly problems: readonly MigrateError[];
+} {
+  const known = drizzleTables.filter(({ rows }) => rows.some(({ tag }) => tag !== undefined));
+  const named = drizzleTables.find(({ standing }) => standing !== "found");
+  if (isTableSet && (named?.rows.length ?? 0) === 0 && known.length > 0) {
+    return { problems: [elsewhere(known)] };
+  }
+  if (isTableSet || (named !== undefined && known.includes(named))) {
+    return { table: named, problems: [] };
+  }
+  if (known.length > 1) return { problems: [twoTables(known)] };
+  // One that was kept true has only rows that are not settled.
+  return { table: known[0] ?? named ?? mirrored(drizzleTables), problems: [] };
+}
+
+const mirrored = (tables: readonly DrizzleTable[]) => tables.find(({ read }) => read.after > 0);
+
+function elsewhere(tables: readonly DrizzleTable[]): MigrateError {
+  const names = tables.map((table) => `${nameOf(table)} (${plural(table.rows.length, "row")})`);
+  return new MigrateError({
+    code: "adopt_required",
+    fact: `The table that the settings name for drizzle's migrator has no rows, but ${listed(names)} ${tables.length === 1 ? "has" : "have"} rows of this history.`,
+    outcome: "nothing-run",
+    remedy:
+      "Find out which one the deployed application uses, and name it: `migrations: { table, schema }` in drizzle.config.ts, " +
+      "or migrationsTable and migrationsSchema in code.",
+  });
 }
 
 const nameOf = ({ schema, table }: DrizzleTable) => `${schema}.${table}`;
@@ -92,6 +125,8 @@ export function doubtText(row: JudgedRow): string {
       return `the file of ${row.tag} was edited after it was applied`;
     case "marked":
       return `it was written by hand: it has the tag ${row.tag} in place of a hash`;
+    case "retimed":
+      return `it has the text of ${row.tag}, but another time, as has every row`;
     case "duplicate":
       return `another row is of ${row.tag} already`;
     case "matched":
@@ -113,9 +148,8 @@ function twoTables(tables: readonly DrizzleTable[]): MigrateError {
     fact: `${tables.length} tables of drizzle's migrator have rows of this history: ${names.join(", ")}.`,
     outcome: "nothing-run",
     remedy:
-      "Find out which one the deployed application uses, and set `migrations: { table, schema }` in drizzle.config.ts " +
-      "if it is not the default. Drop the other, or rename its column (alter table … rename column hash to old_hash): " +
-      "such a table is found by its columns, whatever its name.",
+      "Find out which one the deployed application uses, and name it: `migrations: { table, schema }` in drizzle.config.ts, " +
+      "or migrationsTable and migrationsSchema in code. The others are left alone then.",
   });
 }
 

@@ -62,7 +62,9 @@ export function planRun(history: History, now: Ledger, options: PlanOptions = {}
       : { ...renamed, rows: rowsAfter(takeover, history, renamed.rows) };
   const rows = rowsByTag(ledger);
   const applied = appliedInOrder(ledger.rows);
-  const newer = isNewer(migrations, applied);
+  // What was passed over is no gap.
+  const counting = migrations.filter(({ tag }) => !isSkipped(rows.get(tag)));
+  const newer = isNewer(counting, applied);
   const target = migrations.find(({ tag }) => tag === options.to);
   const passedOver = options.allowOutOfOrder
     ? []

@@ -1,6 +1,7 @@
 import { isFolderTag, timeOfFolder } from "../history/layout.ts";
 import type { LedgerRow } from "../ledger-types.ts";
 import type { History, Tag } from "../types.ts";
+import { isSkipped } from "./state.ts";
 
 /** An applied migration that drizzle-kit gave another name. */
 export interface Renamed {
@@ -19,7 +20,7 @@ const SAME_TIME_MS = 5_000;
 export function renamesOf({ migrations }: History, rows: readonly LedgerRow[]): readonly Renamed[] {
   const tags = new Set(migrations.map(({ tag }) => tag));
   const inLedger = new Set(rows.map(({ tag }) => tag));
-  const lost = rows.filter(({ tag, state }) => state === "DONE" && !tags.has(tag));
+  const lost = rows.filter((row) => (row.state === "DONE" || isSkipped(row)) && !tags.has(row.tag));
   const unknown = migrations.filter(({ tag }) => !inLedger.has(tag));
   const renames: Renamed[] = [];
   const used = new Set<Tag>();

@@ -30,12 +30,14 @@ export function takeoverOf(
   const accepted: ReadonlySet<JudgedRow["verdict"]> = new Set([
     "matched",
     ...(answers.acceptEdited ? (["edited"] as const) : []),
-    ...(answers.acceptMarked ? (["marked"] as const) : []),
+    ...(answers.acceptMarked ? (["marked", "retimed"] as const) : []),
   ]);
   const rowOf = new Map<Tag, JudgedRow>();
   const doubtful: JudgedRow[] = [];
-  for (const row of table?.rows ?? []) {
-    if (forget.some((one) => one === row.id || one === row.verdict)) continue;
+  const counting = (table?.rows ?? []).filter(
+    (row) => !forget.some((one) => one === row.id || one === row.verdict),
+  );
+  for (const row of counting) {
     const isSure =
       accepted.has(row.verdict) ||
       (row.tag !== undefined && markApplied.includes(row.tag) && row.verdict !== "duplicate");
@@ -43,7 +45,7 @@ export function takeoverOf(
     else doubtful.push(row);
   }
   const known = new Map(ledger.rows.map((row) => [row.tag, row]));
-  const passed = skippedBefore(table, ledger);
+  const passed = skippedBefore(table, counting, ledger);
   const adopted = migrations.flatMap((migration): Adopted | [] => {
     const { tag, when } = migration;
     if (known.get(tag)?.state === "DONE") return [];
@@ -65,9 +67,13 @@ export function takeoverOf(
  * drizzle 0.x runs what is newer than the newest time in its table: what is older and has no row was
  * passed over, and never runs there. 1.x goes by names. What comes later is nobody's silence.
  */
-function skippedBefore(table: DrizzleTable | undefined, { runner }: Ledger): number {
+function skippedBefore(
+  table: DrizzleTable | undefined,
+  rows: readonly JudgedRow[],
+  { runner }: Ledger,
+): number {
   if (table === undefined || table.hasNames || runner?.mirror) return Number.NEGATIVE_INFINITY;
-  return Math.max(...table.rows.map(({ createdAt }) => createdAt ?? Number.NEGATIVE_INFINITY));
+  return Math.max(...rows.map(({ createdAt }) => createdAt ?? Number.NEGATIVE_INFINITY));
 }
 
 function timeOf({ appliedAt, createdAt }: JudgedRow): Date | null {
