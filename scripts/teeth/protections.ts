@@ -377,7 +377,7 @@ export const PROTECTIONS: readonly Protection[] = [
     only: "waits for what it is about to commit",
   },
   {
-    name: "takeover: drizzle's table is kept true",
+    name: "takeover: drizzle's table is kept up to date",
     without: "a migration is not written into drizzle's table",
     file: "db/migrate/execute/transaction.ts",
     from: "    ...mirrorMigration(run.mirror, step.migration),\n",

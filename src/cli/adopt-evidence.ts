@@ -11,6 +11,7 @@ export interface EvidenceFlags {
   readonly ignore?: readonly string[];
   readonly scratchUrl?: string;
   readonly acceptDifferences?: boolean;
+  readonly markApplied?: readonly string[];
 }
 
 /** What a comparison on a scratch database needs. */
@@ -49,9 +50,11 @@ export async function proveBaseline(
   );
   for (const { message } of baseline.warnings) output.error(`warning: ${message}`);
   output.note(await baselineText(baseline, output));
-  const { differences, alike, upTo } = baseline;
+  const { differences, alike, upTo, unseen } = baseline;
   if (differences.length > 0 && !flags.acceptDifferences) throw differs(baseline);
   if (tag === true && alike.length > 1) throw severalAlike(alike);
+  if (tag === true && unseen.length > 0) throw rowsInDoubt(baseline);
+  for (const line of unseenLines(unseen)) output.error(line);
   return upTo;
 }
 
@@ -66,6 +69,28 @@ async function baselineText(baseline: Baseline, output: Output): Promise<string>
   }
   const list = await differencesText(differences, output);
   return `${list}\nThe nearest is ${tag}: ${plural(differences.length, "difference")} (${of}${leftOut}).`;
+}
+
+/** What a comparison of catalogs leaves open, told where it is taken all the same. */
+function unseenLines(unseen: Baseline["unseen"]): readonly string[] {
+  if (unseen.length === 0) return [];
+  const list = unseen.map(({ tag, what }) => `  ${tag}: ${what}`);
+  return [
+    "warning: a catalog does not show rows, so it is not proven that these ran here:",
+    ...list,
+  ];
+}
+
+function rowsInDoubt({ tag, unseen }: Baseline): MigrateError {
+  const list = unseen.map((one) => `\n  ${one.tag}: ${one.what}`).join("");
+  return new MigrateError({
+    code: "adopt_required",
+    fact: `The catalog is what ${tag} leaves, but does not show whether these changed rows here:${list}`,
+    outcome: "nothing-written",
+    remedy:
+      `\`drizzle-kit push\` runs no such statements. Check the rows; then \`tidemark adopt --baseline ${tag}\` records all of them as applied. ` +
+      "What is missing goes into a new migration.",
+  });
 }
 
 function differs({ tag, differences }: Baseline): MigrateError {
@@ -108,7 +133,10 @@ export async function proveApplied(
     }),
   );
   for (const { message } of report.warnings) output.error(`warning: ${message}`);
-  const { differences, applied } = report;
+  const { differences, applied, unseen } = report;
+  // For the others drizzle's table speaks.
+  const marked = unseen.filter(({ tag }) => flags.markApplied?.includes(tag));
+  for (const line of unseenLines(marked)) output.error(line);
   if (differences.length === 0) {
     output.note(
       `Proven on a scratch database: ${applied === 1 ? "the migration leads" : `the ${applied} migrations lead`} to this database.`,

@@ -23,7 +23,6 @@ import type { CommonFlags } from "./support/settings.ts";
 interface AdoptFlags extends CommonFlags, EvidenceFlags {
   readonly acceptEdited?: boolean;
   readonly acceptMarked?: boolean;
-  readonly markApplied?: readonly string[];
   readonly forget?: readonly string[];
   readonly mirror?: boolean;
   readonly dryRun?: boolean;
@@ -184,7 +183,9 @@ function summary({ adopted, passedOver, pending, mirrored, dryRun, table }: Adop
     ...passedOver.map(
       (tag) => `drizzle passed over ${tag}: it runs only with --allow-out-of-order.`,
     ),
-    ...(mirrored && table !== null ? [`${table} is kept true: drizzle can go on from here.`] : []),
+    ...(mirrored && table !== null
+      ? [`${table} is kept up to date: drizzle can go on from here.`]
+      : []),
     `${pending.length} pending${pending.length > 0 ? `: ${pending.join(", ")}` : ""}.`,
   ].join("\n");
 }

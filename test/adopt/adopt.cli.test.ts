@@ -137,7 +137,7 @@ test("rows in doubt: shown, answered one by one, and recorded together", async (
     4  <time>  no file has its hash or its time (<time>)
 
     3 migrations recorded as applied. None was run.
-    drizzle.__drizzle_migrations is kept true: drizzle can go on from here.
+    drizzle.__drizzle_migrations is kept up to date: drizzle can go on from here.
     0 pending.
     --- stderr
     created the ledger in schema tidemark
@@ -222,7 +222,7 @@ test("what drizzle passed over, and the end of the way back, are told in words",
     --- stderr
     created the ledger in schema tidemark
     took over 2 migrations that drizzle.__drizzle_migrations has as applied; drizzle's migrator passed over 0001_add_author
-    warning: drizzle's migrator passed over 0001_add_author, and Tidemark does not run them unasked: \`tidemark migrate --allow-out-of-order\` runs them, \`tidemark adopt --mark-applied <tag>\` settles that they never run.
+    warning: drizzle's migrator passed over 0001_add_author, and Tidemark does not run them unasked: \`tidemark migrate --allow-out-of-order\` runs them, \`tidemark adopt --mark-applied <tag>\` records that they will never run.
     drizzle's table is not written from here on: its migrator would run again what Tidemark applies.
     "
   `);

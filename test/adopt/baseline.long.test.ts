@@ -37,23 +37,25 @@ beforeEach(async () => {
 describe("a database that no migrator has made", () => {
   test("is taken over up to the migration that leads to it", async () => {
     await here.database.sql.unsafe(`${PUSHED} create index posts_author on posts (author);`);
-    expect(await tidemark("adopt", "--baseline", "--dry-run")).toMatchInlineSnapshot(`
-      "exit code 0
-      --- stdout
-      5 migrations would be recorded as applied. Nothing was written.
-      0 pending.
+    expect(await tidemark("adopt", "--baseline")).toMatchInlineSnapshot(`
+      "exit code 4
       --- stderr
       Proven on a scratch database: 0004_index leads to this database (6 replays compared).
+      error (adopt_required) The catalog is what 0004_index leaves, but does not show whether these changed rows here:
+        0003_fill: INSERT users
+      Nothing was written. \`drizzle-kit push\` runs no such statements. Check the rows; then \`tidemark adopt --baseline 0004_index\` records all of them as applied. What is missing goes into a new migration.
       "
     `);
     expect(await hasLedger()).toBe(false);
-    expect(await tidemark("adopt", "--baseline")).toMatchInlineSnapshot(`
+    expect(await tidemark("adopt", "--baseline", "0004_index")).toMatchInlineSnapshot(`
       "exit code 0
       --- stdout
       5 migrations recorded as applied. None was run.
       0 pending.
       --- stderr
-      Proven on a scratch database: 0004_index leads to this database (6 replays compared).
+      Proven on a scratch database: 0004_index leads to this database (1 replay compared).
+      warning: a catalog does not show rows, so it is not proven that these ran here:
+        0003_fill: INSERT users
       created the ledger in schema tidemark
       recorded 5 migrations as applied
       "
@@ -67,6 +69,22 @@ describe("a database that no migrator has made", () => {
       Nothing was written. \`tidemark drift\` compares the database with them; --mark-applied <tag> adds one.
       "
     `);
+  });
+
+  test("is taken over without a question where every migration shows in the catalog", async () => {
+    await here.project.list(Object.keys(HISTORY).slice(0, 3));
+    await here.database.sql.unsafe(PUSHED);
+    expect(await tidemark("adopt", "--baseline", "--dry-run")).toMatchInlineSnapshot(`
+      "exit code 0
+      --- stdout
+      3 migrations would be recorded as applied. Nothing was written.
+      0 pending.
+      --- stderr
+      Proven on a scratch database: 0002_posts leads to this database (4 replays compared).
+      "
+    `);
+    expect(await hasLedger()).toBe(false);
+    expect(await tidemark("adopt", "--baseline")).toContain("3 migrations recorded as applied.");
   });
 
   test("needs an answer where migrations that change only rows may have run, or not", async () => {
@@ -139,7 +157,7 @@ describe("evidence for what drizzle's table says", () => {
       3  <time>  0002_posts  matched
 
       3 migrations recorded as applied. None was run.
-      drizzle.__drizzle_migrations is kept true: drizzle can go on from here.
+      drizzle.__drizzle_migrations is kept up to date: drizzle can go on from here.
       0 pending.
       --- stderr
       Proven on a scratch database: the 3 migrations lead to this database.

@@ -107,7 +107,7 @@ test("after a squash: the old rows are left out of account, the new file is mark
   expect(await sum()).toBe(100);
 });
 
-describe("drizzle's table is kept true beside the ledger", () => {
+describe("drizzle's table is kept up to date beside the ledger", () => {
   test("in the transaction of each migration, until that is ended", async () => {
     await byDrizzle();
     await add("0002_second", "insert into credits values (20);");

@@ -215,7 +215,7 @@ describe("where it is not sure, it stops and names each row:", () => {
       "a second row of one file",
       async () =>
         database.sql`insert into drizzle.__drizzle_migrations (hash, created_at) select hash, created_at from drizzle.__drizzle_migrations where id = 1`,
-      /row 3: another row is of 0000_credits already/,
+      /row 3: another row already belongs to 0000_credits/,
     ],
   ])("%s", async (_name, change, text) => {
     await byDrizzle();

@@ -89,7 +89,7 @@ describe("dbCredentials", () => {
     [{ dbCredentials: { ...PARTS, ssl: "always" } }, "dbCredentials.ssl is none of true,"],
     [{ dbCredentials: { ...PARTS, ssl: { pfx: "x" } } }, "dbCredentials.ssl.pfx is not supported"],
     [{ dbCredentials: { ...PARTS, port: "x" } }, "dbCredentials is not a URL"],
-    [{ dbCredentials: "postgres://db" }, "dbCredentials is no object"],
+    [{ dbCredentials: "postgres://db" }, "dbCredentials is not an object"],
   ])("%j are refused", (config, text) => {
     expect(readCredentials(config)).toMatchObject({
       kind: "problem",

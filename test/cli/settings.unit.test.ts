@@ -57,7 +57,7 @@ describe("the migrator's options", () => {
       lockPatience: { lockTimeoutMs: 5_000, lockTries: 10, lockBudgetMs: undefined },
       eventSink: undefined,
       appVersion: null,
-      drizzleTable: { schema: "drizzle", table: "__drizzle_migrations", isSet: false },
+      drizzleTable: { schema: "drizzle", table: "__drizzle_migrations", isNamed: false },
       rowValues: "left-out",
       urlWarnings: [],
     });

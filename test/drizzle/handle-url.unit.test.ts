@@ -70,6 +70,43 @@ test("a pool of pg: the connection string wins over what stands beside it", asyn
   );
 });
 
+test("a socket of postgres.js by its path", async () => {
+  const client = postgres({
+    path: "/cloudsql/a:b:c/.s.PGSQL.5432",
+    username: "ada",
+    database: "app",
+  });
+  expect(await urlOfHandle({ $client: client })).toBe(
+    "postgres://ada@/app?host=%2Fcloudsql%2Fa%3Ab%3Ac&port=5432",
+  );
+});
+
+test("a handle that leads where no URL does is refused, and never taken for localhost", async () => {
+  const socket = (() => undefined) as never;
+  const refused = (url: Promise<string>) => expect(url).rejects.toMatchObject({ code: "config" });
+  await refused(urlOfHandle({ $client: postgres({ socket } as never) }));
+  await refused(ofPool({ stream: socket, user: "ada", database: "app" }));
+  for (const connectionString of [
+    "pg://svc:x@prod.example/prod",
+    "socket:/run/pg?db=app",
+    "/run/pg app",
+  ]) {
+    await refused(ofPool({ connectionString }));
+  }
+});
+
+test("what only one driver understands is not sent as a setting", async () => {
+  expect(await ofPool({ connectionString: "postgres://db/app?search_path=tenant" })).toBe(
+    "postgres://db/app",
+  );
+  expect(await ofPostgresJs("postgres://ada@db:1/app?channel_binding=require")).toBe(
+    "postgres://ada@db:1/app",
+  );
+  expect(await ofPostgresJs("postgres://ada@db:1/app?ssl=true")).toBe(
+    "postgres://ada@db:1/app?sslmode=verify-full",
+  );
+});
+
 test("a pool and a client of pg by their parts", async () => {
   const parts = { host: "db", port: 1, user: "ada", password: "p@w", database: "a b" };
   const url = "postgres://ada:p%40w@db:1/a%20b";

@@ -30,7 +30,7 @@ const MODES: ReadonlyMap<unknown, string> = new Map<unknown, string>([
 export function readCredentials({ dialect, driver, dbCredentials }: GivenConfig): Credentials {
   if (dbCredentials === undefined || dbCredentials === null)
     return unset("dbCredentials is not there");
-  if (typeof dbCredentials !== "object") return problem("dbCredentials is no object");
+  if (typeof dbCredentials !== "object") return problem("dbCredentials is not an object");
   if (dialect !== undefined && dialect !== "postgresql") {
     return problem(`the dialect is ${String(dialect)}, where Tidemark migrates postgresql`);
   }

@@ -1,11 +1,12 @@
 import type { Catalog, Difference } from "../catalog/index.ts";
 import { DatabaseMigrator, loadHistory, MigrateError, type Tag } from "../migrate/index.ts";
 import { type ScratchDatabase, type ScratchServer, withScratchServer } from "../scratch/index.ts";
+import { rowWritesIn } from "../sql-tree/row-writes.ts";
 import { differencesOf } from "./differences.ts";
 import { toMigrateError } from "./drift-error.ts";
 import { parseIgnorePatterns } from "./ignore.ts";
 import { type LiveDatabase, type LiveTarget, readAssumed, readComparable } from "./live.ts";
-import { type AppliedFiles, readAppliedFiles } from "./replay-applied.ts";
+import { type AppliedFile, type AppliedFiles, readAppliedFiles } from "./replay-applied.ts";
 import { prepareRoles, type ScratchRoles } from "./scratch-roles.ts";
 import { nearest } from "./search.ts";
 import type { DriftWarning } from "./versions.ts";
@@ -35,6 +36,8 @@ export interface Baseline {
    * alone, and the catalog does not tell which of them were applied.
    */
   readonly alike: readonly Tag[];
+  /** Migrations up to it that write rows, and what: no catalog shows whether they ran. */
+  readonly unseen: readonly { readonly tag: Tag; readonly what: string }[];
   /** How many replays were compared. */
   readonly compared: number;
   readonly warnings: readonly DriftWarning[];
@@ -113,13 +116,16 @@ async function search(
   if (given !== undefined) await distanceAt(given);
   const best = comparisons.get(point);
   if (best === undefined) throw new TypeError(`no replay of ${live.name} was compared`);
-  const alike = await replays.alike(point, tags.length);
+  const near = await replays.alike(point, tags.length);
+  const equal = best.differences.length > 0 ? [] : exactPoints(comparisons);
+  const alike = [...new Set([...near, ...equal])].toSorted((a, b) => a - b);
   return {
     tag: tags[point - 1],
     upTo: tags.slice(0, point),
     differences: best.differences,
     ignored: best.ignored,
     alike: alike.flatMap((count) => tags[count - 1] ?? []),
+    unseen: await rowWrites(replays.files.slice(0, point)),
     compared: comparisons.size,
     warnings: [
       ...warnings,
@@ -129,6 +135,26 @@ async function search(
         : [{ kind: "not-read", message: notReplayed(tags, failure) } as const]),
     ],
   };
+}
+
+/** All that were compared and found equal, near to each other or not. */
+function exactPoints(comparisons: ReadonlyMap<number, Comparison>): readonly number[] {
+  return [...comparisons].flatMap(([count, { differences }]) =>
+    count > 0 && differences.length === 0 ? [count] : [],
+  );
+}
+
+/** What of migrations no catalog shows. */
+export async function rowWrites(
+  files: readonly AppliedFile[],
+): Promise<readonly { readonly tag: Tag; readonly what: string }[]> {
+  const found = await Promise.all(
+    files.map(async ({ tag, sql }) => {
+      const writes = (await rowWritesIn(sql)).map(({ verb, tables }) => `${verb} ${tables}`.trim());
+      return writes.length === 0 ? [] : [{ tag, what: writes.join(", ") }];
+    }),
+  );
+  return found.flat();
 }
 
 function notReplayed(
@@ -145,6 +171,7 @@ const isReplayFailure = (error: unknown): error is MigrateError =>
 class Replays {
   readonly #server: ScratchServer;
   readonly #roles: ScratchRoles;
+  readonly files: readonly AppliedFile[];
   readonly #replayed: AppliedFiles;
   readonly #options: BaselineOptions;
   readonly #databases = new Map<number, ScratchDatabase>();
@@ -158,6 +185,7 @@ class Replays {
   ) {
     this.#server = server;
     this.#roles = roles;
+    this.files = replayed.files;
     this.#replayed = replayed;
     this.#options = options;
   }

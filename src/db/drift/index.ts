@@ -3,6 +3,7 @@ import type { Difference } from "../catalog/index.ts";
 import type { Tag } from "../migrate/index.ts";
 import { withScratchServer } from "../scratch/index.ts";
 import type { AppliedSet } from "./applied.ts";
+import { type Baseline, findBaseline, rowWrites } from "./baseline.ts";
 import { differencesOf } from "./differences.ts";
 import { toMigrateError } from "./drift-error.ts";
 import { parseIgnorePatterns } from "./ignore.ts";
@@ -17,7 +18,7 @@ import { readAppliedFiles, replay } from "./replay-applied.ts";
 import { prepareRoles } from "./scratch-roles.ts";
 import type { DriftWarning } from "./versions.ts";
 
-export { type Baseline, findBaseline } from "./baseline.ts";
+export { type Baseline, findBaseline };
 
 export interface DriftOptions extends LiveTarget {
   /** As `url` of `withScratchServer`. */
@@ -41,6 +42,8 @@ export interface DriftReport {
   readonly version: Tag | undefined;
   /** What was not compared, or not properly: a person must look. */
   readonly warnings: readonly DriftWarning[];
+  /** Applied migrations that write rows, and what, which is not compared. */
+  readonly unseen: readonly { readonly tag: Tag; readonly what: string }[];
   /** What is good to know. */
   readonly notes: readonly string[];
 }
@@ -94,6 +97,7 @@ export async function findDrift(options: DriftOptions): Promise<DriftReport> {
       applied: migrations.length,
       pending: pending.length,
       version,
+      unseen: await rowWrites(files),
       warnings: [...scratch.warnings, ...warnings],
       notes: [
         ...notesOf(live.applied, options),

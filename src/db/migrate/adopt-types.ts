@@ -6,7 +6,7 @@ export interface DrizzleTableName {
   readonly table: string;
 }
 
-/** drizzle's table, of which the ledger took over all rows up to one, and which it keeps true. */
+/** drizzle's table, of which the ledger took over all rows up to one, and which it keeps up to date. */
 export interface DrizzleMirror extends DrizzleTableName {
   /** Number of the last row that was settled; 0 where there was none. */
   readonly seen: number;
@@ -33,7 +33,7 @@ export interface DrizzleTable extends DrizzleTableName {
   readonly hasNames: boolean;
   /** The role that looked. */
   readonly role: string;
-  /** What each of its rows is, in their order; of a table that is kept true, those that are not settled. */
+  /** What each of its rows is, in their order; of a table that is kept up to date, those that are not settled. */
   readonly rows: readonly JudgedRow[];
   /** Which rows were read to know that: how many have a number above `after`, and the last of them. */
   readonly read: { readonly after: number; readonly count: number; readonly last: number };
@@ -103,7 +103,7 @@ export interface TakenOver {
   readonly passedOver: readonly Tag[];
   /** Applied ones that `drizzle-kit up` gave other names. */
   readonly renamed: readonly { readonly from: Tag; readonly to: Tag }[];
-  /** drizzle's table is kept true from here on. */
+  /** drizzle's table is kept up to date from here on. */
   readonly mirrored: boolean;
 }
 

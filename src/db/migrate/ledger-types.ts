@@ -116,7 +116,7 @@ export interface RunnerRow {
   readonly zombie: number | null;
   /** The server is a standby: it can be read and not written. */
   readonly standby: boolean;
-  /** drizzle's table, where it is kept true beside the ledger. */
+  /** drizzle's table, where it is kept up to date beside the ledger. */
   readonly mirror: DrizzleMirror | null;
 }
 

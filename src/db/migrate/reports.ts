@@ -21,7 +21,7 @@ export interface MigrateOptions extends CallOptions {
    */
   readonly allowExisting?: boolean | undefined;
   /**
-   * Keep the table of drizzle's own migrator true as well, where it was taken over, so that drizzle can go on
+   * Keep the table of drizzle's own migrator up to date as well, where it was taken over, so that drizzle can go on
    * from here. Default true; false ends that for good.
    */
   readonly mirror?: boolean | undefined;
@@ -158,7 +158,7 @@ export interface AdoptReport {
   readonly pending: readonly Tag[];
   /** What forbids it: rows in doubt first. Where there is any, nothing was written. */
   readonly problems: readonly MigrateError[];
-  /** drizzle's table is kept true beside the ledger. */
+  /** drizzle's table is kept up to date beside the ledger. */
   readonly mirrored: boolean;
   readonly dryRun: boolean;
 }

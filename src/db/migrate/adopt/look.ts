@@ -42,7 +42,7 @@ export async function readLedgerAfter(
 
 /**
  * A ledger, with what the database holds that it does not account for: all that there is where it
- * has no migration; what drizzle's migrator has applied beside it, where its table is kept true.
+ * has no migration; what drizzle's migrator has applied beside it, where its table is kept up to date.
  */
 export async function withExisting(
   session: Session,
@@ -65,7 +65,7 @@ export async function withExisting(
   return accountsForNothing(now) ? { ...now, existing } : now;
 }
 
-/** The table that is kept true, with the rows that were not there when it was taken over. */
+/** The table that is kept up to date, with the rows that were not there when it was taken over. */
 async function readMirrored(
   session: Session,
   look: Look,

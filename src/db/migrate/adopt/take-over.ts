@@ -96,7 +96,7 @@ async function commit(
   });
 }
 
-/** The table that is kept true from here on. */
+/** The table that is kept up to date from here on. */
 function mirrorAfter(
   { plan, mirror }: HeldRun,
   takeover: Takeover | undefined,

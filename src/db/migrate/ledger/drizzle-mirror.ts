@@ -79,7 +79,7 @@ begin
 end`)}`;
 }
 
-/** Notes which table is kept true from here on; null ends it. */
+/** Notes which table is kept up to date from here on; null ends it. */
 export function setMirror(schema: string, mirror: DrizzleMirror | null): string {
   const value = mirror === null ? "null" : `${literal(JSON.stringify(mirror))}::jsonb`;
   return `update ${identifier(schema)}.runner set drizzle_table = ${value} where id = 1`;

@@ -80,7 +80,7 @@ function choose({ isTableSet, drizzleTables }: Existing): {
     return { table: named, problems: [] };
   }
   if (known.length > 1) return { problems: [twoTables(known)] };
-  // One that was kept true has only rows that are not settled.
+  // One that was kept up to date has only rows that are not settled.
   return { table: known[0] ?? named ?? mirrored(drizzleTables), problems: [] };
 }
 
@@ -128,7 +128,7 @@ export function doubtText(row: JudgedRow): string {
     case "retimed":
       return `it has the text of ${row.tag}, but another time, as has every row`;
     case "duplicate":
-      return `another row is of ${row.tag} already`;
+      return `another row already belongs to ${row.tag}`;
     case "matched":
       return `it is of ${row.tag}`;
     case "unknown":

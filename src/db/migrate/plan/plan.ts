@@ -124,7 +124,7 @@ export function passedOverWarnings({ passedOver }: Plan): readonly Warning[] {
   if (passedOver.length === 0) return [];
   const message =
     `drizzle's migrator passed over ${listed(passedOver)}, and Tidemark does not run them unasked: ` +
-    "`tidemark migrate --allow-out-of-order` runs them, `tidemark adopt --mark-applied <tag>` settles that they never run.";
+    "`tidemark migrate --allow-out-of-order` runs them, `tidemark adopt --mark-applied <tag>` records that they will never run.";
   return [{ kind: "passed-over", message }];
 }
 
