@@ -303,7 +303,7 @@ module.exports = { out: './migrations' };`,
 
   test.each(spellings)("%s (%s)", async (_name, file, text, dir) => {
     await project.write(file, text);
-    await project.write("src/env.ts", `export const env = { url: "" };`);
+    await project.write("src/env.ts", "export const env = { url: process.env.DATABASE_URL };");
     await project.write(
       "tsconfig.json",
       `{ "compilerOptions": { "baseUrl": ".", "paths": { "~/*": ["./src/*"] } } }`,
