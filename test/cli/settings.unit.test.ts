@@ -108,6 +108,9 @@ describe("the folder that drizzle.config.ts names", () => {
   });
 
   test.each([
+    // Run, it would cost more than the rest of a run with nothing pending.
+    ['migrations: { prefix: "index" },', {}],
+    ['migrations: { prefix: "index", table: "ran" },', { table: "ran" }],
     ["", {}],
     ["migrations: { table: 'ran', schema: \"public\" },", { schema: "public", table: "ran" }],
     ["migrations: {\n  schema: 'public',\n },", { schema: "public" }],

@@ -16,7 +16,7 @@ const PLAIN_OUT = /\bout\s*:\s*(["'])([^"'\\\n]+)\1\s*(?:,|\}|$)/m;
 // As a key, and as part of a path (`out: "./db/migrations"`) not.
 const MIGRATIONS = /\bmigrations\b(?!["'/])/g;
 const PLAIN_MIGRATIONS =
-  /\bmigrations\s*:\s*\{\s*((?:(?:table|schema)\s*:\s*(["'])[^"'\\\n]+\2\s*,?\s*)+)\}/m;
+  /\bmigrations\s*:\s*\{\s*((?:(?:table|schema|prefix)\s*:\s*(["'])[^"'\\\n]+\2\s*,?\s*)+)\}/m;
 const TIDEMARK = /\btidemark\b(?!["'/])/;
 const CREDENTIALS = /\bdbCredentials\b/g;
 const PLAIN_CREDENTIALS =

@@ -15,7 +15,6 @@ import type { AppliedMigration, MigrateReport, RunEnd } from "../reports.ts";
 import type { Run, Session, Waiting } from "../run-types.ts";
 import type { Tag } from "../types.ts";
 import { openLedger } from "./call.ts";
-import { hasHooks } from "./hooks.ts";
 import { stoppedError } from "./thrown.ts";
 
 // A connection that is lost at once would else be asked for without end.
@@ -96,7 +95,8 @@ async function attempt(
     const found = runnerOf(first, schema);
     if (!isFirst && found !== undefined) await recoverReplies(session, run, onApplied);
     const endsMirror = run.plan.mirror === false && found?.mirror != null;
-    if (found?.head === history.head && !endsMirror && !hasHooks(run)) {
+    const hasHooks = run.beforeMigrate !== undefined || run.afterMigrate !== undefined;
+    if (found?.head === history.head && !endsMirror && !hasHooks) {
       return { outcome: "current", version: history.migrations.at(-1)?.tag, warnings: [] };
     }
     const { applyPending } = await import("./apply.ts");
