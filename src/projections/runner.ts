@@ -23,6 +23,11 @@ export interface RunnerOptions {
   readonly parallelism?: number;
   /** Events in one transaction, at most. Default 1,000. */
   readonly batchSize?: number;
+  /**
+   * How long a transaction may stand still between two statements. A process that is frozen for longer
+   * loses it, and another one goes on. Default 15,000; a reactor's bound is added.
+   */
+  readonly idleTimeoutMs?: number;
   /** How long one statement of a handler may take. Default 60,000. */
   readonly statementTimeoutMs?: number;
   /** How often a halted projection tries again. Default 30,000. */

@@ -27,9 +27,14 @@ export const BATCH_SIZE = 1_000;
 /** A process that stands still for longer loses its transaction, and another one goes on. */
 const IDLE_TIMEOUT_MS = 15_000;
 
+export interface SubscriberOptions {
+  readonly batchSize?: number;
+  readonly idleTimeoutMs?: number;
+}
+
 export function projectionSubscriber(
   projection: Projection,
-  batchSize: number = BATCH_SIZE,
+  { batchSize = BATCH_SIZE, idleTimeoutMs = IDLE_TIMEOUT_MS }: SubscriberOptions = {},
 ): Subscriber {
   const decode = decoder(projection.handles);
   return {
@@ -38,12 +43,15 @@ export function projectionSubscriber(
     from: "beginning",
     batchSize,
     tries: 1,
-    idleTimeoutMs: IDLE_TIMEOUT_MS,
+    idleTimeoutMs,
     apply: (tx, events) => projection.handle(tx.drizzle, events.map(decode), projection.tables),
   };
 }
 
-export function reactorSubscriber(reactor: Reactor): Subscriber {
+export function reactorSubscriber(
+  reactor: Reactor,
+  { idleTimeoutMs = IDLE_TIMEOUT_MS }: SubscriberOptions = {},
+): Subscriber {
   const decode = decoder(reactor.handles);
   return {
     name: reactor.name,
@@ -51,7 +59,7 @@ export function reactorSubscriber(reactor: Reactor): Subscriber {
     from: reactor.from,
     batchSize: 1,
     tries: reactor.tries,
-    idleTimeoutMs: reactor.timeoutMs + IDLE_TIMEOUT_MS,
+    idleTimeoutMs: reactor.timeoutMs + idleTimeoutMs,
     apply: async (_tx, events, signal) => {
       for (const event of events) await react(reactor, decode(event), signal);
     },
@@ -91,17 +99,18 @@ export function decoder(handles: readonly Handled[]) {
  *
  * @throws ProjectionError `usage` if two have one name
  */
-export function subscribersOf(options: {
-  readonly projections?: readonly Projection[];
-  readonly reactors?: readonly Reactor[];
-  readonly batchSize?: number;
-}): ReadonlyMap<string, Subscriber> {
-  const { projections = [], reactors = [], batchSize } = options;
+export function subscribersOf(
+  options: SubscriberOptions & {
+    readonly projections?: readonly Projection[];
+    readonly reactors?: readonly Reactor[];
+  },
+): ReadonlyMap<string, Subscriber> {
+  const { projections = [], reactors = [] } = options;
   const all = [
     ...projections
       .filter(({ mode }) => mode === "async")
-      .map((projection) => projectionSubscriber(projection, batchSize)),
-    ...reactors.map(reactorSubscriber),
+      .map((projection) => projectionSubscriber(projection, options)),
+    ...reactors.map((reactor) => reactorSubscriber(reactor, options)),
   ];
   const byName = new Map<string, Subscriber>();
   for (const subscriber of all) {
