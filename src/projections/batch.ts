@@ -44,11 +44,10 @@ export async function runBatch(pool: DatabasePool, task: BatchTask): Promise<Bat
   let handling: readonly AnyStoredEvent[] = [];
   try {
     return await pool.transaction(async (tx): Promise<BatchResult> => {
-      const after = await lockPosition(tx, key, { idleTimeoutMs, statementTimeoutMs });
-      if (after === undefined) return { kind: "busy" };
-      if (after >= upTo) return { kind: "reached", position: after };
-      const { kinds } = subscriber;
-      const page = await readPage(tx, key, { after, upTo }, kinds, task.limit);
+      const locked = await lockPosition(tx, key, { idleTimeoutMs, statementTimeoutMs });
+      if (locked === undefined) return { kind: "busy" };
+      if (locked.position >= upTo) return { kind: "reached", position: locked.position };
+      const page = await readPage(tx, locked, upTo, subscriber.kinds, task.limit);
       handling = page.events;
       if (handling.length > 0) await subscriber.apply(tx, handling, task.signal);
       await refuseIgnoredError(() => movePosition(tx, key, page.position, handling.at(-1)));

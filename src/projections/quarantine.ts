@@ -29,10 +29,10 @@ export async function quarantine(
   const { subscriber, instanceId, upTo } = task;
   const key = { name: subscriber.name, instanceId };
   return pool.transaction(async (tx): Promise<QuarantineResult> => {
-    const after = await lockPosition(tx, key, { ...task, ...subscriber });
-    if (after === undefined || after >= upTo) return { kind: "moved" };
+    const locked = await lockPosition(tx, key, { ...task, ...subscriber });
+    if (locked === undefined || locked.position >= upTo) return { kind: "moved" };
     // It is still the next one: nobody has handled or quarantined it meanwhile.
-    const { events } = await readPage(tx, key, { after, upTo }, subscriber.kinds, 1);
+    const { events } = await readPage(tx, locked, upTo, subscriber.kinds, 1);
     if (events[0]?.position !== event.position) return { kind: "moved" };
     const inARow = await quarantinedInARow(tx, key);
     if (inARow >= MOST_IN_A_ROW) return { kind: "halted", quarantined: inARow };
