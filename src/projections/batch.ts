@@ -1,9 +1,10 @@
 import type { DatabasePool } from "../db/pool/index.ts";
-import { IN_FAILED_TRANSACTION, isTransient, sqlStateOf } from "./failures.ts";
+import type { AnyStoredEvent } from "../eventstore/index.ts";
+import { serverError } from "../eventstore/index.ts";
+import { IN_FAILED_TRANSACTION, isTransient } from "./failures.ts";
 import { readPage } from "./page.ts";
 import { lockPosition, movePosition } from "./position.ts";
 import { ProjectionError } from "./projection-error.ts";
-import type { AnyStoredEvent } from "./store.ts";
 import type { Subscriber } from "./subscriber.ts";
 
 export type BatchResult =
@@ -66,7 +67,7 @@ async function refuseIgnoredError(move: () => Promise<void>): Promise<void> {
   try {
     await move();
   } catch (error) {
-    if (sqlStateOf(error) !== IN_FAILED_TRANSACTION) throw error;
+    if (serverError(error)?.sqlState !== IN_FAILED_TRANSACTION) throw error;
     throw new ProjectionError({
       code: "ignored_error",
       fact: "A statement of the handler failed, and the handler ignored the error.",

@@ -1,15 +1,10 @@
 import { integer } from "../db/base/quote.ts";
 import type { Transaction } from "../db/pool/index.ts";
+import { type AnyStoredEvent, EVENT_COLUMNS, type EventRow, eventOf } from "../eventstore/index.ts";
 import { type Locked, orderByIndex, plannerRestored } from "./position.ts";
-import type { AnyStoredEvent } from "./store.ts";
 
 /** Events looked at for one batch, at most, so that a rare kind does not make a long statement. */
 const SCANNED = 10_000;
-
-const EVENT_COLUMNS = `
-  instance_id as "instanceId", aggregate_type as "aggregateType", aggregate_id as "aggregateId",
-  sequence, global_sequence as position, event_type as type, revision, creator, owner,
-  created_at as "createdAt", coalesce(payload, '{}') as payload`;
 
 /**
  * The page is cut before its kinds are looked at, and what is quarantined is asked of a set that is
@@ -27,11 +22,11 @@ export function pageQuery(locked: Pick<Locked, "planner">, limit: number): strin
       limit ${integer(SCANNED)}
     ) as page
     where ${plannerRestored(locked)}
-      and page."aggregateType" || chr(31) || page.type = any($4)
-      and (page."aggregateType", page."aggregateId") not in (
+      and page.aggregate_type || chr(31) || page.event_type = any($4)
+      and (page.aggregate_type, page.aggregate_id) not in (
         select aggregate_type, aggregate_id from projections.failed_events
         where instance_id = $1 and projection_name = $5)
-    order by page.position
+    order by page.global_sequence
     limit ${integer(limit)}`;
 }
 
@@ -54,7 +49,8 @@ export async function readPage(
 ): Promise<Page> {
   const { instanceId, name, position: after } = locked;
   const params = [instanceId, after, upTo];
-  const events = await tx.query<AnyStoredEvent>(pageQuery(locked, limit), [...params, kinds, name]);
+  const rows = await tx.query<EventRow>(pageQuery(locked, limit), [...params, kinds, name]);
+  const events = rows.map(eventOf);
   const last = events.at(-1);
   if (events.length === limit && last !== undefined) return { events, position: last.position };
   // Numbers are whole and no two are the same: so few of them were all looked at.
@@ -94,7 +90,7 @@ export async function readAggregatePart(
   kinds: readonly string[],
   limit: number,
 ): Promise<readonly AnyStoredEvent[]> {
-  return tx.query<AnyStoredEvent>(
+  const rows = await tx.query<EventRow>(
     `select ${EVENT_COLUMNS}
      from eventstore.events
      where instance_id = $1 and aggregate_type = $2 and aggregate_id = $3
@@ -111,4 +107,5 @@ export async function readAggregatePart(
       kinds,
     ],
   );
+  return rows.map(eventOf);
 }

@@ -1,6 +1,6 @@
 import { literal } from "../db/base/quote.ts";
 import type { DatabasePool, Transaction } from "../db/pool/index.ts";
-import type { AnyStoredEvent } from "./store.ts";
+import type { AnyStoredEvent } from "../eventstore/index.ts";
 
 /** One projection or reactor in one instance: a row of `projections.current_states`. */
 export interface StateKey {

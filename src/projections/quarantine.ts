@@ -1,9 +1,9 @@
 import { integer } from "../db/base/quote.ts";
 import type { DatabasePool, Transaction } from "../db/pool/index.ts";
+import type { AnyStoredEvent } from "../eventstore/index.ts";
 import type { BatchTask } from "./batch.ts";
 import { readPage } from "./page.ts";
 import { lockPosition, movePosition, type StateKey } from "./position.ts";
-import type { AnyStoredEvent } from "./store.ts";
 
 /** So many aggregates in a row without a success between: it is the handler that is broken. */
 export const MOST_IN_A_ROW = 20;

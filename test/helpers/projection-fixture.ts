@@ -1,12 +1,12 @@
 import { beforeEach } from "vitest";
 import { DatabasePool } from "../../src/db/pool/index.ts";
+import { createEventStore, type EventStore } from "../../src/eventstore/index.ts";
 import {
   createProjectionRunner,
   type ProjectionRunner,
   type RunnerOptions,
   type RunnerProgress,
 } from "../../src/projections/index.ts";
-import { createEventStore, type EventStore } from "../../src/projections/store.ts";
 import { createDatabase } from "./database.ts";
 import { createTallyTables } from "./tally.ts";
 
@@ -45,7 +45,7 @@ export function useProjections(): ProjectionFixture {
     const { url, drop } = await createDatabase({ template: "migrated" });
     const pool = new DatabasePool({ url });
     const store = createEventStore({ pool });
-    current = { url, pool, store, base: await store.barrier("i1") };
+    current = { url, pool, store, base: (await store.barrier("i1")) ?? 0 };
     await createTallyTables(pool);
     return async () => {
       await Promise.all(runners.splice(0).map((runner) => runner.stop({ timeoutMs: 2_000 })));

@@ -1,7 +1,7 @@
 // A projection runner in a process of its own, started by projector-process.ts.
 import { DatabasePool } from "../../src/db/pool/index.ts";
+import { createEventStore } from "../../src/eventstore/index.ts";
 import { createProjectionRunner } from "../../src/projections/index.ts";
-import { createEventStore } from "../../src/projections/store.ts";
 import type { ProjectorTask } from "./projector-process.ts";
 import { tallyProjection } from "./tally.ts";
 

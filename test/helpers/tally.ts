@@ -2,8 +2,8 @@ import { sql } from "drizzle-orm";
 import { bigint, index, integer, pgSchema, primaryKey, text } from "drizzle-orm/pg-core";
 import { z } from "zod";
 import type { DatabasePool } from "../../src/db/pool/index.ts";
+import { defineAggregate, event } from "../../src/eventstore/index.ts";
 import { defineProjection, on } from "../../src/projections/index.ts";
-import { defineAggregate, event } from "../../src/projections/store.ts";
 
 /** A small aggregate for tests of projections: numbers are added to a tally. */
 export const tally = defineAggregate({

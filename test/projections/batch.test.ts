@@ -1,7 +1,10 @@
 import { describe, expect, test } from "vitest";
+import { z } from "zod";
+import { defineAggregate, event } from "../../src/eventstore/index.ts";
+import { defineProjection, on } from "../../src/projections/index.ts";
 import { useProjections } from "../helpers/projection-fixture.ts";
 import { appendRaw, many } from "../helpers/raw-events.ts";
-import { POISON, tallyProjection } from "../helpers/tally.ts";
+import { POISON, tally, tallyProjection } from "../helpers/tally.ts";
 
 const db = useProjections();
 
@@ -84,7 +87,7 @@ describe("a projection", () => {
     await db.pool.transaction(async (open) => {
       // Its number is drawn, and lower than those that commit first.
       await appendRaw(open, [{ id: "late", instanceId: "i1" }]);
-      await expect(db.store.barrier("i1")).rejects.toMatchObject({ code: "55P03" });
+      expect(await db.store.barrier("i1", { onBusy: "give-up" })).toBeUndefined();
       // Other instances go on.
       await appendRaw(db.pool, many(5, 5, { instanceId: "i2" }));
       expect(await db.store.barrier("i2")).toBe(db.base + 6);
@@ -192,5 +195,49 @@ describe("an event that cannot be handled", () => {
     expect(await db.failures()).toMatchObject([
       { error: expect.stringContaining("the handler ignored the error") },
     ]);
+  });
+});
+
+describe("an event's shape", () => {
+  const older = defineAggregate({
+    type: "tally",
+    events: { "tally.added": tally.events["tally.added"] },
+  });
+  const newer = defineAggregate({
+    type: "tally",
+    events: {
+      "tally.added": event(z.object({ amount: z.number() }), {
+        revision: 2,
+        upcasts: { 1: ({ by }) => ({ amount: Number(by) }) },
+      }),
+    },
+  });
+
+  test("is the newest one, whichever was written", async () => {
+    await appendRaw(db.pool, [{ payload: { by: 2 } }, { payload: { amount: 3 }, revision: 2 }]);
+    const amounts: number[] = [];
+    const projection = defineProjection({
+      name: "amounts",
+      tables: {},
+      handles: [on(newer)],
+      handle: async (_tx, batch) =>
+        void amounts.push(...batch.map(({ payload }) => payload.amount)),
+    });
+    await db.runner({ projections: [projection] }).catchUp();
+    expect(amounts).toEqual([2, 3]);
+  });
+
+  test("that only a newer release knows waits for that release: nothing is put aside", async () => {
+    await appendRaw(db.pool, [{ payload: { amount: 3 }, revision: 2 }]);
+    const handle = async () => undefined;
+    const old = defineProjection({ name: "p", tables: {}, handles: [on(older)], handle });
+    const runner = db.runner({ projections: [old] });
+    runner.start();
+    await expect.poll(() => runner.of("retrying").length).toBeGreaterThan(1);
+    expect(runner.of("retrying")[0]?.error).toContain("this release knows revision 1");
+    const next = defineProjection({ name: "p", tables: {}, handles: [on(newer)], handle });
+    await db.runner({ projections: [next] }).catchUp();
+    expect(await db.state("p")).toMatchObject({ position: db.base + 1 });
+    expect(await db.failures()).toEqual([]);
   });
 });
