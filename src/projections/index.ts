@@ -14,6 +14,13 @@ export { inlineHandlers } from "./inline.ts";
 export type { OnProgress, RunnerProgress } from "./progress.ts";
 export { ProjectionError, type ProjectionErrorCode } from "./projection-error.ts";
 export {
+  abandonRebuild,
+  type RebuildOptions,
+  type RebuildProgress,
+  type RebuildReport,
+  rebuildProjection,
+} from "./rebuild/index.ts";
+export {
   listQuarantined,
   type Quarantined,
   type Retried,
