@@ -48,6 +48,23 @@ export const breakingRows: Readonly<Record<string, Breaking>> = {
     { unique_field: "adA" },
   ]),
 
+  ...key("idempotency_keys_pk", "eventstore.idempotency_keys", { request_digest: "11" }),
+  ...empty("eventstore.idempotency_keys", ["instance_id", "key"]),
+  ...check("eventstore.idempotency_keys", "idempotency_keys_event_count_check", [
+    { event_count: 0 },
+  ]),
+  ...check("eventstore.idempotency_keys", "idempotency_keys_first_position_check", [
+    { first_position: 0 },
+  ]),
+  ...check("eventstore.idempotency_keys", "idempotency_keys_last_position_check", [
+    { last_position: 2 },
+  ]),
+
+  ...key("snapshots_pk", "eventstore.snapshots", { sequence: 8 }),
+  ...empty("eventstore.snapshots", ["instance_id", "aggregate_type", "aggregate_id", "fold"]),
+  ...check("eventstore.snapshots", "snapshots_fold_version_check", [{ fold_version: 0 }]),
+  ...check("eventstore.snapshots", "snapshots_sequence_check", [{ sequence: 0 }]),
+
   ...key("current_states_pk", "projections.current_states", { position: 5 }),
   ...empty("projections.current_states", ["instance_id", "projection_name"]),
   ...check("projections.current_states", "current_states_position_check", [{ position: -1 }]),

@@ -23,6 +23,23 @@ export const validRows: Readonly<Record<string, Row>> = {
     unique_type: "username",
     unique_field: "ada",
   },
+  "eventstore.idempotency_keys": {
+    instance_id: "i1",
+    key: "k1",
+    request_digest: "00ff",
+    first_position: 3,
+    last_position: 4,
+    event_count: 2,
+  },
+  "eventstore.snapshots": {
+    instance_id: "i1",
+    aggregate_type: "user",
+    aggregate_id: "u1",
+    fold: "user",
+    fold_version: 1,
+    sequence: 7,
+    state: {},
+  },
   "projections.current_states": { instance_id: "i1", projection_name: "users" },
   "projections.failed_events": {
     instance_id: "i1",

@@ -18,6 +18,8 @@ describe("the Drizzle schema", () => {
   test("has the tables of the event store and of the projections", () => {
     expect(tables.map(qualifiedName).sort()).toEqual([
       "eventstore.events",
+      "eventstore.idempotency_keys",
+      "eventstore.snapshots",
       "eventstore.unique_constraints",
       "projections.current_states",
       "projections.failed_events",

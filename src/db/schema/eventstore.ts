@@ -3,6 +3,7 @@ import {
   bigint,
   check,
   index,
+  integer,
   jsonb,
   pgSchema,
   primaryKey,
@@ -96,8 +97,8 @@ export const events = eventstore.table(
 );
 
 /**
- * Values that only one thing of an instance may have at a time (user names, domains, idempotency
- * keys), written in the transaction that appends the event, removals before additions.
+ * Values that only one thing of an instance may have at a time (user names, domains), written in
+ * the transaction that appends the event, removals before additions.
  */
 export const uniqueConstraints = eventstore.table(
   "unique_constraints",
@@ -120,5 +121,71 @@ export const uniqueConstraints = eventstore.table(
       "unique_constraints_unique_field_check",
       sql`${table.uniqueField} <> '' and ${table.uniqueField} = lower(${table.uniqueField} collate "C")`,
     ),
+  ],
+);
+
+/**
+ * Which events a push under an idempotency key appended, written in its transaction. Whoever repeats
+ * the push, or never got its answer, is given these instead of more. Rows may be deleted once nobody
+ * repeats requests so old.
+ */
+export const idempotencyKeys = eventstore.table(
+  "idempotency_keys",
+  {
+    instanceId: text("instance_id").notNull(),
+    key: text("key").notNull(),
+    /** SHA-256 of the request, in hex: the same key with another request is a mistake. */
+    requestDigest: text("request_digest").notNull(),
+    /** The push's events: those of its aggregates between both numbers, which no other push shares. */
+    firstPosition: bigint("first_position", { mode: "number" }).notNull(),
+    lastPosition: bigint("last_position", { mode: "number" }).notNull(),
+    eventCount: integer("event_count").notNull(),
+    createdAt: timestamp("created_at", { withTimezone: true })
+      .notNull()
+      .default(sql`statement_timestamp()`),
+  },
+  (table) => [
+    primaryKey({ name: "idempotency_keys_pk", columns: [table.instanceId, table.key] }),
+    index("idempotency_keys_created_at_idx").on(table.instanceId, table.createdAt),
+    notEmpty("idempotency_keys_instance_id_check", table.instanceId),
+    notEmpty("idempotency_keys_key_check", table.key),
+    atLeast("idempotency_keys_event_count_check", table.eventCount, 1),
+    atLeast("idempotency_keys_first_position_check", table.firstPosition, 1),
+    check(
+      "idempotency_keys_last_position_check",
+      sql`${table.lastPosition} >= ${table.firstPosition}`,
+    ),
+  ],
+);
+
+/** Folded states of long aggregates, so that loading one need not read all of its events. A cache: rows may be deleted at any time. */
+export const snapshots = eventstore.table(
+  "snapshots",
+  {
+    instanceId: text("instance_id").notNull(),
+    aggregateType: text("aggregate_type").notNull(),
+    aggregateId: text("aggregate_id").notNull(),
+    /** Which fold made it: several may fold one aggregate. */
+    fold: text("fold").notNull(),
+    /** Of the fold: a state of another version is not read. */
+    foldVersion: integer("fold_version").notNull(),
+    /** Of the last event in it. */
+    sequence: bigint("sequence", { mode: "number" }).notNull(),
+    state: jsonb("state").notNull(),
+    createdAt: timestamp("created_at", { withTimezone: true })
+      .notNull()
+      .default(sql`statement_timestamp()`),
+  },
+  (table) => [
+    primaryKey({
+      name: "snapshots_pk",
+      columns: [table.instanceId, table.aggregateType, table.aggregateId, table.fold],
+    }),
+    notEmpty("snapshots_instance_id_check", table.instanceId),
+    notEmpty("snapshots_aggregate_type_check", table.aggregateType),
+    notEmpty("snapshots_aggregate_id_check", table.aggregateId),
+    notEmpty("snapshots_fold_check", table.fold),
+    atLeast("snapshots_fold_version_check", table.foldVersion, 1),
+    atLeast("snapshots_sequence_check", table.sequence, 1),
   ],
 );

@@ -1,4 +1,10 @@
-export { events, eventstore, uniqueConstraints } from "./eventstore.ts";
+export {
+  events,
+  eventstore,
+  idempotencyKeys,
+  snapshots,
+  uniqueConstraints,
+} from "./eventstore.ts";
 export { orgStates, orgs } from "./orgs.ts";
 export { currentStates, failedEvents, projections } from "./projections.ts";
 export {
