@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { scenario } from "../../src/eventstore/index.ts";
-import { decideOrg, orgDecider, refuseOrg } from "../../src/users/org-decide.ts";
+import { orgDecider, refuseOrg } from "../../src/users/org-decide.ts";
 import type { OrgEvent } from "../../src/users/org-events.ts";
 import { evolveOrg, type OrgState } from "../../src/users/org-state.ts";
 
@@ -15,53 +15,51 @@ const stateOf = (...events: readonly OrgEvent[]) =>
   events.reduce<OrgState | undefined>(evolveOrg, undefined);
 
 test("an organisation is added, with its domain if it is known", () => {
-  given().when({ type: "add", name: "Harbour" }).then([added]);
-  given().when({ type: "add", name: "Harbour", domain: "h.example" }).then([added, domainSet]);
+  given().when({ type: "add", name: "Harbour" }).thenEvents([added]);
+  given()
+    .when({ type: "add", name: "Harbour", domain: "h.example" })
+    .thenEvents([added, domainSet]);
 });
 
 test("an id is never used again", () =>
-  given(added, removed).when({ type: "add", name: "Other" }).thenThrows("already_exists"));
+  given(added, removed).when({ type: "add", name: "Other" }).thenRefuses("already_exists"));
 
 test("another name claims it and releases the old one", () => {
-  expect(decideOrg(stateOf(added), { type: "rename", name: "Port" })).toEqual({
-    events: [{ type: "org.changed", payload: { name: "Port" } }],
-    release: [{ type: "org_name", value: "Harbour" }],
-    claim: [{ type: "org_name", value: "Port" }],
-  });
+  given(added)
+    .when({ type: "rename", name: "Port" })
+    .thenEvents([{ type: "org.changed", payload: { name: "Port" } }])
+    .thenClaims(["org_name port"], ["org_name harbour"]);
 });
 
 test("removing releases its name, and those of its users", () => {
-  expect(decideOrg(stateOf(added), { type: "remove", usernames: ["grace"] })).toEqual({
-    events: [removed],
-    release: [
-      { type: "org_name", value: "Harbour" },
-      { type: "username", value: "grace" },
-    ],
-  });
+  given(added)
+    .when({ type: "remove", usernames: ["grace"] })
+    .thenEvents([removed])
+    .thenClaims([], ["org_name harbour", "username grace"]);
 });
 
 test("it is deactivated and reactivated, each once", () => {
-  given(added).when({ type: "deactivate" }).then([deactivated]);
-  given(added, deactivated).when({ type: "deactivate" }).then([]);
-  given(added, deactivated).when({ type: "reactivate" }).then([reactivated]);
-  given(added).when({ type: "reactivate" }).then([]);
+  given(added).when({ type: "deactivate" }).thenEvents([deactivated]);
+  given(added, deactivated).when({ type: "deactivate" }).thenNothing();
+  given(added, deactivated).when({ type: "reactivate" }).thenEvents([reactivated]);
+  given(added).when({ type: "reactivate" }).thenNothing();
 });
 
 test.each([
   { type: "rename", name: "Harbour" },
   { type: "setPrimaryDomain", domain: "h.example" },
-] as const)("nothing happens where all is so already: $type", (command) =>
-  given(added, domainSet).when(command).then([]),
-);
+] as const)("nothing happens where all is so already: $type", (command) => {
+  given(added, domainSet).when(command).thenNothing();
+});
 
 test.each([
   { type: "rename", name: "Port" },
   { type: "setPrimaryDomain", domain: "h.example" },
   { type: "deactivate" },
   { type: "remove", usernames: [] },
-] as const)("$type is refused once it was removed", (command) =>
-  given(added, removed).when(command).thenThrows("not_found"),
-);
+] as const)("$type is refused once it was removed", (command) => {
+  given(added, removed).when(command).thenRefuses("not_found");
+});
 
 test("an inactive organisation takes nobody in, and its users can still be changed", () => {
   const inactive = stateOf(added, deactivated);
