@@ -15,6 +15,7 @@ import {
 } from "./transaction.ts";
 
 export { DatabaseError, type DatabaseErrorCode } from "./database-error.ts";
+export type { DrizzleHandle } from "./drizzle-handle.ts";
 export type { PoolOptions } from "./target.ts";
 export type { Transaction, TransactionOptions } from "./transaction.ts";
 
