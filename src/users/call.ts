@@ -32,7 +32,13 @@ export function executeOptions(
   return { expected, idempotencyKey, request };
 }
 
-/** The id is the stored one: a repeated request has made no other. */
-export function doneOf(id: string, { events, version, position }: Executed<unknown>): Done {
-  return { id: events[0]?.aggregateId ?? id, version, position: position ?? 0 };
+/** A repeated request has the first one's answer: its id, and the version that it led to. */
+export function doneOf(id: string, executed: Executed<unknown>): Done {
+  const { events, version, position = 0, replayed } = executed;
+  const last = events.at(-1);
+  return {
+    id: last?.aggregateId ?? id,
+    version: replayed ? (last?.sequence ?? version) : version,
+    position,
+  };
 }

@@ -24,14 +24,12 @@ export const userInputs = {
   changePassword: z.object({ password }),
   changeMachine: machine,
   setSecret: z.object({ secret: fields.secret }),
-  nothing: z.object({}),
 };
 
 export const orgInputs = {
   add: z.object({ id: givenId.optional(), name: orgName, domain: domain.optional() }),
   rename: z.object({ name: orgName }),
   setPrimaryDomain: z.object({ domain }),
-  nothing: z.object({}),
 };
 
 /**

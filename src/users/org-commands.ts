@@ -30,9 +30,11 @@ export function createOrgCommands({ store }: CommandOptions) {
       const id = given ?? newId();
       return run({ ...call, id }, { type: "add", ...input }, ["add", given, input]);
     },
-    rename: (call: OnOrg & z.input<typeof orgInputs.rename>): Promise<Done> =>
+    rename: async (call: OnOrg & z.input<typeof orgInputs.rename>): Promise<Done> =>
       run(call, { type: "rename", ...checkInput(orgInputs.rename, call) }),
-    setPrimaryDomain: (call: OnOrg & z.input<typeof orgInputs.setPrimaryDomain>): Promise<Done> =>
+    setPrimaryDomain: async (
+      call: OnOrg & z.input<typeof orgInputs.setPrimaryDomain>,
+    ): Promise<Done> =>
       run(call, { type: "setPrimaryDomain", ...checkInput(orgInputs.setPrimaryDomain, call) }),
     deactivate: (call: OnOrg): Promise<Done> => run(call, { type: "deactivate" }),
     reactivate: (call: OnOrg): Promise<Done> => run(call, { type: "reactivate" }),

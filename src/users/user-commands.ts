@@ -1,7 +1,7 @@
 import type { z } from "zod";
 import { type Call, type CommandOptions, type Done, doneOf, executeOptions } from "./call.ts";
 import { checkInput, userInputs } from "./command-input.ts";
-import { notFound } from "./domain-error.ts";
+import { DomainError, notFound } from "./domain-error.ts";
 import { newId } from "./ids.ts";
 import { orgDecider, refuseOrg } from "./org-decide.ts";
 import { org } from "./org-events.ts";
@@ -52,7 +52,9 @@ export function createUserCommands({ store, passwordCost = PASSWORD_COST }: User
       // It may have been removed meanwhile, and its users' names released without this one's.
       await requireOrg(instanceId, owner, "change");
     } catch (error) {
-      await store.execute(userDecider, { ...target, id: done.id }, { type: "remove" });
+      if (error instanceof DomainError) {
+        await store.execute(userDecider, { ...target, id: done.id }, { type: "remove" });
+      }
       throw error;
     }
     return done;
@@ -77,11 +79,14 @@ export function createUserCommands({ store, passwordCost = PASSWORD_COST }: User
       schema: Schema,
       commandOf: (input: z.output<Schema>) => UserCommand,
     ) =>
-    (call: OnUser & z.input<Schema>): Promise<Done> => {
+    async (call: OnUser & z.input<Schema>): Promise<Done> => {
       const command = commandOf(checkInput(schema, call));
       return change(call, command, [call.id, command]);
     };
-  const bare = (type: BareCommand) => changing(userInputs.nothing, () => ({ type }));
+  const bare =
+    (type: BareCommand) =>
+    (call: OnUser): Promise<Done> =>
+      change(call, { type }, [call.id, type]);
 
   return {
     addHuman: async (call: Call & z.input<typeof userInputs.addHuman>): Promise<Done> => {
