@@ -2,16 +2,12 @@ CREATE TABLE "eventstore"."idempotency_keys" (
 	"instance_id" text NOT NULL,
 	"key" text NOT NULL,
 	"request_digest" text NOT NULL,
-	"first_position" bigint NOT NULL,
-	"last_position" bigint NOT NULL,
-	"event_count" integer NOT NULL,
+	"positions" bigint[] NOT NULL,
 	"created_at" timestamp with time zone DEFAULT statement_timestamp() NOT NULL,
 	CONSTRAINT "idempotency_keys_pk" PRIMARY KEY("instance_id","key"),
 	CONSTRAINT "idempotency_keys_instance_id_check" CHECK ("eventstore"."idempotency_keys"."instance_id" <> ''),
 	CONSTRAINT "idempotency_keys_key_check" CHECK ("eventstore"."idempotency_keys"."key" <> ''),
-	CONSTRAINT "idempotency_keys_event_count_check" CHECK ("eventstore"."idempotency_keys"."event_count" >= 1),
-	CONSTRAINT "idempotency_keys_first_position_check" CHECK ("eventstore"."idempotency_keys"."first_position" >= 1),
-	CONSTRAINT "idempotency_keys_last_position_check" CHECK ("eventstore"."idempotency_keys"."last_position" >= "eventstore"."idempotency_keys"."first_position")
+	CONSTRAINT "idempotency_keys_positions_check" CHECK (cardinality("eventstore"."idempotency_keys"."positions") >= 1)
 );
 --> statement-breakpoint
 CREATE TABLE "eventstore"."snapshots" (

@@ -50,15 +50,7 @@ export const breakingRows: Readonly<Record<string, Breaking>> = {
 
   ...key("idempotency_keys_pk", "eventstore.idempotency_keys", { request_digest: "11" }),
   ...empty("eventstore.idempotency_keys", ["instance_id", "key"]),
-  ...check("eventstore.idempotency_keys", "idempotency_keys_event_count_check", [
-    { event_count: 0 },
-  ]),
-  ...check("eventstore.idempotency_keys", "idempotency_keys_first_position_check", [
-    { first_position: 0 },
-  ]),
-  ...check("eventstore.idempotency_keys", "idempotency_keys_last_position_check", [
-    { last_position: 2 },
-  ]),
+  ...check("eventstore.idempotency_keys", "idempotency_keys_positions_check", [{ positions: [] }]),
 
   ...key("snapshots_pk", "eventstore.snapshots", { sequence: 8 }),
   ...empty("eventstore.snapshots", ["instance_id", "aggregate_type", "aggregate_id", "fold"]),

@@ -27,9 +27,7 @@ export const validRows: Readonly<Record<string, Row>> = {
     instance_id: "i1",
     key: "k1",
     request_digest: "00ff",
-    first_position: 3,
-    last_position: 4,
-    event_count: 2,
+    positions: [3, 5],
   },
   "eventstore.snapshots": {
     instance_id: "i1",

@@ -1,7 +1,7 @@
 import { execFile } from "node:child_process";
-import { cp, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
@@ -123,6 +123,15 @@ test("each planted violation is found", { timeout: 60_000 }, async () => {
     "testing-has-few-dependencies": {
       "src/db/testing/planted-package.ts": `import { Command } from "commander";\nexport const c = Command;\n`,
     },
+    "event-store-is-above-the-database": {
+      "src/eventstore/planted.ts": `export { readMigrations } from "../db/migrate/index.ts";\n`,
+    },
+    "projections-are-above-the-event-store": {
+      "src/projections/planted.ts": `export { push } from "../eventstore/push.ts";\n`,
+    },
+    "users-are-above-the-projections": {
+      "src/users/planted.ts": `export { push } from "../eventstore/push.ts";\n`,
+    },
     "nothing-imports-the-application": {
       "src/planted-app.ts": `export { createRoutes } from "./app/routes.ts";\n`,
     },
@@ -138,7 +147,10 @@ test("each planted violation is found", { timeout: 60_000 }, async () => {
     forbidden.map(({ name }: { name: string }) => name).toSorted(),
   );
   const files = Object.values(planted).flatMap((of) => Object.entries(of));
-  for (const [file, text] of files) await writeFile(join(copy, file), text);
+  for (const [file, text] of files) {
+    await mkdir(dirname(join(copy, file)), { recursive: true });
+    await writeFile(join(copy, file), text);
+  }
   const found = await violations();
   for (const [rule, of] of Object.entries(planted)) {
     const [file] = Object.keys(of);

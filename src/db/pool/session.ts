@@ -51,6 +51,8 @@ export function createSession(target: Target, onLost: () => void): Session {
   let isOpened = false;
   let previous: Promise<unknown> = Promise.resolve();
   let datesAsText = false;
+  // Behind a pooler the next statement may be another backend's, which knows nothing of what was prepared.
+  let isDirect = false;
 
   const client = postgres({
     ...target.driver,
@@ -86,7 +88,7 @@ export function createSession(target: Target, onLost: () => void): Session {
         Array.isArray(value) ? client.typed(value as never, 0) : value,
       ) as never[],
       // Never the simple protocol: it would accept several statements, and hide a COMMIT among them.
-      { prepare: true, simple: false } as postgres.UnsafeQueryOptions,
+      { prepare: isDirect, simple: false } as postgres.UnsafeQueryOptions,
     );
     try {
       const result: unknown = await loss.race(shape === "drizzle" ? query.values() : query);
@@ -110,7 +112,9 @@ export function createSession(target: Target, onLost: () => void): Session {
   async function connect(): Promise<void> {
     const late = setTimeout(() => lose(connectTimedOut(target)), target.connectTimeoutMs);
     try {
-      await run({ text: "select 1" });
+      const first = await run({ text: "select pg_catalog.pg_backend_pid() as pid" });
+      const { state } = first as { readonly state?: { readonly pid?: number } };
+      isDirect = state?.pid === first[0]?.pid;
     } catch (error) {
       const { tlsAskedBy } = target;
       if (tlsAskedBy !== undefined && sockets.refusedTls()) {

@@ -136,10 +136,8 @@ export const idempotencyKeys = eventstore.table(
     key: text("key").notNull(),
     /** SHA-256 of the request, in hex: the same key with another request is a mistake. */
     requestDigest: text("request_digest").notNull(),
-    /** The push's events: those of its aggregates between both numbers, which no other push shares. */
-    firstPosition: bigint("first_position", { mode: "number" }).notNull(),
-    lastPosition: bigint("last_position", { mode: "number" }).notNull(),
-    eventCount: integer("event_count").notNull(),
+    /** `global_sequence` of each event of the push. */
+    positions: bigint("positions", { mode: "number" }).array().notNull(),
     createdAt: timestamp("created_at", { withTimezone: true })
       .notNull()
       .default(sql`statement_timestamp()`),
@@ -149,12 +147,7 @@ export const idempotencyKeys = eventstore.table(
     index("idempotency_keys_created_at_idx").on(table.instanceId, table.createdAt),
     notEmpty("idempotency_keys_instance_id_check", table.instanceId),
     notEmpty("idempotency_keys_key_check", table.key),
-    atLeast("idempotency_keys_event_count_check", table.eventCount, 1),
-    atLeast("idempotency_keys_first_position_check", table.firstPosition, 1),
-    check(
-      "idempotency_keys_last_position_check",
-      sql`${table.lastPosition} >= ${table.firstPosition}`,
-    ),
+    check("idempotency_keys_positions_check", sql`cardinality(${table.positions}) >= 1`),
   ],
 );
 
