@@ -3,8 +3,8 @@ import type { EventStore } from "../eventstore/index.ts";
 import { type Call, type CommandOptions, type Done, doneOf, executeOptions } from "./call.ts";
 import { checkInput, orgInputs } from "./command-input.ts";
 import { newId } from "./ids.ts";
+import { removeLeftover } from "./leftover.ts";
 import { type OrgCommand, orgDecider } from "./org-decide.ts";
-import { userDecider } from "./user-decide.ts";
 import { USER_NAME_EVENTS, user } from "./user-events.ts";
 
 /** A command on an organisation that is there. */
@@ -47,8 +47,7 @@ export function createOrgCommands({ store }: CommandOptions) {
       for (const [id, username] of await usersOf(store, call)) {
         if (before.get(id) === username) continue;
         const { instanceId, creator } = call;
-        const target = { instanceId, creator, id, owner: call.id };
-        await store.execute(userDecider, target, { type: "remove" });
+        await removeLeftover(store, { instanceId, creator, id, owner: call.id });
       }
       return done;
     },

@@ -1,4 +1,4 @@
-import { type Decision, defineDecider } from "../eventstore/index.ts";
+import type { Decision } from "../eventstore/index.ts";
 import { DomainError, notFound } from "./domain-error.ts";
 import { ORG_NAME, type OrgEvent, org } from "./org-events.ts";
 import { evolveOrg, type OrgState } from "./org-state.ts";
@@ -49,8 +49,7 @@ export function decideOrg(state: OrgState | undefined, command: OrgCommand): Dec
   }
 }
 
-export const orgDecider = defineDecider({
-  aggregate: org,
+export const orgDecider = org.decider({
   initial: undefined as OrgState | undefined,
   evolve: evolveOrg,
   decide: decideOrg,

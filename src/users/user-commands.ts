@@ -3,6 +3,7 @@ import { type Call, type CommandOptions, type Done, doneOf, executeOptions } fro
 import { checkInput, userInputs } from "./command-input.ts";
 import { DomainError, notFound } from "./domain-error.ts";
 import { newId } from "./ids.ts";
+import { removeLeftover } from "./leftover.ts";
 import { orgDecider, refuseOrg } from "./org-decide.ts";
 import { org } from "./org-events.ts";
 import { hashPassword, isPasswordOf, PASSWORD_COST, type PasswordCost } from "./password.ts";
@@ -52,9 +53,7 @@ export function createUserCommands({ store, passwordCost = PASSWORD_COST }: User
       // It may have been removed meanwhile, and its users' names released without this one's.
       await requireOrg(instanceId, owner, "change");
     } catch (error) {
-      if (error instanceof DomainError) {
-        await store.execute(userDecider, { ...target, id: done.id }, { type: "remove" });
-      }
+      if (error instanceof DomainError) await removeLeftover(store, { ...target, id: done.id });
       throw error;
     }
     return done;

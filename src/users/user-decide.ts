@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
-import { type Decision, defineDecider } from "../eventstore/index.ts";
+import type { Decision } from "../eventstore/index.ts";
 import { DomainError, notFound } from "./domain-error.ts";
 import { decideLifecycle } from "./lifecycle-decide.ts";
 import {
@@ -62,8 +62,7 @@ export function decideUser(state: UserState | undefined, command: UserCommand): 
   }
 }
 
-export const userDecider = defineDecider({
-  aggregate: user,
+export const userDecider = user.decider({
   initial: undefined as UserState | undefined,
   evolve: evolveUser,
   decide: decideUser,

@@ -1,6 +1,7 @@
 import { beforeEach } from "vitest";
 import { DatabasePool } from "../../src/db/pool/index.ts";
 import { createEventStore, type EventStore } from "../../src/eventstore/index.ts";
+import { createProjectionRunner } from "../../src/projections/index.ts";
 import { type Commands, createCommands, projections } from "../../src/users/index.ts";
 import { useDatabase } from "./database.ts";
 
@@ -26,22 +27,7 @@ export function useUsers(): UsersFixture {
       pool,
       store,
       commands: createCommands({ store, passwordCost: CHEAP }),
-      project: async () => {
-        for (const _p of projections) {
-          await pool.transaction(async (tx) => {
-            await tx.query("delete from projections.users");
-            await tx.query("delete from projections.orgs");
-          });
-        }
-        const events = [];
-        for await (const event of store.readInstance("test")) events.push(event);
-        for (const p of projections) {
-          const types = new Set(p.handles.flatMap(({ eventTypes }) => eventTypes));
-          const batch = events.filter(({ type }) => types.has(type));
-          if (batch.length > 0)
-            await pool.transaction((tx) => p.handle(tx.drizzle, batch, p.tables));
-        }
-      },
+      project: () => createProjectionRunner({ pool, store, projections }).catchUp(),
     };
     return () => pool.close();
   });
