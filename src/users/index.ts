@@ -4,11 +4,12 @@ import { createUserCommands, type UserCommandOptions } from "./user-commands.ts"
 import { usersProjection } from "./users-projection.ts";
 
 export type { Call, Done } from "./call.ts";
-export { orgInputs, userInputs } from "./command-input.ts";
+export { checkInput, orgInputs, userInputs } from "./command-input.ts";
 export { DomainError, type DomainErrorCode, type FieldProblem } from "./domain-error.ts";
 export type { OrgCommands } from "./org-commands.ts";
 export { ORG_NAME, org } from "./org-events.ts";
 export type { UserCommands } from "./user-commands.ts";
+export { createReads, type EventView, type OrgView, type Reads, type UserView } from "./reads.ts";
 export { maskedPayload, USERNAME, user } from "./user-events.ts";
 
 /** Every projection of the application: its own belong here. */

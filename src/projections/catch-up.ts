@@ -1,0 +1,69 @@
+import { jittered, pause } from "../db/base/backoff.ts";
+import { isTransient } from "./failures.ts";
+import { createLane, type LaneContext, step } from "./lane.ts";
+import { INSTANCE_HEADS } from "./poll.ts";
+import { ProjectionError } from "./projection-error.ts";
+import type { EventStore } from "./store.ts";
+import type { Subscriber } from "./subscriber.ts";
+import { createPosition, retryLater } from "./turn.ts";
+
+/** While another process is at it. */
+const BUSY_MS = 20;
+
+/**
+ * Runs these up to what was appended before the call, in every instance.
+ *
+ * @throws ProjectionError `halted`
+ */
+export async function catchUp(
+  context: LaneContext,
+  subscribers: readonly Subscriber[],
+  store: Pick<EventStore, "barrier">,
+): Promise<void> {
+  const instances = await context.pool.query<{ instanceId: string }>(
+    `with recursive ${INSTANCE_HEADS} select instance_id as "instanceId" from heads`,
+  );
+  for (const { instanceId } of instances) {
+    for (const subscriber of subscribers) {
+      await reach(context, subscriber, instanceId, () => store.barrier(instanceId));
+    }
+  }
+}
+
+/** Runs one in one instance up to the barrier that it asks for first. */
+export async function reach(
+  context: LaneContext,
+  subscriber: Subscriber,
+  instanceId: string,
+  barrier: () => Promise<number>,
+): Promise<void> {
+  const lane = createLane(subscriber, instanceId);
+  let upTo: number | undefined;
+  for (;;) {
+    try {
+      if (upTo === undefined) {
+        const settled = await barrier();
+        await createPosition(context, lane, settled);
+        upTo = settled;
+      }
+      const next = await step(context, lane, upTo);
+      if (next.kind === "reached") return;
+      if (next.kind === "busy") await pause(jittered(BUSY_MS));
+      if (next.kind !== "wait") continue;
+      if (next.halted !== undefined) throw halted(subscriber, instanceId, next.halted.error);
+      await pause(next.ms, context.signal);
+    } catch (error) {
+      if (error instanceof ProjectionError || context.signal.aborted) throw error;
+      if (!isTransient(error)) throw error;
+      await pause(jittered(retryLater(context, lane, error)), context.signal);
+    }
+  }
+}
+
+function halted(subscriber: Subscriber, instanceId: string, error: string): ProjectionError {
+  return new ProjectionError({
+    code: "halted",
+    fact: `The projection ${subscriber.name} has halted in the instance ${instanceId}, because one aggregate after the other failed; the last error is: ${error}`,
+    remedy: "Correct its handler, deploy it, then retry what is quarantined.",
+  });
+}

@@ -1,0 +1,57 @@
+import { DrizzleQueryError } from "drizzle-orm";
+import { messageOf } from "../db/base/problem.ts";
+import { oneLine } from "../db/base/text.ts";
+import { DatabaseError, type DatabaseErrorCode } from "../db/pool/index.ts";
+
+/** What the handler did wrong, although the pool says it. */
+const HANDLERS_FAULT: ReadonlySet<DatabaseErrorCode> = new Set([
+  "config",
+  "parameter",
+  "too_many_rows",
+  "transaction_aborted",
+  "transaction_control",
+  "transaction_over",
+  "unsupported",
+] as const);
+
+/** Connection, rollback by the server (deadlock, serialization), resources, shutdown, time-outs. */
+const TRANSIENT_CLASSES = new Set(["08", "40", "53", "57"]);
+const LOCK_NOT_AVAILABLE = "55P03";
+export const IN_FAILED_TRANSACTION = "25P02";
+
+/** Whether the same work may succeed later, as it is: nothing to find out about the events. */
+export function isTransient(error: unknown): boolean {
+  const databaseError = inChain(error, (link) => link instanceof DatabaseError);
+  if (databaseError instanceof DatabaseError) return !HANDLERS_FAULT.has(databaseError.code);
+  const state = sqlStateOf(error);
+  if (state === undefined) return false;
+  return TRANSIENT_CLASSES.has(state.slice(0, 2)) || state === LOCK_NOT_AVAILABLE;
+}
+
+/** The SQLSTATE of the server's error, also where drizzle has wrapped it. */
+export function sqlStateOf(error: unknown): string | undefined {
+  const found = inChain(error, (link) => link instanceof Error && link.name === "PostgresError");
+  if (!(found instanceof Error) || !("code" in found)) return undefined;
+  return typeof found.code === "string" ? found.code : undefined;
+}
+
+/** For `failed_events.error`, a log, a page: one line, with the cause that says more. */
+export function textOf(error: unknown): string {
+  const texts: string[] = [];
+  inChain(error, (link) => {
+    // drizzle's own message is the statement with all its parameters.
+    if (!(link instanceof DrizzleQueryError)) texts.push(messageOf(link));
+    return false;
+  });
+  const text = oneLine(texts.join(": ").replaceAll("\0", "\uFFFD"), 2_000);
+  return text === "" ? "an error without a message" : text;
+}
+
+function inChain(error: unknown, matches: (link: unknown) => boolean): unknown {
+  let link = error;
+  for (let depth = 0; depth < 8 && link !== undefined && link !== null; depth += 1) {
+    if (matches(link)) return link;
+    link = link instanceof Error ? link.cause : undefined;
+  }
+  return undefined;
+}

@@ -1,0 +1,175 @@
+import { jittered, pause, within } from "../db/base/backoff.ts";
+import type { DatabasePool } from "../db/pool/index.ts";
+import { catchUp } from "./catch-up.ts";
+import type { Projection, Reactor } from "./definition.ts";
+import { textOf } from "./failures.ts";
+import { createLane, type Lane, type LaneContext } from "./lane.ts";
+import { type Behind, pollBehind } from "./poll.ts";
+import { guarded, type OnProgress } from "./progress.ts";
+import type { EventStore } from "./store.ts";
+import { subscribersOf } from "./subscriber.ts";
+import { runTurn } from "./turn.ts";
+import { createWaker } from "./waker.ts";
+
+export interface RunnerOptions {
+  readonly pool: DatabasePool;
+  readonly store: Pick<EventStore, "barrier">;
+  readonly projections?: readonly Projection[];
+  readonly reactors?: readonly Reactor[];
+  readonly onProgress?: OnProgress;
+  /** Pauses between polls, in milliseconds: the first while there is work, up to the second. Default 20 and 1,000. */
+  readonly pollMs?: { readonly min: number; readonly max: number };
+  /** Transactions at a time, each of which occupies a connection of the pool. Default 4. */
+  readonly parallelism?: number;
+  /** Events in one transaction, at most. Default 1,000. */
+  readonly batchSize?: number;
+  /**
+   * How long a transaction may stand still between two statements. A process that is frozen for longer
+   * loses it, and another one goes on. Default 15,000; a reactor's bound is added.
+   */
+  readonly idleTimeoutMs?: number;
+  /** How long one statement of a handler may take. Default 60,000. */
+  readonly statementTimeoutMs?: number;
+  /** How often a halted projection tries again. Default 30,000. */
+  readonly haltedRetryMs?: number;
+}
+
+export interface ProjectionRunner {
+  /** Follows the events from now on. Inline projections are left out. */
+  start(): void;
+  /** Tells that events were appended: it looks at once. Any number of calls count as one. */
+  wake(): void;
+  /**
+   * Takes no more work, finishes the transactions that run, and resolves; at the latest after
+   * `timeoutMs` (default 10,000), with `drained: false`, when what still runs is left to the server
+   * and the pool. Reactors are aborted at four fifths of that time.
+   */
+  stop(options?: { readonly timeoutMs?: number }): Promise<{ readonly drained: boolean }>;
+  /**
+   * Runs everything up to what was appended before the call, and resolves; with `start` or without.
+   *
+   * @throws ProjectionError `halted`
+   */
+  catchUp(): Promise<void>;
+}
+
+export const STOPPING = new Error("the runner stops");
+
+/**
+ * Follows the events with projections and reactors. Any number of processes may do so with the same
+ * ones: each is at work in one process at a time in each instance, and one that dies is replaced.
+ *
+ * @throws ProjectionError `usage` if two have one name
+ */
+export function createProjectionRunner(options: RunnerOptions): ProjectionRunner {
+  const { pool, store, pollMs = { min: 20, max: 1_000 }, parallelism = 4 } = options;
+  const subscribers = subscribersOf(options);
+  const names = [...subscribers.keys()];
+  const waker = createWaker();
+  const stopping = new AbortController();
+  const aborting = new AbortController();
+  const lanes = new Map<string, Lane & { isBusy: boolean; notBefore: number; lastTurn: number }>();
+  const running = new Set<Promise<void>>();
+  const report = guarded(options.onProgress);
+  const context: LaneContext = {
+    pool,
+    report,
+    signal: aborting.signal,
+    statementTimeoutMs: options.statementTimeoutMs ?? 60_000,
+    haltedRetryMs: options.haltedRetryMs ?? 30_000,
+  };
+  let loop: Promise<void> | undefined;
+  let turns = 0;
+
+  function laneOf({ name, instanceId }: Behind) {
+    const key = JSON.stringify([name, instanceId]);
+    const subscriber = subscribers.get(name);
+    if (subscriber === undefined) throw new TypeError(`unknown projection: ${name}`);
+    const lane = lanes.get(key) ?? {
+      ...createLane(subscriber, instanceId),
+      isBusy: false,
+      notBefore: 0,
+      lastTurn: 0,
+    };
+    lanes.set(key, lane);
+    return lane;
+  }
+
+  /** Gives each of the lanes that are behind its turn, those first that waited longest. */
+  function dispatch(behind: readonly Behind[]): void {
+    const barriers = new Map<string, Promise<number>>();
+    const barrierOf = (instanceId: string) => {
+      const barrier = barriers.get(instanceId) ?? store.barrier(instanceId);
+      barriers.set(instanceId, barrier);
+      return barrier;
+    };
+    const now = performance.now();
+    const ready = behind
+      .map((state) => ({ state, lane: laneOf(state) }))
+      .filter(({ lane }) => !lane.isBusy && lane.notBefore <= now)
+      .toSorted((a, b) => a.lane.lastTurn - b.lane.lastTurn);
+    for (const { state, lane } of ready.slice(0, Math.max(0, parallelism - running.size))) {
+      lane.isBusy = true;
+      turns += 1;
+      lane.lastTurn = turns;
+      const turn = runTurn(context, lane, state, barrierOf, stopping.signal).then((result) => {
+        lane.isBusy = false;
+        lane.notBefore = performance.now() + result.waitMs;
+        running.delete(turn);
+        if (result.isMoving) waker.wake();
+      });
+      running.add(turn);
+    }
+  }
+
+  async function run(): Promise<void> {
+    let delayMs = pollMs.min;
+    while (!stopping.signal.aborted) {
+      const started = performance.now();
+      try {
+        const behind = await pollBehind(pool, names);
+        dispatch(behind);
+        delayMs = behind.length > 0 && running.size > 0 ? pollMs.min : backedOff(delayMs);
+      } catch (error) {
+        delayMs = pollMs.max;
+        report({ kind: "retrying", error: textOf(error), retryInMs: delayMs });
+      }
+      await waker.sleep(jittered(delayMs));
+      // However often it is woken, polling takes no more than a third of the time.
+      const tookMs = performance.now() - started;
+      if (tookMs < pollMs.min) await pause(Math.min(pollMs.min, 2 * tookMs));
+    }
+  }
+
+  const backedOff = (delayMs: number) => Math.min(delayMs * 2, pollMs.max);
+
+  async function drain(timeoutMs: number): Promise<{ readonly drained: boolean }> {
+    stopping.abort(STOPPING);
+    waker.wake();
+    const abort = setTimeout(() => aborting.abort(STOPPING), timeoutMs * 0.8);
+    try {
+      const over = Promise.all([loop, ...running]);
+      await within(timeoutMs, over, () => STOPPING);
+      return { drained: true };
+    } catch {
+      aborting.abort(STOPPING);
+      return { drained: false };
+    } finally {
+      clearTimeout(abort);
+    }
+  }
+
+  let drained: Promise<{ readonly drained: boolean }> | undefined;
+  return {
+    start: () => {
+      if (stopping.signal.aborted) return;
+      loop ??= run();
+    },
+    wake: () => waker.wake(),
+    stop: ({ timeoutMs = 10_000 } = {}) => {
+      drained ??= drain(timeoutMs);
+      return drained;
+    },
+    catchUp: () => catchUp(context, [...subscribers.values()], store),
+  };
+}

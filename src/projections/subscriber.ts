@@ -1,0 +1,126 @@
+import type { Transaction } from "../db/pool/index.ts";
+import type { Handled, Projection, Reactor } from "./definition.ts";
+import { usage } from "./projection-error.ts";
+import { react } from "./react.ts";
+import { type AnyStoredEvent, decodeEvent } from "./store.ts";
+
+/** What follows the events of each instance under a position: a projection or a reactor. */
+export interface Subscriber {
+  readonly name: string;
+  readonly kinds: readonly string[];
+  readonly from: "beginning" | "now";
+  /** Events in one transaction, at most. */
+  readonly batchSize: number;
+  /** How often one event is tried before its aggregate is quarantined. */
+  readonly tries: number;
+  /** How long the transaction may stand still. */
+  readonly idleTimeoutMs: number;
+  readonly apply: (
+    tx: Transaction,
+    events: readonly AnyStoredEvent[],
+    signal: AbortSignal,
+  ) => Promise<void>;
+}
+
+export const BATCH_SIZE = 1_000;
+
+/** A process that stands still for longer loses its transaction, and another one goes on. */
+const IDLE_TIMEOUT_MS = 15_000;
+
+export interface SubscriberOptions {
+  readonly batchSize?: number;
+  readonly idleTimeoutMs?: number;
+}
+
+export function projectionSubscriber(
+  projection: Projection,
+  { batchSize = BATCH_SIZE, idleTimeoutMs = IDLE_TIMEOUT_MS }: SubscriberOptions = {},
+): Subscriber {
+  const decode = decoder(projection.handles);
+  return {
+    name: projection.name,
+    kinds: kindsOf(projection.handles),
+    from: "beginning",
+    batchSize,
+    tries: 1,
+    idleTimeoutMs,
+    apply: (tx, events) => projection.handle(tx.drizzle, events.map(decode), projection.tables),
+  };
+}
+
+export function reactorSubscriber(
+  reactor: Reactor,
+  { idleTimeoutMs = IDLE_TIMEOUT_MS }: SubscriberOptions = {},
+): Subscriber {
+  const decode = decoder(reactor.handles);
+  return {
+    name: reactor.name,
+    kinds: kindsOf(reactor.handles),
+    from: reactor.from,
+    batchSize: 1,
+    tries: reactor.tries,
+    idleTimeoutMs: reactor.timeoutMs + idleTimeoutMs,
+    apply: async (_tx, events, signal) => {
+      for (const event of events) await react(reactor, decode(event), signal);
+    },
+  };
+}
+
+/** Joins the two names of an event's kind; neither can hold it. */
+const SEPARATOR = "\u001F";
+
+/** `<aggregate type>␟<event type>`, as the page's query builds it. */
+export function kindsOf(handles: readonly Handled[]): readonly string[] {
+  return handles.flatMap(({ aggregate, eventTypes }) =>
+    eventTypes.map((type) => aggregate.type + SEPARATOR + type),
+  );
+}
+
+export function kindOf(event: AnyStoredEvent): string {
+  return event.aggregateType + SEPARATOR + event.type;
+}
+
+export function decoder(handles: readonly Handled[]) {
+  const shapes = new Map(
+    handles.flatMap(({ aggregate }) =>
+      Object.entries(aggregate.events).map(
+        ([type, shape]) => [aggregate.type + SEPARATOR + type, shape] as const,
+      ),
+    ),
+  );
+  return (event: AnyStoredEvent): AnyStoredEvent => {
+    const shape = shapes.get(kindOf(event));
+    return shape === undefined ? event : decodeEvent(shape, event);
+  };
+}
+
+/**
+ * What a runner follows, by name: the reactors, and the projections that are not inline.
+ *
+ * @throws ProjectionError `usage` if two have one name
+ */
+export function subscribersOf(
+  options: SubscriberOptions & {
+    readonly projections?: readonly Projection[];
+    readonly reactors?: readonly Reactor[];
+  },
+): ReadonlyMap<string, Subscriber> {
+  const { projections = [], reactors = [] } = options;
+  const all = [
+    ...projections
+      .filter(({ mode }) => mode === "async")
+      .map((projection) => projectionSubscriber(projection, options)),
+    ...reactors.map((reactor) => reactorSubscriber(reactor, options)),
+  ];
+  const byName = new Map<string, Subscriber>();
+  for (const subscriber of all) {
+    if (byName.has(subscriber.name)) {
+      throw usage(
+        `Two projections or reactors have the name ${subscriber.name}.`,
+        "Rename one of them: the name is what its position is kept under.",
+      );
+    }
+    byName.set(subscriber.name, subscriber);
+  }
+  return byName;
+}

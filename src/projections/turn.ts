@@ -1,0 +1,70 @@
+import { jittered } from "../db/base/backoff.ts";
+import { QUERY_CANCELED } from "../db/base/sqlstate.ts";
+import { sqlStateOf, textOf } from "./failures.ts";
+import { type Lane, type LaneContext, step } from "./lane.ts";
+import type { Behind } from "./poll.ts";
+import { ensurePosition } from "./position.ts";
+
+/** Transactions in one turn, so that one that is far behind does not hold up the others. */
+const STEPS = 20;
+const BUSY_MS = 200;
+const LONGEST_RETRY_MS = 10_000;
+
+export interface TurnResult {
+  /** Something was done: it is worth looking again at once. */
+  readonly isMoving: boolean;
+  /** Not before that many milliseconds. */
+  readonly waitMs: number;
+}
+
+/** Lets a lane advance for some transactions. Never rejects: what is transient is told and retried. */
+export async function runTurn(
+  context: LaneContext,
+  lane: Lane,
+  behind: Pick<Behind, "isNew">,
+  barrierOf: (instanceId: string) => Promise<number>,
+  stop: AbortSignal,
+): Promise<TurnResult> {
+  let isMoving = false;
+  try {
+    const upTo = await barrierOf(lane.instanceId);
+    if (behind.isNew) await createPosition(context, lane, upTo);
+    for (let steps = 0; steps < STEPS && !stop.aborted; steps += 1) {
+      const { kind, ...rest } = await step(context, lane, upTo);
+      if (kind === "wait") return { isMoving, waitMs: "ms" in rest ? rest.ms : 0 };
+      // Another process is at it: to ask again at once would only be in its way.
+      if (kind === "busy") return { isMoving, waitMs: jittered(BUSY_MS) };
+      if (kind === "reached") break;
+      isMoving = true;
+    }
+    return { isMoving, waitMs: 0 };
+  } catch (error) {
+    return { isMoving: false, waitMs: retryLater(context, lane, error) };
+  }
+}
+
+/** @returns the pause before the next try, in milliseconds */
+export function retryLater(context: LaneContext, lane: Lane, error: unknown): number {
+  if (error === context.signal.reason) return 0;
+  lane.transientFailures += 1;
+  // What takes too long may be done in smaller pieces.
+  if (sqlStateOf(error) === QUERY_CANCELED) lane.limit = Math.max(1, Math.ceil(lane.limit / 4));
+  const retryInMs = Math.min(50 * 2 ** Math.min(lane.transientFailures, 10), LONGEST_RETRY_MS);
+  context.report({
+    kind: "retrying",
+    projection: lane.subscriber.name,
+    instanceId: lane.instanceId,
+    error: textOf(error),
+    retryInMs,
+  });
+  return retryInMs;
+}
+
+export async function createPosition(
+  { pool }: Pick<LaneContext, "pool">,
+  { subscriber, instanceId }: Pick<Lane, "subscriber" | "instanceId">,
+  barrier: number,
+): Promise<void> {
+  const position = subscriber.from === "now" ? barrier : 0;
+  await ensurePosition(pool, { name: subscriber.name, instanceId }, position);
+}
