@@ -1,9 +1,10 @@
 import type { DatabasePool } from "../db/pool/index.ts";
-import { IN_FAILED_TRANSACTION, isTransient, sqlStateOf } from "./failures.ts";
+import type { AnyStoredEvent } from "../eventstore/index.ts";
+import { serverError } from "../eventstore/index.ts";
+import { IN_FAILED_TRANSACTION, isTransient } from "./failures.ts";
 import { readPage } from "./page.ts";
 import { lockPosition, movePosition } from "./position.ts";
 import { ProjectionError } from "./projection-error.ts";
-import type { AnyStoredEvent } from "./store.ts";
 import type { Subscriber } from "./subscriber.ts";
 
 export type BatchResult =
@@ -44,11 +45,10 @@ export async function runBatch(pool: DatabasePool, task: BatchTask): Promise<Bat
   let handling: readonly AnyStoredEvent[] = [];
   try {
     return await pool.transaction(async (tx): Promise<BatchResult> => {
-      const after = await lockPosition(tx, key, { idleTimeoutMs, statementTimeoutMs });
-      if (after === undefined) return { kind: "busy" };
-      if (after >= upTo) return { kind: "reached", position: after };
-      const { kinds } = subscriber;
-      const page = await readPage(tx, key, { after, upTo }, kinds, task.limit);
+      const locked = await lockPosition(tx, key, { idleTimeoutMs, statementTimeoutMs });
+      if (locked === undefined) return { kind: "busy" };
+      if (locked.position >= upTo) return { kind: "reached", position: locked.position };
+      const page = await readPage(tx, locked, upTo, subscriber.kinds, task.limit);
       handling = page.events;
       if (handling.length > 0) await subscriber.apply(tx, handling, task.signal);
       await refuseIgnoredError(() => movePosition(tx, key, page.position, handling.at(-1)));
@@ -67,7 +67,7 @@ async function refuseIgnoredError(move: () => Promise<void>): Promise<void> {
   try {
     await move();
   } catch (error) {
-    if (sqlStateOf(error) !== IN_FAILED_TRANSACTION) throw error;
+    if (serverError(error)?.sqlState !== IN_FAILED_TRANSACTION) throw error;
     throw new ProjectionError({
       code: "ignored_error",
       fact: "A statement of the handler failed, and the handler ignored the error.",

@@ -1,9 +1,9 @@
 import { jittered, pause } from "../db/base/backoff.ts";
+import type { EventStore } from "../eventstore/index.ts";
 import { isTransient } from "./failures.ts";
 import { createLane, type LaneContext, step } from "./lane.ts";
 import { INSTANCE_HEADS } from "./poll.ts";
 import { ProjectionError } from "./projection-error.ts";
-import type { EventStore } from "./store.ts";
 import type { Subscriber } from "./subscriber.ts";
 import { createPosition, retryLater } from "./turn.ts";
 
@@ -23,9 +23,10 @@ export async function catchUp(
   const instances = await context.pool.query<{ instanceId: string }>(
     `with recursive ${INSTANCE_HEADS} select instance_id as "instanceId" from heads`,
   );
+  const { signal } = context;
   for (const { instanceId } of instances) {
     for (const subscriber of subscribers) {
-      await reach(context, subscriber, instanceId, () => store.barrier(instanceId));
+      await reach(context, subscriber, instanceId, () => store.barrier(instanceId, { signal }));
     }
   }
 }
@@ -35,14 +36,14 @@ export async function reach(
   context: LaneContext,
   subscriber: Subscriber,
   instanceId: string,
-  barrier: () => Promise<number>,
+  barrier: () => Promise<number | undefined>,
 ): Promise<void> {
   const lane = createLane(subscriber, instanceId);
   let upTo: number | undefined;
   for (;;) {
     try {
       if (upTo === undefined) {
-        const settled = await barrier();
+        const settled = (await barrier()) ?? 0;
         await createPosition(context, lane, settled);
         upTo = settled;
       }

@@ -1,7 +1,7 @@
 import type { PgTable } from "drizzle-orm/pg-core";
 import type { DrizzleHandle } from "../db/pool/index.ts";
+import type { Aggregate, AnyStoredEvent, EventOf, StoredEventOf } from "../eventstore/index.ts";
 import { usage } from "./projection-error.ts";
-import type { Aggregate, AnyStoredEvent, EventOf, StoredEventOf } from "./store.ts";
 
 /** Drizzle tables by the names that the handler knows them by. */
 export type TableMap = Readonly<Record<string, PgTable>>;

@@ -2,6 +2,7 @@ import { DrizzleQueryError } from "drizzle-orm";
 import { messageOf } from "../db/base/problem.ts";
 import { oneLine } from "../db/base/text.ts";
 import { DatabaseError, type DatabaseErrorCode } from "../db/pool/index.ts";
+import { EventStoreError, serverError } from "../eventstore/index.ts";
 
 /** What the handler did wrong, although the pool says it. */
 const HANDLERS_FAULT: ReadonlySet<DatabaseErrorCode> = new Set([
@@ -19,20 +20,17 @@ const TRANSIENT_CLASSES = new Set(["08", "40", "53", "57"]);
 const LOCK_NOT_AVAILABLE = "55P03";
 export const IN_FAILED_TRANSACTION = "25P02";
 
-/** Whether the same work may succeed later, as it is: nothing to find out about the events. */
+/**
+ * Whether the same work may succeed later, as it is: nothing to find out about the events.
+ * So is an event that only a newer release knows, which runs beside this one: it will handle it.
+ */
 export function isTransient(error: unknown): boolean {
+  if (error instanceof EventStoreError && error.code === "unknown_event") return true;
   const databaseError = inChain(error, (link) => link instanceof DatabaseError);
   if (databaseError instanceof DatabaseError) return !HANDLERS_FAULT.has(databaseError.code);
-  const state = sqlStateOf(error);
+  const state = serverError(error)?.sqlState;
   if (state === undefined) return false;
   return TRANSIENT_CLASSES.has(state.slice(0, 2)) || state === LOCK_NOT_AVAILABLE;
-}
-
-/** The SQLSTATE of the server's error, also where drizzle has wrapped it. */
-export function sqlStateOf(error: unknown): string | undefined {
-  const found = inChain(error, (link) => link instanceof Error && link.name === "PostgresError");
-  if (!(found instanceof Error) || !("code" in found)) return undefined;
-  return typeof found.code === "string" ? found.code : undefined;
 }
 
 /** For `failed_events.error`, a log, a page: one line, with the cause that says more. */

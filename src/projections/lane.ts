@@ -1,9 +1,9 @@
 import type { DatabasePool } from "../db/pool/index.ts";
+import type { AnyStoredEvent } from "../eventstore/index.ts";
 import { type BatchResult, type BatchTask, runBatch } from "./batch.ts";
 import { textOf } from "./failures.ts";
 import type { OnProgress } from "./progress.ts";
 import { quarantine } from "./quarantine.ts";
-import type { AnyStoredEvent } from "./store.ts";
 import type { Subscriber } from "./subscriber.ts";
 
 /** How one projection comes along in one instance, as far as this process has to remember. */

@@ -1,15 +1,10 @@
 import { integer } from "../db/base/quote.ts";
 import type { Transaction } from "../db/pool/index.ts";
-import type { StateKey } from "./position.ts";
-import type { AnyStoredEvent } from "./store.ts";
+import { type AnyStoredEvent, EVENT_COLUMNS, type EventRow, eventOf } from "../eventstore/index.ts";
+import { type Locked, orderByIndex, plannerRestored } from "./position.ts";
 
 /** Events looked at for one batch, at most, so that a rare kind does not make a long statement. */
 const SCANNED = 10_000;
-
-const EVENT_COLUMNS = `
-  instance_id as "instanceId", aggregate_type as "aggregateType", aggregate_id as "aggregateId",
-  sequence, global_sequence as position, event_type as type, revision, creator, owner,
-  created_at as "createdAt", coalesce(payload, '{}') as payload`;
 
 /**
  * The page is cut before its kinds are looked at, and what is quarantined is asked of a set that is
@@ -17,20 +12,21 @@ const EVENT_COLUMNS = `
  *
  * Parameters: instance, after, up to, kinds, projection.
  */
-export function pageQuery(limit: number, scanned: number = SCANNED): string {
+export function pageQuery(locked: Pick<Locked, "planner">, limit: number): string {
   return `
     select page.* from (
       select ${EVENT_COLUMNS}
       from eventstore.events
       where instance_id = $1 and global_sequence > $2 and global_sequence <= $3
       order by global_sequence
-      limit ${integer(scanned)}
+      limit ${integer(SCANNED)}
     ) as page
-    where page."aggregateType" || chr(31) || page.type = any($4)
-      and (page."aggregateType", page."aggregateId") not in (
+    where ${plannerRestored(locked)}
+      and page.aggregate_type || chr(31) || page.event_type = any($4)
+      and (page.aggregate_type, page.aggregate_id) not in (
         select aggregate_type, aggregate_id from projections.failed_events
         where instance_id = $1 and projection_name = $5)
-    order by page.position
+    order by page.global_sequence
     limit ${integer(limit)}`;
 }
 
@@ -41,37 +37,43 @@ export interface Page {
 }
 
 /**
- * The next events of these kinds behind a position, in order, without the quarantined aggregates.
- * `upTo` must be settled: a barrier that was read before this statement.
+ * The next events of these kinds behind the locked position, in order, without the quarantined
+ * aggregates. `upTo` must be settled: a barrier that was read before this statement.
  */
 export async function readPage(
   tx: Transaction,
-  key: StateKey,
-  range: { readonly after: number; readonly upTo: number },
+  locked: Locked,
+  upTo: number,
   kinds: readonly string[],
   limit: number,
 ): Promise<Page> {
-  const { after, upTo } = range;
-  const events = await tx.query<AnyStoredEvent>(pageQuery(limit), [
-    key.instanceId,
-    after,
-    upTo,
-    kinds,
-    key.name,
-  ]);
+  const { instanceId, name, position: after } = locked;
+  const params = [instanceId, after, upTo];
+  const rows = await tx.query<EventRow>(pageQuery(locked, limit), [...params, kinds, name]);
+  const events = rows.map(eventOf);
   const last = events.at(-1);
   if (events.length === limit && last !== undefined) return { events, position: last.position };
   // Numbers are whole and no two are the same: so few of them were all looked at.
   if (upTo - after <= SCANNED) return { events, position: upTo };
-  const scanned = await tx.queryOne<{ last: number | null; count: number }>(
-    `select max(global_sequence) as last, count(*) as count from (
-       select global_sequence from eventstore.events
-       where instance_id = $1 and global_sequence > $2 and global_sequence <= $3
-       order by global_sequence limit ${integer(SCANNED)}) as page`,
-    [key.instanceId, after, upTo],
-  );
-  const wasCut = scanned !== undefined && scanned.count === SCANNED && scanned.last !== null;
-  return { events, position: wasCut ? (scanned.last ?? upTo) : upTo };
+  await orderByIndex(tx);
+  const scanned = await tx.queryOne<ScanEnd>(scanEndQuery(locked), params);
+  const isWhole = scanned === undefined || scanned.count < SCANNED;
+  return { events, position: isWhole ? upTo : (scanned.last ?? upTo) };
+}
+
+interface ScanEnd {
+  readonly last: number | null;
+  readonly count: number;
+}
+
+/** Where the page was cut. Parameters: instance, after, up to. */
+export function scanEndQuery(locked: Pick<Locked, "planner">): string {
+  return `
+    select max(global_sequence) as last, count(*) as count from (
+      select global_sequence from eventstore.events
+      where instance_id = $1 and global_sequence > $2 and global_sequence <= $3
+      order by global_sequence limit ${integer(SCANNED)}) as page
+    where ${plannerRestored(locked)}`;
 }
 
 /**
@@ -88,7 +90,7 @@ export async function readAggregatePart(
   kinds: readonly string[],
   limit: number,
 ): Promise<readonly AnyStoredEvent[]> {
-  return tx.query<AnyStoredEvent>(
+  const rows = await tx.query<EventRow>(
     `select ${EVENT_COLUMNS}
      from eventstore.events
      where instance_id = $1 and aggregate_type = $2 and aggregate_id = $3
@@ -105,4 +107,5 @@ export async function readAggregatePart(
       kinds,
     ],
   );
+  return rows.map(eventOf);
 }

@@ -1,5 +1,6 @@
+import { literal } from "../db/base/quote.ts";
 import type { DatabasePool, Transaction } from "../db/pool/index.ts";
-import type { AnyStoredEvent } from "./store.ts";
+import type { AnyStoredEvent } from "../eventstore/index.ts";
 
 /** One projection or reactor in one instance: a row of `projections.current_states`. */
 export interface StateKey {
@@ -25,27 +26,77 @@ export async function ensurePosition(
   );
 }
 
+/** A state row that this transaction has locked. */
+export interface Locked extends StateKey {
+  readonly position: number;
+  /** The planner's settings as they were, by name. */
+  readonly planner: Readonly<Record<PlannerSetting, string>>;
+}
+
+const PLANNER = ["enable_bitmapscan", "enable_seqscan", "enable_sort"] as const;
+type PlannerSetting = (typeof PLANNER)[number];
+
 /**
- * Locks the row until the transaction ends, and gives the position; undefined if another
- * transaction has it, or if there is none. The lock is the lease: the server takes it from a process
- * whose connection is lost, or that stands still in its transaction for longer than the limit.
+ * Locks the row until the transaction ends; undefined if another transaction has it, or if there is
+ * none. The lock is the lease: the server takes it from a process whose connection is lost, or that
+ * stands still in its transaction for longer than the limit.
+ *
+ * The planner is left with nothing but indexes in their order, for `readPage`, which sets it right
+ * again: an estimate must not make it collect an instance's events and sort them.
  */
 export async function lockPosition(
   tx: Transaction,
   { name, instanceId }: StateKey,
   limits: Limits,
-  wait: "skip locked" | "wait" = "skip locked",
-): Promise<number | undefined> {
-  const row = await tx.queryOne<{ position: number }>(
-    `select position,
-       set_config('idle_in_transaction_session_timeout', $3, true),
-       set_config('statement_timeout', $4, true)
+): Promise<Locked | undefined> {
+  const row = await tx.queryOne<{ position: number } & Record<PlannerSetting, string>>(
+    `select position, ${PLANNER.map((it) => `current_setting('${it}') as ${it}`).join(", ")},
+       ${PLANNER.map((it) => `set_config('${it}', 'off', true)`).join(", ")}, ${LIMITS}
      from projections.current_states
      where instance_id = $1 and projection_name = $2
-     for update ${wait === "wait" ? "" : wait}`,
-    [instanceId, name, `${limits.idleTimeoutMs}ms`, `${limits.statementTimeoutMs}ms`],
+     for update skip locked`,
+    [instanceId, name, ...limitValues(limits)],
+  );
+  if (row === undefined) return undefined;
+  const { position, ...planner } = row;
+  return { name, instanceId, position, planner };
+}
+
+/** As `lockPosition`, but waits for the row, and leaves the planner as it is. */
+export async function awaitPosition(
+  tx: Transaction,
+  { name, instanceId }: StateKey,
+  limits: Limits,
+): Promise<number | undefined> {
+  const row = await tx.queryOne<{ position: number }>(
+    `select position, ${LIMITS}
+     from projections.current_states
+     where instance_id = $1 and projection_name = $2
+     for update`,
+    [instanceId, name, ...limitValues(limits)],
   );
   return row?.position;
+}
+
+const LIMITS = `set_config('idle_in_transaction_session_timeout', $3, true),
+  set_config('statement_timeout', $4, true)`;
+
+const limitValues = ({ idleTimeoutMs, statementTimeoutMs }: Limits) => [
+  `${idleTimeoutMs}ms`,
+  `${statementTimeoutMs}ms`,
+];
+
+/** A condition that is always true, and sets the planner right again while the query runs. */
+export function plannerRestored({ planner }: Pick<Locked, "planner">): string {
+  const settings = PLANNER.map(
+    (it) => `set_config('${it}', ${literal(planner[it])}, true) is not null`,
+  );
+  return `(select ${settings.join(" and ")})`;
+}
+
+/** Leaves the planner with nothing but indexes again. */
+export async function orderByIndex(tx: Transaction): Promise<void> {
+  await tx.query(`select ${PLANNER.map((it) => `set_config('${it}', 'off', true)`).join(", ")}`);
 }
 
 /**

@@ -1,9 +1,9 @@
 import { integer } from "../db/base/quote.ts";
 import type { DatabasePool, Transaction } from "../db/pool/index.ts";
+import type { AnyStoredEvent } from "../eventstore/index.ts";
 import type { BatchTask } from "./batch.ts";
 import { readPage } from "./page.ts";
 import { lockPosition, movePosition, type StateKey } from "./position.ts";
-import type { AnyStoredEvent } from "./store.ts";
 
 /** So many aggregates in a row without a success between: it is the handler that is broken. */
 export const MOST_IN_A_ROW = 20;
@@ -29,10 +29,10 @@ export async function quarantine(
   const { subscriber, instanceId, upTo } = task;
   const key = { name: subscriber.name, instanceId };
   return pool.transaction(async (tx): Promise<QuarantineResult> => {
-    const after = await lockPosition(tx, key, { ...task, ...subscriber });
-    if (after === undefined || after >= upTo) return { kind: "moved" };
+    const locked = await lockPosition(tx, key, { ...task, ...subscriber });
+    if (locked === undefined || locked.position >= upTo) return { kind: "moved" };
     // It is still the next one: nobody has handled or quarantined it meanwhile.
-    const { events } = await readPage(tx, key, { after, upTo }, subscriber.kinds, 1);
+    const { events } = await readPage(tx, locked, upTo, subscriber.kinds, 1);
     if (events[0]?.position !== event.position) return { kind: "moved" };
     const inARow = await quarantinedInARow(tx, key);
     if (inARow >= MOST_IN_A_ROW) return { kind: "halted", quarantined: inARow };

@@ -1,7 +1,7 @@
 import { duration } from "../db/base/text.ts";
+import type { AnyStoredEvent } from "../eventstore/index.ts";
 import type { Reactor } from "./definition.ts";
 import { ProjectionError } from "./projection-error.ts";
-import type { AnyStoredEvent } from "./store.ts";
 
 /**
  * One try of one event, within the reactor's bound; a reactor that does not look at its signal is

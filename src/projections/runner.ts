@@ -1,12 +1,12 @@
 import { jittered, pause, within } from "../db/base/backoff.ts";
 import type { DatabasePool } from "../db/pool/index.ts";
+import type { EventStore } from "../eventstore/index.ts";
 import { catchUp } from "./catch-up.ts";
 import type { Projection, Reactor } from "./definition.ts";
 import { textOf } from "./failures.ts";
 import { createLane, type Lane, type LaneContext } from "./lane.ts";
 import { type Behind, pollBehind } from "./poll.ts";
 import { guarded, type OnProgress } from "./progress.ts";
-import type { EventStore } from "./store.ts";
 import { subscribersOf } from "./subscriber.ts";
 import { runTurn } from "./turn.ts";
 import { createWaker } from "./waker.ts";
@@ -97,9 +97,9 @@ export function createProjectionRunner(options: RunnerOptions): ProjectionRunner
 
   /** Gives each of the lanes that are behind its turn, those first that waited longest. */
   function dispatch(behind: readonly Behind[]): void {
-    const barriers = new Map<string, Promise<number>>();
+    const barriers = new Map<string, Promise<number | undefined>>();
     const barrierOf = (instanceId: string) => {
-      const barrier = barriers.get(instanceId) ?? store.barrier(instanceId);
+      const barrier = barriers.get(instanceId) ?? store.barrier(instanceId, { onBusy: "give-up" });
       barriers.set(instanceId, barrier);
       return barrier;
     };

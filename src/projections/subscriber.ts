@@ -1,8 +1,8 @@
 import type { Transaction } from "../db/pool/index.ts";
+import { type Aggregate, type AnyStoredEvent, readEvent } from "../eventstore/index.ts";
 import type { Handled, Projection, Reactor } from "./definition.ts";
 import { usage } from "./projection-error.ts";
 import { react } from "./react.ts";
-import { type AnyStoredEvent, decodeEvent } from "./store.ts";
 
 /** What follows the events of each instance under a position: a projection or a reactor. */
 export interface Subscriber {
@@ -80,17 +80,14 @@ export function kindOf(event: AnyStoredEvent): string {
   return event.aggregateType + SEPARATOR + event.type;
 }
 
+/** To the newest shape. Throws `unknown_event` where another release has written the event. */
 export function decoder(handles: readonly Handled[]) {
-  const shapes = new Map(
-    handles.flatMap(({ aggregate }) =>
-      Object.entries(aggregate.events).map(
-        ([type, shape]) => [aggregate.type + SEPARATOR + type, shape] as const,
-      ),
-    ),
+  const aggregates = new Map<string, Aggregate>(
+    handles.map(({ aggregate }) => [aggregate.type, aggregate]),
   );
   return (event: AnyStoredEvent): AnyStoredEvent => {
-    const shape = shapes.get(kindOf(event));
-    return shape === undefined ? event : decodeEvent(shape, event);
+    const aggregate = aggregates.get(event.aggregateType);
+    return aggregate === undefined ? event : readEvent(aggregate, event, { check: false });
   };
 }
 

@@ -1,6 +1,7 @@
 import { jittered } from "../db/base/backoff.ts";
 import { QUERY_CANCELED } from "../db/base/sqlstate.ts";
-import { sqlStateOf, textOf } from "./failures.ts";
+import { serverError } from "../eventstore/index.ts";
+import { textOf } from "./failures.ts";
 import { type Lane, type LaneContext, step } from "./lane.ts";
 import type { Behind } from "./poll.ts";
 import { ensurePosition } from "./position.ts";
@@ -22,12 +23,14 @@ export async function runTurn(
   context: LaneContext,
   lane: Lane,
   behind: Pick<Behind, "isNew">,
-  barrierOf: (instanceId: string) => Promise<number>,
+  barrierOf: (instanceId: string) => Promise<number | undefined>,
   stop: AbortSignal,
 ): Promise<TurnResult> {
   let isMoving = false;
   try {
     const upTo = await barrierOf(lane.instanceId);
+    // A transaction that appends is open for long.
+    if (upTo === undefined) return { isMoving, waitMs: jittered(BUSY_MS) };
     if (behind.isNew) await createPosition(context, lane, upTo);
     for (let steps = 0; steps < STEPS && !stop.aborted; steps += 1) {
       const { kind, ...rest } = await step(context, lane, upTo);
@@ -48,7 +51,8 @@ export function retryLater(context: LaneContext, lane: Lane, error: unknown): nu
   if (error === context.signal.reason) return 0;
   lane.transientFailures += 1;
   // What takes too long may be done in smaller pieces.
-  if (sqlStateOf(error) === QUERY_CANCELED) lane.limit = Math.max(1, Math.ceil(lane.limit / 4));
+  if (serverError(error)?.sqlState === QUERY_CANCELED)
+    lane.limit = Math.max(1, Math.ceil(lane.limit / 4));
   const retryInMs = Math.min(50 * 2 ** Math.min(lane.transientFailures, 10), LONGEST_RETRY_MS);
   context.report({
     kind: "retrying",

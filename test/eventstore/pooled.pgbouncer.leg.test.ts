@@ -28,7 +28,10 @@ test("behind a pooler in transaction mode, whose backends share no prepared stat
           events: [credited(1), credited(2)],
           claim: [{ type: "holder", value: `${writer} ${i}` }],
         });
-        await store.push([intent], { idempotencyKey: `${writer} ${i}` });
+        // In a transaction a statement that its backend does not know is an error for good.
+        await pool.transaction((transaction) =>
+          store.push([intent], { idempotencyKey: `${writer} ${i}`, transaction }),
+        );
       }
     }),
   );

@@ -1,4 +1,4 @@
-import type { DatabasePool } from "../../src/db/pool/index.ts";
+import type { DatabasePool, Transaction } from "../../src/db/pool/index.ts";
 
 /**
  * What a projection asks: the next page of an instance, up to the barrier. The page is cut before
@@ -51,15 +51,22 @@ export async function explain(
   params: readonly string[],
   mode: "custom" | "generic",
 ): Promise<readonly PlanNode[]> {
-  return pool.transaction(async (transaction) => {
-    await transaction.query(`set local plan_cache_mode = force_${mode}_plan`);
-    await transaction.query(`prepare explained as ${text}`);
-    const row = await transaction.queryOne<{ "QUERY PLAN": readonly { Plan: PlanNode }[] }>(
-      `explain (format json) execute explained (${params.join(", ")})`,
-    );
-    await transaction.query("deallocate explained");
-    return (row?.["QUERY PLAN"] ?? []).flatMap(({ Plan }) => flatten(Plan));
-  });
+  return pool.transaction((transaction) => explainWithin(transaction, text, params, mode));
+}
+
+export async function explainWithin(
+  transaction: Transaction,
+  text: string,
+  params: readonly string[],
+  mode: "custom" | "generic",
+): Promise<readonly PlanNode[]> {
+  await transaction.query(`set local plan_cache_mode = force_${mode}_plan`);
+  await transaction.query(`prepare explained as ${text}`);
+  const row = await transaction.queryOne<{ "QUERY PLAN": readonly { Plan: PlanNode }[] }>(
+    `explain (format json) execute explained (${params.join(", ")})`,
+  );
+  await transaction.query("deallocate explained");
+  return (row?.["QUERY PLAN"] ?? []).flatMap(({ Plan }) => flatten(Plan));
 }
 
 function flatten(node: PlanNode): readonly PlanNode[] {
