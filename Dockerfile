@@ -13,7 +13,7 @@ COPY src src/
 # What runs: no types, no source maps, nothing that is there for `require`.
 RUN npm run build \
   && rm -r dist/cjs \
-  && find dist -type f ! -name '*.js' -delete && find dist -type d -empty -delete
+  && find dist -type f ! -name '*.js' ! -name '*.node' -delete && find dist -type d -empty -delete
 
 FROM ${NODE_IMAGE}
 WORKDIR /app
