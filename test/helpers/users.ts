@@ -9,6 +9,7 @@ import { useDatabase } from "./database.ts";
 export const CHEAP = { memoryKiB: 64, passes: 1, lanes: 1 } as const;
 
 export interface UsersFixture {
+  readonly url: string;
   readonly pool: DatabasePool;
   readonly store: EventStore;
   readonly commands: Commands;
@@ -24,6 +25,7 @@ export function useUsers(): UsersFixture {
     const pool = new DatabasePool({ url: database.url, max: 4 });
     const store = createEventStore({ pool, checkReads: true });
     current = {
+      url: database.url,
       pool,
       store,
       commands: createCommands({ store, passwordCost: CHEAP }),
@@ -36,6 +38,9 @@ export function useUsers(): UsersFixture {
     return current;
   };
   return {
+    get url() {
+      return now().url;
+    },
     get pool() {
       return now().pool;
     },
