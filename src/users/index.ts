@@ -8,8 +8,8 @@ export { checkInput, orgInputs, userInputs } from "./command-input.ts";
 export { DomainError, type DomainErrorCode, type FieldProblem } from "./domain-error.ts";
 export type { OrgCommands } from "./org-commands.ts";
 export { ORG_NAME, org } from "./org-events.ts";
-export type { UserCommands } from "./user-commands.ts";
 export { createReads, type EventView, type OrgView, type Reads, type UserView } from "./reads.ts";
+export type { UserCommands } from "./user-commands.ts";
 export { maskedPayload, USERNAME, user } from "./user-events.ts";
 
 /** Every projection of the application: its own belong here. */

@@ -5,9 +5,9 @@ import {
   userHumans,
   userMachines,
   userNotifications,
-  userStates,
+  type userStates,
   users,
-  userTypes,
+  type userTypes,
 } from "../db/schema/index.ts";
 import type { EventMeta, EventStore } from "../eventstore/index.ts";
 import { org } from "./org-events.ts";
