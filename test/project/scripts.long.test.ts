@@ -74,13 +74,15 @@ test("db:migrate on nothing at all starts a server, and migrates; again, nothing
   const first = await npmRun("db:migrate");
   expect(first.code).toBe(0);
   expect(first.stderr).toContain("starting PostgreSQL 18");
-  expect(first.stderr).toContain("✓ 0002_protect_events");
+  expect(first.stderr).toContain("✓ 0003_add_idempotency_keys_and_snapshots");
   expect(first.stdout).toMatch(
-    /^Applied 3 migrations in .*\. The database is at 0002_protect_events\.\n$/,
+    /^Applied 3 migrations in .*\. The database is at 0003_add_idempotency_keys_and_snapshots\.\n$/,
   );
   const second = await npmRun("db:migrate");
   expect(second.code).toBe(0);
-  expect(second.stdout).toBe("Nothing pending. The database is at 0002_protect_events.\n");
+  expect(second.stdout).toBe(
+    "Nothing pending. The database is at 0003_add_idempotency_keys_and_snapshots.\n",
+  );
 });
 
 test("with DATABASE_URL the same commands use that server and start none", async () => {
