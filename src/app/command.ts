@@ -11,7 +11,7 @@ import {
   type Retried,
   retryQuarantined,
 } from "../projections/index.ts";
-import { projections } from "../users/index.ts";
+import { projections } from "./projections.ts";
 import type { DatabaseAddress } from "./start.ts";
 
 export interface CommandOptions {
