@@ -37,7 +37,7 @@ export const orgInputs = {
  *
  * @throws DomainError `validation` with every mistake
  */
-export function checkInput<Schema extends z.ZodObject>(
+export function checkInput<Schema extends z.ZodType>(
   schema: Schema,
   input: unknown,
 ): z.output<Schema> {

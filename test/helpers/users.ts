@@ -1,14 +1,16 @@
 import { beforeEach } from "vitest";
+import { projections } from "../../src/app/projections.ts";
 import { DatabasePool } from "../../src/db/pool/index.ts";
 import { createEventStore, type EventStore } from "../../src/eventstore/index.ts";
 import { createProjectionRunner } from "../../src/projections/index.ts";
-import { type Commands, createCommands, projections } from "../../src/users/index.ts";
+import { type Commands, createCommands } from "../../src/users/index.ts";
 import { useDatabase } from "./database.ts";
 
 /** What a hash costs in tests: nothing. */
 export const CHEAP = { memoryKiB: 64, passes: 1, lanes: 1 } as const;
 
 export interface UsersFixture {
+  readonly url: string;
   readonly pool: DatabasePool;
   readonly store: EventStore;
   readonly commands: Commands;
@@ -24,6 +26,7 @@ export function useUsers(): UsersFixture {
     const pool = new DatabasePool({ url: database.url, max: 4 });
     const store = createEventStore({ pool, checkReads: true });
     current = {
+      url: database.url,
       pool,
       store,
       commands: createCommands({ store, passwordCost: CHEAP }),
@@ -36,6 +39,9 @@ export function useUsers(): UsersFixture {
     return current;
   };
   return {
+    get url() {
+      return now().url;
+    },
     get pool() {
       return now().pool;
     },

@@ -189,9 +189,10 @@ test("db:seed writes a data set once, where nothing is pending, and not in produ
     const first = await npmRun("db:seed", [], env);
     expect(first.stdout).toBe("Wrote 2 organisations and 7 users to the instance demo.\n");
     const again = await npmRun("db:seed", [], env);
-    expect(again.stdout).toBe("The instance demo already has data: nothing was written.\n");
+    expect(again.stdout).toBe("The instance demo already has this data: nothing was written.\n");
     expect(await countRows(database.sql)).toEqual({
-      events: 9,
+      // Two of each organisation, one of each user, two more of each of the three who are verified.
+      events: 17,
       orgs: 2,
       users: 7,
       humans: 5,
