@@ -13,7 +13,7 @@ COPY src src/
 # What runs: no types, no source maps, nothing that is there for `require`.
 RUN npm run build \
   && rm -r dist/cjs \
-  && find dist -type f ! -name '*.js' -delete && find dist -type d -empty -delete
+  && find dist -type f ! -name '*.js' ! -name '*.node' -delete && find dist -type d -empty -delete
 
 FROM ${NODE_IMAGE}
 WORKDIR /app
@@ -23,7 +23,9 @@ COPY package.json package-lock.json ./
 RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund \
   && rm -rf test \
   && npm cache clean --force \
-  && ln -s /app/dist/cli/main.js /usr/local/bin/tidemark
+  && ln -s /app/dist/cli/main.js /usr/local/bin/tidemark \
+  && printf '#!/bin/sh\nexec node /app/dist/main.js "$@"\n' > /usr/local/bin/tidemark-app \
+  && chmod +x /usr/local/bin/tidemark-app
 COPY --from=build /app/dist dist/
 COPY drizzle drizzle/
 ENV NODE_ENV=production

@@ -9,15 +9,11 @@
  * median of the pairs' ratios; below 1 Tidemark is faster.
  */
 import { spawn } from "node:child_process";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { parseArgs } from "node:util";
-import postgres from "postgres";
-import { acquireEmbeddedServer, destroyEmbeddedServer } from "../src/db/embedded/index.ts";
 import { historyFolder } from "../test/helpers/history.ts";
 import { tcpProxy } from "../test/helpers/network.ts";
 import { startPgBouncer } from "../test/helpers/pgbouncer.ts";
+import { median, openSetting } from "./setting.ts";
 
 const { values } = parseArgs({
   options: {
@@ -36,57 +32,27 @@ type Command = (url: string, dir: string) => readonly string[];
 const tidemark: Command = (url, dir) => ["dist/cli/main.js", "migrate", "--url", url, "--dir", dir];
 const drizzle: Command = (url, dir) => ["bench/drizzle-migrator.mjs", url, dir];
 
-const PREFIX = `tidemark_bench_${process.pid}_`;
-let databases = 0;
-const server = await openServer(values.url);
-const admin = postgres(server.url, { max: 1, onnotice: () => undefined });
+const setting = await openSetting(values.url);
 const history = await historyFolder(fiveStatementsEach(MIGRATIONS));
-const proxy = await tcpProxy(server.url, { delayMs: ONE_WAY_MS });
+const proxy = await tcpProxy(setting.url, { delayMs: ONE_WAY_MS });
 try {
-  console.log(`${PAIRS} pairs, medians in ms, node ${process.version}, ${await describeServer()}`);
+  console.log(
+    `${PAIRS} pairs, medians in ms, node ${process.version}, ${await setting.describe()}`,
+  );
   await compareNoOp();
-  await compareFromEmpty(`${MIGRATIONS} migrations x 5 statements, straight`, server.url);
+  await compareFromEmpty(`${MIGRATIONS} migrations x 5 statements, straight`, setting.url);
   await compareFromEmpty(`the same at a round trip of ${2 * ONE_WAY_MS} ms`, proxy.url);
   if (values.pgbouncer) await compareBehindPooler();
 } finally {
   await proxy.close();
   await history.remove();
-  // On a server that is not thrown away.
-  for (let n = 1; n <= databases; n += 1) {
-    await admin.unsafe(`drop database if exists ${PREFIX}${n} with (force)`);
-  }
-  await admin.end();
-  await server.close();
-}
-
-async function openServer(
-  url: string | undefined,
-): Promise<{ readonly url: string; readonly close: () => Promise<void> }> {
-  if (url !== undefined) return { url, close: async () => undefined };
-  const home = await mkdtemp(join(tmpdir(), "tidemark-bench-"));
-  const embedded = await acquireEmbeddedServer({ dir: home, database: "postgres" });
-  return {
-    url: embedded.url,
-    close: async () => {
-      await embedded.release();
-      await destroyEmbeddedServer({ dir: home });
-      await rm(home, { recursive: true, force: true });
-    },
-  };
-}
-
-async function describeServer(): Promise<string> {
-  const [row] = await admin`
-    select current_setting('server_version') as version, pg_jit_available() as available,
-      current_setting('jit') as jit, current_setting('fsync') as fsync`;
-  const jit = row?.available ? row.jit : "not built in";
-  return `PostgreSQL ${row?.version} (${values.url === undefined ? "embedded" : "--url"}), jit ${jit}, fsync ${row?.fsync}`;
+  await setting.close();
 }
 
 /** Behind a pooler one message is on its way at a time: what that costs where each takes long. */
 async function compareBehindPooler(): Promise<void> {
-  const pooler = await startPgBouncer([server.url], { default_pool_size: 5 });
-  const far = await tcpProxy(pooler.through(server.url), { delayMs: ONE_WAY_MS });
+  const pooler = await startPgBouncer([setting.url], { default_pool_size: 5 });
+  const far = await tcpProxy(pooler.through(setting.url), { delayMs: ONE_WAY_MS });
   try {
     await compareFromEmpty(`the same, through PgBouncer`, far.url);
   } finally {
@@ -97,8 +63,8 @@ async function compareBehindPooler(): Promise<void> {
 
 async function compareNoOp(): Promise<void> {
   const urls = {
-    tidemark: await freshDatabase(server.url),
-    drizzle: await freshDatabase(server.url),
+    tidemark: await setting.createDatabase(),
+    drizzle: await setting.createDatabase(),
   };
   await run(tidemark(urls.tidemark, history.dir));
   await run(drizzle(urls.drizzle, history.dir));
@@ -110,9 +76,10 @@ async function compareNoOp(): Promise<void> {
 
 async function compareFromEmpty(name: string, base: string): Promise<void> {
   const onFresh = (command: Command) => async () => {
-    const url = await freshDatabase(base);
-    const took = await run(command(url, history.dir));
-    await admin.unsafe(`drop database ${new URL(url).pathname.slice(1)} with (force)`);
+    const database = await setting.createDatabase();
+    const { pathname } = new URL(database);
+    const took = await run(command(Object.assign(new URL(base), { pathname }).href, history.dir));
+    await setting.dropDatabase(database);
     return took;
   };
   await compare(name, { tidemark: onFresh(tidemark), drizzle: onFresh(drizzle) });
@@ -151,19 +118,6 @@ function run(args: readonly string[]): Promise<number> {
       else reject(new Error(`${args.join(" ")} ended with ${code}`));
     });
   });
-}
-
-async function freshDatabase(base: string): Promise<string> {
-  databases += 1;
-  const name = `${PREFIX}${databases}`;
-  await admin.unsafe(`create database ${name} template template0`);
-  const url = new URL(base);
-  url.pathname = `/${name}`;
-  return url.href;
-}
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
 }
 
 function fiveStatementsEach(count: number): Record<string, string> {

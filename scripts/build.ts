@@ -74,6 +74,9 @@ async function bundleApp(): Promise<void> {
     ...COMMON,
     entryPoints: ["src/main.ts"],
     external: [...(await dependencies()), "pino-pretty"],
+    // Argon2 is native: the one of this platform goes beside the bundle.
+    loader: { ".node": "copy" },
+    assetNames: "[name]",
     // The logger is CommonJS, and requires what Node has.
     banner: {
       js: 'import { createRequire as requireFrom } from "node:module"; const require = requireFrom(import.meta.url);',

@@ -1,28 +1,12 @@
-import { sql } from "drizzle-orm";
+import { projections } from "../src/app/projections.ts";
 import { acquireEmbeddedServer } from "../src/db/embedded/index.ts";
 import { DatabaseMigrator } from "../src/db/migrate/index.ts";
 import { DatabasePool } from "../src/db/pool/index.ts";
-import {
-  events,
-  orgs,
-  uniqueConstraints,
-  userHumans,
-  userMachines,
-  userNotifications,
-  users,
-} from "../src/db/schema/index.ts";
+import { createEventStore } from "../src/eventstore/index.ts";
+import { createProjectionRunner } from "../src/projections/index.ts";
+import { createCommands, DomainError } from "../src/users/index.ts";
 import { configuredUrl, DEV_DIR, PROJECT, script } from "./dev-server.ts";
-import { SEED_INSTANCE, SEED_ORGS, SEED_USERS } from "./seed-data.ts";
-import {
-  humanRow,
-  machineRow,
-  notificationRow,
-  orgEvents,
-  orgRows,
-  uniqueFields,
-  userEvents,
-  userRow,
-} from "./seed-rows.ts";
+import { SEED_INSTANCE, SEED_ORGS, SEED_PASSWORD, SEED_USERS } from "./seed-data.ts";
 
 await script(async () => {
   if (process.env.NODE_ENV === "production") {
@@ -52,34 +36,41 @@ async function seed(url: string): Promise<number> {
   }
   const pool = new DatabasePool({ url });
   try {
-    const written = await pool.transaction(async (transaction) => {
-      const [there] = await transaction.drizzle
-        .select({ id: orgs.id })
-        .from(orgs)
-        .where(sql`${orgs.instanceId} = ${SEED_INSTANCE}`)
-        .limit(1);
-      if (there !== undefined) return false;
-      // Numbers of events are drawn under the shared lock of their instance, as by every append.
-      await transaction.drizzle.execute(
-        sql`select pg_advisory_xact_lock_shared(hashtextextended(${`eventstore.events:${SEED_INSTANCE}`}, 0))`,
-      );
-      const db = transaction.drizzle;
-      await db.insert(events).values([...orgEvents(), ...userEvents()]);
-      await db.insert(uniqueConstraints).values(uniqueFields());
-      await db.insert(orgs).values(orgRows());
-      await db.insert(users).values(SEED_USERS.map(userRow));
-      await db.insert(userHumans).values(SEED_USERS.flatMap(humanRow));
-      await db.insert(userMachines).values(SEED_USERS.flatMap(machineRow));
-      await db.insert(userNotifications).values(SEED_USERS.flatMap(notificationRow));
-      return true;
-    });
+    const store = createEventStore({ pool });
+    const { users, orgs } = createCommands({ store });
+    const call = { instanceId: SEED_INSTANCE, creator: "seed" };
+    const written = { orgs: 0, users: 0 };
+    for (const org of SEED_ORGS) {
+      if (await isNew(orgs.add({ ...call, ...org }))) written.orgs += 1;
+    }
+    for (const user of SEED_USERS) {
+      const password = SEED_PASSWORD;
+      const add =
+        user.kind === "machine"
+          ? users.addMachine({ ...call, ...user })
+          : users.addHuman({ ...call, ...user, ...(user.isEmailVerified && { password }) });
+      if (await isNew(add)) written.users += 1;
+    }
+    await createProjectionRunner({ pool, store, projections }).catchUp();
     console.log(
-      written
-        ? `Wrote ${SEED_ORGS.length} organisations and ${SEED_USERS.length} users to the instance ${SEED_INSTANCE}.`
-        : `The instance ${SEED_INSTANCE} already has data: nothing was written.`,
+      written.orgs + written.users > 0
+        ? `Wrote ${written.orgs} organisations and ${written.users} users to the instance ${SEED_INSTANCE}.`
+        : `The instance ${SEED_INSTANCE} already has this data: nothing was written.`,
     );
     return 0;
   } finally {
     await pool.close();
+  }
+}
+
+/** False if it was there already, or was removed since. */
+async function isNew(adding: Promise<unknown>): Promise<boolean> {
+  try {
+    await adding;
+    return true;
+  } catch (error) {
+    if (!(error instanceof DomainError)) throw error;
+    if (error.code === "already_exists" || error.code === "not_found") return false;
+    throw error;
   }
 }

@@ -5,59 +5,69 @@ export interface SeedOrg {
   readonly domain: string;
 }
 
-export interface SeedUser {
+interface Common {
   readonly id: string;
   readonly org: string;
   readonly username: string;
-  readonly person?: {
-    readonly firstName: string;
-    readonly lastName: string;
-    readonly language: string;
-    readonly verified: boolean;
-  };
-  readonly machine?: { readonly name: string; readonly description: string };
+}
+
+export interface SeedHuman extends Common {
+  readonly kind: "human";
+  readonly firstName: string;
+  readonly lastName: string;
+  readonly preferredLanguage: string;
+  readonly email: string;
+  readonly isEmailVerified: boolean;
+}
+
+export interface SeedMachine extends Common {
+  readonly kind: "machine";
+  readonly name: string;
+  readonly description: string;
 }
 
 /** The tenant that all of it belongs to. */
 export const SEED_INSTANCE = "demo";
 
-export const SEED_ORGS: readonly SeedOrg[] = [
-  { id: "org-analytical", name: "Analytical Engines", domain: "analytical.example" },
-  { id: "org-harbour", name: "Harbour Pilots", domain: "harbour.example" },
-];
+/** Of those whose address is verified. */
+export const SEED_PASSWORD = "low water at noon";
 
-export const SEED_USERS: readonly SeedUser[] = [
-  person("ada", "org-analytical", "Ada", "Lovelace", "en", true),
-  person("charles", "org-analytical", "Charles", "Babbage", "en", true),
-  person("emilie", "org-analytical", "Émilie", "du Châtelet", "fr", false),
-  person("grace", "org-harbour", "Grace", "Hopper", "en", true),
-  person("mary", "org-harbour", "Mary", "Anning", "en", false),
-  {
-    id: "user-ci",
-    org: "org-analytical",
-    username: "ci",
-    machine: { name: "CI", description: "Deploys the releases" },
-  },
-  {
-    id: "user-tides",
-    org: "org-harbour",
-    username: "tides",
-    machine: { name: "Tide gauge", description: "Reports the level of the harbour" },
-  },
+const ANALYTICAL = {
+  id: "org-analytical",
+  name: "Analytical Engines",
+  domain: "analytical.example",
+};
+const HARBOUR = { id: "org-harbour", name: "Harbour Pilots", domain: "harbour.example" };
+
+export const SEED_ORGS: readonly SeedOrg[] = [ANALYTICAL, HARBOUR];
+
+export const SEED_USERS: readonly (SeedHuman | SeedMachine)[] = [
+  person("ada", ANALYTICAL, ["Ada", "Lovelace"], "en", true),
+  person("charles", ANALYTICAL, ["Charles", "Babbage"], "en", true),
+  person("emilie", ANALYTICAL, ["Émilie", "du Châtelet"], "fr", false),
+  person("grace", HARBOUR, ["Grace", "Hopper"], "en", true),
+  person("mary", HARBOUR, ["Mary", "Anning"], "en", false),
+  machine("ci", ANALYTICAL, "CI", "Deploys the releases"),
+  machine("tides", HARBOUR, "Tide gauge", "Reports the level of the harbour"),
 ];
 
 function person(
   username: string,
-  org: string,
-  firstName: string,
-  lastName: string,
-  language: string,
-  verified: boolean,
-): SeedUser {
-  return {
-    id: `user-${username}`,
-    org,
-    username,
-    person: { firstName, lastName, language, verified },
-  };
+  { id: org, domain }: SeedOrg,
+  [firstName, lastName]: readonly [string, string],
+  preferredLanguage: string,
+  isEmailVerified: boolean,
+): SeedHuman {
+  const email = `${username}@${domain}`;
+  const names = { firstName, lastName, preferredLanguage };
+  return { kind: "human", id: `user-${username}`, org, username, ...names, email, isEmailVerified };
+}
+
+function machine(
+  username: string,
+  { id: org }: SeedOrg,
+  name: string,
+  description: string,
+): SeedMachine {
+  return { kind: "machine", id: `user-${username}`, org, username, name, description };
 }

@@ -1,34 +1,21 @@
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
-import { parseAppConfig } from "./app/config.ts";
+import { runCommand } from "./app/command.ts";
+import { type AppConfig, parseAppConfig } from "./app/config.ts";
 import { createLog } from "./app/log.ts";
 import { type DatabaseAddress, runApp } from "./app/start.ts";
 import { watchSignals } from "./cli/support/signals.ts";
 import { MigrateError } from "./db/migrate/index.ts";
 
-/** The application: config, listen, migrate, ready. Ends with the exit code of what stopped it. */
-async function main(): Promise<number> {
-  const { signal, exitCode: signaled } = watchSignals();
+/**
+ * The application: config, listen, migrate, ready. Ends with the exit code of what stopped it. With
+ * arguments it is one of its commands instead (`tidemark-app projections status`).
+ */
+async function main(args: readonly string[]): Promise<number> {
   try {
     if (existsSync(".env")) process.loadEnvFile(".env");
     const config = parseAppConfig(process.env);
-    const log = await createLog(config, { pretty: process.stdout.isTTY === true });
-    const openDatabase = async (): Promise<DatabaseAddress> => {
-      const { databaseUrl, migrationDatabaseUrl } = config;
-      if (databaseUrl !== undefined) {
-        const release = async () => undefined;
-        return { url: databaseUrl, migrationUrl: migrationDatabaseUrl ?? databaseUrl, release };
-      }
-      const { acquireEmbeddedServer } = await import("./db/embedded/index.ts");
-      const server = await acquireEmbeddedServer({
-        dir: resolve(".tidemark"),
-        onProgress: (line) => log.info(line),
-      });
-      return { url: server.url, migrationUrl: server.url, release: () => server.release() };
-    };
-    const exitCode = await runApp({ config, log, signal, openDatabase });
-    // Stopping while it serves is its normal end.
-    return exitCode === 0 ? 0 : (signaled() ?? exitCode);
+    return args.length === 0 ? await serve(config) : await command(config, args);
   } catch (error) {
     if (error instanceof MigrateError) {
       console.error(`error (${error.code}) ${error.message}`);
@@ -41,4 +28,36 @@ async function main(): Promise<number> {
   }
 }
 
-process.exitCode = await main();
+async function serve(config: AppConfig): Promise<number> {
+  const { signal, exitCode: signaled } = watchSignals();
+  const log = await createLog(config, { pretty: process.stdout.isTTY === true });
+  const openDatabase = () => databaseOf(config, (line) => log.info(line));
+  const exitCode = await runApp({ config, log, signal, openDatabase });
+  // Stopping while it serves is its normal end.
+  return exitCode === 0 ? 0 : (signaled() ?? exitCode);
+}
+
+function command(config: AppConfig, args: readonly string[]): Promise<number> {
+  return runCommand({
+    args,
+    openDatabase: () => databaseOf(config, (line) => console.error(line)),
+    out: (text) => process.stdout.write(text),
+    err: (text) => process.stderr.write(text),
+  });
+}
+
+/** The configured database, or an embedded server, started if it is not up. */
+async function databaseOf(
+  { databaseUrl, migrationDatabaseUrl }: AppConfig,
+  onProgress: (line: string) => void,
+): Promise<DatabaseAddress> {
+  if (databaseUrl !== undefined) {
+    const release = async () => undefined;
+    return { url: databaseUrl, migrationUrl: migrationDatabaseUrl ?? databaseUrl, release };
+  }
+  const { acquireEmbeddedServer } = await import("./db/embedded/index.ts");
+  const server = await acquireEmbeddedServer({ dir: resolve(".tidemark"), onProgress });
+  return { url: server.url, migrationUrl: server.url, release: () => server.release() };
+}
+
+process.exitCode = await main(process.argv.slice(2));

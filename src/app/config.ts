@@ -53,6 +53,11 @@ const schema = z.object({
   CONNECT_TIMEOUT_SECONDS: seconds(30),
   SHUTDOWN_SECONDS: seconds(5),
   FAILURE_LINGER_SECONDS: seconds(2),
+  APP_INSTANCE: z
+    .string()
+    .regex(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/, "is not 1 to 64 letters, digits, - and _")
+    .default("demo"),
+  API_TOKEN: z.string().min(16, "is shorter than 16 characters").optional(),
   LOG_LEVEL: z
     .enum(
       ["fatal", "error", "warn", "info", "debug", "trace", "silent"],
@@ -154,6 +159,10 @@ function configOf(found: z.infer<typeof schema>, fallback: string | undefined) {
     shutdownMs: found.SHUTDOWN_SECONDS,
     /** How long a failure is shown at `/readyz` before the process ends. */
     failureLingerMs: found.FAILURE_LINGER_SECONDS,
+    /** The instance of requests that name none. */
+    instance: found.APP_INSTANCE,
+    /** Opens users and organisations to the public port; undefined: they are only where the details are. */
+    apiToken: found.API_TOKEN,
     logLevel: found.LOG_LEVEL,
   };
 }

@@ -1,4 +1,6 @@
+import type { Hono } from "hono";
 import { MigrateError } from "../db/migrate/index.ts";
+import type { ApiOptions } from "./api/index.ts";
 import type { AppConfig, ManagementAddress } from "./config.ts";
 import { urlOf } from "./hosts.ts";
 import type { Log } from "./log.ts";
@@ -19,10 +21,10 @@ export async function openListeners(
   config: AppConfig,
   reader: Reader,
   log: Log,
+  api: ApiOptions,
 ): Promise<Pick<HttpServer, "close">> {
   const { host, port, maxConnections, management } = config;
-  // Routes of your own belong here.
-  const routes = createRoutes(reader, management === undefined ? "details" : "state");
+  const routes = createRoutes(reader, management === undefined ? "details" : "state", api);
   const open = await listen(routes, {
     host,
     port,
@@ -34,7 +36,7 @@ export async function openListeners(
   log.info({ port: open.port }, `listening on ${urlOf(host, open.port)}`);
   if (management === undefined) return open;
   try {
-    const details = await openDetails(management, host, reader, log);
+    const details = await openDetails(management, host, createRoutes(reader, "details", api), log);
     return {
       close: async (graceMs) => {
         await Promise.all([open.close(graceMs), details?.close(graceMs)]);
@@ -49,11 +51,11 @@ export async function openListeners(
 async function openDetails(
   { host, port, because }: ManagementAddress,
   openHost: string,
-  reader: Reader,
+  routes: Hono,
   log: Log,
 ): Promise<HttpServer | undefined> {
   try {
-    const details = await listen(createRoutes(reader, "details"), {
+    const details = await listen(routes, {
       host,
       port,
       variables: "MANAGEMENT_PORT (or MANAGEMENT_HOST)",

@@ -9,6 +9,7 @@ import {
   type StatusReport,
   statusCells,
 } from "../db/migrate/index.ts";
+import { lagText, type ProjectionStatus } from "../projections/index.ts";
 import type { BootState } from "./boot.ts";
 import { layOut, type Markup, type Tone } from "./layout.ts";
 
@@ -17,10 +18,12 @@ interface PageData {
   readonly boot: BootState;
   readonly status: StatusReport | MigrateError;
   readonly events: readonly LedgerEvent[];
+  /** Undefined where it cannot be read. */
+  readonly projections: readonly ProjectionStatus[] | undefined;
 }
 
 /** The migrations and the latest events, for a person with a browser. */
-export function migrationsPage({ boot, status, events }: PageData): Markup {
+export function migrationsPage({ boot, status, events, projections }: PageData): Markup {
   return layOut({
     headline: headline(boot),
     refreshes: !["ready", "failed", "pending"].includes(boot.kind),
@@ -30,9 +33,10 @@ export function migrationsPage({ boot, status, events }: PageData): Markup {
       ${status instanceof MigrateError ? errorBlock(status) : migrations(status)}
       <h2>Latest events</h2>
       ${eventTable(events)}
+      ${projections === undefined ? "" : projectionTable(projections)}
     </main>`,
-    footer: html`As JSON: <a href="/migrations">/migrations</a>, <a href="/readyz">/readyz</a>,
-      <a href="/healthz">/healthz</a>`,
+    footer: html`${projections === undefined ? "" : html`<a href="/users">Users</a>. `}As JSON:
+      <a href="/migrations">/migrations</a>, <a href="/readyz">/readyz</a>, <a href="/healthz">/healthz</a>`,
   });
 }
 
@@ -112,4 +116,22 @@ function eventTable(events: readonly LedgerEvent[]) {
       <tbody>${rows}</tbody>
     </table>
   </div>`;
+}
+
+function projectionTable(projections: readonly ProjectionStatus[]) {
+  const rows = projections.map(({ name, state, quarantined, worst }) => {
+    const tone =
+      state === "halted" || quarantined > 0 ? "bad" : state === "behind" ? "busy" : "good";
+    const lag =
+      worst === undefined ? "" : `${lagText(worst)} (${duration(worst.lagSeconds * 1_000)})`;
+    return html`<tr><td>${name}</td><td class="${tone}">${state}</td><td>${lag}</td><td>${quarantined}</td></tr>`;
+  });
+  const columns = ["projection", "state", "events behind", "quarantined"];
+  return html`<h2>Projections</h2>
+    <div class="scroll">
+      <table>
+        <thead><tr>${columns.map((name) => html`<th scope="col">${name}</th>`)}</tr></thead>
+        <tbody>${rows}</tbody>
+      </table>
+    </div>`;
 }

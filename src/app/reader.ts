@@ -8,6 +8,7 @@ import {
   type StatusReport,
 } from "../db/migrate/index.ts";
 import type { DatabasePool } from "../db/pool/index.ts";
+import type { ProjectionStatus } from "../projections/index.ts";
 import type { BootState } from "./boot.ts";
 import { shared } from "./shared.ts";
 
@@ -19,6 +20,8 @@ export interface Sources {
   /** Gives up quickly. */
   readonly migrator: () => DatabaseMigrator | undefined;
   readonly pool: () => DatabasePool | undefined;
+  /** Reads how far the projections are; undefined until they are followed. */
+  readonly projections?: () => (() => Promise<readonly ProjectionStatus[]>) | undefined;
 }
 
 const LATEST_EVENTS = 30;
@@ -33,7 +36,7 @@ const READ_MS = 6_000;
  * Reads the state of the process and its database for HTTP requests, however many there are: one read
  * serves all simultaneous ones, and is kept for a second.
  */
-export function createReader({ boot, migrator, pool }: Sources, readMs = READ_MS) {
+export function createReader({ boot, migrator, pool, projections }: Sources, readMs = READ_MS) {
   const read = async <T>(what: (migrator: DatabaseMigrator, call: CallOptions) => Promise<T>) => {
     const found = migrator();
     if (found === undefined) {
@@ -58,16 +61,23 @@ export function createReader({ boot, migrator, pool }: Sources, readMs = READ_MS
     return found instanceof MigrateError ? [] : found.toReversed();
   }, KEEP_MS);
   const problem = shared(() => pingProblem(pool()), KEEP_MS);
+  const lag = shared(async () => {
+    const found = projections?.();
+    // Without an answer there is nothing to show: whether the database is there is told above.
+    return found?.().catch(() => undefined);
+  }, KEEP_MS);
   return {
     boot,
     status: status.get,
+    /** How far each projection is; undefined if that cannot be read. */
+    projections: lag.get,
     /** The latest, newest first; empty if they cannot be read. */
     events: events.get,
     /** Why the application's own pool cannot be used; undefined if it can. */
     problem: problem.get,
     /** Forgets what was read. */
     forget: (): void => {
-      for (const kept of [status, events, problem]) kept.forget();
+      for (const kept of [status, events, problem, lag]) kept.forget();
     },
   };
 }

@@ -1,4 +1,5 @@
 import { errorJson, MigrateError, migrationJson, type Tag } from "../db/migrate/index.ts";
+import type { ProjectionStatus } from "../projections/index.ts";
 import type { BootState } from "./boot.ts";
 import type { Tone } from "./layout.ts";
 import type { Reader } from "./reader.ts";
@@ -64,7 +65,10 @@ export async function detailedState(readiness: Readiness, reader: Reader): Promi
   switch (readiness.kind) {
     case "ready": {
       const { version, newer } = readiness;
-      return { status, version: version ?? null, newer };
+      const projections = await reader.projections();
+      const lag = projections && { projections: projections.map(projectionJson) };
+      // A projection that lags is no reason not to be ready: it would not catch up faster.
+      return { status, version: version ?? null, newer, ...lag };
     }
     case "unavailable":
       return { status, reason: readiness.reason };
@@ -87,6 +91,12 @@ export async function detailedState(readiness: Readiness, reader: Reader): Promi
     case "stopping":
       return { status };
   }
+}
+
+/** How far a projection is in the instance where it is furthest behind. */
+function projectionJson({ name, state, quarantined, worst }: ProjectionStatus) {
+  const { position = null, lagEvents = 0, lagSeconds = 0 } = worst ?? {};
+  return { name, state, position, lagEvents, lagSeconds, quarantined };
 }
 
 /** What failed in the process that this one waits for. */

@@ -2,17 +2,22 @@ import { Hono } from "hono";
 import { html } from "hono/html";
 import { secureHeaders } from "hono/secure-headers";
 import { errorJson, MigrateError, statusJson } from "../db/migrate/index.ts";
+import { type ApiOptions, createApi } from "./api/index.ts";
 import { isPrivateHost } from "./hosts.ts";
 import { layOut, STYLE_HASH } from "./layout.ts";
 import { migrationsPage } from "./page.ts";
 import type { Reader } from "./reader.ts";
 import { detailedState, publicState, readinessOf, toneOf } from "./readiness.ts";
+import { addUserPages } from "./user-pages.ts";
 
 /** `state`: what anybody may know. `details`: also errors with their SQL, rows, users, hosts. */
 export type Shown = "state" | "details";
 
-/** The application's HTTP side: whether it is alive, whether it is ready, and why not. */
-export function createRoutes(reader: Reader, shown: Shown): Hono {
+/**
+ * The application's HTTP side: whether it is alive, whether it is ready, and why not; users and
+ * organisations where the details are, and for the public only with a token.
+ */
+export function createRoutes(reader: Reader, shown: Shown, api: ApiOptions): Hono {
   const app = new Hono();
   app.use(SECURE_HEADERS);
   app.use(async (context, next) => {
@@ -21,8 +26,15 @@ export function createRoutes(reader: Reader, shown: Shown): Hono {
   });
   // Only says that it is alive: a probe must not kill a process in the middle of a migration.
   app.get("/healthz", (context) => context.json({ status: "alive" }));
-  if (shown === "details") addDetails(app, reader);
-  else addState(app, reader);
+  // Routes of your own belong here.
+  if (shown === "details") {
+    addDetails(app, reader);
+    addUserPages(app, api);
+    app.route("/", createApi({ ...api, token: undefined }));
+  } else {
+    addState(app, reader);
+    if (api.token !== undefined) app.route("/", createApi(api));
+  }
   return app;
 }
 
@@ -87,7 +99,11 @@ function addDetails(app: Hono, reader: Reader): void {
   app.get("/", async (context) => {
     // First: a page that no longer refreshes must not show something older.
     const boot = reader.boot();
-    const [status, events] = await Promise.all([reader.status(), reader.events()]);
-    return context.html(migrationsPage({ boot, status, events }));
+    const [status, events, projections] = await Promise.all([
+      reader.status(),
+      reader.events(),
+      reader.projections(),
+    ]);
+    return context.html(migrationsPage({ boot, status, events, projections }));
   });
 }

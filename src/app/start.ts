@@ -14,6 +14,7 @@ import { openListeners } from "./listeners.ts";
 import type { Log } from "./log.ts";
 import { createReader } from "./reader.ts";
 import { MIGRATE_FIRST } from "./readiness.ts";
+import { startWork, type Work } from "./work.ts";
 
 /** Where the application's database is, and how to release it. */
 export interface DatabaseAddress {
@@ -46,12 +47,19 @@ export async function runApp(options: AppOptions): Promise<number> {
   let boot: BootState = { kind: "starting", what: "looking for the database" };
   let forReading: DatabaseMigrator | undefined;
   let pool: DatabasePool | undefined;
+  let work: Work | undefined;
   const reader = createReader({
     boot: () => (signal.aborted ? { kind: "stopping" } : boot),
     migrator: () => forReading,
     pool: () => pool,
+    projections: () => work?.status,
   });
-  const listeners = await openListeners(config, reader, log);
+  const listeners = await openListeners(config, reader, log, {
+    services: () => work?.services,
+    instance: config.instance,
+    token: config.apiToken,
+    onDefect: (error, request) => log.error({ ...request, ...withoutValues(error) }, "defect"),
+  });
   let database: DatabaseAddress | undefined;
   try {
     database = await options.openDatabase();
@@ -76,12 +84,16 @@ export async function runApp(options: AppOptions): Promise<number> {
       if (!signal.aborted) await showFailure(options, end);
       return end.kind === "failed" ? end.error.exitCode : EXIT_PENDING;
     }
-    if (end.kind === "ready") log.info({ version: end.version, newer: end.newer }, "ready");
+    if (end.kind === "ready") {
+      log.info({ version: end.version, newer: end.newer }, "ready");
+      if (!signal.aborted) work = startWork({ pool, log });
+    }
     if (!signal.aborted) await once(signal, "abort");
     return 0;
   } finally {
     log.info("stopping");
-    await listeners.close(config.shutdownMs);
+    // Requests may still wait for the projections, which may wait for nothing.
+    await Promise.all([listeners.close(config.shutdownMs), work?.stop(config.shutdownMs)]);
     await pool?.close({ timeoutMs: config.shutdownMs });
     await database?.release();
     log.info("stopped");
@@ -151,4 +163,13 @@ function logProgress(log: Log, progress: Progress): void {
       log.info(details, kind);
     }
   }
+}
+
+/** What a log may keep of an error: drizzle's message holds the values of its query, the cause's does not. */
+function withoutValues(error: unknown): { readonly error: string; readonly stack?: string } {
+  let root = error;
+  while (root instanceof Error && root.cause instanceof Error) root = root.cause;
+  if (!(root instanceof Error)) return { error: typeof root };
+  const { name, message, stack } = root;
+  return { error: `${name}: ${message}`, ...(stack !== undefined && { stack }) };
 }

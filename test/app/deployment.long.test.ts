@@ -104,7 +104,10 @@ describe("the Dockerfile", () => {
     const { url } = await emptyDatabase();
     const before = await filesOf(image.app);
     const job = await start(["tidemark", "migrate"], { DATABASE_URL: url }).end;
-    expect(job).toMatchObject({ code: 0, log: expect.stringContaining("0002_protect_events") });
+    expect(job).toMatchObject({
+      code: 0,
+      log: expect.stringContaining("0003_add_idempotency_keys_and_snapshots"),
+    });
     const server = start(stepOf("CMD")?.exec, { DATABASE_URL: url });
     await server.isReady();
     server.child.kill("SIGTERM");

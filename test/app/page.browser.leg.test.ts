@@ -82,22 +82,26 @@ test("a page that is ready shows each migration and the latest events", async ()
   const app = await start();
   await app.isReady();
   const page = await open(app);
-  expect(await page.title()).toBe("Tidemark: ready at 0002_protect_events");
-  expect(await headline(page)).toBe("ready at 0002_protect_events");
+  expect(await page.title()).toBe("Tidemark: ready at 0003_add_idempotency_keys_and_snapshots");
+  expect(await headline(page)).toBe("ready at 0003_add_idempotency_keys_and_snapshots");
   await expectStyled(page);
   const migrations = page.getByRole("table").first().locator("tbody tr");
   expect(await migrations.locator("td:first-child").allInnerTexts()).toEqual([
     "0000_create_eventstore",
     "0001_create_projections",
     "0002_protect_events",
+    "0003_add_idempotency_keys_and_snapshots",
   ]);
   expect(await migrations.locator("td:nth-child(2)").allInnerTexts()).toEqual([
+    "DONE",
     "DONE",
     "DONE",
     "DONE",
   ]);
   const events = page.getByRole("table").nth(1).locator("tbody tr");
   expect(await events.locator("td:nth-child(2)").allInnerTexts()).toEqual([
+    "done",
+    "started",
     "done",
     "started",
     "done",
@@ -116,7 +120,7 @@ test("what everybody may see is the state alone, as a page like the other", asyn
   const app = await start(undefined, { NODE_ENV: "production", MANAGEMENT_PORT: "0" });
   await app.isReady();
   const page = await open(app);
-  expect(await headline(page)).toBe("ready at 0002_protect_events");
+  expect(await headline(page)).toBe("ready at 0003_add_idempotency_keys_and_snapshots");
   await expectStyled(page);
   expect(await page.getByRole("table").count()).toBe(0);
   for (const link of await page.getByRole("link").all()) {

@@ -18,7 +18,7 @@ const migrate = (url = database.url) => new DatabaseMigrator({ url, dir: folder.
 
 describe("the event store's copy of the migration events", () => {
   test("tells the ledger's story, row by row, from before its table was there", async () => {
-    await folder.take(await projectFolder({ "0003_note": "create table note (id integer)" }));
+    await folder.take(await projectFolder({ "0004_note": "create table note (id integer)" }));
     const report = await migrate();
     expect(report.warnings).toEqual([]);
     await expectSameStory(database.url, database.sql);
@@ -37,20 +37,22 @@ describe("the event store's copy of the migration events", () => {
       "0001_create_projections migration.done 2",
       "0002_protect_events migration.started 1",
       "0002_protect_events migration.done 2",
-      "0003_note migration.started 1",
-      "0003_note migration.done 2",
+      "0003_add_idempotency_keys_and_snapshots migration.started 1",
+      "0003_add_idempotency_keys_and_snapshots migration.done 2",
+      "0004_note migration.started 1",
+      "0004_note migration.done 2",
     ]);
   });
 
   test("holds a failure and the run that corrects it", async () => {
     await folder.take(
       await projectFolder({
-        "0003_broken": "create table half (id integer); select nothing from nowhere;",
+        "0004_broken": "create table half (id integer); select nothing from nowhere;",
       }),
     );
     await expect(migrate()).rejects.toMatchObject({ code: "migration_failed" });
     await expectSameStory(database.url, database.sql);
-    await folder.write("0003_broken", "create table whole (id integer)");
+    await folder.write("0004_broken", "create table whole (id integer)");
     await migrate();
     await expectSameStory(database.url, database.sql);
     const copy = await readCopy(database.sql);
@@ -63,7 +65,7 @@ describe("the event store's copy of the migration events", () => {
   });
 
   test("is committed with the migration or not at all, wherever its runner is killed", async () => {
-    await folder.take(await projectFolder({ "0003_note": "create table note (id integer)" }));
+    await folder.take(await projectFolder({ "0004_note": "create table note (id integer)" }));
     for (const phase of ["before", "sent"] as const) {
       const failpoint = { phase, message: "migration:0002_protect_events" } as const;
       await runInProcess({ options: { url: database.url, dir: folder.dir }, failpoint });
@@ -77,31 +79,31 @@ describe("the event store's copy of the migration events", () => {
     await migrate();
     // Restored, the table has another identity than the runner row remembers.
     await database.sql`update tidemark.runner set sink_table = 1`;
-    await folder.write("0003_note", "create table note (id integer)");
-    await folder.list([...OWN, "0003_note"]);
+    await folder.write("0004_note", "create table note (id integer)");
+    await folder.list([...OWN, "0004_note"]);
     await migrate();
     await expectSameStory(database.url, database.sql);
   });
 
   test("goes on behind a ledger that was made anew, whose numbers are those of the old one", async () => {
-    await folder.take(await projectFolder({ "0003_note": "create table note (id integer)" }));
+    await folder.take(await projectFolder({ "0004_note": "create table note (id integer)" }));
     await migrate();
     const before = await readCopy(database.sql);
     await database.sql`drop schema tidemark cascade`;
     await database.sql`drop table note`;
-    await folder.list(["0003_note"]);
+    await folder.list(["0004_note"]);
     await new FilledDatabaseMigrator({ url: database.url, dir: folder.dir }).migrate();
     const after = await readCopy(database.sql);
     expect(after.slice(before.length).map(({ tag, type }) => `${tag} ${type}`)).toEqual([
-      "0003_note migration.started",
-      "0003_note migration.done",
+      "0004_note migration.started",
+      "0004_note migration.done",
     ]);
   });
 
   test("goes through the sink that the application hands over", async () => {
     await folder.take(
       await projectFolder({
-        "0003_log": "create table my_log (event jsonb primary key)",
+        "0004_log": "create table my_log (event jsonb primary key)",
       }),
     );
     const eventSink = {
@@ -122,14 +124,19 @@ describe("the event store's copy of the migration events", () => {
   });
 });
 
-const OWN = ["0000_create_eventstore", "0001_create_projections", "0002_protect_events"];
+const OWN = [
+  "0000_create_eventstore",
+  "0001_create_projections",
+  "0002_protect_events",
+  "0003_add_idempotency_keys_and_snapshots",
+];
 
 /** Runs the project's migrations, then one that harms the copy, then one that makes it good. */
 async function harmAndMend(harm: string, mend: string, url = database.url) {
-  await folder.take(await projectFolder({ "0003_harm": harm, "0004_between": "select 1" }));
+  await folder.take(await projectFolder({ "0004_harm": harm, "0005_between": "select 1" }));
   const harmed = await migrate(url);
-  await folder.write("0005_mend", mend);
-  await folder.list([...OWN, "0003_harm", "0004_between", "0005_mend"]);
+  await folder.write("0006_mend", mend);
+  await folder.list([...OWN, "0004_harm", "0005_between", "0006_mend"]);
   const mended = await migrate(url);
   return { harmed, mended };
 }
@@ -179,12 +186,12 @@ describe("a migration that changes the app's events table", () => {
   });
 
   test("by dropping its whole schema: it succeeds with a warning", async () => {
-    await folder.take(await projectFolder({ "0003_harm": "drop schema eventstore cascade" }));
+    await folder.take(await projectFolder({ "0004_harm": "drop schema eventstore cascade" }));
     const { warnings } = await migrate();
     expect(warnings).toHaveLength(1);
     expect(
       await new DatabaseMigrator({ url: database.url, dir: folder.dir }).currentVersion(),
-    ).toBe("0003_harm");
+    ).toBe("0004_harm");
   });
 
   test.each([
@@ -240,20 +247,20 @@ describe("a migration that changes the app's events table", () => {
     async (_what, harm, mend, warning) => {
       await folder.take(
         await projectFolder({
-          "0003_harm": harm,
-          "0004_broken": "select nothing from nowhere",
+          "0004_harm": harm,
+          "0005_broken": "select nothing from nowhere",
         }),
       );
       await expect(migrate()).rejects.toMatchObject({
         code: "migration_failed",
-        tag: "0004_broken",
+        tag: "0005_broken",
       });
       const repaired = await new DatabaseMigrator({ url: database.url, dir: folder.dir }).repair();
       expect(repaired.repaired).toHaveLength(1);
       expect(repaired.warnings[0]?.message).toMatch(warning);
-      await folder.write("0004_broken", "select 1");
-      await folder.write("0005_mend", mend);
-      await folder.list([...OWN, "0003_harm", "0004_broken", "0005_mend"]);
+      await folder.write("0005_broken", "select 1");
+      await folder.write("0006_mend", mend);
+      await folder.list([...OWN, "0004_harm", "0005_broken", "0006_mend"]);
       expect((await migrate()).warnings).toEqual([]);
       await expectSameStory(database.url, database.sql);
     },
@@ -262,7 +269,7 @@ describe("a migration that changes the app's events table", () => {
   test("is not held up by somebody who has locked it, however many migrations there are", async () => {
     await folder.take(await projectFolder());
     await migrate();
-    const many = Array.from({ length: 20 }, (_item, i) => `0003_note_${i + 10}`);
+    const many = Array.from({ length: 20 }, (_item, i) => `0004_note_${i + 10}`);
     for (const tag of many) await folder.write(tag, `create table "${tag}" (id integer)`);
     await folder.list([...OWN, ...many]);
     const locked = await database.sql.reserve();
@@ -272,8 +279,8 @@ describe("a migration that changes the app's events table", () => {
     await locked.unsafe("rollback");
     locked.release();
     expect(warnings[0]?.message).toContain("eventstore.events is locked by another session");
-    await folder.write("0004_note", "create table last (id integer)");
-    await folder.list([...OWN, ...many, "0004_note"]);
+    await folder.write("0005_note", "create table last (id integer)");
+    await folder.list([...OWN, ...many, "0005_note"]);
     expect((await migrate()).warnings).toEqual([]);
     await expectSameStory(database.url, database.sql);
   });

@@ -74,13 +74,15 @@ test("db:migrate on nothing at all starts a server, and migrates; again, nothing
   const first = await npmRun("db:migrate");
   expect(first.code).toBe(0);
   expect(first.stderr).toContain("starting PostgreSQL 18");
-  expect(first.stderr).toContain("✓ 0002_protect_events");
+  expect(first.stderr).toContain("✓ 0003_add_idempotency_keys_and_snapshots");
   expect(first.stdout).toMatch(
-    /^Applied 3 migrations in .*\. The database is at 0002_protect_events\.\n$/,
+    /^Applied 3 migrations in .*\. The database is at 0003_add_idempotency_keys_and_snapshots\.\n$/,
   );
   const second = await npmRun("db:migrate");
   expect(second.code).toBe(0);
-  expect(second.stdout).toBe("Nothing pending. The database is at 0002_protect_events.\n");
+  expect(second.stdout).toBe(
+    "Nothing pending. The database is at 0003_add_idempotency_keys_and_snapshots.\n",
+  );
 });
 
 test("with DATABASE_URL the same commands use that server and start none", async () => {
@@ -187,9 +189,10 @@ test("db:seed writes a data set once, where nothing is pending, and not in produ
     const first = await npmRun("db:seed", [], env);
     expect(first.stdout).toBe("Wrote 2 organisations and 7 users to the instance demo.\n");
     const again = await npmRun("db:seed", [], env);
-    expect(again.stdout).toBe("The instance demo already has data: nothing was written.\n");
+    expect(again.stdout).toBe("The instance demo already has this data: nothing was written.\n");
     expect(await countRows(database.sql)).toEqual({
-      events: 9,
+      // Two of each organisation, one of each user, two more of each of the three who are verified.
+      events: 17,
       orgs: 2,
       users: 7,
       humans: 5,

@@ -1,0 +1,69 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import postgres from "postgres";
+import { acquireEmbeddedServer, destroyEmbeddedServer } from "../src/db/embedded/index.ts";
+
+/** A server, and databases on it for as long as the benchmark runs. */
+export interface Setting {
+  readonly url: string;
+  /** Version, JIT and fsync of the server, for the first line of the output. */
+  readonly describe: () => Promise<string>;
+  /** The URL of a new empty database. */
+  readonly createDatabase: () => Promise<string>;
+  readonly dropDatabase: (url: string) => Promise<void>;
+  /** Drops what is left of the databases; ends an embedded server. */
+  readonly close: () => Promise<void>;
+}
+
+/** On the server of `url`, as a role that may create databases; else on an embedded one of its own. */
+export async function openSetting(url: string | undefined): Promise<Setting> {
+  const server = url === undefined ? await embedded() : { url, close: async () => undefined };
+  const admin = postgres(server.url, { max: 1, onnotice: () => undefined });
+  const names = new Set<string>();
+  const drop = async (name: string) => {
+    await admin.unsafe(`drop database if exists ${name} with (force)`);
+    names.delete(name);
+  };
+  let count = 0;
+  return {
+    url: server.url,
+    describe: async () => {
+      const [row] = await admin`
+        select current_setting('server_version') as version, pg_jit_available() as available,
+          current_setting('jit') as jit, current_setting('fsync') as fsync`;
+      const jit = row?.available ? row.jit : "not built in";
+      return `PostgreSQL ${row?.version} (${url === undefined ? "embedded" : "--url"}), jit ${jit}, fsync ${row?.fsync}`;
+    },
+    createDatabase: async () => {
+      count += 1;
+      const name = `tidemark_bench_${process.pid}_${count}`;
+      names.add(name);
+      await admin.unsafe(`create database ${name} template template0`);
+      return Object.assign(new URL(server.url), { pathname: `/${name}` }).href;
+    },
+    dropDatabase: (database) => drop(new URL(database).pathname.slice(1)),
+    close: async () => {
+      for (const name of names) await drop(name);
+      await admin.end();
+      await server.close();
+    },
+  };
+}
+
+async function embedded() {
+  const home = await mkdtemp(join(tmpdir(), "tidemark-bench-"));
+  const server = await acquireEmbeddedServer({ dir: home, database: "postgres" });
+  return {
+    url: server.url,
+    close: async () => {
+      await server.release();
+      await destroyEmbeddedServer({ dir: home });
+      await rm(home, { recursive: true, force: true });
+    },
+  };
+}
+
+export function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
+}

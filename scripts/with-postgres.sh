@@ -1,0 +1,25 @@
+#!/usr/bin/env bash
+# Runs a command with a new PostgreSQL server of its own, whose URL is TEST_DATABASE_URL:
+#   scripts/with-postgres.sh <folder of initdb and pg_ctl> <command> …
+set -euo pipefail
+bin=$1
+shift
+folder=$(mktemp -d)
+chmod 755 "$folder"
+# PostgreSQL refuses root.
+as=()
+if [[ $(id -u) == 0 ]]; then
+  as=(runuser -u "$(id -un postgres 2>/dev/null || echo nobody)" --)
+  chown "$("${as[@]}" id -u)" "$folder"
+fi
+cleanup() {
+  "${as[@]}" "$bin/pg_ctl" -D "$folder/data" -m immediate -w stop >/dev/null 2>&1 || true
+  rm -rf "$folder"
+}
+trap cleanup EXIT
+port=$(node -e 'const s = require("net").createServer().listen(0, "127.0.0.1", () => { console.log(s.address().port); s.close(); })')
+(cd "$folder" && "${as[@]}" "$bin/initdb" -D "$folder/data" -U postgres -A trust -E UTF8 --locale=${WITH_LOCALE:-C.UTF-8} >/dev/null)
+(cd "$folder" && "${as[@]}" "$bin/pg_ctl" -D "$folder/data" -o "-p $port -k $folder -c listen_addresses=127.0.0.1" \
+  -l "$folder/log" -w start >/dev/null)
+export TEST_DATABASE_URL="postgres://postgres@127.0.0.1:$port/postgres"
+"$@"

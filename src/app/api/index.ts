@@ -1,0 +1,59 @@
+import { OpenAPIHono } from "@hono/zod-openapi";
+import { LIMIT, requireToken, SAME_ORIGIN } from "./guard.ts";
+import type { Api } from "./operation.ts";
+import { addOrgOperations } from "./org-operations.ts";
+import { INTERNAL, problemOf, Refusal } from "./problem-json.ts";
+import { addReads } from "./read-routes.ts";
+import type { ApiOptions } from "./services.ts";
+import { addUserOperations } from "./user-operations.ts";
+
+export type { ApiOptions, Services } from "./services.ts";
+
+const PATHS = ["/users", "/users/*", "/orgs", "/orgs/*", "/openapi.json"];
+
+/**
+ * Users and organisations over HTTP. Every refusal is an `application/problem+json`, with a `code`;
+ * nothing that a server or driver says is in one.
+ */
+export function createApi(options: ApiOptions): OpenAPIHono {
+  const app = new OpenAPIHono();
+  const api: Api = { ...options, app };
+  const { token } = options;
+  for (const path of PATHS) {
+    app.use(path, SAME_ORIGIN);
+    if (token !== undefined) app.use(path, requireToken(token));
+    app.use(path, LIMIT);
+  }
+  addUserOperations(api);
+  addOrgOperations(api);
+  addReads(api);
+  if (token !== undefined) {
+    app.openAPIRegistry.registerComponent("securitySchemes", "token", {
+      type: "http",
+      scheme: "bearer",
+    });
+  }
+  app.get("/openapi.json", (context) =>
+    context.json(
+      app.getOpenAPI31Document({
+        openapi: "3.1.0",
+        info: { title: "Users and organisations", version: "1" },
+        servers: [{ url: "/" }],
+        ...(token !== undefined && { security: [{ token: [] }] }),
+      }),
+    ),
+  );
+  app.onError((error, context) => {
+    const problem = problemOf(error);
+    if (problem === undefined) {
+      options.onDefect(error, { method: context.req.method, path: context.req.path });
+    }
+    const { status, ...body } = problem ?? INTERNAL;
+    const headers = error instanceof Refusal ? error.headers : {};
+    return context.body(JSON.stringify({ ...body, status }), status, {
+      ...headers,
+      "content-type": "application/problem+json",
+    });
+  });
+  return app;
+}

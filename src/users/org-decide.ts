@@ -1,0 +1,99 @@
+import type { Decision } from "../eventstore/index.ts";
+import { DomainError, notFound } from "./domain-error.ts";
+import { ORG_NAME, type OrgEvent, org } from "./org-events.ts";
+import { evolveOrg, type OrgState } from "./org-state.ts";
+import { USERNAME } from "./user-events.ts";
+
+/** What can be asked of an organisation. */
+export type OrgCommand =
+  | { readonly type: "add"; readonly name: string; readonly domain?: string | undefined }
+  | { readonly type: "rename"; readonly name: string }
+  | { readonly type: "setPrimaryDomain"; readonly domain: string }
+  | { readonly type: "deactivate" | "reactivate" }
+  /** `usernames`: of its users, who go with it. */
+  | { readonly type: "remove"; readonly usernames: readonly string[] };
+
+/**
+ * What follows from a command. Where all is so already, nothing follows.
+ *
+ * @throws DomainError `not_found`, `already_exists`
+ */
+export function decideOrg(state: OrgState | undefined, command: OrgCommand): Decision<OrgEvent> {
+  if (command.type === "add") {
+    if (state !== undefined) throw idTaken();
+    return add(command.name, command.domain);
+  }
+  if (state === undefined || state.status === "removed") throw notFound("organisation");
+  const { name, primaryDomain, status } = state;
+  switch (command.type) {
+    case "rename":
+      if (name === command.name) return { events: [] };
+      return {
+        events: [{ type: "org.changed", payload: { name: command.name } }],
+        release: [{ type: ORG_NAME, value: name }],
+        claim: [{ type: ORG_NAME, value: command.name }],
+      };
+    case "setPrimaryDomain":
+      return { events: primaryDomain === command.domain ? [] : [domainSet(command.domain)] };
+    case "deactivate":
+      return { events: status === "inactive" ? [] : [{ type: "org.deactivated", payload: {} }] };
+    case "reactivate":
+      return { events: status === "active" ? [] : [{ type: "org.reactivated", payload: {} }] };
+    case "remove": {
+      const usernames = command.usernames.map((value) => ({ type: USERNAME, value }));
+      return {
+        events: [{ type: "org.removed", payload: {} }],
+        release: [{ type: ORG_NAME, value: name }, ...usernames],
+      };
+    }
+  }
+}
+
+export const orgDecider = org.decider({
+  initial: undefined as OrgState | undefined,
+  evolve: evolveOrg,
+  decide: decideOrg,
+});
+
+/**
+ * Whether users may be added to it, or (`"change"`) those that it has may be changed: an inactive one
+ * takes nobody in, and its users can still be administered.
+ *
+ * @throws DomainError `not_found`, `invalid_state`
+ */
+export function refuseOrg(
+  state: OrgState | undefined,
+  id: string,
+  purpose: "add" | "change",
+): void {
+  if (state === undefined || state.status === "removed") throw notFound("organisation", id);
+  if (purpose === "add" && state.status === "inactive") {
+    throw new DomainError({
+      code: "invalid_state",
+      fact: `The organisation ${state.name} is inactive: it takes no new users.`,
+      remedy: "Reactivate it first.",
+    });
+  }
+}
+
+function add(name: string, domain: string | undefined): Decision<OrgEvent> {
+  return {
+    events: [
+      { type: "org.added", payload: { name } },
+      ...(domain === undefined ? [] : [domainSet(domain)]),
+    ],
+    claim: [{ type: ORG_NAME, value: name }],
+  };
+}
+
+function domainSet(domain: string): OrgEvent {
+  return { type: "org.domain.primary.set", payload: { domain } };
+}
+
+function idTaken(): DomainError {
+  return new DomainError({
+    code: "already_exists",
+    fact: "An organisation has, or had, this id.",
+    remedy: "Give another id, or none: one is made.",
+  });
+}

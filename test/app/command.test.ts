@@ -1,0 +1,89 @@
+import { expect, test } from "vitest";
+import { runCommand } from "../../src/app/command.ts";
+import { useUsers } from "../helpers/users.ts";
+
+const app = useUsers();
+
+async function run(...args: readonly string[]) {
+  let out = "";
+  let err = "";
+  const code = await runCommand({
+    args,
+    openDatabase: async () => ({
+      url: app.url,
+      migrationUrl: app.url,
+      release: async () => undefined,
+    }),
+    out: (text) => {
+      out += text;
+    },
+    err: (text) => {
+      err += text;
+    },
+  });
+  return { code, out, err };
+}
+
+/** One user whose row the tables refuse, and one whom they take. */
+async function quarantineOne() {
+  const { orgs, users } = app.commands;
+  const call = { instanceId: "test", creator: "tester" };
+  await orgs.add({ ...call, id: "engines", name: "Engines" });
+  await app.pool.query(
+    "alter table projections.users add constraint no_bad check (username <> 'bad')",
+  );
+  for (const username of ["bad", "good"]) {
+    await users.addMachine({ ...call, id: username, org: "engines", username, name: username });
+  }
+  await app.project();
+}
+
+test("status shows how far each projection is, and what it holds back", async () => {
+  expect((await run("projections", "status")).out).toMatch(/^projection +state .*\norgs +running/);
+  await quarantineOne();
+  const { code, out } = await run("projections", "status");
+  expect(code).toBe(0);
+  expect(out).toMatch(/\nusers +running +\d+ +0 +0\.0 +1\n/);
+  expect(out).toMatch(/\nusers: user bad of test, since event 1: .*no_bad/);
+  const json = JSON.parse((await run("projections", "status", "--json")).out);
+  expect(json).toMatchObject({
+    projections: [{ name: "orgs" }, { name: "users", quarantined: 1 }],
+    quarantined: [{ projection: "users", aggregateId: "bad" }],
+  });
+});
+
+test("retry handles again what is held back, once its cause is gone", async () => {
+  await quarantineOne();
+  const again = await run("projections", "retry", "users");
+  expect(again).toMatchObject({ code: 1, out: expect.stringContaining("failed again") });
+  await app.pool.query("alter table projections.users drop constraint no_bad");
+  expect(await run("projections", "retry", "users", "--id", "good")).toEqual({
+    code: 0,
+    out: "Nothing is held back.\n",
+    err: "",
+  });
+  expect(await run("projections", "retry", "users", "--instance", "test")).toEqual({
+    code: 0,
+    out: "user bad of test: released, 1 event handled\n",
+    err: "",
+  });
+  expect(await app.pool.query("select id from projections.users order by id")).toEqual([
+    { id: "bad" },
+    { id: "good" },
+  ]);
+});
+
+test("what is not understood exits with 2 and says what is possible", async () => {
+  expect(await run("projections", "retry", "nothing")).toMatchObject({
+    code: 2,
+    err: expect.stringContaining("Name one of orgs, users."),
+  });
+  expect(await run("projections", "restart")).toMatchObject({
+    code: 2,
+    err: expect.stringContaining("unknown command"),
+  });
+  expect(await run("--help")).toMatchObject({
+    code: 0,
+    out: expect.stringContaining("projections"),
+  });
+});
