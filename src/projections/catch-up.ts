@@ -45,11 +45,11 @@ export async function reach(
     try {
       if (upTo === undefined) {
         const settled = (await barrier()) ?? 0;
-        await createPosition(context, lane, settled);
+        await createPosition(context.pool, lane, settled);
         upTo = settled;
       }
       const next = await step(context, lane, upTo);
-      if (next.kind === "reached") return;
+      if (next.kind === "reached" || (next.kind === "went-on" && next.isThere)) return;
       if (next.kind === "busy") await pause(jittered(BUSY_MS));
       if (next.kind !== "wait") continue;
       if (next.halted !== undefined) throw halted(subscriber, instanceId, next.halted.error);

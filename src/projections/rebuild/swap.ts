@@ -56,7 +56,11 @@ async function catchUpWithin(
   const key = { name: subscriber.name, instanceId };
   await ensurePosition(tx, key);
   for (;;) {
-    const locked = await lockPosition(tx, key, { ...subscriber, statementTimeoutMs });
+    const locked = await lockPosition(tx, key, {
+      ...subscriber,
+      statementTimeoutMs,
+      isDurable: true,
+    });
     if (locked === undefined) {
       throw new ProjectionError({
         code: "busy",
