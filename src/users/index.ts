@@ -1,9 +1,7 @@
 import { createOrgCommands } from "./org-commands.ts";
 import { createUserCommands, type UserCommandOptions } from "./user-commands.ts";
 
-export type { Call, Done } from "./call.ts";
-export { checkInput, orgInputs, userInputs } from "./command-input.ts";
-export { DomainError, type DomainErrorCode, type FieldProblem } from "./domain-error.ts";
+export { orgInputs, userInputs } from "./command-input.ts";
 export type { OrgCommands } from "./org-commands.ts";
 export { ORG_NAME, org } from "./org-events.ts";
 export { orgsProjection } from "./orgs-projection.ts";

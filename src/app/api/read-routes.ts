@@ -1,6 +1,6 @@
 import type { Context } from "hono";
 import type { z } from "zod";
-import { checkInput } from "../../users/index.ts";
+import { checkInput } from "../../domain/index.ts";
 import { instanceOf, tagOf } from "./caller.ts";
 import { type Api, operationIdOf, servicesOf } from "./operation.ts";
 import { Refusal } from "./problem-json.ts";

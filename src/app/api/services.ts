@@ -1,4 +1,10 @@
-import type { Commands, Reads } from "../../users/index.ts";
+import type { OrgCommands, Reads, UserCommands } from "../../users/index.ts";
+
+/** The commands that HTTP offers, by aggregate. */
+export interface Commands {
+  readonly users: UserCommands;
+  readonly orgs: OrgCommands;
+}
 
 /** What the routes work with, once the application is ready. */
 export interface Services {
