@@ -9,8 +9,8 @@ export interface BoundStatement {
 /**
  * The one statement of a push. It returns a row for each event (`sequence`, `global_sequence`,
  * `created_at`), in their order; or none, and has done nothing, where something speaks against the
- * push: an aggregate's version, a value that is taken, a key that was used. What it could not see,
- * because it was not committed yet, ends in a unique violation of `events_pk`,
+ * push: an aggregate's version, a value that is taken, a key that was used. What it did not look for,
+ * or could not see because it was not committed yet, ends in a unique violation of `events_pk`,
  * `unique_constraints_pk` or `idempotency_keys_pk`.
  *
  * Numbers are drawn under the shared lock of the instance, which is held until the end of the
@@ -23,21 +23,13 @@ export function pushStatement(push: PreparedPush): BoundStatement {
   const [event] = events;
   const plain = claims.length === 0 && releases.length === 0 && idempotency === undefined;
   if (plain && events.length === 1 && aggregate !== undefined && event !== undefined) {
-    const { type, id, owner, creator, expected } = aggregate;
-    return {
-      text: ONE_EVENT,
-      params: [
-        instanceId,
-        type,
-        id,
-        owner,
-        creator,
-        expectedNumber(expected),
-        event.type,
-        event.revision,
-        JSON.stringify(event.payload),
-      ],
-    };
+    const { type, id, owner, creator } = aggregate;
+    const expected = expectedNumber(aggregate.expected);
+    const payload = JSON.stringify(event.payload);
+    const params = [instanceId, type, id, owner, creator, event.type, event.revision, payload];
+    return expected === 0
+      ? { text: FIRST_EVENT, params }
+      : { text: ONE_EVENT, params: [...params, expected] };
   }
   const params = [
     instanceId,
@@ -99,12 +91,19 @@ const INSERT = `insert into eventstore.events (
   instance_id, aggregate_type, aggregate_id, sequence, event_type, revision, creator, owner, payload
 )`;
 
+// The key alone says whether there is one already: a collision in place of a look at each append.
+const FIRST_EVENT = `${BARRIER}
+${INSERT}
+select $1::text, $2::text, $3::text, 1, $6::text, $7::smallint, $5::text, $4::text, $8::jsonb
+from barrier
+returning sequence, global_sequence, created_at`;
+
 const ONE_EVENT = `${BARRIER}
 ${INSERT}
-select $1::text, $2::text, $3::text, a.actual + 1, $7::text, $8::smallint, $5::text, $4::text,
-  $9::jsonb
+select $1::text, $2::text, $3::text, a.actual + 1, $6::text, $7::smallint, $5::text, $4::text,
+  $8::jsonb
 from barrier, lateral (select ${version("$2::text", "$3::text")} as actual) a
-where ${allowed("$6::bigint")}
+where ${allowed("$9::bigint")}
 returning sequence, global_sequence, created_at`;
 
 const AGGREGATES = `,

@@ -1,7 +1,7 @@
 import type { DatabasePool } from "../db/pool/index.ts";
 import type { AnyStoredEvent } from "../eventstore/index.ts";
 import { serverError } from "../eventstore/index.ts";
-import { IN_FAILED_TRANSACTION, isTransient } from "./failures.ts";
+import { fatalOf, IN_FAILED_TRANSACTION, isTransient } from "./failures.ts";
 import { readPage } from "./page.ts";
 import { lockPosition, movePosition } from "./position.ts";
 import { ProjectionError } from "./projection-error.ts";
@@ -59,6 +59,8 @@ export async function runBatch(pool: DatabasePool, task: BatchTask): Promise<Bat
     const isStopped = task.signal.aborted && error === task.signal.reason;
     // A deferred constraint fails during COMMIT: that is the handler's, too.
     if (first === undefined || isStopped || isTransient(error)) throw error;
+    const fatal = fatalOf(error);
+    if (fatal !== undefined) throw fatal;
     return { kind: "failed", events: [first, ...others], error };
   }
 }

@@ -41,6 +41,7 @@ export async function reach(
   const lane = createLane(subscriber, instanceId);
   let upTo: number | undefined;
   for (;;) {
+    context.signal.throwIfAborted();
     try {
       if (upTo === undefined) {
         const settled = (await barrier()) ?? 0;

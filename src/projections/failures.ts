@@ -3,6 +3,7 @@ import { messageOf } from "../db/base/problem.ts";
 import { oneLine } from "../db/base/text.ts";
 import { DatabaseError, type DatabaseErrorCode } from "../db/pool/index.ts";
 import { EventStoreError, serverError } from "../eventstore/index.ts";
+import { ProjectionError } from "./projection-error.ts";
 
 /** What the handler did wrong, although the pool says it. */
 const HANDLERS_FAULT: ReadonlySet<DatabaseErrorCode> = new Set([
@@ -31,6 +32,15 @@ export function isTransient(error: unknown): boolean {
   const state = serverError(error)?.sqlState;
   if (state === undefined) return false;
   return TRANSIENT_CLASSES.has(state.slice(0, 2)) || state === LOCK_NOT_AVAILABLE;
+}
+
+/** What says something about the handler as a whole, whatever the events. */
+export function fatalOf(error: unknown): ProjectionError | undefined {
+  const found = inChain(
+    error,
+    (link) => link instanceof ProjectionError && link.code === "live_table",
+  );
+  return found instanceof ProjectionError ? found : undefined;
 }
 
 /** For `failed_events.error`, a log, a page: one line, with the cause that says more. */

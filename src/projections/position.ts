@@ -94,6 +94,11 @@ export function plannerRestored({ planner }: Pick<Locked, "planner">): string {
   return `(select ${settings.join(" and ")})`;
 }
 
+/** Where no page is read. */
+export async function restorePlanner(tx: Transaction, locked: Locked): Promise<void> {
+  await tx.query(`select ${plannerRestored(locked)}`);
+}
+
 /** Leaves the planner with nothing but indexes again. */
 export async function orderByIndex(tx: Transaction): Promise<void> {
   await tx.query(`select ${PLANNER.map((it) => `set_config('${it}', 'off', true)`).join(", ")}`);

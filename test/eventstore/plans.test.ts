@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, test } from "vitest";
+import type { Expected } from "../../src/eventstore/index.ts";
 import { preparePush } from "../../src/eventstore/prepared-push.ts";
 import { pushStatement } from "../../src/eventstore/push-statement.ts";
 import { aggregatePages, instancePages } from "../../src/eventstore/read.ts";
@@ -30,12 +31,12 @@ async function sentBy(
   return first;
 }
 
-const push = (count: number, claimed: boolean) =>
+const push = (count: number, claimed: boolean, expected: Expected = "any") =>
   pushStatement(
     preparePush(
       [
         account.at({ instanceId: "i1", id: "a", owner: "o", creator: "c" }).append({
-          expected: "any",
+          expected,
           events: [opened(), ...Array.from({ length: count - 1 }, () => credited(1))],
           ...(claimed && { claim: [{ type: "holder", value: "Ada" }] }),
         }),
@@ -48,6 +49,7 @@ const some = [{ aggregateType: "type1" }, { aggregateType: "type2" }];
 
 const statements: Readonly<Record<string, () => Sent | Promise<Sent>>> = {
   "push of one event": () => push(1, false),
+  "push of a first event": () => push(1, false, "none"),
   "push of many events": () => push(100, false),
   "push with a unique value and a key": () => push(100, true),
   "page of an aggregate": () =>
@@ -59,7 +61,7 @@ const statements: Readonly<Record<string, () => Sent | Promise<Sent>>> = {
     sentBy((run) => instancePages(run, "i1", 20_000, { select: some })),
 };
 
-describe.each(Object.entries(statements))("%s", (_, statement) => {
+describe.each(Object.entries(statements))("%s", (name, statement) => {
   test.each(["custom", "generic"] as const)(
     "finds events by an index, and sorts no stored event (%s plan)",
     async (mode) => {
@@ -70,7 +72,10 @@ describe.each(Object.entries(statements))("%s", (_, statement) => {
       const nodes = await explain(fixture.pool, text, literals, mode);
       expect(nodes.filter((node) => node["Node Type"] === "Seq Scan")).toEqual([]);
       const names = nodes.map((node) => node["Node Type"]);
-      expect(names.some((name) => name.startsWith("Index"))).toBe(true);
+      // The first event of an aggregate is not looked for: the key refuses a second one.
+      if (name !== "push of a first event") {
+        expect(names.some((node) => node.startsWith("Index"))).toBe(true);
+      }
       // What is sorted is the push's own few events, which come from no index.
       const sorted = nodes.filter((node) => node["Node Type"].includes("Sort"));
       if (text.includes("insert into")) {

@@ -1,7 +1,7 @@
 // A projection runner in a process of its own, started by projector-process.ts.
 import { DatabasePool } from "../../src/db/pool/index.ts";
 import { createEventStore } from "../../src/eventstore/index.ts";
-import { createProjectionRunner } from "../../src/projections/index.ts";
+import { createProjectionRunner, rebuildProjection } from "../../src/projections/index.ts";
 import type { ProjectorTask } from "./projector-process.ts";
 import { tallyProjection } from "./tally.ts";
 
@@ -33,6 +33,20 @@ process.on("message", (task: ProjectorTask | "stop") => {
     }),
     onProgress: (item) => process.send?.({ kind: "progress", item }),
   });
+  if (task.rebuild) {
+    const projection = { ...tallyProjection() };
+    const { handle } = projection;
+    projection.handle = async (...args) => {
+      await handle.apply(projection, args);
+      await after();
+    };
+    const onProgress = (item: unknown) => process.send?.({ kind: "progress", item });
+    const store = createEventStore({ pool });
+    const { batchSize = 1_000 } = options;
+    return void rebuildProjection({ pool, store, projection, onProgress, batchSize })
+      .catch((error: unknown) => onProgress({ kind: "error", error: String(error) }))
+      .then(() => process.disconnect());
+  }
   runner.start();
   stopRunner = async () => {
     const result = await runner.stop();

@@ -6,6 +6,8 @@ import type { RunnerOptions, RunnerProgress } from "../../src/projections/index.
 export interface ProjectorTask
   extends Pick<RunnerOptions, "batchSize" | "idleTimeoutMs" | "parallelism" | "pollMs"> {
   readonly url: string;
+  /** Rebuild the tallies, in place of a runner. */
+  readonly rebuild?: boolean;
   /** Of tallies; only the first writes rows. Default 1. */
   readonly projections?: number;
   /** The process sends itself the signal in the transaction of that batch, its rows written. */

@@ -15,6 +15,8 @@ export interface Transaction {
   queryOne<T>(text: string, params?: readonly unknown[]): Promise<T | undefined>;
   /** Its `transaction` is a savepoint. */
   readonly drizzle: DrizzleHandle;
+  /** The same transaction; `check` sees the text of each statement first, and refuses it by throwing. */
+  checked(check: (text: string) => void): Transaction;
 }
 
 const ISOLATION_LEVELS = {
@@ -57,6 +59,17 @@ export function createTransaction(source: DrizzleSource): Transaction {
       handle ??= createDrizzleHandle(source);
       return handle;
     },
+    checked: (check) => createTransaction(checkedSource(source, check)),
+  };
+}
+
+function checkedSource(source: DrizzleSource, check: (text: string) => void): DrizzleSource {
+  return {
+    run: async (statement) => {
+      check(statement.text);
+      return source.run(statement);
+    },
+    atomically: (work) => source.atomically((inner) => work(checkedSource(inner, check))),
   };
 }
 

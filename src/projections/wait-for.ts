@@ -1,0 +1,52 @@
+import { jittered, pause } from "../db/base/backoff.ts";
+import { duration } from "../db/base/text.ts";
+import type { DatabasePool } from "../db/pool/index.ts";
+import type { Projection, Reactor } from "./definition.ts";
+import { ProjectionError } from "./projection-error.ts";
+
+export interface WaitForOptions {
+  readonly pool: DatabasePool;
+  /** An inline projection is never waited for: it is where the append is. */
+  readonly projection: Projection | Reactor | string;
+  readonly instanceId: string;
+  /** As `push` gives it. */
+  readonly position: number;
+  /** Default 5,000. */
+  readonly timeoutMs?: number;
+  readonly signal?: AbortSignal;
+}
+
+const FIRST_PAUSE_MS = 2;
+const LONGEST_PAUSE_MS = 100;
+
+/**
+ * Waits until a projection has handled everything up to a position, so that what was just written
+ * can be read. What is quarantined is passed without being handled.
+ *
+ * @throws ProjectionError `wait_timeout`; the signal's reason
+ */
+export async function waitFor(options: WaitForOptions): Promise<void> {
+  const { pool, projection, instanceId, position, timeoutMs = 5_000, signal } = options;
+  if (typeof projection !== "string" && "mode" in projection && projection.mode === "inline")
+    return;
+  const name = typeof projection === "string" ? projection : projection.name;
+  const end = performance.now() + timeoutMs;
+  for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(pauseMs * 1.5, LONGEST_PAUSE_MS)) {
+    const row = await pool.queryOne<{ position: number }>(
+      `select position from projections.current_states
+       where instance_id = $1 and projection_name = $2`,
+      [instanceId, name],
+    );
+    const reached = row?.position ?? 0;
+    if (reached >= position) return;
+    const leftMs = end - performance.now();
+    if (leftMs <= 0) {
+      throw new ProjectionError({
+        code: "wait_timeout",
+        fact: `After ${duration(timeoutMs)} the projection ${name} is at position ${reached} in the instance ${instanceId}, not yet at ${position}.`,
+        remedy: "See its status: it may be halted, or no runner may follow it.",
+      });
+    }
+    await pause(Math.min(jittered(pauseMs), leftMs), signal);
+  }
+}
