@@ -1,6 +1,6 @@
 import { OpenAPIHono } from "@hono/zod-openapi";
 import { LIMIT, requireToken, SAME_ORIGIN } from "./guard.ts";
-import type { Api } from "./operation.ts";
+import { type Api, route } from "./operation.ts";
 import { addOrgOperations } from "./org-operations.ts";
 import { INTERNAL, problemOf, Refusal } from "./problem-json.ts";
 import { addReads } from "./read-routes.ts";
@@ -9,21 +9,15 @@ import { addUserOperations } from "./user-operations.ts";
 
 export type { ApiOptions, Services } from "./services.ts";
 
-const PATHS = ["/users", "/users/*", "/orgs", "/orgs/*", "/openapi.json"];
-
 /**
  * Users and organisations over HTTP. Every refusal is an `application/problem+json`, with a `code`;
  * nothing that a server or driver says is in one.
  */
 export function createApi(options: ApiOptions): OpenAPIHono {
   const app = new OpenAPIHono();
-  const api: Api = { ...options, app };
   const { token } = options;
-  for (const path of PATHS) {
-    app.use(path, SAME_ORIGIN);
-    if (token !== undefined) app.use(path, requireToken(token));
-    app.use(path, LIMIT);
-  }
+  const guards = [SAME_ORIGIN, ...(token === undefined ? [] : [requireToken(token)]), LIMIT];
+  const api: Api = { ...options, app, guards };
   addUserOperations(api);
   addOrgOperations(api);
   addReads(api);
@@ -33,7 +27,7 @@ export function createApi(options: ApiOptions): OpenAPIHono {
       scheme: "bearer",
     });
   }
-  app.get("/openapi.json", (context) =>
+  route(api, "get", "/openapi.json", async (context) =>
     context.json(
       app.getOpenAPI31Document({
         openapi: "3.1.0",

@@ -2,7 +2,7 @@ import type { Context } from "hono";
 import type { z } from "zod";
 import { checkInput } from "../../domain/index.ts";
 import { instanceOf, tagOf } from "./caller.ts";
-import { type Api, operationIdOf, servicesOf } from "./operation.ts";
+import { type Api, operationIdOf, route, servicesOf } from "./operation.ts";
 import { Refusal } from "./problem-json.ts";
 import * as schemas from "./schemas.ts";
 
@@ -10,9 +10,8 @@ const LONGEST_WAIT_MS = 5_000;
 
 /** What the projections say: one, or a page of a list. */
 export function addReads(api: Api): void {
-  const { app } = api;
   describe(api, "/users", "Users, by id", schemas.users, schemas.userListQuery);
-  app.get("/users", async (context) => {
+  route(api, "get", "/users", async (context) => {
     const { query, instanceId } = await ask(api, context, schemas.userListQuery);
     const { after, limit, org, username, state, type } = query;
     const filter = { org, username, state, type };
@@ -20,21 +19,24 @@ export function addReads(api: Api): void {
     return context.json({ users: page.items, next: page.next });
   });
   describe(api, "/users/{id}", "One user", schemas.user, schemas.oneQuery);
-  app.get("/users/:id", async (context) => {
+  route(api, "get", "/users/{id}", async (context) => {
     const { instanceId } = await ask(api, context, schemas.oneQuery);
-    return one(context, await servicesOf(api).reads.user(instanceId, context.req.param("id")));
+    return one(
+      context,
+      await servicesOf(api).reads.user(instanceId, context.req.param("id") ?? ""),
+    );
   });
   describe(api, "/orgs", "Organisations, by id", schemas.orgs, schemas.listQuery);
-  app.get("/orgs", async (context) => {
+  route(api, "get", "/orgs", async (context) => {
     const { query, instanceId } = await ask(api, context, schemas.listQuery);
     const { after, limit } = query;
     const page = await servicesOf(api).reads.orgs({ instanceId, after, limit });
     return context.json({ orgs: page.items, next: page.next });
   });
   describe(api, "/orgs/{id}", "One organisation", schemas.org, schemas.oneQuery);
-  app.get("/orgs/:id", async (context) => {
+  route(api, "get", "/orgs/{id}", async (context) => {
     const { instanceId } = await ask(api, context, schemas.oneQuery);
-    return one(context, await servicesOf(api).reads.org(instanceId, context.req.param("id")));
+    return one(context, await servicesOf(api).reads.org(instanceId, context.req.param("id") ?? ""));
   });
 }
 
