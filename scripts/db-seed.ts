@@ -1,3 +1,4 @@
+import { createCommands } from "../src/app/commands.ts";
 import { projections } from "../src/app/projections.ts";
 import { acquireEmbeddedServer } from "../src/db/embedded/index.ts";
 import { DatabaseMigrator } from "../src/db/migrate/index.ts";
@@ -5,7 +6,6 @@ import { DatabasePool } from "../src/db/pool/index.ts";
 import { DomainError } from "../src/domain/index.ts";
 import { createEventStore } from "../src/eventstore/index.ts";
 import { createProjectionRunner } from "../src/projections/index.ts";
-import { createCommands } from "../src/users/index.ts";
 import { configuredUrl, DEV_DIR, PROJECT, script } from "./dev-server.ts";
 import { SEED_INSTANCE, SEED_ORGS, SEED_PASSWORD, SEED_USERS } from "./seed-data.ts";
 

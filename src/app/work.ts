@@ -8,8 +8,9 @@ import {
   type RunnerProgress,
   waitFor,
 } from "../projections/index.ts";
-import { createCommands, createReads } from "../users/index.ts";
+import { createReads } from "../users/index.ts";
 import type { Services } from "./api/index.ts";
+import { createCommands } from "./commands.ts";
 import type { Log } from "./log.ts";
 import { projections } from "./projections.ts";
 

@@ -16,8 +16,6 @@ import { USER_NAME_EVENTS, user } from "./user-events.ts";
 /** A command on an organisation that is there. */
 export type OnOrg = Call & { readonly id: string };
 
-export type OrgCommands = ReturnType<typeof createOrgCommands>;
-
 /**
  * The commands on organisations. All throw DomainError, and the store's `concurrency_conflict`,
  * `unique_violation` (a taken name) and `idempotency_mismatch`.

@@ -28,8 +28,6 @@ export interface UserCommandOptions {
 /** A command on a user that is there. */
 export type OnUser = Call & { readonly id: string };
 
-export type UserCommands = ReturnType<typeof createUserCommands>;
-
 /**
  * The commands on users. Each checks its input, then the user's organisation, decides, and appends.
  *

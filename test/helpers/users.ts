@@ -1,9 +1,9 @@
 import { beforeEach } from "vitest";
+import { type Commands, createCommands } from "../../src/app/commands.ts";
 import { projections } from "../../src/app/projections.ts";
 import { DatabasePool } from "../../src/db/pool/index.ts";
 import { createEventStore, type EventStore } from "../../src/eventstore/index.ts";
 import { createProjectionRunner } from "../../src/projections/index.ts";
-import { type Commands, createCommands } from "../../src/users/index.ts";
 import { useDatabase } from "./database.ts";
 
 /** What a hash costs in tests: nothing. */

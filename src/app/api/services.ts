@@ -1,10 +1,5 @@
-import type { OrgCommands, Reads, UserCommands } from "../../users/index.ts";
-
-/** The commands that HTTP offers, by aggregate. */
-export interface Commands {
-  readonly users: UserCommands;
-  readonly orgs: OrgCommands;
-}
+import type { Reads } from "../../users/index.ts";
+import type { Commands } from "../commands.ts";
 
 /** What the routes work with, once the application is ready. */
 export interface Services {

@@ -1,8 +1,8 @@
 import { z } from "zod";
 import type { Done } from "../../domain/index.ts";
 import { userInputs as inputs } from "../../users/index.ts";
+import type { Commands } from "../commands.ts";
 import { type Api, addChange, addCreation } from "./operation.ts";
-import type { Commands } from "./services.ts";
 
 const added = z.discriminatedUnion("type", [
   inputs.addHuman.extend({ type: z.literal("human") }).strict(),
