@@ -1,5 +1,4 @@
-import { createCommands } from "../src/app/commands.ts";
-import { projections } from "../src/app/projections.ts";
+import { createCommands, projections } from "../src/app/aggregates.ts";
 import { acquireEmbeddedServer } from "../src/db/embedded/index.ts";
 import { DatabaseMigrator } from "../src/db/migrate/index.ts";
 import { DatabasePool } from "../src/db/pool/index.ts";

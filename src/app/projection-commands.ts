@@ -14,7 +14,7 @@ import {
   rebuildProjection,
   retryQuarantined,
 } from "../projections/index.ts";
-import { projections } from "./projections.ts";
+import { projections } from "./aggregates.ts";
 
 const FAILED = 1;
 

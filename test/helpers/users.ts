@@ -1,6 +1,5 @@
 import { beforeEach } from "vitest";
-import { type Commands, createCommands } from "../../src/app/commands.ts";
-import { projections } from "../../src/app/projections.ts";
+import { type Commands, createCommands, projections } from "../../src/app/aggregates.ts";
 import { DatabasePool } from "../../src/db/pool/index.ts";
 import { createEventStore, type EventStore } from "../../src/eventstore/index.ts";
 import { createProjectionRunner } from "../../src/projections/index.ts";

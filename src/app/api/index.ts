@@ -3,7 +3,6 @@ import { LIMIT, requireToken, SAME_ORIGIN } from "./guard.ts";
 import { type Api, route } from "./operation.ts";
 import { addOrgOperations } from "./org-operations.ts";
 import { INTERNAL, problemOf, Refusal } from "./problem-json.ts";
-import { addReads } from "./read-routes.ts";
 import type { ApiOptions } from "./services.ts";
 import { addUserOperations } from "./user-operations.ts";
 
@@ -20,7 +19,6 @@ export function createApi(options: ApiOptions): OpenAPIHono {
   const api: Api = { ...options, app, guards };
   addUserOperations(api);
   addOrgOperations(api);
-  addReads(api);
   if (token !== undefined) {
     app.openAPIRegistry.registerComponent("securitySchemes", "token", {
       type: "http",

@@ -2,7 +2,7 @@ import type { OpenAPIHono } from "@hono/zod-openapi";
 import type { Context, MiddlewareHandler } from "hono";
 import type { z } from "zod";
 import { type Call, checkInput, type Done } from "../../domain/index.ts";
-import type { Commands } from "../commands.ts";
+import type { Commands } from "../aggregates.ts";
 import { callOf, jsonOf, preferredWaitMs, tagOf } from "./caller.ts";
 import { Refusal } from "./problem-json.ts";
 import { changeHeaders, commandHeaders, done, idParams, problem } from "./schemas.ts";

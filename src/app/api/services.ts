@@ -1,5 +1,4 @@
-import type { Reads } from "../../users/index.ts";
-import type { Commands } from "../commands.ts";
+import type { Commands, Reads } from "../aggregates.ts";
 
 /** What the routes work with, once the application is ready. */
 export interface Services {
