@@ -1,10 +1,10 @@
-import { projections } from "../src/app/projections.ts";
+import { createCommands, projections } from "../src/app/aggregates.ts";
 import { acquireEmbeddedServer } from "../src/db/embedded/index.ts";
 import { DatabaseMigrator } from "../src/db/migrate/index.ts";
 import { DatabasePool } from "../src/db/pool/index.ts";
+import { DomainError } from "../src/domain/index.ts";
 import { createEventStore } from "../src/eventstore/index.ts";
 import { createProjectionRunner } from "../src/projections/index.ts";
-import { createCommands, DomainError } from "../src/users/index.ts";
 import { configuredUrl, DEV_DIR, PROJECT, script } from "./dev-server.ts";
 import { SEED_INSTANCE, SEED_ORGS, SEED_PASSWORD, SEED_USERS } from "./seed-data.ts";
 

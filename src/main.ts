@@ -38,8 +38,10 @@ async function serve(config: AppConfig): Promise<number> {
 }
 
 function command(config: AppConfig, args: readonly string[]): Promise<number> {
+  const { signal } = watchSignals();
   return runCommand({
     args,
+    signal,
     openDatabase: () => databaseOf(config, (line) => console.error(line)),
     out: (text) => process.stdout.write(text),
     err: (text) => process.stderr.write(text),

@@ -1,22 +1,14 @@
 import { Command, CommanderError } from "commander";
 import { Problem } from "../db/base/problem.ts";
-import { oneLine, plural } from "../db/base/text.ts";
 import { DatabasePool } from "../db/pool/index.ts";
-import {
-  lagText,
-  listQuarantined,
-  type Projection,
-  type ProjectionStatus,
-  projectionStatus,
-  type Retried,
-  retryQuarantined,
-} from "../projections/index.ts";
-import { projections } from "./projections.ts";
+import { type RetryFilter, rebuild, retry, status } from "./projection-commands.ts";
 import type { DatabaseAddress } from "./start.ts";
 
 export interface CommandOptions {
   readonly args: readonly string[];
   readonly openDatabase: () => Promise<DatabaseAddress>;
+  /** Ends a rebuild, which can be resumed. */
+  readonly signal: AbortSignal;
   readonly out: (text: string) => void;
   readonly err: (text: string) => void;
 }
@@ -32,15 +24,19 @@ const USAGE = 2;
 export async function runCommand({
   args,
   openDatabase,
+  signal,
   out,
   err,
 }: CommandOptions): Promise<number> {
   let exitCode = 0;
   const onDatabase =
-    <Rest extends unknown[]>(work: (pool: DatabasePool, ...rest: Rest) => Promise<number>) =>
+    <Rest extends unknown[]>(
+      role: "application" | "owner",
+      work: (pool: DatabasePool, ...rest: Rest) => Promise<number>,
+    ) =>
     async (...rest: Rest) => {
-      const { url, release } = await openDatabase();
-      const pool = new DatabasePool({ url, max: 4 });
+      const { url, migrationUrl, release } = await openDatabase();
+      const pool = new DatabasePool({ url: role === "owner" ? migrationUrl : url, max: 4 });
       try {
         exitCode = await work(pool, ...rest);
       } finally {
@@ -57,112 +53,39 @@ export async function runCommand({
     .command("status")
     .description("how far each one is, and which aggregates it holds back")
     .option("--json", "for programs")
-    .action(onDatabase((pool, options: { json?: boolean }) => status(pool, options, out)));
+    .action(
+      onDatabase("application", (pool, options: { json?: boolean }) => status(pool, options, out)),
+    );
   group
     .command("retry <name>")
     .description("handle again what a projection holds back; exit with 1 if some stays so")
     .option("--instance <id>", "only of this instance")
     .option("--id <id>", "only the aggregate with this id")
     .action(
-      onDatabase((pool, name: string, options: RetryFilter) => retry(pool, name, options, out)),
+      onDatabase("application", (pool, name: string, options: RetryFilter) =>
+        retry(pool, name, options, out),
+      ),
+    );
+  group
+    .command("rebuild <name>")
+    .description(
+      "build the tables anew beside the live ones and swap them; resumes an interrupted one",
+    )
+    .option("--abandon", "give up an interrupted rebuild instead")
+    .action(
+      onDatabase("owner", (pool, name: string, options: { abandon?: boolean }) =>
+        rebuild(pool, name, options, { out, err, signal }),
+      ),
     );
   try {
     await program.parseAsync(args, { from: "user" });
     return exitCode;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : USAGE;
+    if (signal.aborted) err("Interrupted. The same command goes on where it was.\n");
+    if (signal.aborted) return FAILED;
     if (!(error instanceof Problem)) throw error;
     err(`error (${error.code}) ${error.message}\n`);
     return error.code === "usage" ? USAGE : FAILED;
   }
-}
-
-async function status(
-  pool: DatabasePool,
-  { json = false }: { readonly json?: boolean },
-  out: (text: string) => void,
-): Promise<number> {
-  const found = await projectionStatus({ pool, projections });
-  const quarantined = await listQuarantined({ pool });
-  if (json) {
-    out(`${JSON.stringify({ projections: found, quarantined })}\n`);
-    return 0;
-  }
-  const header = ["projection", "state", "position", "events behind", "seconds", "quarantined"];
-  out(tableText([header, ...found.map(statusCells)]));
-  for (const { projection, instanceId, aggregateType, aggregateId, ...rest } of quarantined) {
-    const where = `${projection}: ${aggregateType} ${aggregateId} of ${instanceId}`;
-    out(`${where}, since event ${rest.failedSequence}: ${oneLine(rest.error, 120)}\n`);
-  }
-  return 0;
-}
-
-function statusCells({ name, state, quarantined, worst }: ProjectionStatus): readonly string[] {
-  if (worst === undefined) return [name, state, "", "", "", String(quarantined)];
-  const { position, lagSeconds } = worst;
-  return [
-    name,
-    state,
-    String(position),
-    lagText(worst),
-    lagSeconds.toFixed(1),
-    String(quarantined),
-  ];
-}
-
-interface RetryFilter {
-  readonly instance?: string;
-  readonly id?: string;
-}
-
-async function retry(
-  pool: DatabasePool,
-  name: string,
-  { instance, id }: RetryFilter,
-  out: (text: string) => void,
-): Promise<number> {
-  const results = await retryQuarantined({
-    pool,
-    projection: projectionNamed(name),
-    aggregate: {
-      ...(instance !== undefined && { instanceId: instance }),
-      ...(id !== undefined && { id }),
-    },
-    onRetried: (result) => out(`${retriedText(result)}\n`),
-  });
-  if (results.length === 0) out("Nothing is held back.\n");
-  return results.some(({ outcome }) => outcome === "failed") ? FAILED : 0;
-}
-
-function retriedText(result: Retried): string {
-  const what = `${result.aggregateType} ${result.aggregateId} of ${result.instanceId}`;
-  switch (result.outcome) {
-    case "released":
-      return `${what}: released, ${plural(result.events, "event")} handled`;
-    case "failed":
-      return `${what}: failed again: ${oneLine(result.error, 200)}`;
-    case "gone":
-      return `${what}: was released meanwhile`;
-  }
-}
-
-function projectionNamed(name: string): Projection {
-  const found = projections.find((projection) => projection.name === name);
-  if (found !== undefined) return found;
-  throw new Problem({
-    code: "usage",
-    fact: `There is no projection ${name}.`,
-    outcome: "nothing-run",
-    remedy: `Name one of ${projections.map((one) => one.name).join(", ")}.`,
-  });
-}
-
-function tableText(rows: readonly (readonly string[])[]): string {
-  const widths = (rows[0] ?? []).map((_, i) => Math.max(...rows.map((row) => row[i]?.length ?? 0)));
-  const line = (row: readonly string[]) =>
-    row
-      .map((cell, i) => cell.padEnd(widths[i] ?? 0))
-      .join("  ")
-      .trimEnd();
-  return rows.map((row) => `${line(row)}\n`).join("");
 }

@@ -32,7 +32,7 @@ export function addUserPages(app: Hono, { services, instance: usual }: Sources):
     if (!/\btext\/html\b/.test(context.req.header("accept") ?? "")) return next();
     return show(context, async ({ reads }, instanceId) => {
       const after = context.req.query("after");
-      const page = await reads.users({ instanceId, after, limit: USERS_A_PAGE });
+      const page = await reads.users.list({ instanceId, after, limit: USERS_A_PAGE });
       return context.html(usersPage(instanceId, page.items, page.next));
     });
   });
@@ -42,7 +42,7 @@ export function addUserPages(app: Hono, { services, instance: usual }: Sources):
       const id = context.req.param("id");
       const after = Math.max(0, Math.trunc(Number(context.req.query("after") ?? 0)) || 0);
       const limit = EVENTS_A_PAGE;
-      const events = await reads.events("user", { instanceId, id }, { after, limit });
+      const events = await reads.users.events({ instanceId, id }, { after, limit });
       const isThere = events.length > 0 || after > 0;
       return context.html(eventsPage(instanceId, id, events), isThere ? 200 : 404);
     }),

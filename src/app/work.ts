@@ -8,10 +8,9 @@ import {
   type RunnerProgress,
   waitFor,
 } from "../projections/index.ts";
-import { createCommands, createReads } from "../users/index.ts";
+import { createCommands, createReads, projections } from "./aggregates.ts";
 import type { Services } from "./api/index.ts";
 import type { Log } from "./log.ts";
-import { projections } from "./projections.ts";
 
 /** What the application does besides answering: it appends events, and follows them. */
 export interface Work {

@@ -1,5 +1,5 @@
+import { DomainError } from "../domain/index.ts";
 import type { EventStore } from "../eventstore/index.ts";
-import { DomainError } from "./domain-error.ts";
 import { userDecider } from "./user-decide.ts";
 
 /**

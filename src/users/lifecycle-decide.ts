@@ -1,5 +1,5 @@
+import { DomainError } from "../domain/index.ts";
 import type { Decision } from "../eventstore/index.ts";
-import { DomainError } from "./domain-error.ts";
 import { USERNAME, type UserEvent } from "./user-events.ts";
 import { statusOf, type UserState, type UserStatus } from "./user-state.ts";
 

@@ -1,8 +1,14 @@
 import type { z } from "zod";
+import {
+  type Call,
+  checkInput,
+  type Done,
+  doneOf,
+  executeOptions,
+  newId,
+} from "../domain/index.ts";
 import type { EventStore } from "../eventstore/index.ts";
-import { type Call, type CommandOptions, type Done, doneOf, executeOptions } from "./call.ts";
-import { checkInput, orgInputs } from "./command-input.ts";
-import { newId } from "./ids.ts";
+import { orgInputs } from "./command-input.ts";
 import { removeLeftover } from "./leftover.ts";
 import { type OrgCommand, orgDecider } from "./org-decide.ts";
 import { USER_NAME_EVENTS, user } from "./user-events.ts";
@@ -10,13 +16,11 @@ import { USER_NAME_EVENTS, user } from "./user-events.ts";
 /** A command on an organisation that is there. */
 export type OnOrg = Call & { readonly id: string };
 
-export type OrgCommands = ReturnType<typeof createOrgCommands>;
-
 /**
  * The commands on organisations. All throw DomainError, and the store's `concurrency_conflict`,
  * `unique_violation` (a taken name) and `idempotency_mismatch`.
  */
-export function createOrgCommands({ store }: CommandOptions) {
+export function createOrgCommands({ store }: { readonly store: EventStore }) {
   async function run(call: OnOrg, command: OrgCommand, request: unknown = command): Promise<Done> {
     const { instanceId, creator, id } = call;
     const target = { instanceId, creator, id, owner: id };

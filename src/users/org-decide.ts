@@ -1,5 +1,5 @@
+import { DomainError, notFound } from "../domain/index.ts";
 import type { Decision } from "../eventstore/index.ts";
-import { DomainError, notFound } from "./domain-error.ts";
 import { ORG_NAME, type OrgEvent, org } from "./org-events.ts";
 import { evolveOrg, type OrgState } from "./org-state.ts";
 import { USERNAME } from "./user-events.ts";

@@ -10,7 +10,6 @@ import {
   type userTypes,
 } from "../db/schema/index.ts";
 import type { EventMeta, EventStore } from "../eventstore/index.ts";
-import { org } from "./org-events.ts";
 import { maskedPayload, user } from "./user-events.ts";
 
 /** A part of a list: what follows `after`, in the order of the ids. */
@@ -36,25 +35,21 @@ export type EventView = EventMeta & {
   readonly payload: Readonly<Record<string, unknown>>;
 };
 
-export type Reads = ReturnType<typeof createReads>;
-
-/** What the projections say, which follow the events at their own pace; and the events themselves. */
-export function createReads({
-  pool,
-  store,
-}: {
+export interface ReadOptions {
   readonly pool: DatabasePool;
   readonly store: EventStore;
-}) {
-  const { drizzle } = pool;
+}
+
+/** What the projection says of users, which follows the events at its own pace; and their events. */
+export function createUserReads({ pool: { drizzle }, store }: ReadOptions) {
   return {
-    user: async (instanceId: string, id: string): Promise<UserView | undefined> => {
+    one: async (instanceId: string, id: string): Promise<UserView | undefined> => {
       const [row] = await joined(drizzle)
         .where(and(eq(users.instanceId, instanceId), eq(users.id, id)))
         .limit(1);
       return row && viewOfUser(row);
     },
-    users: async ({ instanceId, after, limit }: Page, filter: UserFilter = {}) => {
+    list: async ({ instanceId, after, limit }: Page, filter: UserFilter = {}) => {
       const { org, username, state, type } = filter;
       const conditions: (SQL | undefined)[] = [
         eq(users.instanceId, instanceId),
@@ -70,7 +65,25 @@ export function createReads({
         .limit(limit + 1);
       return pageOf(rows.map(viewOfUser), limit);
     },
-    org: async (instanceId: string, id: string): Promise<OrgView | undefined> => {
+    /** The events of a user after a version, hashes masked; `limit` at most. */
+    events: async (
+      ref: { readonly instanceId: string; readonly id: string },
+      { after, limit }: { readonly after: number; readonly limit: number },
+    ): Promise<readonly EventView[]> => {
+      const found: EventView[] = [];
+      for await (const event of store.readAggregate(user, ref, { after, pageSize: limit })) {
+        found.push({ ...event, payload: maskedPayload(event.type, event.payload) });
+        if (found.length === limit) break;
+      }
+      return found;
+    },
+  };
+}
+
+/** What the projection says of organisations, removed ones too. */
+export function createOrgReads({ pool: { drizzle } }: ReadOptions) {
+  return {
+    one: async (instanceId: string, id: string): Promise<OrgView | undefined> => {
       const [row] = await drizzle
         .select()
         .from(orgs)
@@ -78,34 +91,15 @@ export function createReads({
         .limit(1);
       return row && viewOfOrg(row);
     },
-    orgs: async ({ instanceId, after, limit }: Page) => {
+    list: async ({ instanceId, after, limit }: Page) => {
+      const isNext = after === undefined ? undefined : gt(orgs.id, after);
       const rows = await drizzle
         .select()
         .from(orgs)
-        .where(
-          and(
-            eq(orgs.instanceId, instanceId),
-            after === undefined ? undefined : gt(orgs.id, after),
-          ),
-        )
+        .where(and(eq(orgs.instanceId, instanceId), isNext))
         .orderBy(asc(orgs.id))
         .limit(limit + 1);
       return pageOf(rows.map(viewOfOrg), limit);
-    },
-    /** The events of a user or organisation after a version, hashes masked; `limit` at most. */
-    events: async (
-      kind: "user" | "org",
-      { instanceId, id }: { readonly instanceId: string; readonly id: string },
-      { after, limit }: { readonly after: number; readonly limit: number },
-    ): Promise<readonly EventView[]> => {
-      const aggregate = kind === "user" ? user : org;
-      const found: EventView[] = [];
-      const options = { after, pageSize: limit };
-      for await (const event of store.readAggregate(aggregate, { instanceId, id }, options)) {
-        found.push({ ...event, payload: maskedPayload(event.type, event.payload) });
-        if (found.length === limit) break;
-      }
-      return found;
     },
   };
 }

@@ -1,8 +1,16 @@
 import type { z } from "zod";
-import { type Call, type CommandOptions, type Done, doneOf, executeOptions } from "./call.ts";
-import { checkInput, userInputs } from "./command-input.ts";
-import { DomainError, notFound } from "./domain-error.ts";
-import { newId } from "./ids.ts";
+import {
+  type Call,
+  checkInput,
+  DomainError,
+  type Done,
+  doneOf,
+  executeOptions,
+  newId,
+  notFound,
+} from "../domain/index.ts";
+import type { EventStore } from "../eventstore/index.ts";
+import { userInputs } from "./command-input.ts";
 import { removeLeftover } from "./leftover.ts";
 import { orgDecider, refuseOrg } from "./org-decide.ts";
 import { org } from "./org-events.ts";
@@ -11,15 +19,14 @@ import type { UserCommand } from "./user-command.ts";
 import { userDecider } from "./user-decide.ts";
 import { type UserEvent, user } from "./user-events.ts";
 
-export interface UserCommandOptions extends CommandOptions {
+export interface UserCommandOptions {
+  readonly store: EventStore;
   /** Default: `PASSWORD_COST`. Tests take less. */
   readonly passwordCost?: PasswordCost;
 }
 
 /** A command on a user that is there. */
 export type OnUser = Call & { readonly id: string };
-
-export type UserCommands = ReturnType<typeof createUserCommands>;
 
 /**
  * The commands on users. Each checks its input, then the user's organisation, decides, and appends.

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
+import { DomainError, notFound } from "../domain/index.ts";
 import type { Decision } from "../eventstore/index.ts";
-import { DomainError, notFound } from "./domain-error.ts";
 import { decideLifecycle } from "./lifecycle-decide.ts";
 import {
   type AddHuman,

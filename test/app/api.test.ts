@@ -1,7 +1,7 @@
 import { Validator } from "@seriousme/openapi-schema-validator";
 import { beforeEach, describe, expect, test, vi } from "vitest";
+import { createReads } from "../../src/app/aggregates.ts";
 import { createApi, type Services } from "../../src/app/api/index.ts";
-import { createReads } from "../../src/users/index.ts";
 import { useUsers } from "../helpers/users.ts";
 
 const app = useUsers();

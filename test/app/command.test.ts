@@ -4,11 +4,14 @@ import { useUsers } from "../helpers/users.ts";
 
 const app = useUsers();
 
+const ENDLESS = new AbortController().signal;
+
 async function run(...args: readonly string[]) {
   let out = "";
   let err = "";
   const code = await runCommand({
     args,
+    signal: ENDLESS,
     openDatabase: async () => ({
       url: app.url,
       migrationUrl: app.url,
@@ -71,6 +74,25 @@ test("retry handles again what is held back, once its cause is gone", async () =
     { id: "bad" },
     { id: "good" },
   ]);
+});
+
+test("rebuild makes the tables anew from the events", async () => {
+  await quarantineOne();
+  await app.pool.query("alter table projections.users drop constraint no_bad");
+  await app.pool.query("update projections.users set username = 'spoiled'");
+  const { code, out, err } = await run("projections", "rebuild", "users");
+  expect({ code, out }).toEqual({
+    code: 0,
+    out: expect.stringMatching(/^Rebuilt users from 2 events in /),
+  });
+  expect(err).toContain("Building in the schema projections_rebuild_users.");
+  expect(await app.pool.query("select username from projections.users order by id")).toEqual([
+    { username: "bad" },
+    { username: "good" },
+  ]);
+  expect((await run("projections", "rebuild", "users", "--abandon")).out).toBe(
+    "There is no rebuild to give up.\n",
+  );
 });
 
 test("what is not understood exits with 2 and says what is possible", async () => {

@@ -20,6 +20,8 @@ describe("the application's configuration", () => {
       connectTimeoutMs: 30_000,
       shutdownMs: 5_000,
       failureLingerMs: 2_000,
+      instance: "demo",
+      apiToken: undefined,
       logLevel: "info",
     });
   });
@@ -108,6 +110,12 @@ describe("the application's configuration", () => {
     });
     expect(parseAppConfig({ ...PRODUCTION, ...env })).toMatchObject({ databaseUrl: DATABASE_URL });
     expect(parseAppConfig(env)).toMatchObject({ databaseUrl: undefined });
+  });
+
+  test("takes no token that can be guessed, and no instance that a header could not name", () => {
+    expect(() => parseAppConfig({ API_TOKEN: "s3cret" })).toThrow(/API_TOKEN is shorter than 16/);
+    expect(() => parseAppConfig({ API_TOKEN: "s3cret" })).not.toThrow(/s3cret/);
+    expect(() => parseAppConfig({ APP_INSTANCE: "a/b" })).toThrow(/APP_INSTANCE is not/);
   });
 
   test("counts an empty variable as absent", () => {

@@ -1,9 +1,8 @@
 import { beforeEach } from "vitest";
-import { projections } from "../../src/app/projections.ts";
+import { type Commands, createCommands, projections } from "../../src/app/aggregates.ts";
 import { DatabasePool } from "../../src/db/pool/index.ts";
 import { createEventStore, type EventStore } from "../../src/eventstore/index.ts";
 import { createProjectionRunner } from "../../src/projections/index.ts";
-import { type Commands, createCommands } from "../../src/users/index.ts";
 import { useDatabase } from "./database.ts";
 
 /** What a hash costs in tests: nothing. */

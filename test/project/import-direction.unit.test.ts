@@ -129,6 +129,9 @@ test("each planted violation is found", { timeout: 60_000 }, async () => {
     "projections-are-above-the-event-store": {
       "src/projections/planted.ts": `export { push } from "../eventstore/push.ts";\n`,
     },
+    "domain-is-above-the-event-store": {
+      "src/domain/planted.ts": `export { user } from "../users/index.ts";\n`,
+    },
     "users-are-above-the-projections": {
       "src/users/planted.ts": `export { push } from "../eventstore/push.ts";\n`,
     },

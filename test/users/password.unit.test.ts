@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { newId } from "../../src/users/ids.ts";
+import { newId } from "../../src/domain/index.ts";
 import { hashPassword, isPasswordOf } from "../../src/users/password.ts";
 import { maskedPayload, user } from "../../src/users/user-events.ts";
 

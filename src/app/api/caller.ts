@@ -1,5 +1,5 @@
 import type { Context } from "hono";
-import type { Call } from "../../users/index.ts";
+import type { Call } from "../../domain/index.ts";
 import { Refusal } from "./problem-json.ts";
 
 const INSTANCE = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/;

@@ -1,15 +1,12 @@
 import { OpenAPIHono } from "@hono/zod-openapi";
 import { LIMIT, requireToken, SAME_ORIGIN } from "./guard.ts";
-import type { Api } from "./operation.ts";
+import { type Api, route } from "./operation.ts";
 import { addOrgOperations } from "./org-operations.ts";
 import { INTERNAL, problemOf, Refusal } from "./problem-json.ts";
-import { addReads } from "./read-routes.ts";
 import type { ApiOptions } from "./services.ts";
 import { addUserOperations } from "./user-operations.ts";
 
 export type { ApiOptions, Services } from "./services.ts";
-
-const PATHS = ["/users", "/users/*", "/orgs", "/orgs/*", "/openapi.json"];
 
 /**
  * Users and organisations over HTTP. Every refusal is an `application/problem+json`, with a `code`;
@@ -17,23 +14,18 @@ const PATHS = ["/users", "/users/*", "/orgs", "/orgs/*", "/openapi.json"];
  */
 export function createApi(options: ApiOptions): OpenAPIHono {
   const app = new OpenAPIHono();
-  const api: Api = { ...options, app };
   const { token } = options;
-  for (const path of PATHS) {
-    app.use(path, SAME_ORIGIN);
-    if (token !== undefined) app.use(path, requireToken(token));
-    app.use(path, LIMIT);
-  }
+  const guards = [SAME_ORIGIN, ...(token === undefined ? [] : [requireToken(token)]), LIMIT];
+  const api: Api = { ...options, app, guards };
   addUserOperations(api);
   addOrgOperations(api);
-  addReads(api);
   if (token !== undefined) {
     app.openAPIRegistry.registerComponent("securitySchemes", "token", {
       type: "http",
       scheme: "bearer",
     });
   }
-  app.get("/openapi.json", (context) =>
+  route(api, "get", "/openapi.json", async (context) =>
     context.json(
       app.getOpenAPI31Document({
         openapi: "3.1.0",

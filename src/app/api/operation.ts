@@ -1,7 +1,8 @@
 import type { OpenAPIHono } from "@hono/zod-openapi";
-import type { Context } from "hono";
+import type { Context, MiddlewareHandler } from "hono";
 import type { z } from "zod";
-import { type Call, type Commands, checkInput, type Done } from "../../users/index.ts";
+import { type Call, checkInput, type Done } from "../../domain/index.ts";
+import type { Commands } from "../aggregates.ts";
 import { callOf, jsonOf, preferredWaitMs, tagOf } from "./caller.ts";
 import { Refusal } from "./problem-json.ts";
 import { changeHeaders, commandHeaders, done, idParams, problem } from "./schemas.ts";
@@ -9,6 +10,18 @@ import type { ApiOptions, Services } from "./services.ts";
 
 export interface Api extends ApiOptions {
   readonly app: OpenAPIHono;
+  /** Before every route. */
+  readonly guards: readonly MiddlewareHandler[];
+}
+
+/** Every route is made by this: none is without the guards. The path is as OpenAPI writes it. */
+export function route(
+  { app, guards }: Api,
+  method: "get" | Method,
+  path: string,
+  handle: (context: Context) => Promise<Response>,
+): void {
+  app.on(method.toUpperCase(), [path.replace("{id}", ":id")], ...guards, handle);
 }
 
 type Method = "post" | "put" | "delete";
@@ -30,7 +43,7 @@ export function addCreation<Input extends object>(
 ): void {
   const { path, input } = operation;
   describe(api, operation, false);
-  api.app.post(path, async (context) => {
+  route(api, "post", path, async (context) => {
     const call = callOf(context, api.instance);
     const body = checkInput(input, await jsonOf(context));
     const { commands } = servicesOf(api);
@@ -48,7 +61,7 @@ export function addChange<Input extends object>(
 ): void {
   const { method, path, input } = operation;
   describe(api, operation, true);
-  api.app.on(method.toUpperCase(), path.replace("{id}", ":id"), async (context) => {
+  route(api, method, path, async (context) => {
     const call = { ...callOf(context, api.instance), id: context.req.param("id") ?? "" };
     const body = input === undefined ? noInput<Input>() : checkInput(input, await jsonOf(context));
     const { commands } = servicesOf(api);

@@ -1,8 +1,8 @@
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { errorCode } from "../../db/base/problem.ts";
 import { DatabaseError } from "../../db/pool/index.ts";
+import { DomainError, type DomainErrorCode } from "../../domain/index.ts";
 import { ConcurrencyConflict, EventStoreError, UniqueViolation } from "../../eventstore/index.ts";
-import { DomainError, type DomainErrorCode } from "../../users/index.ts";
 
 /** RFC 9457: what a refused request is answered with. `code` is what programs look at. */
 export interface ProblemJson {

@@ -1,11 +1,10 @@
 import { z } from "@hono/zod-openapi";
-import {
-  accessTokenTypes,
-  genders,
-  orgStates,
-  userStates,
-  userTypes,
-} from "../../db/schema/index.ts";
+
+/** `after` of the next page. */
+export const next = z
+  .string()
+  .nullable()
+  .openapi({ description: "`after` of the next page; null: this is the last." });
 
 /** What a command is answered with. */
 export const done = z
@@ -15,63 +14,6 @@ export const done = z
     position: z.number().int(),
   })
   .openapi("Done", { description: "`position` is what `waitFor` takes." });
-
-const common = {
-  id: z.string(),
-  version: z.number().int(),
-  createdAt: z.iso.datetime(),
-  changedAt: z.iso.datetime(),
-};
-
-const human = z.object({
-  firstName: z.string(),
-  lastName: z.string(),
-  nickName: z.string().nullable(),
-  displayName: z.string(),
-  preferredLanguage: z.string().nullable(),
-  gender: z.enum(genders),
-  email: z.string(),
-  isEmailVerified: z.boolean(),
-  phone: z.string().nullable(),
-  isPhoneVerified: z.boolean(),
-  hasPassword: z.boolean(),
-});
-
-const machine = z.object({
-  name: z.string(),
-  description: z.string().nullable(),
-  accessTokenType: z.enum(accessTokenTypes),
-  hasSecret: z.boolean(),
-});
-
-export const user = z
-  .object({
-    ...common,
-    org: z.string(),
-    username: z.string(),
-    type: z.enum(userTypes),
-    state: z.enum(userStates),
-    human: human.optional(),
-    machine: machine.optional(),
-  })
-  .openapi("User");
-
-export const org = z
-  .object({
-    ...common,
-    name: z.string(),
-    primaryDomain: z.string().nullable(),
-    state: z.enum(orgStates),
-  })
-  .openapi("Organisation");
-
-const next = z
-  .string()
-  .nullable()
-  .openapi({ description: "`after` of the next page; null: the last." });
-
-export const users = z.object({ users: z.array(user), next }).openapi("Users");
-export const orgs = z.object({ orgs: z.array(org), next }).openapi("Organisations");
 
 export const problem = z
   .looseObject({
@@ -112,9 +54,3 @@ const after = z.string().optional();
 /** Read your writes: `waitFor` is the `position` of an answer. */
 export const oneQuery = z.object({ waitFor: position });
 export const listQuery = z.object({ waitFor: position, after, limit });
-export const userListQuery = listQuery.extend({
-  org: z.string().optional(),
-  username: z.string().optional(),
-  state: z.enum(userStates).optional(),
-  type: z.enum(userTypes).optional(),
-});

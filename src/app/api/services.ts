@@ -1,4 +1,4 @@
-import type { Commands, Reads } from "../../users/index.ts";
+import type { Commands, Reads } from "../aggregates.ts";
 
 /** What the routes work with, once the application is ready. */
 export interface Services {

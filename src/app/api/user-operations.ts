@@ -1,14 +1,36 @@
 import { z } from "zod";
-import { type Commands, type Done, userInputs as inputs } from "../../users/index.ts";
+import type { Done } from "../../domain/index.ts";
+import { userInputs as inputs } from "../../users/index.ts";
+import type { Commands } from "../aggregates.ts";
 import { type Api, addChange, addCreation } from "./operation.ts";
+import { addList, addOne } from "./read.ts";
+import * as schemas from "./user-schemas.ts";
 
 const added = z.discriminatedUnion("type", [
   inputs.addHuman.extend({ type: z.literal("human") }).strict(),
   inputs.addMachine.extend({ type: z.literal("machine") }).strict(),
 ]);
 
-/** Every command on users, as an HTTP operation. */
+/** Every command on users as an HTTP operation, and what the projection has of them. */
 export function addUserOperations(api: Api): void {
+  addList(
+    api,
+    {
+      path: "/users",
+      summary: "Users, by id",
+      schema: schemas.users,
+      query: schemas.userListQuery,
+    },
+    async ({ users }, { instanceId, after, limit, ...filter }) => {
+      const { items, next } = await users.list({ instanceId, after, limit }, filter);
+      return { users: items, next };
+    },
+  );
+  addOne(
+    api,
+    { path: "/users/{id}", summary: "One user", what: "user", schema: schemas.user },
+    ({ users }, instanceId, id) => users.one(instanceId, id),
+  );
   addCreation(
     api,
     { method: "post", path: "/users", summary: "Add a person or a machine", input: added },

@@ -1,4 +1,4 @@
-import type { EventStore, Executed, ExecuteOptions } from "../eventstore/index.ts";
+import type { Executed, ExecuteOptions } from "../eventstore/index.ts";
 
 /** Who asks, where, and on which condition. */
 export interface Call {
@@ -14,14 +14,10 @@ export interface Call {
 /** What a command has led to. */
 export interface Done {
   readonly id: string;
-  /** Of the user or organisation, now. */
+  /** Of the aggregate, now. */
   readonly version: number;
   /** What a reader waits for to see it (`waitFor`). */
   readonly position: number;
-}
-
-export interface CommandOptions {
-  readonly store: EventStore;
 }
 
 /** How a command is handed to the store. `request` must not hold a secret: its digest is kept. */

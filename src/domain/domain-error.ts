@@ -2,7 +2,7 @@ import { Problem } from "../db/base/problem.ts";
 
 /**
  * Why a command was refused:
- * - `not_found`: there is no such user or organisation, or it was removed;
+ * - `not_found`: there is no such thing, or it was removed;
  * - `already_exists`: the id is taken, by one that was removed too (a taken *name* is the store's `unique_violation`);
  * - `invalid_state`: not in the state that it is in;
  * - `precondition`: something else must be done first;
@@ -38,8 +38,8 @@ export class DomainError extends Problem<DomainErrorCode> {
   }
 }
 
-/** There is no such thing, or no longer. */
-export function notFound(what: "user" | "organisation", id?: string): DomainError {
+/** There is no such thing (`user`, `organisation`), or no longer. */
+export function notFound(what: string, id?: string): DomainError {
   const named = id === undefined ? `The ${what}` : `The ${what} ${id}`;
   return new DomainError({
     code: "not_found",
