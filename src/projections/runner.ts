@@ -146,6 +146,6 @@ export function createProjectionRunner(options: RunnerOptions): ProjectionRunner
       drained ??= drain(timeoutMs);
       return drained;
     },
-    catchUp: () => catchUp(context, [...subscribers.values()], store),
+    catchUp: () => catchUp(context, subscribers, store, parallelism),
   };
 }

@@ -212,6 +212,27 @@ describe("a rebuild", () => {
     ]);
   });
 
+  test("does not take back a migration that changed the tables meanwhile", async () => {
+    await filled(10);
+    const migrating = doubled({
+      before: async () => {
+        await db.pool.query("alter table projections.tallies add column if not exists note text");
+      },
+    });
+    await expect(rebuild(migrating)).rejects.toMatchObject({
+      code: "not_rebuildable",
+      fact: expect.stringContaining("have changed since"),
+    });
+    // Neither is it resumed after one.
+    await expect(rebuild(doubled())).rejects.toMatchObject({ code: "not_rebuildable" });
+    await db.pool.query("select note from projections.tallies");
+    expect(await total()).toBe(10);
+    await abandonRebuild({ pool: db.pool, projection: doubled() });
+    await rebuild(doubled());
+    await db.pool.query("select note from projections.tallies");
+    expect(await total()).toBe(20);
+  });
+
   test("waits for a long reader without keeping the others from reading", async () => {
     await filled(10);
     let longest = 0;
