@@ -1,5 +1,5 @@
 import { jittered, pause } from "../db/base/backoff.ts";
-import { type EventStore, EventStoreError } from "../eventstore/index.ts";
+import type { EventStore } from "../eventstore/index.ts";
 import { isTransient } from "./failures.ts";
 import { createLane, type LaneContext, step } from "./lane.ts";
 import { pollBehind } from "./poll.ts";
@@ -15,7 +15,7 @@ const MOST_FAILURES = 9;
 /**
  * Runs these up to what was appended before the call, in every instance, so many at a time.
  *
- * @throws ProjectionError `halted`; what is transient, if it stays so
+ * @throws ProjectionError `halted`; what the events are not to blame for, if it stays so
  */
 export async function catchUp(
   context: LaneContext,
@@ -61,7 +61,7 @@ export async function reach(
       await pause(next.ms, context.signal);
     } catch (error) {
       if (error instanceof ProjectionError || context.signal.aborted) throw error;
-      if (!isTransient(error) || error instanceof EventStoreError) throw error;
+      if (!isTransient(error)) throw error;
       if (lane.transientFailures === MOST_FAILURES) throw error;
       await pause(jittered(retryLater(context, lane, error)), context.signal);
     }

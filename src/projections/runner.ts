@@ -8,7 +8,7 @@ import type { LaneContext } from "./lane.ts";
 import { pollBehind } from "./poll.ts";
 import { createPositions } from "./position.ts";
 import { guarded, type OnProgress } from "./progress.ts";
-import { createSchedule } from "./schedule.ts";
+import { createSchedule, type Turns } from "./schedule.ts";
 import { subscribersOf } from "./subscriber.ts";
 import { runTurn } from "./turn.ts";
 import { createWaker } from "./waker.ts";
@@ -23,6 +23,8 @@ export interface RunnerOptions {
   readonly pollMs?: { readonly min: number; readonly max: number };
   /** Transactions at a time, each of which occupies a connection of the pool. Default 4. */
   readonly parallelism?: number;
+  /** The same for reactors, whose events may take long: projections do not wait for them. Default 2. */
+  readonly reactorParallelism?: number;
   /** Events in one transaction, at most. Default 1,000. */
   readonly batchSize?: number;
   /**
@@ -70,7 +72,14 @@ export function createProjectionRunner(options: RunnerOptions): ProjectionRunner
   const waker = createWaker();
   const stopping = new AbortController();
   const aborting = new AbortController();
-  const schedule = createSchedule(subscribers, parallelism);
+  const schedules = {
+    projection: createSchedule(subscribers, parallelism),
+    reactor: createSchedule(subscribers, options.reactorParallelism ?? 2),
+  };
+  const running = () => [...schedules.projection.running, ...schedules.reactor.running];
+  const close = () => {
+    for (const schedule of Object.values(schedules)) schedule.close();
+  };
   const report = guarded(options.onProgress);
   const context: LaneContext = {
     pool,
@@ -91,10 +100,14 @@ export function createProjectionRunner(options: RunnerOptions): ProjectionRunner
     };
     await createPositions(pool, behind, subscribers);
     if (stopping.signal.aborted) return 0;
-    schedule.take(behind, {
+    const turns: Turns = {
       run: (lane, state) => runTurn(context, lane, state, barrierOf, stopping.signal),
       onDrained: waker.wake,
-    });
+    };
+    for (const role of ["projection", "reactor"] as const) {
+      const own = behind.filter(({ name }) => subscribers.get(name)?.role === role);
+      schedules[role].take(own, turns);
+    }
     return behind.length;
   }
 
@@ -103,7 +116,7 @@ export function createProjectionRunner(options: RunnerOptions): ProjectionRunner
     while (!stopping.signal.aborted) {
       const started = performance.now();
       try {
-        const isBusy = (await look()) > 0 && schedule.running.size > 0;
+        const isBusy = (await look()) > 0 && running().length > 0;
         delayMs = isBusy ? pollMs.min : Math.min(delayMs * 2, pollMs.max);
       } catch (error) {
         delayMs = pollMs.max;
@@ -115,7 +128,7 @@ export function createProjectionRunner(options: RunnerOptions): ProjectionRunner
       const restMs = 2 * ended - started - performance.now();
       if (restMs > 0) await pause(Math.min(restMs, pollMs.max));
     }
-    schedule.close();
+    close();
   }
 
   async function drain(timeoutMs: number): Promise<{ readonly drained: boolean }> {
@@ -123,8 +136,8 @@ export function createProjectionRunner(options: RunnerOptions): ProjectionRunner
     waker.wake();
     const abort = setTimeout(() => aborting.abort(STOPPING), timeoutMs * 0.8);
     try {
-      schedule.close();
-      const over = Promise.all([loop, ...schedule.running]);
+      close();
+      const over = Promise.all([loop, ...running()]);
       await within(timeoutMs, over, () => STOPPING);
       return { drained: true };
     } catch {

@@ -7,6 +7,7 @@ import { react } from "./react.ts";
 /** What follows the events of each instance under a position: a projection or a reactor. */
 export interface Subscriber {
   readonly name: string;
+  readonly role: "projection" | "reactor";
   readonly kinds: readonly string[];
   readonly from: "beginning" | "now";
   /** Events in one transaction, at most. */
@@ -41,6 +42,7 @@ export function projectionSubscriber(
   const decode = decoder(projection.handles);
   return {
     name: projection.name,
+    role: "projection",
     kinds: kindsOf(projection.handles),
     from: "beginning",
     batchSize,
@@ -58,6 +60,7 @@ export function reactorSubscriber(
   const decode = decoder(reactor.handles);
   return {
     name: reactor.name,
+    role: "reactor",
     kinds: kindsOf(reactor.handles),
     from: reactor.from,
     batchSize: 1,
@@ -107,21 +110,19 @@ export function subscribersOf(
   },
 ): ReadonlyMap<string, Subscriber> {
   const { projections = [], reactors = [] } = options;
-  const all = [
+  const names = [...projections, ...reactors].map(({ name }) => name);
+  const twice = names.find((name, at) => names.indexOf(name) !== at);
+  if (twice !== undefined) {
+    throw usage(
+      `Two projections or reactors have the name ${twice}.`,
+      "Rename one of them: the name is what its position is kept under.",
+    );
+  }
+  const followers = [
     ...projections
       .filter(({ mode }) => mode === "async")
       .map((projection) => projectionSubscriber(projection, options)),
     ...reactors.map((reactor) => reactorSubscriber(reactor, options)),
   ];
-  const byName = new Map<string, Subscriber>();
-  for (const subscriber of all) {
-    if (byName.has(subscriber.name)) {
-      throw usage(
-        `Two projections or reactors have the name ${subscriber.name}.`,
-        "Rename one of them: the name is what its position is kept under.",
-      );
-    }
-    byName.set(subscriber.name, subscriber);
-  }
-  return byName;
+  return new Map(followers.map((subscriber) => [subscriber.name, subscriber]));
 }

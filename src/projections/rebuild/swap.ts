@@ -1,6 +1,6 @@
 import { identifier } from "../../db/base/quote.ts";
 import type { Transaction } from "../../db/pool/index.ts";
-import { fatalOf, isTransient, textOf } from "../failures.ts";
+import { fatalOf, isNotOfTheEvent, textOf } from "../failures.ts";
 import { readPage } from "../page.ts";
 import { ensurePosition, lockPosition, movePosition, restorePlanner } from "../position.ts";
 import { ProjectionError } from "../projection-error.ts";
@@ -76,7 +76,7 @@ async function catchUpWithin(
     try {
       if (page.events.length > 0) await subscriber.apply(tx, page.events, signal);
     } catch (error) {
-      if (isTransient(error) || fatalOf(error) !== undefined) throw error;
+      if (isNotOfTheEvent(error) || fatalOf(error) !== undefined) throw error;
       throw anotherRound(context, error);
     }
     await movePosition(tx, key, page.position, page.events.at(-1));
