@@ -11,7 +11,7 @@ body { font: 15px/1.5 system-ui, sans-serif; max-width: 68rem; margin: 2rem auto
 header { border-bottom: 1px solid var(--line); padding-bottom: 1rem; }
 h1 { font-size: 1.5rem; margin: 0; } h2 { font-size: 1.1rem; margin: 2rem 0 .5rem; }
 p { margin: .5rem 0; } a { color: var(--link); }
-.state { margin: .25rem 0 0; font-weight: 600; }
+.state { margin: .25rem 0 0; font-weight: 600; overflow-wrap: anywhere; }
 .good { color: var(--good); } .bad { color: var(--bad); } .busy { color: var(--busy); }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }

@@ -39,10 +39,10 @@ export function on<A extends Aggregate, Type extends EventOf<A>["type"] = EventO
 export type ProjectionMode = "async" | "inline";
 
 /** A projection for the runner, whatever its tables and events are. */
-export interface Projection {
+export interface Projection<Tables extends TableMap = TableMap> {
   readonly name: string;
   readonly mode: ProjectionMode;
-  readonly tables: TableMap;
+  readonly tables: Tables;
   readonly handles: readonly Handled[];
   handle(tx: DrizzleHandle, batch: readonly AnyStoredEvent[], tables: TableMap): Promise<void>;
 }
@@ -77,7 +77,7 @@ export interface ProjectionOptions<Tables extends TableMap, Selected extends rea
 export function defineProjection<
   const Tables extends TableMap,
   const Selected extends readonly Handled[],
->(options: ProjectionOptions<Tables, Selected>): Projection {
+>(options: ProjectionOptions<Tables, Selected>): Projection<Tables> {
   const { name, tables, mode = "async", handles, handle } = options;
   checkName(name);
   return {

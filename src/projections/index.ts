@@ -14,6 +14,12 @@ export { inlineHandlers } from "./inline.ts";
 export type { OnProgress, RunnerProgress } from "./progress.ts";
 export { ProjectionError, type ProjectionErrorCode } from "./projection-error.ts";
 export {
+  type ExpectedRows,
+  type ProjectionScenario,
+  projectionScenario,
+  type ScenarioOptions,
+} from "./projection-scenario.ts";
+export {
   abandonRebuild,
   type RebuildOptions,
   type RebuildProgress,

@@ -1,4 +1,4 @@
-import { describe, expect, onTestFinished, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { compareCatalogs, readCatalog } from "../../src/db/catalog/index.ts";
 import {
   abandonRebuild,
@@ -7,6 +7,7 @@ import {
   type RebuildProgress,
   rebuildProjection,
 } from "../../src/projections/index.ts";
+import { meanwhile } from "../helpers/meanwhile.ts";
 import { useProjections } from "../helpers/projection-fixture.ts";
 import { startProjector } from "../helpers/projector-process.ts";
 import { appendRaw, many } from "../helpers/raw-events.ts";
@@ -41,24 +42,6 @@ async function rebuild(
   };
   const report = await rebuildProjection({ pool, store, projection, ...more, onProgress });
   return { report, progress, kinds: progress.map(({ kind }) => kind) };
-}
-
-/** Does something again and again until it is stopped; fails then if it failed. */
-function meanwhile(work: () => Promise<void>) {
-  let isOver = false;
-  const loop = (async () => {
-    while (!isOver) await work();
-  })();
-  const settled = loop.catch(() => undefined);
-  onTestFinished(() => {
-    isOver = true;
-    return settled;
-  });
-  const stop = () => {
-    isOver = true;
-    return loop;
-  };
-  return { stop };
 }
 
 /** Appends and lets the projection catch up. */

@@ -51,12 +51,12 @@ export async function holdInline(
       remedy: "Make it async for the rebuild.",
     });
   }
-  for (const { instanceId } of instances) {
-    await tx.query(
-      "select pg_advisory_xact_lock(hashtextextended('eventstore.events:' || $1::text, 0))",
-      [instanceId],
-    );
-  }
+  // In the order of the array, one after the other.
+  await tx.query(
+    `select pg_advisory_xact_lock(hashtextextended('eventstore.events:' || instance_id, 0))
+     from unnest($1::text[]) as held(instance_id)`,
+    [instances.map(({ instanceId }) => instanceId)],
+  );
   // A statement of its own: it sees what was committed before the last lock was had.
   return tx.query<Target>(
     `with recursive ${INSTANCE_HEADS}
@@ -66,28 +66,32 @@ export async function holdInline(
 }
 
 /**
- * With the live tables locked: refuses if an instance was written to them that is not among the
- * targets, because its first events came in between.
+ * With the live tables locked: instances that are not among the targets, because their first events
+ * came in between. Inline, these are all events that were written to the live tables: an append that
+ * is still open waits for them, and will write to the new ones.
  *
- * @throws ProjectionError `busy`: try again
+ * @throws ProjectionError `busy` if a runner was faster: try again
  */
-export async function refuseNewcomers(
+export async function newcomers(
   tx: Transaction,
   { name, mode }: Projection,
   targets: readonly Target[],
-): Promise<void> {
+): Promise<readonly Target[]> {
   const known = targets.map(({ instanceId }) => instanceId);
-  const text =
-    mode === "inline"
-      ? `with recursive ${INSTANCE_HEADS}
-         select instance_id as "instanceId" from heads where instance_id <> all($1::text[]) limit 1`
-      : `select instance_id as "instanceId" from projections.current_states
-         where instance_id <> all($1::text[]) and projection_name = $2 and position > 0 limit 1`;
-  const newcomer = await tx.queryOne<{ instanceId: string }>(
-    text,
-    mode === "inline" ? [known] : [known, name],
+  if (mode === "inline") {
+    return tx.query<Target>(
+      `with recursive ${INSTANCE_HEADS}
+       select instance_id as "instanceId", head as "upTo" from heads
+       where instance_id <> all($1::text[])`,
+      [known],
+    );
+  }
+  const [newcomer] = await tx.query<Target>(
+    `select instance_id as "instanceId", position as "upTo" from projections.current_states
+     where instance_id <> all($1::text[]) and projection_name = $2 and position > 0 limit 1`,
+    [known, name],
   );
-  if (newcomer === undefined) return;
+  if (newcomer === undefined) return [];
   throw new ProjectionError({
     code: "busy",
     fact: `The instance ${newcomer.instanceId} is new in ${name}.`,

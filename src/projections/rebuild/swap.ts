@@ -12,7 +12,7 @@ import {
   rebuildSchema,
   replacedSchema,
 } from "./rebuild-context.ts";
-import { holdInline, holdPositions, refuseNewcomers, type Target } from "./swap-locks.ts";
+import { holdInline, holdPositions, newcomers, type Target } from "./swap-locks.ts";
 
 const IDLE_TIMEOUT_MS = 15_000;
 
@@ -39,7 +39,9 @@ export async function swapTables(
   for (const target of targets) await catchUpWithin(tx, context, target);
   const live = tables.map(({ schema, name }) => `${identifier(schema)}.${identifier(name)}`);
   await tx.query(`lock table ${live.join(", ")} in access exclusive mode`);
-  await refuseNewcomers(tx, projection, targets);
+  for (const target of await newcomers(tx, projection, targets)) {
+    await catchUpWithin(tx, context, target);
+  }
   await exchange(tx, context);
   await (isInline ? forget(tx, context) : takeOverPositions(tx, context));
 }
