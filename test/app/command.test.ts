@@ -67,7 +67,7 @@ test("retry handles again what is held back, once its cause is gone", async () =
   });
   expect(await run("projections", "retry", "users", "--instance", app.instance)).toEqual({
     code: 0,
-    out: "user bad of test-d+: released, 1 event handled\n",
+    out: `user bad of ${app.instance}: released, 1 event handled\n`,
     err: "",
   });
   expect(await app.pool.query("select id from projections.users order by id")).toEqual([
