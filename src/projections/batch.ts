@@ -40,12 +40,11 @@ export interface BatchTask {
 export async function runBatch(pool: DatabasePool, task: BatchTask): Promise<BatchResult> {
   const { subscriber, instanceId, upTo } = task;
   const key = { name: subscriber.name, instanceId };
-  const { idleTimeoutMs } = subscriber;
   const { statementTimeoutMs } = task;
   let handling: readonly AnyStoredEvent[] = [];
   try {
     return await pool.transaction(async (tx): Promise<BatchResult> => {
-      const locked = await lockPosition(tx, key, { idleTimeoutMs, statementTimeoutMs });
+      const locked = await lockPosition(tx, key, { ...subscriber, statementTimeoutMs });
       if (locked === undefined) return { kind: "busy" };
       if (locked.position >= upTo) return { kind: "reached", position: locked.position };
       const page = await readPage(tx, locked, upTo, subscriber.kinds, task.limit);

@@ -121,9 +121,9 @@ async function release(
   row: Quarantined,
 ): Promise<number | undefined> {
   const { instanceId } = row;
-  const { name, idleTimeoutMs, kinds } = subscriber;
-  const statementTimeoutMs = STATEMENT_TIMEOUT_MS;
-  const upTo = await awaitPosition(tx, { name, instanceId }, { idleTimeoutMs, statementTimeoutMs });
+  const { name, kinds } = subscriber;
+  const limits = { ...subscriber, statementTimeoutMs: STATEMENT_TIMEOUT_MS, isDurable: true };
+  const upTo = await awaitPosition(tx, { name, instanceId }, limits);
   const locked = await tx.queryOne(`${keyed("select")} for update`, keyOf(row));
   if (upTo === undefined || locked === undefined) return undefined;
   const { signal } = new AbortController();

@@ -15,6 +15,8 @@ export interface Subscriber {
   readonly tries: number;
   /** How long the transaction may stand still. */
   readonly idleTimeoutMs: number;
+  /** Whether COMMIT waits for the disk. */
+  readonly isDurable: boolean;
   readonly apply: (
     tx: Transaction,
     events: readonly AnyStoredEvent[],
@@ -44,6 +46,7 @@ export function projectionSubscriber(
     batchSize,
     tries: 1,
     idleTimeoutMs,
+    isDurable: false,
     apply: (tx, events) => projection.handle(tx.drizzle, events.map(decode), projection.tables),
   };
 }
@@ -60,6 +63,7 @@ export function reactorSubscriber(
     batchSize: 1,
     tries: reactor.tries,
     idleTimeoutMs: reactor.timeoutMs + idleTimeoutMs,
+    isDurable: true,
     apply: async (_tx, events, signal) => {
       for (const event of events) await react(reactor, decode(event), signal);
     },

@@ -6,6 +6,7 @@ import { ensurePosition, lockPosition, movePosition, restorePlanner } from "../p
 import { ProjectionError } from "../projection-error.ts";
 import { BATCH_SIZE } from "../subscriber.ts";
 import { dependentViews, refuseDependents, tableOids } from "./dependents.ts";
+import { isPrepared } from "./prepare.ts";
 import {
   type RebuildContext,
   rebuildName,
@@ -13,6 +14,7 @@ import {
   replacedSchema,
 } from "./rebuild-context.ts";
 import { holdInline, holdPositions, newcomers, type Target } from "./swap-locks.ts";
+import { copyTables } from "./table-copy.ts";
 
 const IDLE_TIMEOUT_MS = 15_000;
 
@@ -56,7 +58,11 @@ async function catchUpWithin(
   const key = { name: subscriber.name, instanceId };
   await ensurePosition(tx, key);
   for (;;) {
-    const locked = await lockPosition(tx, key, { ...subscriber, statementTimeoutMs });
+    const locked = await lockPosition(tx, key, {
+      ...subscriber,
+      statementTimeoutMs,
+      isDurable: true,
+    });
     if (locked === undefined) {
       throw new ProjectionError({
         code: "busy",
@@ -92,6 +98,8 @@ async function exchange(tx: Transaction, { projection, tables }: RebuildContext)
   await tx.query("select set_config('search_path', 'pg_catalog', true)");
   const oids = await tableOids(tx, projection.name, tables);
   await refuseDependents(tx, projection.name, oids);
+  const copy = await copyTables(tx, oids, rebuildSchema(projection.name));
+  await isPrepared(tx, projection.name, copy);
   const views = await dependentViews(tx, oids);
   const replaced = identifier(replacedSchema(projection.name));
   const rebuilt = identifier(rebuildSchema(projection.name));
