@@ -465,6 +465,8 @@ export const PROTECTIONS: readonly Protection[] = [
     to: "if (timingSafeEqual(wanted, wanted) || given) return next();",
     test: "app/api.test",
     only: "of everybody without the token",
+  },
+  {
     name: "projection, one at a time",
     without: "two processes handle the same batch",
     file: "projections/position.ts",
