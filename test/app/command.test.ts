@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { runCommand } from "../../src/app/command.ts";
 import { useUsers } from "../helpers/users.ts";
 
-const app = useUsers();
+const app = useUsers({ database: "each" });
 
 const ENDLESS = new AbortController().signal;
 
@@ -30,7 +30,7 @@ async function run(...args: readonly string[]) {
 /** One user whose row the tables refuse, and one whom they take. */
 async function quarantineOne() {
   const { orgs, users } = app.commands;
-  const call = { instanceId: "test", creator: "tester" };
+  const call = { instanceId: app.instance, creator: "tester" };
   await orgs.add({ ...call, id: "engines", name: "Engines" });
   await app.pool.query(
     "alter table projections.users add constraint no_bad check (username <> 'bad')",
@@ -47,7 +47,7 @@ test("status shows how far each projection is, and what it holds back", async ()
   const { code, out } = await run("projections", "status");
   expect(code).toBe(0);
   expect(out).toMatch(/\nusers +running +\d+ +0 +0\.0 +1\n/);
-  expect(out).toMatch(/\nusers: user bad of test, since event 1: .*no_bad/);
+  expect(out).toMatch(/\nusers: user bad of test-\d+, since event 1: .*no_bad/);
   const json = JSON.parse((await run("projections", "status", "--json")).out);
   expect(json).toMatchObject({
     projections: [{ name: "orgs" }, { name: "users", quarantined: 1 }],
@@ -65,9 +65,9 @@ test("retry handles again what is held back, once its cause is gone", async () =
     out: "Nothing is held back.\n",
     err: "",
   });
-  expect(await run("projections", "retry", "users", "--instance", "test")).toEqual({
+  expect(await run("projections", "retry", "users", "--instance", app.instance)).toEqual({
     code: 0,
-    out: "user bad of test: released, 1 event handled\n",
+    out: `user bad of ${app.instance}: released, 1 event handled\n`,
     err: "",
   });
   expect(await app.pool.query("select id from projections.users order by id")).toEqual([

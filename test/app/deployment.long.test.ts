@@ -169,7 +169,7 @@ describe.each(deployments)("$file", ({ job, app, replicas }) => {
       expect((await fetch(`${await server.url}/healthz`)).status).toBe(200);
     }
     const { code, log } = await start(job.command, { ...job.env, DATABASE_URL: url }).end;
-    expect({ code, log }).toMatchObject({ code: 0, log: expect.stringContaining("Applied 3") });
+    expect({ code, log }).toMatchObject({ code: 0, log: expect.stringContaining("Applied 4") });
     await Promise.all(servers.map((server) => server.isReady()));
   });
 });

@@ -1,9 +1,13 @@
-import { beforeEach } from "vitest";
+import { afterAll, beforeAll, beforeEach } from "vitest";
 import { type Commands, createCommands, projections } from "../../src/app/aggregates.ts";
 import { DatabasePool } from "../../src/db/pool/index.ts";
 import { createEventStore, type EventStore } from "../../src/eventstore/index.ts";
-import { createProjectionRunner } from "../../src/projections/index.ts";
-import { useDatabase } from "./database.ts";
+import {
+  createProjectionRunner,
+  type ProjectionRunner,
+  waitFor,
+} from "../../src/projections/index.ts";
+import { createDatabase, type TestDatabase } from "./database.ts";
 
 /** What a hash costs in tests: nothing. */
 export const CHEAP = { memoryKiB: 64, passes: 1, lanes: 1 } as const;
@@ -13,33 +17,53 @@ export interface UsersFixture {
   readonly pool: DatabasePool;
   readonly store: EventStore;
   readonly commands: Commands;
-  /** Brings the projections to where the events are. */
+  /** Of this test alone. */
+  readonly instance: string;
+  /** Brings the projections to where the instance's events are. */
   readonly project: () => Promise<void>;
 }
 
-/** For each test of a file the commands on a migrated database, without users. */
-export function useUsers(): UsersFixture {
-  const database = useDatabase({ template: "migrated" });
-  let current: UsersFixture | undefined;
-  beforeEach(() => {
-    const pool = new DatabasePool({ url: database.url, max: 4 });
-    const store = createEventStore({ pool, checkReads: true });
-    current = {
-      url: database.url,
-      pool,
-      store,
-      commands: createCommands({ store, passwordCost: CHEAP }),
-      project: () => createProjectionRunner({ pool, store, projections }).catchUp(),
-    };
-    return () => pool.close();
+interface Running {
+  readonly database: TestDatabase;
+  readonly pool: DatabasePool;
+  readonly store: EventStore;
+  readonly commands: Commands;
+  readonly runner: ProjectionRunner;
+}
+
+/**
+ * The commands on a migrated database, and a runner that follows. For each test an instance of its
+ * own; `each`: a database of its own too, for tests that break it.
+ */
+export function useUsers({ database = "file" }: { readonly database?: "file" | "each" } = {}) {
+  let running: Running | undefined;
+  let tests = 0;
+  const open = async () => {
+    running = await start();
+  };
+  const close = async () => {
+    await running?.runner.stop({ timeoutMs: 2_000 });
+    await running?.pool.close();
+    await running?.database.drop();
+    running = undefined;
+  };
+  if (database === "file") {
+    beforeAll(open);
+    afterAll(close);
+  }
+  beforeEach(async () => {
+    tests += 1;
+    if (database === "file") return undefined;
+    await open();
+    return close;
   });
   const now = () => {
-    if (current === undefined) throw new Error("no test is running");
-    return current;
+    if (running === undefined) throw new Error("no test is running");
+    return running;
   };
-  return {
+  const fixture: UsersFixture = {
     get url() {
-      return now().url;
+      return now().database.url;
     },
     get pool() {
       return now().pool;
@@ -50,6 +74,28 @@ export function useUsers(): UsersFixture {
     get commands() {
       return now().commands;
     },
-    project: () => now().project(),
+    get instance() {
+      return `test-${tests}`;
+    },
+    project: async () => {
+      const { pool, store } = now();
+      const instanceId = fixture.instance;
+      const position = (await store.barrier(instanceId)) ?? 0;
+      await Promise.all(
+        projections.map((projection) => waitFor({ pool, projection, instanceId, position })),
+      );
+    },
   };
+  return fixture;
+}
+
+async function start(): Promise<Running> {
+  const database = await createDatabase({ template: "migrated" });
+  const pool = new DatabasePool({ url: database.url, max: 8 });
+  const store = createEventStore({ pool, checkReads: true, onAppended: () => runner.wake() });
+  const commands = createCommands({ store, passwordCost: CHEAP });
+  const pollMs = { min: 5, max: 50 };
+  const runner = createProjectionRunner({ pool, store, projections, pollMs });
+  runner.start();
+  return { database, pool, store, commands, runner };
 }

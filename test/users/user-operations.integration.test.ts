@@ -4,29 +4,32 @@ import { rowsOfOrg, rowsOfUser } from "../helpers/user-rows.ts";
 import { useUsers } from "../helpers/users.ts";
 
 const app = useUsers();
-const IN = { instanceId: "test", creator: "tester" };
-const ADA = {
-  ...IN,
-  id: "ada",
-  org: "engines",
-  username: "ada",
-  email: "ada@example.com",
-  firstName: "Ada",
-  lastName: "Lovelace",
-};
-const CI = { ...IN, id: "ci", org: "engines", username: "ci", name: "CI" };
-const ofAda = { ...IN, id: "ada" };
-const ofCi = { ...IN, id: "ci" };
-const ofEngines = { ...IN, id: "engines" };
+/** What the tests ask for, in an instance. */
+function requestsIn(instanceId: string) {
+  const IN = { instanceId, creator: "tester" };
+  const names = { firstName: "Ada", lastName: "Lovelace" };
+  const ADA = { org: "engines", username: "ada", email: "ada@example.com", ...names };
+  return {
+    IN,
+    ADA: { ...IN, id: "ada", ...ADA },
+    CI: { ...IN, id: "ci", org: "engines", username: "ci", name: "CI" },
+    ofAda: { ...IN, id: "ada" },
+    ofCi: { ...IN, id: "ci" },
+    ofEngines: { ...IN, id: "engines" },
+  };
+}
+
+let { IN, ADA, CI, ofAda, ofCi, ofEngines } = requestsIn("");
 
 beforeEach(async () => {
+  ({ IN, ADA, CI, ofAda, ofCi, ofEngines } = requestsIn(app.instance));
   await app.commands.orgs.add({ ...IN, id: "engines", name: "Engines" });
 });
 
 /** What the events of a user say, and then the tables. */
 async function eventTypes(id: string): Promise<readonly string[]> {
   const types: string[] = [];
-  for await (const { type } of app.store.readAggregate(user, { instanceId: "test", id })) {
+  for await (const { type } of app.store.readAggregate(user, { instanceId: app.instance, id })) {
     types.push(type);
   }
   return types;
@@ -34,7 +37,7 @@ async function eventTypes(id: string): Promise<readonly string[]> {
 
 async function tables(id: string) {
   await app.project();
-  return rowsOfUser(app.pool, "test", id);
+  return rowsOfUser(app.pool, app.instance, id);
 }
 
 const refused = (code: string) => expect.objectContaining({ code });
@@ -42,7 +45,9 @@ const taken = (uniqueType: string, value: string) =>
   expect.objectContaining({ code: "unique_violation", uniqueType, value });
 
 describe("a person", () => {
-  beforeEach(() => app.commands.users.addHuman(ADA));
+  beforeEach(async () => {
+    await app.commands.users.addHuman(ADA);
+  });
 
   test("is added, as initial until the address is verified", async () => {
     expect(await eventTypes("ada")).toEqual(["user.human.added"]);
@@ -184,13 +189,15 @@ describe("a person", () => {
     const { changePassword, checkPassword } = app.commands.users;
     await changePassword({ ...ofAda, password: "correct horse" });
     expect(await tables("ada")).toMatchObject({ notifications: { passwordSet: true } });
-    const ref = { instanceId: "test", id: "ada" };
+    const ref = { instanceId: app.instance, id: "ada" };
     expect(await checkPassword(ref, "correct horse")).toBe(true);
     expect(await checkPassword(ref, "battery staple")).toBe(false);
     expect(await checkPassword({ ...ref, id: "nobody" }, "correct horse")).toBe(false);
     const holders = await app.pool.query<{ event_type: string }>(
       `select distinct event_type from eventstore.events
-       where payload::text like '%argon2id%' or payload::text like '%correct horse%'`,
+       where instance_id = $1
+         and (payload::text like '%argon2id%' or payload::text like '%correct horse%')`,
+      [app.instance],
     );
     expect(holders).toEqual([{ event_type: "user.human.password.changed" }]);
     await expect(changePassword({ ...ofAda, password: "short" })).rejects.toEqual(
@@ -225,7 +232,9 @@ describe("a person", () => {
 });
 
 describe("a machine", () => {
-  beforeEach(() => app.commands.users.addMachine(CI));
+  beforeEach(async () => {
+    await app.commands.users.addMachine(CI);
+  });
 
   test("is added, and active at once", async () => {
     expect(await eventTypes("ci")).toEqual(["user.machine.added"]);
@@ -254,10 +263,10 @@ describe("a machine", () => {
     const secret = "a".repeat(32);
     await setSecret({ ...ofCi, secret });
     expect(await tables("ci")).toMatchObject({ machine: { hasSecret: true } });
-    expect(await checkPassword({ instanceId: "test", id: "ci" }, secret)).toBe(true);
+    expect(await checkPassword({ instanceId: app.instance, id: "ci" }, secret)).toBe(true);
     await removeSecret(ofCi);
     expect(await tables("ci")).toMatchObject({ machine: { hasSecret: false } });
-    expect(await checkPassword({ instanceId: "test", id: "ci" }, secret)).toBe(false);
+    expect(await checkPassword({ instanceId: app.instance, id: "ci" }, secret)).toBe(false);
   });
 
   test("is deactivated and reactivated", async () => {
@@ -297,7 +306,7 @@ describe("an organisation", () => {
     await rename({ ...ofEngines, name: "Analytical Engines" });
     await setPrimaryDomain({ ...ofEngines, domain: "Engines.Example" });
     await app.project();
-    expect(await rowsOfOrg(app.pool, "test", "engines")).toMatchObject({
+    expect(await rowsOfOrg(app.pool, app.instance, "engines")).toMatchObject({
       name: "Analytical Engines",
       primaryDomain: "engines.example",
       resourceOwner: "engines",
@@ -316,7 +325,7 @@ describe("an organisation", () => {
     await addMachine(CI);
     await deactivate(ofEngines);
     await app.project();
-    expect(await rowsOfOrg(app.pool, "test", "engines")).toMatchObject({ state: "inactive" });
+    expect(await rowsOfOrg(app.pool, app.instance, "engines")).toMatchObject({ state: "inactive" });
     await expect(addMachine({ ...CI, id: "ci-2", username: "ci-2" })).rejects.toEqual(
       refused("invalid_state"),
     );
@@ -339,18 +348,22 @@ describe("an organisation", () => {
     expect(await tables("ada")).toMatchObject(nothing);
     expect(await tables("ci")).toMatchObject(nothing);
     expect(await tables("tides")).toMatchObject({ user: { username: "tides" } });
-    expect(await rowsOfOrg(app.pool, "test", "engines")).toMatchObject({ state: "removed" });
+    expect(await rowsOfOrg(app.pool, app.instance, "engines")).toMatchObject({ state: "removed" });
     await expect(users.lock(ofCi)).rejects.toEqual(refused("not_found"));
     await expect(users.addMachine({ ...CI, id: "x" })).rejects.toEqual(refused("not_found"));
     const left = await app.pool.query<{ unique_field: string }>(
-      "select unique_field from eventstore.unique_constraints order by unique_field",
+      `select unique_field from eventstore.unique_constraints
+       where instance_id = $1 order by unique_field`,
+      [app.instance],
     );
     expect(left.map(({ unique_field }) => unique_field)).toEqual(["harbour", "tides"]);
   });
 });
 
 describe("every command", () => {
-  beforeEach(() => app.commands.users.addMachine(CI));
+  beforeEach(async () => {
+    await app.commands.users.addMachine(CI);
+  });
 
   test("that changes nothing appends nothing, and succeeds", async () => {
     const { changeUsername, unlock } = app.commands.users;
@@ -401,6 +414,10 @@ test("a user of an organisation that is removed at the same time does not stay",
   ]);
   expect(added.at(-1)?.status).toBe("fulfilled");
   await app.project();
-  expect(await app.pool.query("select id from projections.users")).toEqual([]);
-  expect(await app.pool.query("select * from eventstore.unique_constraints")).toEqual([]);
+  for (const table of ["projections.users", "eventstore.unique_constraints"]) {
+    const left = await app.pool.query(`select from ${table} where instance_id = $1`, [
+      app.instance,
+    ]);
+    expect(left, table).toEqual([]);
+  }
 });

@@ -29,7 +29,7 @@ export function createApi(options: ApiOptions): OpenAPIHono {
     context.json(
       app.getOpenAPI31Document({
         openapi: "3.1.0",
-        info: { title: "Users and organisations", version: "1" },
+        info: { title: "Operations", version: "1" },
         servers: [{ url: "/" }],
         ...(token !== undefined && { security: [{ token: [] }] }),
       }),
