@@ -466,4 +466,22 @@ export const PROTECTIONS: readonly Protection[] = [
     test: "app/api.test",
     only: "of everybody without the token",
   },
+  {
+    name: "added while the organisation goes",
+    without: "a user who was added to an organisation that went meanwhile stays",
+    file: "users/user-commands.ts",
+    from: 'await requireOrg(instanceId, owner, "change");\n    } catch',
+    to: "await Promise.resolve();\n    } catch",
+    test: "users/org-removal.test",
+    only: "takes it back, and is refused",
+  },
+  {
+    name: "removed while a user comes",
+    without: "an organisation that is removed forgets who was added meanwhile",
+    file: "users/org-commands.ts",
+    from: "if (before.get(id) === username) continue;",
+    to: "if (id) continue;",
+    test: "users/org-removal.test",
+    only: "removes whoever was added meanwhile",
+  },
 ];
