@@ -19,16 +19,22 @@ const removeOrg = ({ orgs }: { orgs: ReturnType<typeof createOrgCommands> }) =>
 /** The store, with something that happens between a command's look around and its append. */
 function storeWith(between: () => Promise<unknown>): EventStore {
   let isFirst = true;
+  const first = async () => {
+    if (!isFirst) return;
+    isFirst = false;
+    await between();
+  };
   return {
     ...app.store,
-    execute: async (...args: Parameters<EventStore["execute"]>) => {
-      if (isFirst) {
-        isFirst = false;
-        await between();
-      }
+    push: async (...args) => {
+      await first();
+      return app.store.push(...args);
+    },
+    execute: async (...args) => {
+      await first();
       return app.store.execute(...args);
     },
-  } as EventStore;
+  };
 }
 
 async function expectNobodyLeft() {
@@ -54,11 +60,43 @@ test("who removes an organisation removes whoever was added meanwhile", async ()
   await expectNobodyLeft();
 });
 
-test("a user of a removed organisation can only be removed, as often as one likes to try", async () => {
-  const { users } = app.commands;
+test("a user who takes another name meanwhile goes too, and nobody who takes the old one does", async () => {
+  const { users, orgs } = app.commands;
   await addUser(app.commands);
-  await removeOrg(app.commands);
-  await expect(users.lock({ ...call, id: "ci" })).rejects.toMatchObject({ code: "not_found" });
-  await users.remove({ ...call, id: "ci" });
-  await expect(users.remove({ ...call, id: "ci" })).rejects.toMatchObject({ code: "not_found" });
+  await orgs.add({ ...call, id: "harbour", name: "Harbour" });
+  const store = storeWith(async () => {
+    await users.changeUsername({ ...call, id: "ci", username: "build" });
+    await users.addMachine({ ...call, id: "other", org: "harbour", username: "ci", name: "CI" });
+  });
+  await removeOrg({ orgs: createOrgCommands({ store }) });
+  await app.project();
+  const left = await app.pool.query<{ field: string }>(
+    `select unique_field as field from eventstore.unique_constraints
+     where instance_id = $1 order by unique_field`,
+    [app.instance],
+  );
+  expect(left.map(({ field }) => field)).toEqual(["ci", "harbour"]);
+});
+
+test("under a key it is removed once, and answered the same again", async () => {
+  const { orgs } = app.commands;
+  await addUser(app.commands);
+  const once = { ...call, id: "engines", idempotencyKey: "k1" };
+  const first = await orgs.remove(once);
+  expect(first).toMatchObject({ id: "engines", version: 2 });
+  expect(await orgs.remove(once)).toEqual(first);
+  await expect(orgs.remove({ ...call, id: "engines" })).rejects.toMatchObject({
+    code: "not_found",
+  });
+});
+
+test("of another version it is not removed, and its users stay", async () => {
+  const { orgs, users } = app.commands;
+  await addUser(app.commands);
+  await expect(orgs.remove({ ...call, id: "engines", expected: 7 })).rejects.toMatchObject({
+    code: "concurrency_conflict",
+    expected: 7,
+    actual: 1,
+  });
+  await users.lock({ ...call, id: "ci" });
 });
