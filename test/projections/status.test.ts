@@ -26,6 +26,21 @@ describe("waitFor", () => {
     await waitFor({ ...options, projection: tallyProjection({ mode: "inline" }), timeoutMs: 0 });
   });
 
+  test("takes a barrier, which may be above all events of the instance", async () => {
+    const projection = tallyProjection();
+    await appendRaw(db.pool, many(3));
+    await db.runner({ projections: [projection] }).catchUp();
+    await appendRaw(db.pool, many(3, 3, { instanceId: "i2" }));
+    const position = (await db.store.barrier("i1")) ?? 0;
+    expect(position).toBe(db.base + 6);
+    const options = { pool: db.pool, projection, position, timeoutMs: 0 };
+    await waitFor({ ...options, instanceId: "i1" });
+    await waitFor({ ...options, instanceId: "without events" });
+    await expect(waitFor({ ...options, instanceId: "i2" })).rejects.toMatchObject({
+      code: "wait_timeout",
+    });
+  });
+
   test("says how far it is when that takes too long", async () => {
     await appendRaw(db.pool, many(3));
     const waiting = waitFor({
