@@ -5,6 +5,7 @@ import { defineProjection, on } from "../../src/projections/index.ts";
 import { useProjections } from "../helpers/projection-fixture.ts";
 import { appendRaw, many } from "../helpers/raw-events.ts";
 import { POISON, tally, tallyProjection } from "../helpers/tally.ts";
+import { until } from "../helpers/until.ts";
 
 const db = useProjections();
 
@@ -185,9 +186,9 @@ describe("an event that cannot be handled", () => {
     const runner = db.runner({ projections: [tallyProjection()] });
     await expect(runner.catchUp()).rejects.toMatchObject({ cause: { code: "42P01" } });
     runner.start();
-    await expect.poll(() => runner.of("retrying").length).toBeGreaterThan(1);
+    await until(() => runner.of("retrying").length).toBeGreaterThan(1);
     await db.pool.query("alter table projections.later rename to tally_steps");
-    await expect.poll(db.steps).toBe(10);
+    await until(db.steps).toBe(10);
     expect(runner.of("bisecting")).toEqual([]);
     expect(await db.failures()).toEqual([]);
   });
@@ -246,7 +247,7 @@ describe("an event's shape", () => {
     const old = defineProjection({ name: "p", tables: {}, handles: [on(older)], handle });
     const runner = db.runner({ projections: [old] });
     runner.start();
-    await expect.poll(() => runner.of("retrying").length).toBeGreaterThan(1);
+    await until(() => runner.of("retrying").length).toBeGreaterThan(1);
     expect(runner.of("retrying")[0]?.error).toContain("this release knows revision 1");
     const next = defineProjection({ name: "p", tables: {}, handles: [on(newer)], handle });
     await db.runner({ projections: [next] }).catchUp();

@@ -4,6 +4,7 @@ import { startPgBouncer } from "../helpers/pgbouncer.ts";
 import { useProjections } from "../helpers/projection-fixture.ts";
 import { startProjector } from "../helpers/projector-process.ts";
 import { appendRaw, many } from "../helpers/raw-events.ts";
+import { until } from "../helpers/until.ts";
 
 const db = useProjections();
 
@@ -28,7 +29,7 @@ test.each([1, 3])(
         written += 50;
       } while ((await next()) !== true && written < 20_000);
     }
-    await expect.poll(db.steps, { timeout: 30_000 }).toBe(written);
+    await until(db.steps).toBe(written);
     await stays.stop();
     expect(await db.failures()).toEqual([]);
     // No setting outlives its transaction on the server's connections.

@@ -7,6 +7,7 @@ import { createProjectionRunner } from "../../src/projections/index.ts";
 import { isListening, postmasterPid, withFolder } from "../helpers/embedded-folder.ts";
 import { appendRaw, many } from "../helpers/raw-events.ts";
 import { createTallyTables, tallyProjection } from "../helpers/tally.ts";
+import { until } from "../helpers/until.ts";
 
 // As in production: what an append has been told is committed is on the disk.
 const settings = { synchronous_commit: "on", fsync: "on" };
@@ -45,9 +46,9 @@ test("a server that crashes takes rows and position back together: no event is l
         await appendRaw(pool, many(10));
         runner.wake();
       }
-      await expect.poll(() => seen).toBeGreaterThan(before.position);
+      await until(() => seen).toBeGreaterThan(before.position);
       process.kill(await postmasterPid(dir), "SIGQUIT");
-      await expect.poll(() => isListening(port)).toBe(false);
+      await until(() => isListening(port)).toBe(false);
       await runner.stop({ timeoutMs: 1_000 });
       await pool.close({ timeoutMs: 0 });
       const after = await acquireEmbeddedServer({ dir, settings });
