@@ -180,6 +180,31 @@ describe("an event that cannot be handled", () => {
     },
   );
 
+  test("is not looked for when a batch takes too long: it is done in smaller pieces", async () => {
+    await appendRaw(db.pool, many(64));
+    const sizes: number[] = [];
+    const projection = tallyProjection();
+    const runner = db.runner({
+      statementTimeoutMs: 400,
+      projections: [
+        {
+          ...projection,
+          handle: async (tx, batch, tables) => {
+            sizes.push(batch.length);
+            // Stands for work that grows with the batch.
+            if (batch.length > 8) await tx.execute("select pg_sleep(60)");
+            await projection.handle(tx, batch, tables);
+          },
+        },
+      ],
+      batchSize: 64,
+    });
+    await runner.catchUp();
+    expect(sizes.slice(0, 3)).toEqual([64, 16, 4]);
+    expect(await db.steps()).toBe(64);
+    expect([...new Set(runner.progress.map(({ kind }) => kind))]).toEqual(["retrying", "advanced"]);
+  });
+
   test("is told from a migration that has not run yet: nothing is put aside, and it goes on when it has", async () => {
     await db.pool.query("alter table projections.tally_steps rename to later");
     await appendRaw(db.pool, many(10));
