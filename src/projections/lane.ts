@@ -25,6 +25,12 @@ export function createLane(subscriber: Subscriber, instanceId: string): Lane {
   return { subscriber, instanceId, limit: batchSize, suspects: 0, tries: 0, transientFailures: 0 };
 }
 
+/** Whether it has nothing to remember. */
+export function isPristine(lane: Lane): boolean {
+  const { limit, suspects, tries, transientFailures, subscriber } = lane;
+  return limit === subscriber.batchSize && suspects + tries + transientFailures === 0;
+}
+
 export interface LaneContext {
   readonly pool: DatabasePool;
   readonly report: OnProgress;
@@ -38,8 +44,8 @@ export type Step =
   /** Another one has it. */
   | { readonly kind: "busy" }
   | { readonly kind: "reached" }
-  /** Something was done; there may be more. */
-  | { readonly kind: "went-on" }
+  /** Something was done; there may be more, unless it is there. */
+  | { readonly kind: "went-on"; readonly isThere: boolean }
   /** Nothing more before that. */
   | { readonly kind: "wait"; readonly ms: number; readonly halted?: { readonly error: string } };
 
@@ -57,7 +63,7 @@ export async function step(context: LaneContext, lane: Lane, upTo: number): Prom
   const { events, position } = result;
   const tookMs = performance.now() - started;
   context.report({ kind: "advanced", ...placeOf(lane), events, position, tookMs });
-  return { kind: "went-on" };
+  return { kind: "went-on", isThere: position >= upTo };
 }
 
 async function failed(
@@ -76,7 +82,7 @@ async function failed(
       events: events.length,
       error: text,
     });
-    return { kind: "went-on" };
+    return { kind: "went-on", isThere: false };
   }
   const [event] = events;
   lane.tries += 1;
@@ -121,7 +127,7 @@ async function holdBack(
     eventType: event.type,
     error,
   });
-  return { kind: "went-on" };
+  return { kind: "went-on", isThere: false };
 }
 
 /** After a success: the second half of what failed together, or more and more again. */

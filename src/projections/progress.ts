@@ -41,7 +41,7 @@ export type RunnerProgress =
       readonly error: string;
       readonly retryInMs: number;
     })
-  /** A transient failure: nothing was committed, and the same is tried again. */
+  /** No event is to blame: nothing was committed, and the same is tried again. */
   | {
       readonly kind: "retrying";
       /** Absent if it was the poll. */

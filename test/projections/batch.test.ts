@@ -179,6 +179,19 @@ describe("an event that cannot be handled", () => {
     },
   );
 
+  test("is told from a migration that has not run yet: nothing is put aside, and it goes on when it has", async () => {
+    await db.pool.query("alter table projections.tally_steps rename to later");
+    await appendRaw(db.pool, many(10));
+    const runner = db.runner({ projections: [tallyProjection()] });
+    await expect(runner.catchUp()).rejects.toMatchObject({ cause: { code: "42P01" } });
+    runner.start();
+    await expect.poll(() => runner.of("retrying").length).toBeGreaterThan(1);
+    await db.pool.query("alter table projections.later rename to tally_steps");
+    await expect.poll(db.steps).toBe(10);
+    expect(runner.of("bisecting")).toEqual([]);
+    expect(await db.failures()).toEqual([]);
+  });
+
   test("is told from a handler that hides the error of its statement", async () => {
     await appendRaw(db.pool, many(1));
     const runner = db.runner({

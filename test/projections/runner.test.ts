@@ -144,6 +144,9 @@ describe("processes that share the work", () => {
       progress.reduce((sum, item) => sum + (item.kind === "advanced" ? item.events : 0), 0),
     );
     expect(told.reduce((a, b) => a + b)).toBeGreaterThanOrEqual(3_200);
+    // Nobody came upon rows that another one had just written.
+    const kinds = projectors.flatMap(({ progress }) => progress.map(({ kind }) => kind));
+    expect([...new Set(kinds)]).toEqual(["advanced"]);
   });
 
   test("replace one that is killed in the middle of a batch, within seconds", async () => {

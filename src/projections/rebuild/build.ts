@@ -1,6 +1,5 @@
-import { reach } from "../catch-up.ts";
+import { catchUp } from "../catch-up.ts";
 import type { LaneContext } from "../lane.ts";
-import { INSTANCE_HEADS } from "../poll.ts";
 import type { RunnerProgress } from "../progress.ts";
 import { type RebuildContext, rebuildName } from "./rebuild-context.ts";
 
@@ -47,13 +46,7 @@ export async function buildTables(context: RebuildContext): Promise<number> {
 async function buildRound(context: RebuildContext, report: LaneContext["report"]): Promise<void> {
   const { pool, store, subscriber, signal, statementTimeoutMs } = context;
   const lane: LaneContext = { pool, report, signal, statementTimeoutMs, haltedRetryMs: 0 };
-  const instances = await pool.query<{ instanceId: string }>(
-    `with recursive ${INSTANCE_HEADS} select instance_id as "instanceId" from heads`,
-  );
-  for (const { instanceId } of instances) {
-    signal.throwIfAborted();
-    await reach(lane, subscriber, instanceId, () => store.barrier(instanceId, { signal }));
-  }
+  await catchUp(lane, new Map([[subscriber.name, subscriber]]), store, 1);
 }
 
 /** Events that are to be handled, by one pass over the table. */
