@@ -3,8 +3,17 @@ import { accessTokenTypes, genders } from "../db/schema/index.ts";
 
 const MOST = 200;
 
+/** No control characters, and no halves of a character: the database cannot store all of those. */
+const PRINTABLE = /^[^\p{Cc}\p{Cs}]*$/u;
+
 /** A text of a person's: composed, without space around it, 1 to 200 characters. */
-const line = z.string().trim().normalize("NFC").min(1).max(MOST);
+const line = z
+  .string()
+  .trim()
+  .normalize("NFC")
+  .min(1)
+  .max(MOST)
+  .regex(PRINTABLE, "Holds control characters");
 
 export const username = line;
 
@@ -30,7 +39,7 @@ export const profile = z.object({
 /** What a machine is. */
 export const machine = z.object({
   name: line,
-  description: z.string().trim().max(500).optional(),
+  description: z.string().trim().max(500).regex(PRINTABLE, "Holds control characters").optional(),
   accessTokenType: z.enum(accessTokenTypes).default("bearer"),
 });
 

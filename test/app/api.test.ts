@@ -241,6 +241,10 @@ describe("refusals", () => {
     ["POST", "/users/ada/lock", { headers: { "if-match": "three" } }, 400, "bad_header"],
     ["POST", "/users/ada/lock", { headers: { "x-instance": "a/b" } }, 400, "bad_header"],
     ["GET", "/users?limit=many", {}, 422, "validation"],
+    ["GET", "/users/a%00b", {}, 422, "validation"],
+    ["POST", "/users/a%00b/lock", {}, 422, "validation"],
+    ["PUT", "/users/ada/username", { body: { username: "a\u0000b" } }, 422, "validation"],
+    ["PUT", "/users/ada/username", { body: { username: "a\ud800b" } }, 422, "validation"],
     ["POST", "/users/ada/lock", { headers: { origin: "https://evil.example" } }, 403, "cross_site"],
   ] as const)("%s %s %j is %i %s", async (method, path, asked, status, code) => {
     expect(await ask(method, path, asked)).toMatchObject({ status, json: { code, status } });
