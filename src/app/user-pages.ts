@@ -1,7 +1,7 @@
 import type { Context, Hono } from "hono";
 import { html } from "hono/html";
 import type { EventView, UserView } from "../users/index.ts";
-import type { Services } from "./api/index.ts";
+import { hasNul, type Services } from "./api/index.ts";
 import { layOut, type Markup } from "./layout.ts";
 
 interface Sources {
@@ -22,6 +22,7 @@ export function addUserPages(app: Hono, { services, instance: usual }: Sources):
     const found = services();
     const headline = { text: "not ready", tone: "busy" } as const;
     const footer = html`<a href="/">Migrations</a>`;
+    if (hasNul(context)) return context.text("The URL has a NUL.\n", 400);
     if (found === undefined) {
       return context.html(layOut({ headline, refreshes: true, main: "", footer }), 503);
     }
@@ -40,7 +41,8 @@ export function addUserPages(app: Hono, { services, instance: usual }: Sources):
   app.get("/users/:id/events", (context) =>
     show(context, async ({ reads }, instanceId) => {
       const id = context.req.param("id");
-      const after = Math.max(0, Math.trunc(Number(context.req.query("after") ?? 0)) || 0);
+      const asked = Number(context.req.query("after") ?? 0);
+      const after = Number.isSafeInteger(asked) && asked > 0 ? asked : 0;
       const limit = EVENTS_A_PAGE;
       const events = await reads.users.events({ instanceId, id }, { after, limit });
       const isThere = events.length > 0 || after > 0;

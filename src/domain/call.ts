@@ -31,10 +31,13 @@ export function executeOptions(
 /** A repeated request has the first one's answer: the id and version of the aggregate that it names first. */
 export function doneOf(id: string, executed: Executed<unknown>): Done {
   const { events, version, position = 0, replayed } = executed;
-  const first = events[0]?.aggregateId ?? id;
-  const last = events.findLast(({ aggregateId }) => aggregateId === first);
+  const [first] = events;
+  const last = events.findLast(
+    (event) =>
+      event.aggregateType === first?.aggregateType && event.aggregateId === first.aggregateId,
+  );
   return {
-    id: first,
+    id: first?.aggregateId ?? id,
     version: replayed ? (last?.sequence ?? version) : version,
     position,
   };

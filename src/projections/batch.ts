@@ -31,6 +31,9 @@ export interface BatchTask {
   readonly signal: AbortSignal;
 }
 
+/** A handler that never ends loses its connection to the server's bound, and must not keep its lane. */
+export const LEAVE = { leaveWhenLost: true } as const;
+
 /**
  * One batch in one transaction: locks the position, reads what follows it, lets it be handled, moves
  * the position. Position and rows commit together.
@@ -52,7 +55,7 @@ export async function runBatch(pool: DatabasePool, task: BatchTask): Promise<Bat
       if (handling.length > 0) await subscriber.apply(tx, handling, task.signal);
       await refuseIgnoredError(() => movePosition(tx, key, page.position, handling.at(-1)));
       return { kind: "committed", events: handling.length, position: page.position };
-    });
+    }, LEAVE);
   } catch (error) {
     const [first, ...others] = handling;
     const isStopped = task.signal.aborted && error === task.signal.reason;

@@ -52,16 +52,3 @@ export type RunnerProgress =
     };
 
 export type OnProgress = (progress: RunnerProgress) => void;
-
-/** A listener that throws must not stop a projection: its error becomes an uncaught exception. */
-export function guarded<T>(listener: ((item: T) => void) | undefined): (item: T) => void {
-  return (item) => {
-    try {
-      listener?.(item);
-    } catch (error) {
-      queueMicrotask(() => {
-        throw error;
-      });
-    }
-  };
-}

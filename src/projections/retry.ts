@@ -1,5 +1,6 @@
 import { jittered, pause } from "../db/base/backoff.ts";
 import type { DatabasePool, Transaction } from "../db/pool/index.ts";
+import { LEAVE } from "./batch.ts";
 import type { Projection, Reactor } from "./definition.ts";
 import { isNotOfTheEvent, isTransient, textOf } from "./failures.ts";
 import { readAggregatePart } from "./page.ts";
@@ -103,7 +104,7 @@ async function retryOne(
 ): Promise<Retried> {
   for (let tries = 1; ; tries += 1) {
     try {
-      const events = await pool.transaction((tx) => release(tx, subscriber, row));
+      const events = await pool.transaction((tx) => release(tx, subscriber, row), LEAVE);
       if (events === undefined) return { ...row, outcome: "gone" };
       return { ...row, outcome: "released", events };
     } catch (error) {

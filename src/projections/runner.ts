@@ -1,4 +1,5 @@
 import { jittered, pause, within } from "../db/base/backoff.ts";
+import { guarded } from "../db/base/listener.ts";
 import type { DatabasePool } from "../db/pool/index.ts";
 import type { EventStore } from "../eventstore/index.ts";
 import { catchUp } from "./catch-up.ts";
@@ -7,7 +8,7 @@ import { textOf } from "./failures.ts";
 import type { LaneContext } from "./lane.ts";
 import { pollBehind } from "./poll.ts";
 import { createPositions } from "./position.ts";
-import { guarded, type OnProgress } from "./progress.ts";
+import type { OnProgress } from "./progress.ts";
 import { createSchedule, type Turns } from "./schedule.ts";
 import { subscribersOf } from "./subscriber.ts";
 import { runTurn } from "./turn.ts";

@@ -76,11 +76,20 @@ export function reactorSubscriber(
 /** Joins the two names of an event's kind; neither can hold it. */
 const SEPARATOR = "\u001F";
 
-/** `<aggregate type>␟<event type>`, as the page's query builds it. */
+/**
+ * `<aggregate type>␟<event type>`, and `<aggregate type>␟` for all of it: events of a type that this
+ * release lacks are read too, so that they stop it (`unknown_event`) rather than be passed over.
+ */
 export function kindsOf(handles: readonly Handled[]): readonly string[] {
-  return handles.flatMap(({ aggregate, eventTypes }) =>
-    eventTypes.map((type) => aggregate.type + SEPARATOR + type),
+  return handles.flatMap(({ aggregate, eventTypes, isWhole }) =>
+    [...(isWhole ? [""] : []), ...eventTypes].map((type) => aggregate.type + SEPARATOR + type),
   );
+}
+
+/** The condition of a query on `events`: of one of the kinds that the parameter has. */
+export function isOfKinds(events: string, parameter: string): string {
+  return `(${events}.aggregate_type || chr(31) || ${events}.event_type = any(${parameter})
+    or ${events}.aggregate_type || chr(31) = any(${parameter}))`;
 }
 
 export function kindOf(event: AnyStoredEvent): string {

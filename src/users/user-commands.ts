@@ -46,12 +46,14 @@ export function createUserCommands({ store, passwordCost = PASSWORD_COST }: User
     request: unknown,
   ) {
     const { instanceId, creator } = call;
-    refuseNewUsers((await orgOf(instanceId, owner)).state, owner);
     const target = { instanceId, creator, id, owner };
-    const done = doneOf(
-      id,
-      await store.execute(userDecider, target, command, executeOptions(call, request)),
-    );
+    const executed = await store.execute(userDecider, target, command, {
+      ...executeOptions(call, request),
+      // A repeated request is answered as the first one was, whatever has become of the organisation.
+      check: async () => refuseNewUsers((await orgOf(instanceId, owner)).state, owner),
+    });
+    const done = doneOf(id, executed);
+    if (executed.replayed) return done;
     // It may have been removed meanwhile, and this user not seen by who removed it.
     if ((await orgOf(instanceId, owner)).state?.status !== "removed") return done;
     await removeLeftover(store, { ...target, id: done.id });

@@ -79,8 +79,13 @@ test("a user who takes another name meanwhile goes too, and nobody who takes the
 });
 
 test("under a key it is removed once, and answered the same again", async () => {
-  const { orgs } = app.commands;
+  const { orgs, users } = app.commands;
   await addUser(app.commands);
+  // With the organisation's own id, and more events than that has.
+  const twin = { ...call, id: "engines" };
+  await users.addMachine({ ...twin, org: "engines", username: "twin", name: "Twin" });
+  await users.lock(twin);
+  await users.unlock(twin);
   const once = { ...call, id: "engines", idempotencyKey: "k1" };
   const first = await orgs.remove(once);
   expect(first).toMatchObject({ id: "engines", version: 2 });

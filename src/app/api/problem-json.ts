@@ -84,6 +84,11 @@ export function problemOf(error: unknown): ProblemJson | undefined {
   return isUnavailable(error) ? problem(503, "unavailable", "Try again in a moment.") : undefined;
 }
 
+/** Of the answer to a page that failed: 503 where the database is away. */
+export function statusOf(error: unknown): ContentfulStatusCode {
+  return problemOf(error)?.status ?? 500;
+}
+
 export const INTERNAL: ProblemJson = problem(500, "internal", "It was logged.");
 
 function problem(

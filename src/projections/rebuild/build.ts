@@ -1,6 +1,7 @@
 import { catchUp } from "../catch-up.ts";
 import type { LaneContext } from "../lane.ts";
 import type { RunnerProgress } from "../progress.ts";
+import { isOfKinds } from "../subscriber.ts";
 import { type RebuildContext, rebuildName } from "./rebuild-context.ts";
 
 /** A round that handles fewer events than this is followed by the swap. */
@@ -57,7 +58,7 @@ async function countRemaining({ pool, projection, subscriber }: RebuildContext):
      left join projections.current_states s
        on s.instance_id = e.instance_id and s.projection_name = $1
      where e.global_sequence > coalesce(s.position, 0)
-       and e.aggregate_type || chr(31) || e.event_type = any($2)`,
+       and ${isOfKinds("e", "$2")}`,
     [rebuildName(projection.name), subscriber.kinds],
   );
   return row?.count ?? 0;
