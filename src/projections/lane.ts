@@ -12,6 +12,8 @@ export interface Lane {
   readonly instanceId: string;
   /** Events of the next batch, at most: fewer while a failing event is looked for. */
   limit: number;
+  /** What `limit` may be: less than a whole batch after one that took too long, then more and more. */
+  most: number;
   /** How many events, from the position on, are known to fail together. */
   suspects: number;
   /** Of the event that fails alone. */
@@ -22,7 +24,8 @@ export interface Lane {
 
 export function createLane(subscriber: Subscriber, instanceId: string): Lane {
   const { batchSize } = subscriber;
-  return { subscriber, instanceId, limit: batchSize, suspects: 0, tries: 0, transientFailures: 0 };
+  const memory = { suspects: 0, tries: 0, transientFailures: 0 };
+  return { subscriber, instanceId, limit: batchSize, most: batchSize, ...memory };
 }
 
 /** Whether it has nothing to remember. */
@@ -130,14 +133,19 @@ async function holdBack(
   return { kind: "went-on", isThere: false };
 }
 
+/** A statement took too long: what is done in smaller pieces may not. */
+export function narrow(lane: Lane): void {
+  lane.most = Math.max(1, Math.ceil(lane.limit / 4));
+  lane.limit = lane.most;
+}
+
 /** After a success: the second half of what failed together, or more and more again. */
 function widen(lane: Lane, handled: number): void {
   lane.tries = 0;
   lane.suspects = Math.max(0, lane.suspects - handled);
-  lane.limit =
-    lane.suspects > 0
-      ? Math.ceil(lane.suspects / 2)
-      : Math.min(lane.subscriber.batchSize, lane.limit * 4);
+  lane.most = Math.min(lane.subscriber.batchSize, Math.ceil(lane.most * 1.1));
+  const next = lane.suspects > 0 ? Math.ceil(lane.suspects / 2) : lane.limit * 4;
+  lane.limit = Math.min(lane.most, next);
 }
 
 function placeOf(lane: Lane) {

@@ -85,6 +85,8 @@ export function createSchedule(
           const key = JSON.stringify([state.name, state.instanceId]);
           return { key, state, one: scheduled(key, state) };
         })
+        // What is at work now may be there by then: the next look tells.
+        .filter(({ one }) => !one.isBusy)
         .toSorted((a, b) => a.one.lastTurn - b.one.lastTurn);
       fill();
     },

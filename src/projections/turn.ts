@@ -3,7 +3,7 @@ import { QUERY_CANCELED } from "../db/base/sqlstate.ts";
 import type { DatabasePool } from "../db/pool/index.ts";
 import { serverError } from "../eventstore/index.ts";
 import { textOf } from "./failures.ts";
-import { type Lane, type LaneContext, step } from "./lane.ts";
+import { type Lane, type LaneContext, narrow, step } from "./lane.ts";
 import type { Behind } from "./poll.ts";
 import { ensurePosition } from "./position.ts";
 
@@ -55,9 +55,7 @@ export async function runTurn(
 export function retryLater(context: LaneContext, lane: Lane, error: unknown): number {
   if (error === context.signal.reason) return 0;
   lane.transientFailures += 1;
-  // What takes too long may be done in smaller pieces.
-  if (serverError(error)?.sqlState === QUERY_CANCELED)
-    lane.limit = Math.max(1, Math.ceil(lane.limit / 4));
+  if (serverError(error)?.sqlState === QUERY_CANCELED) narrow(lane);
   const retryInMs = Math.min(50 * 2 ** Math.min(lane.transientFailures, 10), LONGEST_RETRY_MS);
   context.report({
     kind: "retrying",

@@ -4,10 +4,19 @@ import { isStorable } from "../eventstore/index.ts";
 
 const MOST = 200;
 
+/** No control characters, and no halves of a character: the database cannot store all of those. */
+const PRINTABLE = /^[^\p{Cc}\p{Cs}]*$/u;
+
 const UNSTORABLE = "Has a NUL or half of a surrogate pair";
 
 /** A text of a person's: composed, without space around it, 1 to 200 characters. */
-const line = z.string().trim().normalize("NFC").min(1).max(MOST).refine(isStorable, UNSTORABLE);
+const line = z
+  .string()
+  .trim()
+  .normalize("NFC")
+  .min(1)
+  .max(MOST)
+  .regex(PRINTABLE, "Holds control characters");
 
 export const username = line;
 
@@ -33,7 +42,7 @@ export const profile = z.object({
 /** What a machine is. */
 export const machine = z.object({
   name: line,
-  description: z.string().trim().max(500).refine(isStorable, UNSTORABLE).optional(),
+  description: z.string().trim().max(500).regex(PRINTABLE, "Holds control characters").optional(),
   accessTokenType: z.enum(accessTokenTypes).default("bearer"),
 });
 

@@ -1,8 +1,8 @@
-import { and, eq, getTableColumns, inArray, type SQL, sql } from "drizzle-orm";
-import type { PgTable } from "drizzle-orm/pg-core";
+import { and, eq, inArray, type SQL } from "drizzle-orm";
 import type { DrizzleHandle } from "../db/pool/index.ts";
 import { userHumans, userMachines, userNotifications, users } from "../db/schema/index.ts";
 import { defineProjection, on } from "../projections/index.ts";
+import { upsert } from "./upsert.ts";
 import { user } from "./user-events.ts";
 import { type Projected, projectedOf, rowsOf, type UserTables } from "./user-rows.ts";
 import { evolveUser } from "./user-state.ts";
@@ -70,47 +70,8 @@ async function write(
 ): Promise<void> {
   const rows = rowsOf(instanceId, projected);
   const { users, userHumans, userMachines, userNotifications } = tables;
-  if (rows.users.length > 0) {
-    await tx
-      .insert(users)
-      .values(rows.users)
-      .onConflictDoUpdate({ target: [users.instanceId, users.id], set: asGiven(users) });
-  }
-  if (rows.humans.length > 0) {
-    await tx
-      .insert(userHumans)
-      .values(rows.humans)
-      .onConflictDoUpdate({
-        target: [userHumans.instanceId, userHumans.userId],
-        set: asGiven(userHumans),
-      });
-  }
-  if (rows.machines.length > 0) {
-    await tx
-      .insert(userMachines)
-      .values(rows.machines)
-      .onConflictDoUpdate({
-        target: [userMachines.instanceId, userMachines.userId],
-        set: asGiven(userMachines),
-      });
-  }
-  if (rows.notifications.length > 0) {
-    await tx
-      .insert(userNotifications)
-      .values(rows.notifications)
-      .onConflictDoUpdate({
-        target: [userNotifications.instanceId, userNotifications.userId],
-        set: asGiven(userNotifications),
-      });
-  }
-}
-
-/** Every column as the statement's own row has it. */
-function asGiven(table: PgTable): Record<string, SQL> {
-  return Object.fromEntries(
-    Object.entries(getTableColumns(table)).map(([field, { name }]) => [
-      field,
-      sql`excluded.${sql.identifier(name)}`,
-    ]),
-  );
+  await upsert(tx, users, ["instanceId", "id"], rows.users);
+  await upsert(tx, userHumans, ["instanceId", "userId"], rows.humans);
+  await upsert(tx, userMachines, ["instanceId", "userId"], rows.machines);
+  await upsert(tx, userNotifications, ["instanceId", "userId"], rows.notifications);
 }

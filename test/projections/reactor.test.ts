@@ -9,6 +9,7 @@ import {
 import { useProjections } from "../helpers/projection-fixture.ts";
 import { appendRaw, many } from "../helpers/raw-events.ts";
 import { tally, tallyProjection } from "../helpers/tally.ts";
+import { until } from "../helpers/until.ts";
 
 const db = useProjections();
 const handles = [on(tally, ["tally.added"])] as const;
@@ -143,8 +144,8 @@ describe("a reactor", () => {
     );
     const runner = db.runner({ projections: [tallyProjection()], reactors: [reactor] });
     runner.start();
-    await expect.poll(() => calls.length).toBe(2);
-    await expect.poll(db.steps).toBe(20);
+    await until(() => calls.length).toBe(2);
+    await until(db.steps).toBe(20);
     expect(calls).toHaveLength(2);
   });
 

@@ -13,6 +13,7 @@ import { useProjections } from "../helpers/projection-fixture.ts";
 import { startProjector } from "../helpers/projector-process.ts";
 import { appendRaw, many } from "../helpers/raw-events.ts";
 import { POISON, tallies, tallyProjection } from "../helpers/tally.ts";
+import { until } from "../helpers/until.ts";
 
 const db = useProjections();
 
@@ -249,7 +250,7 @@ describe("a rebuild", () => {
     const rebuilding = db.pool.transaction(async (reader) => {
       await reader.query("select from projections.tallies");
       const started = rebuild(doubled(), { onProgress: (item) => void waits.push(item) });
-      await expect.poll(() => waits.map(({ kind }) => kind)).toContain("swap-waits");
+      await until(() => waits.map(({ kind }) => kind)).toContain("swap-waits");
       return { started };
     });
     const { kinds } = await (await rebuilding).started;
@@ -281,7 +282,7 @@ describe("a rebuild", () => {
     ["alter table projections.tallies enable row level security", "row level security"],
   ])("refuses up front what it would lose: %s", async (statement, named) => {
     await db.pool.query(
-      "create function public.f() returns trigger language plpgsql as 'begin return null; end'",
+      "create or replace function public.f() returns trigger language plpgsql as 'begin return null; end'",
     );
     await db.pool.query(statement);
     await expect(rebuild(tallyProjection())).rejects.toMatchObject({
