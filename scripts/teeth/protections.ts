@@ -634,8 +634,8 @@ export const PROTECTIONS: readonly Protection[] = [
     file: "projections/batch.ts",
     from: "await subscriber.apply(tx, handling, task.signal);",
     to: "await pool.transaction((other) => subscriber.apply(other, handling, task.signal));",
-    test: "projections/batch.test",
-    only: "commits rows and position together or not at all",
+    test: "projections/hostile.test",
+    only: "where the position cannot be written",
   },
   {
     name: "projection, newer releases",
