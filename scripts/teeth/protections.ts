@@ -3,7 +3,7 @@ export interface Protection {
   readonly name: string;
   /** What is taken away, in words. */
   readonly without: string;
-  /** Below `src/db/migrate`. */
+  /** Below `src`. */
   readonly file: string;
   /** Occurs there once. */
   readonly from: string;
