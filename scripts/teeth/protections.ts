@@ -53,6 +53,15 @@ export const PROTECTIONS: readonly Protection[] = [
     only: "is taken when it has expired, and not before",
   },
   {
+    name: "one message behind a pooler",
+    without: "messages are sent ahead behind a pooler too",
+    file: "db/migrate/execute/pipeline.ts",
+    from: "pooled: 1 }",
+    to: "pooled: 64 }",
+    test: "execute/sent-ahead.test",
+    only: "behind a pooler none is sent before the last is answered",
+  },
+  {
     name: "unknown is not dead",
     without: "a backend whose start is hidden is another one",
     file: "db/migrate/lease/sql.ts",
