@@ -29,8 +29,7 @@ export function createRoutes(reader: Reader, shown: Shown, api: ApiOptions): Hon
     const { method, path } = context.req;
     const status = statusOf(error);
     if (status === 500) api.onDefect(error, { method, path });
-    const text = status === 500 ? "Unexpected error: it was logged." : "Not available now.";
-    return context.text(`${text}\n`, status);
+    return context.text(`${FAILED[status] ?? "Not understood."}\n`, status);
   });
   // Only says that it is alive: a probe must not kill a process in the middle of a migration.
   app.get("/healthz", (context) => context.json({ status: "alive" }));
@@ -45,6 +44,11 @@ export function createRoutes(reader: Reader, shown: Shown, api: ApiOptions): Hon
   }
   return app;
 }
+
+const FAILED: Readonly<Record<number, string>> = {
+  500: "Unexpected error: it was logged.",
+  503: "The database is not available: try again in a moment.",
+};
 
 const NONE = ["'none'"];
 

@@ -1,7 +1,7 @@
 import type { Context, Hono } from "hono";
 import { html } from "hono/html";
 import type { EventView, UserView } from "../users/index.ts";
-import { hasNul, type Services } from "./api/index.ts";
+import type { Services } from "./api/index.ts";
 import { layOut, type Markup } from "./layout.ts";
 
 interface Sources {
@@ -22,7 +22,6 @@ export function addUserPages(app: Hono, { services, instance: usual }: Sources):
     const found = services();
     const headline = { text: "not ready", tone: "busy" } as const;
     const footer = html`<a href="/">Migrations</a>`;
-    if (hasNul(context)) return context.text("The URL has a NUL.\n", 400);
     if (found === undefined) {
       return context.html(layOut({ headline, refreshes: true, main: "", footer }), 503);
     }

@@ -41,26 +41,19 @@ function bound(text: string, params: readonly unknown[]): SQL {
   );
 }
 
-export interface ServerError {
-  readonly sqlState: string;
-  readonly constraint: string | undefined;
-  /** The connection ended with it. */
-  readonly isFatal: boolean;
-}
-
 /** What the server said, however the driver, or Drizzle around it, hands it on. */
-export function serverError(error: unknown): ServerError | undefined {
+export function serverError(
+  error: unknown,
+): { readonly sqlState: string; readonly constraint: string | undefined } | undefined {
   for (let e = error; e instanceof Error; e = e.cause) {
     const sqlState = errorCode(e);
     if (sqlState === undefined || !/^[0-9A-Z]{5}$/.test(sqlState)) continue;
     // postgres.js, and node-postgres.
-    const { constraint_name, constraint, severity } = e as {
+    const { constraint_name, constraint } = e as {
       readonly constraint_name?: string;
       readonly constraint?: string;
-      readonly severity?: string;
     };
-    const isFatal = severity === "FATAL" || severity === "PANIC";
-    return { sqlState, constraint: constraint_name ?? constraint, isFatal };
+    return { sqlState, constraint: constraint_name ?? constraint };
   }
   return undefined;
 }

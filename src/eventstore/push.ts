@@ -154,9 +154,7 @@ async function appendAlone(
 /** Of a statement in a transaction of its own, and of a COMMIT, the answer may be what was lost. */
 function isAnswerLost(error: unknown, isOneStatement: boolean): boolean {
   const code: DatabaseErrorCode = isOneStatement ? "connection_lost" : "commit_in_doubt";
-  if (error instanceof DatabaseError) return error.code === code;
-  // Ended by an administrator, a fail-over: also while a standby is waited for, after the commit.
-  return isOneStatement && serverError(error)?.isFatal === true;
+  return error instanceof DatabaseError && error.code === code;
 }
 
 function appendInside(

@@ -41,16 +41,6 @@ function isCrossSite({ req }: Context): boolean {
   return !URL.canParse(origin) || new URL(origin).host !== req.header("host");
 }
 
-/** Refuses a URL with a NUL, which no id, name or cursor has, and PostgreSQL takes in no text. */
-export const NO_NUL: MiddlewareHandler = async (context, next) => {
-  if (!hasNul(context)) return next();
-  throw new Refusal(400, "bad_url", "The URL has a NUL.");
-};
-
-export function hasNul({ req }: Context): boolean {
-  return req.url.includes("%00");
-}
-
 function digest(text: string): Buffer {
   return createHash("sha256").update(text).digest();
 }

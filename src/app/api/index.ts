@@ -1,12 +1,11 @@
 import { OpenAPIHono } from "@hono/zod-openapi";
-import { LIMIT, NO_NUL, requireToken, SAME_ORIGIN } from "./guard.ts";
+import { LIMIT, requireToken, SAME_ORIGIN } from "./guard.ts";
 import { type Api, route } from "./operation.ts";
 import { addOrgOperations } from "./org-operations.ts";
 import { INTERNAL, problemOf, Refusal } from "./problem-json.ts";
 import type { ApiOptions } from "./services.ts";
 import { addUserOperations } from "./user-operations.ts";
 
-export { hasNul } from "./guard.ts";
 export { statusOf } from "./problem-json.ts";
 export type { ApiOptions, Services } from "./services.ts";
 
@@ -17,12 +16,7 @@ export type { ApiOptions, Services } from "./services.ts";
 export function createApi(options: ApiOptions): OpenAPIHono {
   const app = new OpenAPIHono();
   const { token } = options;
-  const guards = [
-    SAME_ORIGIN,
-    ...(token === undefined ? [] : [requireToken(token)]),
-    NO_NUL,
-    LIMIT,
-  ];
+  const guards = [SAME_ORIGIN, ...(token === undefined ? [] : [requireToken(token)]), LIMIT];
   const api: Api = { ...options, app, guards };
   addUserOperations(api);
   addOrgOperations(api);

@@ -131,6 +131,11 @@ const GRANTS = `
       as statement
     ${FROM} where c.oid = any($1) and c.relacl is not null
     union all
+    select distinct 1, format('revoke all on %s from %s', ${NEW},
+      case a.grantee when 0 then 'public' else format('%I', pg_get_userbyid(a.grantee)) end)
+    ${FROM} cross join pg_catalog.pg_default_acl f cross join aclexplode(f.defaclacl) as a
+    where c.oid = any($1) and f.defaclobjtype = 'r' and a.grantee <> c.relowner
+    union all
     select 2, format('grant %s on %s to %s%s', a.privilege_type, ${NEW},
       case a.grantee when 0 then 'public' else format('%I', pg_get_userbyid(a.grantee)) end,
       case when a.is_grantable then ' with grant option' else '' end)
@@ -143,4 +148,4 @@ const GRANTS = `
     ${FROM} join pg_catalog.pg_attribute t on t.attrelid = c.oid and t.attacl is not null
     cross join lateral aclexplode(t.attacl) as a
     where c.oid = any($1)) as grants
-  order by step`;
+  order by step, statement`;
