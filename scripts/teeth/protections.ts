@@ -3,7 +3,7 @@ export interface Protection {
   readonly name: string;
   /** What is taken away, in words. */
   readonly without: string;
-  /** Below `src/db/migrate`. */
+  /** Below `src`. */
   readonly file: string;
   /** Occurs there once. */
   readonly from: string;
@@ -51,6 +51,15 @@ export const PROTECTIONS: readonly Protection[] = [
     to: 'return "(a.pid is null',
     test: "lease/lease.test",
     only: "is taken when it has expired, and not before",
+  },
+  {
+    name: "one message behind a pooler",
+    without: "messages are sent ahead behind a pooler too",
+    file: "db/migrate/execute/pipeline.ts",
+    from: "pooled: 1 }",
+    to: "pooled: 64 }",
+    test: "execute/sent-ahead.test",
+    only: "behind a pooler none is sent before the last is answered",
   },
   {
     name: "unknown is not dead",
