@@ -674,15 +674,6 @@ export const PROTECTIONS: readonly Protection[] = [
     only: "tables in public are rebuilt",
   },
   {
-    name: "rebuild, the live projection waits",
-    without: "the live projection goes on while its tables are swapped",
-    file: "projections/rebuild/swap-locks.ts",
-    from: "where projection_name = $1 order by instance_id for update",
-    to: "where projection_name = $1 order by instance_id",
-    test: "projections/rebuild.test",
-    only: "beside appends and running projections",
-  },
-  {
     name: "rebuild, quarantines with the tables",
     without: "positions and quarantines of before stay with the new tables",
     file: "projections/rebuild/swap.ts",
