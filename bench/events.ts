@@ -44,9 +44,9 @@ try {
     await new DatabaseMigrator({ url, dir: "drizzle" }).migrate();
     return url;
   };
-  const databases = { ours: await migrated(), emmett: await setting.createDatabase() };
-  await compareAppends({ databases, emmett, rounds, seconds });
-  await compareProjections({ databases, emmett, rounds });
+  const both = async () => ({ ours: await migrated(), emmett: await setting.createDatabase() });
+  await compareAppends({ databases: await both(), emmett, rounds, seconds });
+  await compareProjections({ databases: await both(), emmett, rounds });
   if (events > 0) {
     const sizes = { empty: await migrated(), full: await migrated() };
     await compareSizes({ databases: sizes, rounds, seconds, events });

@@ -7,8 +7,8 @@ import { account, at, CREDITED, newId, PAYLOAD } from "./account.ts";
 import type { Emmett } from "./emmett.ts";
 import { print } from "./sides.ts";
 
-const EVENTS = 50_000;
-const ACCOUNTS = 1_000;
+const EVENTS = 20_000;
+const ACCOUNTS = 400;
 const BATCH = 1_000;
 
 const balances = pgSchema("projections").table("bench_balances", {
@@ -27,6 +27,7 @@ export async function compareProjections({ databases, emmett, rounds }: Projecti
   const pool = new DatabasePool({ url: databases.ours });
   const store = createEventStore({ pool });
   const other = emmett.getPostgreSQLEventStore(databases.emmett);
+  await other.schema.migrate();
   const rates = new Map<string, number[]>([
     ["tidemark", []],
     ["emmett", []],
