@@ -8,7 +8,8 @@
  * embedded one of the run's own. The sides take turns in each round; printed are medians and the medians
  * of the rounds' ratios. Above 1 the event store is faster. `--events` is the size of the full table (default
  * 5,000,000, which takes some two minutes and 2 GB; 0 leaves that part out). The floor is a raw INSERT
- * into the same table over the driver: no version, no barrier, no check. emmett is installed below
+ * into the same table: no version, no barrier, no check; over the pool, which gives each query its connection,
+ * and over the bare driver. emmett is installed below
  * `.tidemark/bench` when it is first needed.
  */
 import { parseArgs } from "node:util";

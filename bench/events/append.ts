@@ -34,7 +34,12 @@ export async function compareAppends({ databases, emmett, rounds, seconds }: App
           await store.push([at(newId()).append({ expected: "none", events: [CREDITED] })]);
           return 1;
         },
-        floor: async () => {
+        "floor (pool)": async () => {
+          const row = [INSTANCE, "account", newId(), 1, CREDITED.type, 1, "bench", "bank", PAYLOAD];
+          await pool.query(ONE_ROW, row);
+          return 1;
+        },
+        "floor (driver)": async () => {
           const row = [INSTANCE, "account", newId(), 1, CREDITED.type, 1, "bench", "bank", PAYLOAD];
           await raw.unsafe(ONE_ROW, row as never[], { prepare: true });
           return 1;

@@ -119,7 +119,7 @@ export function shapeOf({ events }: Aggregate, type: string): EventShape | undef
 
 /** Whether PostgreSQL can hold the text as it is: no NUL, and no half of a surrogate pair. */
 export function isStorable(text: string): boolean {
-  return !/\0|\p{Surrogate}/u.test(text);
+  return !text.includes("\0") && text.isWellFormed();
 }
 
 export const UNSTORABLE = "has a NUL or half of a surrogate pair";

@@ -101,12 +101,10 @@ function checkShape(intents: readonly Intent[]): Intent {
   const seen = new Set<string>();
   for (const { aggregate, instanceId, id, owner, creator, expected, events } of intents) {
     const name = `${aggregate.type} ${id}`;
-    for (const [field, value] of Object.entries({ instanceId, id, owner, creator })) {
-      if (typeof value !== "string" || value === "") {
-        throw usage(`The ${field} of ${name} is empty.`, `Give the ${field} as text.`);
-      }
-      refuseUnstorable(value, `The ${field} of ${JSON.stringify(name)}`);
-    }
+    checkName(instanceId, "instanceId", name);
+    checkName(id, "id", name);
+    checkName(owner, "owner", name);
+    checkName(creator, "creator", name);
     if (instanceId !== first.instanceId) {
       throw usage(
         `One push names two instances, ${first.instanceId} and ${instanceId}.`,
@@ -128,6 +126,13 @@ function checkShape(intents: readonly Intent[]): Intent {
     }
   }
   return first;
+}
+
+function checkName(value: unknown, field: string, of: string): void {
+  if (typeof value !== "string" || value === "") {
+    throw usage(`The ${field} of ${of} is empty.`, `Give the ${field} as text.`);
+  }
+  if (!isStorable(value)) refuseUnstorable(value, `The ${field} of ${JSON.stringify(of)}`);
 }
 
 function folded(values: readonly UniqueValue[]): readonly UniqueValue[] {
