@@ -3,6 +3,7 @@
  * store for PostgreSQL, on one machine in one run:
  *
  *   npm run bench:events -- [--rounds <n>] [--seconds <s>] [--events <n>] [--url <url>]
+ *     [--only appends|projections|sizes]
  *
  * On the server of `--url`, as a role that may create databases, which are dropped again; else on an
  * embedded one of the run's own. The sides take turns in each round; printed are medians and the medians
@@ -26,6 +27,7 @@ const { values } = parseArgs({
     seconds: { type: "string", default: "2" },
     events: { type: "string", default: "5000000" },
     url: { type: "string" },
+    only: { type: "string" },
   },
 });
 const [rounds, seconds, events] = [values.rounds, values.seconds, values.events].map((text) => {
@@ -46,9 +48,14 @@ try {
     return url;
   };
   const both = async () => ({ ours: await migrated(), emmett: await setting.createDatabase() });
-  await compareAppends({ databases: await both(), emmett, rounds, seconds });
-  await compareProjections({ databases: await both(), emmett, rounds });
-  if (events > 0) {
+  const isWanted = (part: string) => values.only === undefined || values.only === part;
+  if (isWanted("appends")) {
+    await compareAppends({ databases: await both(), emmett, rounds, seconds });
+  }
+  if (isWanted("projections")) {
+    await compareProjections({ databases: await both(), emmett, rounds });
+  }
+  if (isWanted("sizes") && events > 0) {
     const sizes = { empty: await migrated(), full: await migrated() };
     await compareSizes({ databases: sizes, rounds, seconds, events });
   }
