@@ -49,6 +49,8 @@ export async function startPgBouncer(
   );
   const child = spawn(process.env.PGBOUNCER ?? "/usr/sbin/pgbouncer", [join(dir, "pgbouncer.ini")]);
   let log = "";
+  // Known also where it ends before it is told to: its last words are then the test's.
+  const gone = once(child, "exit");
   await new Promise<void>((resolve, reject) => {
     child.stderr.setEncoding("utf8").on("data", (chunk: string) => {
       log += chunk;
@@ -60,10 +62,12 @@ export async function startPgBouncer(
   return {
     through: (url) => Object.assign(new URL(url), { port: String(port) }).href,
     stop: async () => {
-      const gone = once(child, "exit");
+      const endedBefore = child.exitCode ?? child.signalCode;
       child.kill("SIGTERM");
       await gone;
       await rm(dir, { recursive: true, force: true });
+      if (endedBefore !== null)
+        throw new Error(`PgBouncer ended by itself (${endedBefore}): ${log}`);
     },
   };
 }
