@@ -76,7 +76,7 @@ test("db:migrate on nothing at all starts a server, and migrates; again, nothing
   expect(first.stderr).toContain("starting PostgreSQL 18");
   expect(first.stderr).toContain("✓ 0003_add_idempotency_keys_and_snapshots");
   expect(first.stdout).toMatch(
-    /^Applied 3 migrations in .*\. The database is at 0003_add_idempotency_keys_and_snapshots\.\n$/,
+    /^Applied 4 migrations in .*\. The database is at 0003_add_idempotency_keys_and_snapshots\.\n$/,
   );
   const second = await npmRun("db:migrate");
   expect(second.code).toBe(0);
@@ -94,7 +94,7 @@ test("with DATABASE_URL the same commands use that server and start none", async
   expect(await npmRun("db:reset", ["--yes"], env)).toMatchObject({ code: 2 });
   expect(await readdir(project)).not.toContain(".tidemark");
   expect(await database.sql`select count(*)::int as n from tidemark.schema_migrations`).toEqual([
-    { n: 3 },
+    { n: 4 },
   ]);
   await database.drop();
 });
@@ -120,7 +120,7 @@ test("db:start keeps the server until db:stop; db:reset asks before it deletes",
   expect(asked).toMatchObject({ code: 1, stderr: expect.stringContaining("Nothing was deleted") });
   expect((await npmRun("db:status")).stdout).toContain("0 pending");
   expect((await npmRun("db:reset", ["--yes"])).code).toBe(0);
-  expect((await npmRun("db:status")).stdout).toContain("3 pending");
+  expect((await npmRun("db:status")).stdout).toContain("4 pending");
 });
 
 test("db:test:start, where Docker is of no use, keeps an embedded server for tests, apart from the development data, until db:test:stop", async () => {
