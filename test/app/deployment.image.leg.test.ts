@@ -58,7 +58,7 @@ test("the image migrates, serves, is healthy and stops when told, without root a
   await expect.poll(() => ask("/healthz"), { timeout: 30_000 }).toBe(200);
   expect(await ask("/readyz")).toBe(503);
   const report = await docker("run", "--rm", ...HERE, ...env, tag, "tidemark", "migrate");
-  expect(report).toContain("Applied 3 migrations");
+  expect(report).toContain("Applied 4 migrations");
   await expect.poll(() => ask("/readyz"), { timeout: 30_000 }).toBe(200);
 
   expect(await docker("exec", name, "node", "-p", "process.getuid()")).toBe("1000");
