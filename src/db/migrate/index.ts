@@ -29,6 +29,7 @@ export {
 export { describeBlocker } from "./execute/blockers.ts";
 export { checksumOf } from "./history/checksum.ts";
 export type { GivenHistory, GivenMigration } from "./history/given.ts";
+export { headerOf, IRREVERSIBLE, irreversibleReason } from "./history/down-notes.ts";
 export { type JournalEntry, readJournal, redated } from "./history/journal.ts";
 export { downFileOf, sqlFileOf } from "./history/layout.ts";
 export { loadHistory } from "./history/load.ts";
@@ -63,6 +64,14 @@ export type {
   WaitOptions,
   WaitReport,
 } from "./reports.ts";
+export type {
+  PlannedRevert,
+  RollbackLoss,
+  RollbackOptions,
+  RollbackPlan,
+  RollbackReport,
+  RollbackTarget,
+} from "./rollback-types.ts";
 /** @internal for the development rooms: their types are those of a grammar that users do not install. */
 export { loadParser } from "./sql/grammar.ts";
 /** @internal */

@@ -26,6 +26,12 @@ import type {
   WaitOptions,
   WaitReport,
 } from "./reports.ts";
+import type {
+  RollbackOptions,
+  RollbackPlan,
+  RollbackReport,
+  RollbackTarget,
+} from "./rollback-types.ts";
 import type { OnFailpoint } from "./run-types.ts";
 import { stepParser } from "./sql/parse.ts";
 import { maskSecrets } from "./sql/secrets.ts";
@@ -82,7 +88,9 @@ export class DatabaseMigrator {
         pending: plan.steps.length,
         migrations: plan.migrations,
         ...drizzleStatus(plan),
-        problems: plan.newer ? [] : plan.problems,
+        problems: plan.newer
+          ? plan.problems.filter(({ code }) => code === "in_doubt")
+          : plan.problems,
         warnings: [...history.warnings, ...passedOverWarnings(plan)],
       };
     });
@@ -171,6 +179,40 @@ export class DatabaseMigrator {
     return this.#calls.run(call, (run) => resolveDoubt(run, tag, answer));
   }
 
+  /**
+   * Takes migrations back by their down files, the newest first: they are pending again. Safe to call from any number
+   * of processes at once: what one has taken back, the others find done. A rollback that was interrupted is
+   * gone on with.
+   *
+   * Throws `data_loss` where rows would go and that is not allowed, `irreversible` and `missing_file` where there is
+   * no way back, all before anything has run.
+   */
+  async rollback(options: RollbackOptions = {}): Promise<RollbackReport> {
+    const start = performance.now();
+    const { signal, onProgress, ...target } = options;
+    refuseBadNumbers({ counts: { steps: countOf(target) } });
+    const { rollBackMigrations } = await import("./calls/rollback.ts");
+    const call = { ...(signal && { signal }), ...(onProgress && { onProgress }) };
+    return this.#calls.run(call, async (run) => {
+      const end = await rollBackMigrations(run, target);
+      const { warnings } = await run.history;
+      return {
+        ...end,
+        runId: run.identity.runId,
+        durationMs: Math.round(performance.now() - start),
+        warnings: [...warnings, ...end.warnings],
+      };
+    });
+  }
+
+  /** What `rollback()` would do now, which rows would go, and what forbids it. */
+  async planRollback(options: CallOptions & RollbackTarget = {}): Promise<RollbackPlan> {
+    const { steps, to, ...call } = options;
+    refuseBadNumbers({ counts: { steps: countOf({ steps }) } });
+    const { previewRollback } = await import("./calls/rollback.ts");
+    return this.#calls.run(call, (run) => previewRollback(run, { steps, to }));
+  }
+
   /** The log, oldest first; empty where there is no ledger. Needs no migrations folder. */
   async events(options: EventsOptions = {}): Promise<readonly LedgerEvent[]> {
     const { tag, after = 0, newest, ...call } = options;
@@ -215,4 +257,8 @@ export class DatabaseMigrator {
       return use(await run.history, ledger);
     });
   }
+}
+
+function countOf({ steps }: RollbackTarget): number | undefined {
+  return steps === "all" ? undefined : steps;
 }

@@ -103,6 +103,8 @@ export function errorJson(error: MigrateError) {
       place: error.place ?? null,
       tag: error.tag ?? null,
       applied: error.applied,
+      // Of a rollback alone.
+      ...(error.reverted.length > 0 && { reverted: error.reverted }),
       notRun: error.notRun,
       details: error.recorded ?? null,
     },

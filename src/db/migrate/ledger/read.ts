@@ -19,9 +19,20 @@ select pg_catalog.jsonb_build_object(
   'tag', m.tag, 'state', m.state, 'rank', m.rank, 'attempt', m.attempt, 'checksum', m.checksum,
   'statementsDone', m.statements_done, 'statementsTotal', m.statements_total, 'prefix', m.prefix, 'underWay', m.under_way,
   'startedAt', m.started_at, 'finishedAt', m.finished_at, 'durationMs', m.duration_ms,
-  'runId', m.run_id, 'owner', m.owner, 'error', m.error, 'eventId', m.event_id
+  'runId', m.run_id, 'owner', m.owner, 'error', m.error, 'eventId', m.event_id,
+  'reverting', pg_catalog.to_jsonb(m) -> 'reverting'
 ) as tidemark_row
 from ${identifier(schema)}.schema_migrations m`;
+}
+
+/** Column of a stored down file. */
+export const STORED_DOWN = "tidemark_down";
+
+/** Reads the down files that are stored, of a ledger of version 3 on. */
+export function readStoredDowns(schema: string): string {
+  return `${BOUNDED};
+select pg_catalog.jsonb_build_object('tag', d.tag, 'checksum', d.checksum, 'sql', d.sql) as ${STORED_DOWN}
+from ${identifier(schema)}.down_files d`;
 }
 
 /** Which events of the log. */

@@ -47,6 +47,11 @@ export function isSkipped(row: LedgerRow | undefined): boolean {
   return row?.state === "PENDING" && row.attempt === 0;
 }
 
+/** It was applied here once, and taken back. */
+export function isReverted(row: LedgerRow): boolean {
+  return row.state === "PENDING" && row.reverting === null && row.durationMs !== null;
+}
+
 /** What is not known of a row whose runner is gone. */
 export function doubtOf({ underWay }: LedgerRow): Doubt | undefined {
   if (underWay === null) return undefined;
