@@ -59,6 +59,8 @@ export interface RollbackPlan {
   readonly database: string;
   /** The server is on this machine. */
   readonly isLocal: boolean;
+  /** Another run holds the lease: what goes, and what it would lose, may change. */
+  readonly isBusy: boolean;
   /** Newest first. */
   readonly steps: readonly PlannedRevert[];
   /** Tag of the newest migration that stays applied. */

@@ -11,7 +11,14 @@ import {
 } from "../ledger/count-rows.ts";
 import type { RollbackLoss } from "../rollback-types.ts";
 import type { Session } from "../run-types.ts";
-import { keyOf, labelOf, type Made, madeBy, type RowLoss, rowLossesOf } from "../sql/row-losses.ts";
+import {
+  keyOf,
+  labelOf,
+  madeBy,
+  notedLosses,
+  type RowLoss,
+  rowLossesOf,
+} from "../sql/row-losses.ts";
 import type { ParsedStep } from "../sql/segments.ts";
 
 /**
@@ -19,24 +26,33 @@ import type { ParsedStep } from "../sql/segments.ts";
  * out; what is not there because an earlier step makes it, too.
  *
  * @param steps in the order in which they run
- * @throws SessionLost
+ * @param beforeEach called before each look, of which none takes longer than a lease
+ * @throws SessionLost; what `beforeEach` throws
  */
 export async function countLosses(
   session: Session,
   steps: readonly ParsedStep[],
+  beforeEach: () => Promise<void> = async () => undefined,
 ): Promise<readonly (readonly RollbackLoss[])[]> {
-  const made = { tables: new Set<string>(), columns: new Set<string>() };
+  const made = new Set<string>();
   const all: (readonly RollbackLoss[])[] = [];
   for (const { migration, statements, resumeAt } of steps) {
     const left = statements.slice(resumeAt);
+    const seen: RowLoss[] = [];
     const losses: RollbackLoss[] = [];
-    for (const loss of rowLossesOf(migration.sql, left)) {
+    for (const statement of left) {
+      for (const loss of rowLossesOf(statement.tree)) {
+        seen.push(loss);
+        await beforeEach();
+        losses.push(...(await counted(session, loss, made)));
+      }
+      for (const key of madeBy(statement)) made.add(key);
+    }
+    for (const loss of notedLosses(migration.sql, seen)) {
+      await beforeEach();
       losses.push(...(await counted(session, loss, made)));
     }
     all.push(losses);
-    const { tables, columns } = madeBy(left);
-    for (const key of tables) made.tables.add(key);
-    for (const key of columns) made.columns.add(key);
   }
   return all;
 }
@@ -44,7 +60,7 @@ export async function countLosses(
 async function counted(
   session: Session,
   loss: RowLoss,
-  made: Made,
+  made: ReadonlySet<string>,
 ): Promise<readonly RollbackLoss[]> {
   const what = labelOf(loss);
   const unknown = { what, rows: null, isExact: false };
@@ -65,14 +81,14 @@ async function counted(
   const found = columnOf(reply, RELATION) as FoundRelation | undefined;
   if (found === undefined) {
     const isMade =
-      made.tables.has(keyOf(loss.path)) ||
-      (column !== undefined && made.columns.has(keyOf([...loss.path, column])));
+      made.has(keyOf(loss.path)) ||
+      (column !== undefined && made.has(keyOf([...loss.path, column])));
     // An earlier step may give something of another name this one.
     return isMade || loss.kind === "sequence" ? [] : [unknown];
   }
   if (loss.kind === "sequence") return found.isUsed ? [unknown] : [];
   if (column !== undefined && !found.hasColumn) {
-    const isMade = made.columns.has(keyOf([...loss.path, column]));
+    const isMade = made.has(keyOf([...loss.path, column]));
     return isMade || (await isComputed(session, found, column)) ? [] : [unknown];
   }
   return lost(what, await countOf(session, found, column));

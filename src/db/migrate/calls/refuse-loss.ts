@@ -1,4 +1,4 @@
-import { listed, plural } from "../../base/text.ts";
+import { plural } from "../../base/text.ts";
 import { MigrateError } from "../errors.ts";
 import type { RollbackLoss, RollbackOptions } from "../rollback-types.ts";
 import type { Tag } from "../types.ts";
@@ -60,9 +60,4 @@ export function refuseLoss(
 export function lossText({ what, rows, isExact }: RollbackLoss): string {
   if (rows === null) return `${what} (its rows cannot be counted)`;
   return `${what} (${isExact ? "" : "about "}${plural(rows, "row")})`;
-}
-
-/** The same of several, as one line. */
-export function lossesText(losses: readonly RollbackLoss[]): string {
-  return listed(losses.map(lossText));
 }

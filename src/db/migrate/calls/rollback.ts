@@ -2,11 +2,13 @@ import { ask } from "../../connection/ask.ts";
 import { readLedgerAfter } from "../adopt/look.ts";
 import { executeSteps } from "../execute/lock-retry.ts";
 import { checkOutsideStatements } from "../execute/outside/preflight.ts";
+import { EMPTY_HEAD } from "../history/checksum.ts";
 import { withLease } from "../lease/hold.ts";
+import { pauseUnderLease } from "../lease/renew.ts";
+import { lookAgain } from "../lease/wait.ts";
 import { copyBehind } from "../ledger/event-copy.ts";
 import { readRows } from "../ledger/read.ts";
 import { rowsOf, runnerOf } from "../ledger/replies.ts";
-import { EMPTY_HEAD } from "../history/checksum.ts";
 import { targetOf } from "../plan/revert.ts";
 import { statusesOf } from "../plan/statuses.ts";
 import type {
@@ -15,7 +17,7 @@ import type {
   RollbackReport,
   RollbackTarget,
 } from "../rollback-types.ts";
-import type { Run, Session } from "../run-types.ts";
+import type { HeldRun, Run, Session } from "../run-types.ts";
 import { maskSecrets } from "../sql/secrets.ts";
 import type { Tag } from "../types.ts";
 import { countLosses } from "./count-losses.ts";
@@ -37,7 +39,9 @@ export async function previewRollback(run: Run, target: RollbackTarget): Promise
     const { plan, steps } = await prepareRevert(session, run, history, ledger, target);
     const where = await whereabouts(session, run);
     const losses = await countLosses(session, steps);
+    const since = found && (await lookAgain(session, run.schema));
     return {
+      isBusy: [found, since].some((runner) => runner !== undefined && runner.runId !== null),
       outcome: plan.steps.length > 0 || plan.problems.length > 0 ? "pending" : "current",
       ...where,
       steps: steps.map(({ migration, source, statements, segments, resumeAt }, i) => ({
@@ -80,7 +84,7 @@ export async function rollBackMigrations(
       const preview = await prepareRevert(session, now, history, ledger, target);
       expected ??= preview.plan.steps.map(({ migration }) => migration.tag);
       if (isOver(preview)) return endOf(preview);
-      await refuseLosses(session, now, preview, options);
+      refuseOtherDatabase(options, await whereabouts(session, now));
       return revert(now, session, { ...attempt, options, expected, found });
     }),
   );
@@ -112,8 +116,8 @@ async function revert(
       if (isOver(prepared)) return endOf(prepared);
       const { steps } = prepared;
       refuseFailedMeanwhile(steps, rows, new Date(at.getTime() - (askedAtMs - since)));
-      // What was empty may have been filled while the lease was waited for.
-      if (!options.allowDataLoss) await refuseLosses(session, run, prepared, options);
+      // Not before: while another run is at work, what is there is not what will be.
+      await refuseLosses(held, prepared, options);
       const tags = steps.map(({ migration }) => migration.tag);
       run.onProgress({ kind: "planned", tags, direction: "down" });
       await checkOutsideStatements(held, steps);
@@ -149,16 +153,16 @@ function endOf({ plan }: PreparedRevert): RollbackEnd {
 }
 
 async function refuseLosses(
-  session: Session,
-  run: Run,
+  held: HeldRun,
   { steps }: PreparedRevert,
   options: RollbackOptions,
 ): Promise<void> {
-  const where = await whereabouts(session, run);
+  const { session } = held;
+  const where = await whereabouts(session, held);
   refuseOtherDatabase(options, where);
   // Counting takes a while, and says nothing to somebody who allows it.
   if (options.allowDataLoss && (where.isLocal || options.database !== undefined)) return;
-  const losses = await countLosses(session, steps);
+  const losses = await countLosses(session, steps, () => pauseUnderLease(held, 0));
   const each = steps.map(
     ({ migration }, i): StepLosses => ({ tag: migration.tag, loses: losses[i] ?? [] }),
   );

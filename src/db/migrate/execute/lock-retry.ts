@@ -10,7 +10,13 @@ import type { ParsedStep } from "../sql/segments.ts";
 import { heldBy, watchBlockers } from "./blockers.ts";
 import { type Execution, partsOf, type RunHooks } from "./execution.ts";
 import { type PartFailure, runPipeline } from "./pipeline.ts";
-import { commandOf, type FailureNotes, isUnjudgeable, recordFailure, recordStop } from "./record-failure.ts";
+import {
+  commandOf,
+  type FailureNotes,
+  isUnjudgeable,
+  recordFailure,
+  recordStop,
+} from "./record-failure.ts";
 import { startMessage } from "./transaction.ts";
 
 const FIRST_PAUSE_MS = 500;

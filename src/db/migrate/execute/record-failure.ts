@@ -15,8 +15,8 @@ import { fence, releaseLease } from "../lease/sql.ts";
 import { COPY } from "../ledger/event-copy.ts";
 import { record } from "../ledger/record.ts";
 import { isContended } from "../ledger/server-error.ts";
-import { heldBy } from "./blockers.ts";
 import type { ParsedStep } from "../sql/segments.ts";
+import { heldBy } from "./blockers.ts";
 import type { Execution, Part } from "./execution.ts";
 import {
   causeOf,

@@ -37,9 +37,7 @@ export function findRelation(path: readonly string[], column: string | null): st
     where s.schemaname = n.nspname and s.sequencename = c.relname), true)
 ) as ${RELATION}
 from pg_class c join pg_namespace n on n.oid = c.relnamespace
-where c.oid = ${
-    path.length === 1 ? foundOnPath(path[0] ?? "") : `to_regclass(${name})`
-  }`;
+where c.oid = ${path.length === 1 ? foundOnPath(path[0] ?? "") : `to_regclass(${name})`}`;
 }
 
 /** The role's search path is not ours, and a down file's may be narrower: `public` is where drizzle has it. */

@@ -19,7 +19,7 @@ export function halfWayDown(
   if (row === undefined) return undefined;
   const { tag, statementsDone, statementsTotal, underWay, startedAt } = row;
   const begun = `The rollback of ${tag} began at ${startedAt.toISOString()} and did not end`;
-  const isUntouched = statementsDone === 0 && underWay === null;
+  const isUntouched = statementsDone === 0 && underWay === null && row.state !== "PENDING";
   const done = isUntouched
     ? "nothing of it is committed"
     : underWay === null

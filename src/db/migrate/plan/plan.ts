@@ -5,7 +5,15 @@ import { headOf, linkAfter } from "../history/checksum.ts";
 import { isFolderTag } from "../history/layout.ts";
 import type { Ledger, LedgerRow, UnderWay } from "../ledger-types.ts";
 import type { PlanOptions } from "../run-types.ts";
-import type { Checksum, DownFile, History, Migration, MigrationStatus, Tag, Warning } from "../types.ts";
+import type {
+  Checksum,
+  DownFile,
+  History,
+  Migration,
+  MigrationStatus,
+  Tag,
+  Warning,
+} from "../types.ts";
 import { accountFor } from "./existing.ts";
 import { halfWayDown } from "./half-way.ts";
 import { findProblems } from "./problems.ts";

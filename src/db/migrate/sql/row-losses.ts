@@ -16,39 +16,29 @@ export type RowLoss =
   /** What no name tells: `label` is for people. */
   | { readonly kind: "unknown"; readonly label: string };
 
-/** What a way down makes, which is empty when the rest of it runs. */
-export interface Made {
-  readonly tables: ReadonlySet<string>;
-  readonly columns: ReadonlySet<string>;
-}
-
 /**
- * What a down file takes away: what its statements drop, truncate and delete, and what its notes say that no
- * statement shows (`-- loses: values of column users.age that do not fit integer`). What a function or a DO
- * block does is not seen.
+ * What a down file's notes say that it loses and no statement shows: values of column users.age that do not fit
+ * integer.
+ *
+ * @param seen what its statements take away
  */
-export function rowLossesOf(sql: string, statements: readonly Statement[]): readonly RowLoss[] {
-  const losses = statements.flatMap(({ tree }) => lossesOfTree(tree));
-  const labels = new Set(losses.map(labelOf));
-  const noted = lossNotes(sql).filter((label) => !labels.has(label));
-  return [...losses, ...noted.map(ofNote)];
+export function notedLosses(sql: string, seen: readonly RowLoss[]): readonly RowLoss[] {
+  const labels = new Set(seen.map(labelOf));
+  return lossNotes(sql)
+    .filter((label) => !labels.has(label))
+    .map(ofNote);
 }
 
-/** Tables and columns that statements make. */
-export function madeBy(statements: readonly Statement[]): Made {
-  const tables = new Set<string>();
-  const columns = new Set<string>();
-  for (const { tree } of statements) {
-    if ("CreateStmt" in tree) tables.add(keyOf(pathOfTable(tree.CreateStmt.relation)));
-    if (!("AlterTableStmt" in tree)) continue;
-    const { relation, cmds = [] } = tree.AlterTableStmt;
-    for (const command of cmds) {
-      const { subtype, def } = "AlterTableCmd" in command ? command.AlterTableCmd : {};
-      if (subtype !== "AT_AddColumn" || def === undefined || !("ColumnDef" in def)) continue;
-      columns.add(keyOf([...pathOfTable(relation), def.ColumnDef.colname ?? ""]));
-    }
-  }
-  return { tables, columns };
+/** The table, or the columns, that a statement makes: as `keyOf` names them. */
+export function madeBy({ tree }: Statement): readonly string[] {
+  if ("CreateStmt" in tree) return [keyOf(pathOfTable(tree.CreateStmt.relation))];
+  if (!("AlterTableStmt" in tree)) return [];
+  const { relation, cmds = [] } = tree.AlterTableStmt;
+  return cmds.flatMap((command) => {
+    const { subtype, def } = "AlterTableCmd" in command ? command.AlterTableCmd : {};
+    if (subtype !== "AT_AddColumn" || def === undefined || !("ColumnDef" in def)) return [];
+    return [keyOf([...pathOfTable(relation), def.ColumnDef.colname ?? ""])];
+  });
 }
 
 /** As people say it: `column users.bio` for `public.users.bio`. */
@@ -76,7 +66,10 @@ function shortName(path: Path): string {
     .join(".");
 }
 
-function lossesOfTree(tree: Node): readonly RowLoss[] {
+/**
+ * What a statement drops, truncates or deletes. What a function or a DO block does is not seen.
+ */
+export function rowLossesOf(tree: Node): readonly RowLoss[] {
   if ("DropStmt" in tree) return dropped(tree.DropStmt);
   if ("AlterTableStmt" in tree) return droppedColumns(tree.AlterTableStmt);
   if ("TruncateStmt" in tree) {
