@@ -177,7 +177,8 @@ async function contentOf({ sql }: TestDatabase) {
       where n.nspname = 'public' order by c.relname`,
     rows: await sql`select tag, state, rank, checksum, statements_done, under_way, reverting is null as ended
       from tidemark.schema_migrations order by tag`,
-    downs: await sql`select tag from tidemark.down_files order by tag`,
+    downs:
+      await sql`select tag from tidemark.schema_migrations where down_sql is not null order by tag`,
     runner: await sql`select head, min_reader, run_id from tidemark.runner`,
   };
 }

@@ -1,9 +1,5 @@
 import { describe, expect, test } from "vitest";
-import {
-  downText,
-  irreversibleText,
-  isAsWritten,
-} from "../../src/db/down/down-text.ts";
+import { downText, irreversibleText, isAsWritten } from "../../src/db/down/down-text.ts";
 import { lossesOf } from "../../src/db/down/losses.ts";
 import { portable } from "../../src/db/down/portable.ts";
 import { irreversibleReason } from "../../src/db/migrate/history/down-notes.ts";

@@ -11,8 +11,8 @@ const migrator = () => new DatabaseMigrator({ url: database.url, dir: folder.dir
 async function makeVersion1(): Promise<void> {
   await database.sql.unsafe(`
     alter table tidemark.runner drop column drizzle_table;
-    alter table tidemark.schema_migrations drop column reverting;
-    drop table tidemark.down_files;
+    alter table tidemark.schema_migrations drop column reverting, drop column down_checksum,
+      drop column down_sql;
     update tidemark.runner set ledger_version = 1, min_reader = 1;
     create or replace function tidemark.record(
       p_run uuid, p_token bigint, p_who jsonb, p_events jsonb, p_head text, p_activity text
@@ -45,8 +45,8 @@ test("a rollback upgrades a ledger that keeps no down files, and goes by the fol
   await folder.write("0000_a.down", "drop table a;");
   await migrator().migrate();
   await database.sql.unsafe(`
-    alter table tidemark.schema_migrations drop column reverting;
-    drop table tidemark.down_files;
+    alter table tidemark.schema_migrations drop column reverting, drop column down_checksum,
+      drop column down_sql;
     update tidemark.runner set ledger_version = 2`);
   expect(await migrator().planRollback()).toMatchObject({ steps: [{ source: "folder" }] });
   expect(await migrator().rollback()).toMatchObject({ reverted: [{ tag: "0000_a" }] });

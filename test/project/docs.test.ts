@@ -18,6 +18,7 @@ import { installPackage, type PackageUser } from "../helpers/package-user.ts";
 
 const INDEX = "docs/MIGRATION_SYSTEM.md";
 const API = "docs/api.md";
+const ROLLBACK = "docs/rolling-back.md";
 const pages = (await readdir("docs")).filter((name) => name.endsWith(".md"));
 
 interface Example {
@@ -34,6 +35,7 @@ const examples: readonly Example[] = [
   ...(await examplesOf(API, "In a program")),
   ...(await examplesOf(API, "A sink for the events")),
   ...(await examplesOf(API, "Migrations from memory", "applied 0001_index_notes\n")),
+  ...(await examplesOf(ROLLBACK, "From a program", "taken back: 1\n")),
 ];
 
 /** The TypeScript blocks of a section. */
@@ -79,6 +81,7 @@ describe("an example of the documents", () => {
       `${API}, In a program, example 2`,
       `${API}, A sink for the events, example 1`,
       `${API}, Migrations from memory, example 1`,
+      `${ROLLBACK}, From a program, example 1`,
     ]);
   });
 

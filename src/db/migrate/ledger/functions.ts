@@ -109,6 +109,7 @@ begin
           statements_total = (details->>'statements')::integer, prefix = details->>'prefix',
           started_at = happened, finished_at = null, duration_ms = null, run_id = p_run, owner = who,
           error = null, event_id = event_number,
+          down_checksum = details->>'down', down_sql = event->>'downSql',
           reverting = coalesce(m.reverting, jsonb_build_object(
             'statementsDone', m.statements_done, 'statementsTotal', m.statements_total,
             'prefix', m.prefix, 'startedAt', m.started_at, 'finishedAt', m.finished_at,
@@ -152,19 +153,20 @@ begin
       update ${s}.schema_migrations m
       set state = 'DONE', rank = taken, statements_done = (details->>'statement')::integer,
         prefix = details->>'prefix', under_way = null, finished_at = happened,
-        duration_ms = took, owner = who, event_id = event_number
+        duration_ms = took, owner = who, event_id = event_number,
+        down_checksum = details->>'down', down_sql = event->>'downSql'
       where m.tag = subject;
     when 'migration.reverted' then
       select m.rank into taken from ${s}.schema_migrations m where m.tag = subject;
       update ${s}.schema_migrations m
       set state = 'PENDING', rank = null, statements_done = 0, prefix = null, under_way = null,
         finished_at = null, duration_ms = took, owner = who, error = null, reverting = null,
+        down_checksum = null, down_sql = null,
         event_id = event_number
       where m.tag = subject;
       if exists (select from ${s}.schema_migrations m where m.rank > taken) then
         update ${s}.schema_migrations m set rank = m.rank - 1 where m.rank > taken;
       end if;
-      delete from ${s}.down_files d where d.tag = subject;
       update ${s}.runner set min_reader = ${MIN_READER}
       where id = 1 and not exists (select from ${s}.schema_migrations m where m.reverting is not null);
     when 'migration.failed' then
@@ -202,7 +204,6 @@ begin
         update ${s}.schema_migrations m
         set tag = subject, rank = coalesce(taken, m.rank), event_id = event_number
         where m.tag = details->>'formerly';
-        update ${s}.down_files d set tag = subject where d.tag = details->>'formerly';
       else
         if exists (select from ${s}.schema_migrations m where m.rank = taken) then
           update ${s}.schema_migrations m set rank = m.rank + 1 where m.rank >= taken;
@@ -221,16 +222,9 @@ begin
         set state = excluded.state, rank = excluded.rank, checksum = excluded.checksum,
           under_way = null, started_at = excluded.started_at, finished_at = excluded.finished_at,
           duration_ms = null, run_id = excluded.run_id, owner = excluded.owner, error = null,
-          event_id = excluded.event_id;
+          event_id = excluded.event_id, down_checksum = null, down_sql = null;
       end if;
     end case;
-    if event ? 'downSql' then
-      insert into ${s}.down_files (tag, checksum, sql)
-      values (subject, details->>'down', event->>'downSql')
-      on conflict (tag) do update set checksum = excluded.checksum, sql = excluded.sql;
-    elsif kind = 'migration.done' then
-      delete from ${s}.down_files d where d.tag = subject;
-    end if;
   end loop;
   -- A long migration outlives the lease that its fence renewed: renewed at its end too,
   -- no waiter finds it expired between two messages.

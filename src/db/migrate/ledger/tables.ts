@@ -51,9 +51,10 @@ create table ${s}.schema_migrations (
   owner jsonb not null,
   error jsonb,
   event_id bigint not null,
-  reverting jsonb
+  reverting jsonb,
+  down_checksum text,
+  down_sql text
 );
-${createDowns(s)}
 
 create table ${s}.runner (
   id smallint constraint runner_pk primary key constraint runner_one_row_check check (id = 1),
@@ -108,16 +109,9 @@ export function upgradeTables(schema: string): string {
   const s = identifier(schema);
   return `
 alter table ${s}.runner add column if not exists drizzle_table jsonb;
-alter table ${s}.schema_migrations add column if not exists reverting jsonb;
-${createDowns(s)}
+alter table ${s}.schema_migrations
+  add column if not exists reverting jsonb,
+  add column if not exists down_checksum text,
+  add column if not exists down_sql text;
 update ${s}.runner set ledger_version = ${LEDGER_VERSION}, min_reader = ${MIN_READER} where id = 1;`;
-}
-
-/** What takes each applied migration back: an older release has no file of a newer one. */
-function createDowns(s: string): string {
-  return `create table if not exists ${s}.down_files (
-  tag text constraint down_files_pk primary key,
-  checksum text not null,
-  sql text not null
-);`;
 }
