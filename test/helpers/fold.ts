@@ -124,8 +124,8 @@ function startDown(event: LedgerEvent, before: LedgerRow | undefined): Partial<L
   const { payload } = event;
   const was = before && {
     ...{ statementsDone: before.statementsDone, statementsTotal: before.statementsTotal },
-    ...{ prefix: before.prefix, startedAt: before.startedAt.toISOString() },
-    ...{ finishedAt: before.finishedAt?.toISOString() ?? null, durationMs: before.durationMs },
+    ...{ prefix: before.prefix, startedAt: before.startedAt },
+    ...{ finishedAt: before.finishedAt, durationMs: before.durationMs },
   };
   return {
     ...{ state: "STARTED", attempt: event.attempt, statementsDone: payload.statement ?? 0 },
@@ -141,8 +141,8 @@ function restore(event: LedgerEvent, before: LedgerRow | undefined): Partial<Led
   if (!was) return {};
   return {
     ...{ state: "DONE", statementsDone: was.statementsDone, statementsTotal: was.statementsTotal },
-    ...{ prefix: was.prefix, startedAt: new Date(was.startedAt), durationMs: was.durationMs },
-    finishedAt: was.finishedAt === null ? null : new Date(was.finishedAt),
+    ...{ prefix: was.prefix, startedAt: was.startedAt, durationMs: was.durationMs },
+    finishedAt: was.finishedAt,
     ...{ owner: event.owner, error: null, reverting: null, eventId: event.id },
   };
 }

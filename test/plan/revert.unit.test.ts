@@ -18,7 +18,7 @@ const OWNER = {
 };
 const BEFORE = {
   ...{ statementsDone: 1, statementsTotal: 1, prefix: null, durationMs: 1 },
-  ...{ startedAt: "2024-01-01T00:00:00Z", finishedAt: "2024-01-01T00:00:00Z" },
+  ...{ startedAt: new Date(0), finishedAt: new Date(1) },
 };
 
 function historyOf(...tags: readonly string[]): History {

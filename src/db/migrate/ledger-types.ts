@@ -99,13 +99,13 @@ export interface LedgerRow {
   readonly reverting: AppliedBefore | null;
 }
 
-/** What a row said of a migration that was applied, before it was begun to be taken back. Times in ISO 8601. */
+/** What a row said of a migration that was applied, before it was begun to be taken back. */
 export interface AppliedBefore {
   readonly statementsDone: number;
   readonly statementsTotal: number;
   readonly prefix: Checksum | null;
-  readonly startedAt: string;
-  readonly finishedAt: string | null;
+  readonly startedAt: Date;
+  readonly finishedAt: Date | null;
   readonly durationMs: number | null;
 }
 

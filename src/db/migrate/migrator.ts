@@ -7,6 +7,7 @@ import {
   refuseBadNumbers,
   resolveOptions,
 } from "./calls/options.ts";
+import { plannedStep } from "./calls/planned.ts";
 import type { Ledger, LedgerEvent } from "./ledger-types.ts";
 import { drizzleStatus, nothingToDo, passedOverWarnings, planRun } from "./plan/plan.ts";
 import { refuseUnknownTarget } from "./plan/problems.ts";
@@ -34,7 +35,6 @@ import type {
 } from "./rollback-types.ts";
 import type { OnFailpoint } from "./run-types.ts";
 import { stepParser } from "./sql/parse.ts";
-import { maskSecrets } from "./sql/secrets.ts";
 import type { Checksum, History, Tag } from "./types.ts";
 
 /**
@@ -111,15 +111,7 @@ export class DatabaseMigrator {
         outcome: nothing ?? "pending",
         head: history.head,
         ...drizzleStatus(plan),
-        steps: steps.map(({ migration, statements, segments, resumeAt }) => ({
-          tag: migration.tag,
-          file: migration.file,
-          statements: statements.slice(resumeAt).map(({ text }) => maskSecrets(text).text),
-          resumeAt,
-          outside: segments.flatMap((segment) =>
-            segment.kind === "outside" ? [segment.placed.index + 1] : [],
-          ),
-        })),
+        steps: steps.map(plannedStep),
         warnings: [...history.warnings, ...passedOverWarnings(plan)],
       };
     });
@@ -188,21 +180,11 @@ export class DatabaseMigrator {
    * no way back, all before anything has run.
    */
   async rollback(options: RollbackOptions = {}): Promise<RollbackReport> {
-    const start = performance.now();
     const { signal, onProgress, ...target } = options;
     refuseBadNumbers({ counts: { steps: countOf(target) } });
     const { rollBackMigrations } = await import("./calls/rollback.ts");
     const call = { ...(signal && { signal }), ...(onProgress && { onProgress }) };
-    return this.#calls.run(call, async (run) => {
-      const end = await rollBackMigrations(run, target);
-      const { warnings } = await run.history;
-      return {
-        ...end,
-        runId: run.identity.runId,
-        durationMs: Math.round(performance.now() - start),
-        warnings: [...warnings, ...end.warnings],
-      };
-    });
+    return this.#calls.run(call, (run) => rollBackMigrations(run, target));
   }
 
   /** What `rollback()` would do now, which rows would go, and what forbids it. */

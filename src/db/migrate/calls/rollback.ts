@@ -18,11 +18,11 @@ import type {
   RollbackTarget,
 } from "../rollback-types.ts";
 import type { HeldRun, Run, Session } from "../run-types.ts";
-import { maskSecrets } from "../sql/secrets.ts";
 import type { Tag } from "../types.ts";
 import { countLosses } from "./count-losses.ts";
 import { currentLedger } from "./current-ledger.ts";
 import { refuseFailedMeanwhile } from "./failed-meanwhile.ts";
+import { plannedStep } from "./planned.ts";
 import { type PreparedRevert, prepareRevert, whereabouts } from "./prepare-revert.ts";
 import { refuseLoss, refuseOtherDatabase, type StepLosses } from "./refuse-loss.ts";
 import { type Attempt, inSession, untilDone } from "./until-done.ts";
@@ -40,19 +40,14 @@ export async function previewRollback(run: Run, target: RollbackTarget): Promise
     const where = await whereabouts(session, run);
     const losses = await countLosses(session, steps);
     const since = found && (await lookAgain(session, run.schema));
+    const isBusy = [found, since].some((runner) => runner && runner.runId !== null);
     return {
-      isBusy: [found, since].some((runner) => runner !== undefined && runner.runId !== null),
       outcome: plan.steps.length > 0 || plan.problems.length > 0 ? "pending" : "current",
       ...where,
-      steps: steps.map(({ migration, source, statements, segments, resumeAt }, i) => ({
-        tag: migration.tag,
-        file: migration.file,
-        source,
-        statements: statements.slice(resumeAt).map(({ text }) => maskSecrets(text).text),
-        resumeAt,
-        outside: segments.flatMap((segment) =>
-          segment.kind === "outside" ? [segment.placed.index + 1] : [],
-        ),
+      isBusy,
+      steps: steps.map((step, i) => ({
+        ...plannedStep(step),
+        source: step.source,
         loses: losses[i] ?? [],
       })),
       versionAfter: plan.versionAfter,
@@ -71,7 +66,8 @@ export async function previewRollback(run: Run, target: RollbackTarget): Promise
 export async function rollBackMigrations(
   run: Run,
   options: RollbackOptions,
-): Promise<RollbackEnd & Pick<RollbackReport, "outcome" | "reverted">> {
+): Promise<RollbackReport> {
+  const start = performance.now();
   let expected = options.expect;
   const { end, done } = await untilDone(run, "reverted", (now, attempt) =>
     inSession(now, async ({ session, first }) => {
@@ -88,7 +84,15 @@ export async function rollBackMigrations(
       return revert(now, session, { ...attempt, options, expected, found });
     }),
   );
-  return { ...end, outcome: done.length > 0 ? "reverted" : "current", reverted: done };
+  const { warnings } = await run.history;
+  return {
+    ...end,
+    outcome: done.length > 0 ? "reverted" : "current",
+    runId: run.identity.runId,
+    reverted: done,
+    durationMs: Math.round(performance.now() - start),
+    warnings: [...warnings, ...end.warnings],
+  };
 }
 
 /** Takes the lease, plans again, executes. */

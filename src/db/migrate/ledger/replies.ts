@@ -61,7 +61,11 @@ export function rowsOf(reply: Reply | ServerError): readonly LedgerRow[] {
   if (isServerError(reply)) return [];
   return reply.rows
     .filter((item) => "tidemark_row" in item)
-    .map((item) => withDates(item.tidemark_row as LedgerRow, ["startedAt", "finishedAt"]));
+    .map(({ tidemark_row }) => {
+      const row = withDates(tidemark_row as LedgerRow, ["startedAt", "finishedAt"]);
+      if (row.reverting === null) return row;
+      return { ...row, reverting: withDates(row.reverting, ["startedAt", "finishedAt"]) };
+    });
 }
 
 /**
