@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Databases with a past, and the event store, on a stock PostgreSQL: its own settings, JIT where it has
-# it, and its pg_dump.
+# Databases with a past on a stock PostgreSQL: its own settings, JIT where it has it, and its pg_dump. With
+# EVENTS=only the event store, and whether an event is lost there.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -12,6 +12,10 @@ fi
 export PG_DUMP="$bin/pg_dump" PSQL="$bin/psql"
 scripts/with-postgres.sh "$bin" bash -euo pipefail -c '
   "$PSQL" -XAt "$TEST_DATABASE_URL" -c "select version(), '\''jit '\'' || current_setting('\''jit'\''), '\''fsync '\'' || current_setting('\''fsync'\'')"
+  if [[ ${EVENTS:-} == only ]]; then
+    npx vitest run --project integration test/eventstore test/projections/loss
+    exit 0
+  fi
   npx vitest run --config vitest.legs.config.ts --project long odd-histories
   npx vitest run --project integration test/adopt/take-over test/adopt/mirror test/adopt/back-and-forth \
-    test/drizzle/migrate test/execute/before test/eventstore test/projections/loss'
+    test/drizzle/migrate test/execute/before'

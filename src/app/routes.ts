@@ -2,7 +2,7 @@ import { Hono } from "hono";
 import { html } from "hono/html";
 import { secureHeaders } from "hono/secure-headers";
 import { errorJson, MigrateError, statusJson } from "../db/migrate/index.ts";
-import { type ApiOptions, createApi } from "./api/index.ts";
+import { type ApiOptions, createApi, statusOf } from "./api/index.ts";
 import { isPrivateHost } from "./hosts.ts";
 import { layOut, STYLE_HASH } from "./layout.ts";
 import { migrationsPage } from "./page.ts";
@@ -24,6 +24,13 @@ export function createRoutes(reader: Reader, shown: Shown, api: ApiOptions): Hon
     await next();
     context.header("cache-control", "no-store");
   });
+  // Hono's own handler would print the error, and with Drizzle's the values of the query.
+  app.onError((error, context) => {
+    const { method, path } = context.req;
+    const status = statusOf(error);
+    if (status === 500) api.onDefect(error, { method, path });
+    return context.text(`${FAILED[status] ?? "Not understood."}\n`, status);
+  });
   // Only says that it is alive: a probe must not kill a process in the middle of a migration.
   app.get("/healthz", (context) => context.json({ status: "alive" }));
   // Routes of your own belong here.
@@ -37,6 +44,11 @@ export function createRoutes(reader: Reader, shown: Shown, api: ApiOptions): Hon
   }
   return app;
 }
+
+const FAILED: Readonly<Record<number, string>> = {
+  500: "Unexpected error: it was logged.",
+  503: "The database is not available: try again in a moment.",
+};
 
 const NONE = ["'none'"];
 

@@ -40,7 +40,8 @@ export function addUserPages(app: Hono, { services, instance: usual }: Sources):
   app.get("/users/:id/events", (context) =>
     show(context, async ({ reads }, instanceId) => {
       const id = context.req.param("id");
-      const after = Math.max(0, Math.trunc(Number(context.req.query("after") ?? 0)) || 0);
+      const asked = Number(context.req.query("after") ?? 0);
+      const after = Number.isSafeInteger(asked) && asked > 0 ? asked : 0;
       const limit = EVENTS_A_PAGE;
       const events = await reads.users.events({ instanceId, id }, { after, limit });
       const isThere = events.length > 0 || after > 0;
@@ -59,7 +60,7 @@ function usersPage(instance: string, users: readonly UserView[], next: string | 
       <td>${user.state}</td>
       <td>${user.org}</td>
       <td>${user.version}</td>
-      <td>${user.changedAt}</td>
+      <td>${timeText(user.changedAt)}</td>
     </tr>`,
   );
   const columns = [
@@ -89,10 +90,10 @@ function eventsPage(instance: string, id: string, events: readonly EventView[]):
     (event) => html`<tr>
       <td>${event.sequence}</td>
       <td>${event.position}</td>
-      <td>${event.createdAt.toISOString()}</td>
+      <td>${timeText(event.createdAt.toISOString())}</td>
       <td>${event.type}</td>
       <td>${event.creator}</td>
-      <td class="text">${JSON.stringify(event.payload)}</td>
+      <td class="text">${payloadText(event.payload)}</td>
     </tr>`,
   );
   const last = events.length === EVENTS_A_PAGE ? events.at(-1)?.sequence : undefined;
@@ -109,6 +110,19 @@ function eventsPage(instance: string, id: string, events: readonly EventView[]):
     footer: html`<a href="${link("/users", { instance })}">Users</a>, <a href="/">Migrations</a>. Passwords
       and secrets are kept as hashes, which are not shown.`,
   });
+}
+
+/** With spaces, at which a browser can break the line. */
+function payloadText(payload: EventView["payload"]): string {
+  const fields = Object.entries(payload).map(
+    ([name, value]) => `${name}: ${JSON.stringify(value)}`,
+  );
+  return fields.join(", ");
+}
+
+/** `2026-11-27 10:28:47Z`. */
+function timeText(iso: string): string {
+  return `${iso.slice(0, 19).replace("T", " ")}Z`;
 }
 
 function table(columns: readonly string[], rows: readonly Markup[]): Markup {

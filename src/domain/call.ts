@@ -28,12 +28,16 @@ export function executeOptions(
   return { expected, idempotencyKey, request };
 }
 
-/** A repeated request has the first one's answer: its id, and the version that it led to. */
+/** A repeated request has the first one's answer: the id and version of the aggregate that it names first. */
 export function doneOf(id: string, executed: Executed<unknown>): Done {
   const { events, version, position = 0, replayed } = executed;
-  const last = events.at(-1);
+  const [first] = events;
+  const last = events.findLast(
+    (event) =>
+      event.aggregateType === first?.aggregateType && event.aggregateId === first.aggregateId,
+  );
   return {
-    id: last?.aggregateId ?? id,
+    id: first?.aggregateId ?? id,
     version: replayed ? (last?.sequence ?? version) : version,
     position,
   };

@@ -25,6 +25,11 @@ export interface ExecuteOptions extends IdempotencyOptions {
   readonly retries?: number;
   /** The version that the caller decided on: another one is a conflict, and is not tried again. */
   readonly expected?: number | undefined;
+  /**
+   * Called before each decision, to look at what is not in the aggregate; what it throws refuses the
+   * command. Not for a request that is repeated under its key: that was done already.
+   */
+  readonly check?: () => Promise<void>;
 }
 
 export interface Executed<State> {
@@ -51,7 +56,7 @@ export async function execute<A extends Aggregate, State, Command>(
   decider: Decider<A, State, Command>,
   { owner, creator, ...ref }: CommandTarget<State>,
   command: Command,
-  { retries = 3, expected, idempotencyKey, request }: ExecuteOptions = {},
+  { retries = 3, expected, idempotencyKey, request, check }: ExecuteOptions = {},
 ): Promise<Executed<State>> {
   const { aggregate } = decider;
   const { instanceId, id } = ref;
@@ -65,6 +70,7 @@ export async function execute<A extends Aggregate, State, Command>(
       if (earlier?.kind === "refused") throw earlier.error;
       if (earlier !== undefined) return replayed(context, decider, ref, earlier.events);
     }
+    await check?.();
     const loaded = await loadAggregate(context, aggregate, ref, decider);
     await refuseOther(context, decider, ref, loaded, expected);
     const { events, claim, release } = asDecision(decider.decide(loaded.state, command));

@@ -35,7 +35,7 @@ export {
   UniqueViolation,
 } from "./event-store-error.ts";
 export type { Loaded, StoreWarning } from "./load.ts";
-export { EVENT_COLUMNS, type EventRow, eventOf, readEvent } from "./payload.ts";
+export { EVENT_COLUMNS, type EventRow, eventOf, isStorable, readEvent } from "./payload.ts";
 export { foldUnique } from "./prepared-push.ts";
 export type { InlineHandler, PushOptions, PushResult } from "./push.ts";
 export { type EventSelection, type ReadInstanceOptions, selects } from "./read.ts";

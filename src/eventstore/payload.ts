@@ -4,6 +4,7 @@ import type {
   AnyNewEvent,
   AnyStoredEvent,
   EventMeta,
+  EventShape,
   JsonObject,
 } from "./definition.ts";
 import { eventStoreError } from "./event-store-error.ts";
@@ -14,7 +15,7 @@ import { eventStoreError } from "./event-store-error.ts";
  * @throws EventStoreError `invalid_event`, with everything that is wrong; the message shows no values
  */
 export function checkPayload(aggregate: Aggregate, { type, payload }: AnyNewEvent): JsonObject {
-  const shape = aggregate.events[type];
+  const shape = shapeOf(aggregate, type);
   if (shape === undefined) {
     throw eventStoreError(
       "invalid_event",
@@ -25,7 +26,7 @@ export function checkPayload(aggregate: Aggregate, { type, payload }: AnyNewEven
   }
   const result = shape.schema.safeParse(payload);
   const problems = result.success
-    ? lostPaths(payload, result.data).map((path) => `${path}: not in the schema`)
+    ? [...lostPaths(payload, result.data), ...unstorablePaths(result.data)]
     : result.error.issues.map(issueText);
   if (!result.success || problems.length > 0) {
     throw eventStoreError(
@@ -50,7 +51,7 @@ export function readEvent(
   stored: AnyStoredEvent,
   { check }: { readonly check: boolean },
 ): AnyStoredEvent {
-  const shape = aggregate.events[stored.type];
+  const shape = shapeOf(aggregate, stored.type);
   if (shape === undefined || stored.revision > shape.revision) {
     const known = shape === undefined ? "no such event" : `revision ${shape.revision}`;
     throw eventStoreError(
@@ -87,11 +88,41 @@ function lostPaths(given: unknown, kept: unknown, path = ""): readonly string[] 
   if (typeof kept !== "object" || kept === null) return [];
   return Object.entries(given).flatMap(([key, value]) => {
     if (value === undefined) return [];
-    const here = path === "" ? key : `${path}.${key}`;
-    const found = (kept as Readonly<Record<string, unknown>>)[key];
-    return found === undefined ? [here] : lostPaths(value, found, here);
+    const here = below(path, key);
+    // Not what every object inherits, as `constructor`.
+    const found = Object.hasOwn(kept, key) ? (kept as Bag)[key] : undefined;
+    return found === undefined ? [`${here}: not in the schema`] : lostPaths(value, found, here);
   });
 }
+
+/** Paths of what PostgreSQL's JSON cannot hold, or JSON only as null. */
+function unstorablePaths(value: unknown, path = ""): readonly string[] {
+  if (typeof value === "string" && !isStorable(value)) return [`${path}: ${UNSTORABLE}`];
+  if (typeof value === "number" && !Number.isFinite(value)) return [`${path}: not a finite number`];
+  if (typeof value !== "object" || value === null) return [];
+  return Object.entries(value).flatMap(([key, item]) => {
+    if (!isStorable(key)) return [`${path === "" ? "" : `${path}: `}a key ${UNSTORABLE}`];
+    return unstorablePaths(item, below(path, key));
+  });
+}
+
+type Bag = Readonly<Record<string, unknown>>;
+
+function below(path: string, key: string): string {
+  return path === "" ? key : `${path}.${key}`;
+}
+
+/** The event's shape; undefined if the aggregate has none of this type. */
+export function shapeOf({ events }: Aggregate, type: string): EventShape | undefined {
+  return Object.hasOwn(events, type) ? events[type] : undefined;
+}
+
+/** Whether PostgreSQL can hold the text as it is: no NUL, and no half of a surrogate pair. */
+export function isStorable(text: string): boolean {
+  return !/\0|\p{Surrogate}/u.test(text);
+}
+
+export const UNSTORABLE = "has a NUL or half of a surrogate pair";
 
 /** A row of `eventstore.events`, as the reads select it. */
 export interface EventRow {

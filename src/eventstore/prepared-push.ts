@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import type { Expected, Intent, JsonObject, UniqueValue } from "./definition.ts";
 import { eventStoreError, UniqueViolation } from "./event-store-error.ts";
-import { checkPayload } from "./payload.ts";
+import { checkPayload, isStorable, shapeOf, UNSTORABLE } from "./payload.ts";
 
 /** A push, checked: what one statement takes. */
 export interface PreparedPush {
@@ -48,6 +48,7 @@ export function preparePush(
   { idempotencyKey, request }: IdempotencyOptions = {},
 ): PreparedPush {
   const { instanceId } = checkShape(intents);
+  if (idempotencyKey !== undefined) refuseUnstorable(idempotencyKey, "The idempotency key");
   const claims = folded(intents.flatMap(({ claim = [] }) => claim));
   for (const [i, claim] of claims.entries()) {
     const next = claims[i + 1];
@@ -65,7 +66,7 @@ export function preparePush(
         aggregate: index,
         nth: i + 1,
         type: event.type,
-        revision: aggregate.events[event.type]?.revision ?? 1,
+        revision: shapeOf(aggregate, event.type)?.revision ?? 1,
         payload: checkPayload(aggregate, event),
       })),
     ),
@@ -101,8 +102,10 @@ function checkShape(intents: readonly Intent[]): Intent {
   for (const { aggregate, instanceId, id, owner, creator, expected, events } of intents) {
     const name = `${aggregate.type} ${id}`;
     for (const [field, value] of Object.entries({ instanceId, id, owner, creator })) {
-      if (typeof value === "string" && value !== "") continue;
-      throw usage(`The ${field} of ${name} is empty.`, `Give the ${field} as text.`);
+      if (typeof value !== "string" || value === "") {
+        throw usage(`The ${field} of ${name} is empty.`, `Give the ${field} as text.`);
+      }
+      refuseUnstorable(value, `The ${field} of ${JSON.stringify(name)}`);
     }
     if (instanceId !== first.instanceId) {
       throw usage(
@@ -133,9 +136,15 @@ function folded(values: readonly UniqueValue[]): readonly UniqueValue[] {
       if (type === "" || value === "") {
         throw usage(`A unique value is empty (type "${type}").`, "Leave it out.");
       }
+      refuseUnstorable(value, `A unique value of the type ${type}`);
       return { type, value: foldUnique(value) };
     })
     .sort((a, b) => compare(a.type, b.type) || compare(a.value, b.value));
+}
+
+/** The server would refuse a NUL, and two texts with a lone surrogate would become one. */
+function refuseUnstorable(text: string, what: string): void {
+  if (!isStorable(text)) throw usage(`${what} ${UNSTORABLE}.`, "Give another text.");
 }
 
 function compare(a: string, b: string): number {

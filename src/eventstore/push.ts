@@ -12,6 +12,7 @@ import {
 } from "./database.ts";
 import type { AnyStoredEvent, Intent } from "./definition.ts";
 import { EventStoreError, eventStoreError } from "./event-store-error.ts";
+import { explainHidden } from "./hidden-refusal.ts";
 import { type IdempotencyOptions, type PreparedPush, preparePush } from "./prepared-push.ts";
 import { pushStatement } from "./push-statement.ts";
 import { conflictOf, explainRefusal, versionOf } from "./refusal.ts";
@@ -73,23 +74,24 @@ export async function push(
   const prepared = preparePush(intents, options);
   if (transaction === undefined) {
     const append = () => appendAlone(pool, inline, prepared);
-    return untilDecided(prepared, { append, run: runOn(pool), alone: true });
+    return untilDecided(prepared, { append, run: runOn(pool) });
   }
   const outer = drizzleOf(transaction);
   const append = () => appendInside(outer, inline, prepared);
-  return untilDecided(prepared, { append, run: runInside(outer), alone: false });
+  return untilDecided(prepared, { append, run: runInside(outer), beside: runOn(pool) });
 }
 
 interface Attempt {
   /** The stored events; undefined if something speaks against the push. */
   readonly append: () => Promise<readonly AnyStoredEvent[] | undefined>;
   readonly run: Run;
-  /** Each try is a transaction of its own. */
-  readonly alone: boolean;
+  /** Of a caller's transaction: outside of it. Undefined: each try is a transaction of its own. */
+  readonly beside?: Run;
 }
 
 /** Tries until the events are there, or until it is known why they cannot be. */
-async function untilDecided(prepared: PreparedPush, { append, run, alone }: Attempt) {
+async function untilDecided(prepared: PreparedPush, { append, run, beside }: Attempt) {
+  const alone = beside === undefined;
   let doubt: unknown;
   for (let tries = 1; ; tries += 1) {
     let failure: unknown;
@@ -107,7 +109,10 @@ async function untilDecided(prepared: PreparedPush, { append, run, alone }: Atte
       }
     }
     if (failure === undefined || isCollision(failure)) {
-      const refusal = await explainRefusal(run, prepared);
+      let refusal = await explainRefusal(run, prepared);
+      if (refusal.kind === "unclear" && !alone && failure !== undefined) {
+        refusal = await explainHidden({ run, beside }, prepared, serverError(failure)?.constraint);
+      }
       if (refusal.kind === "replayed") return resultOf(refusal.events, true);
       if (refusal.kind === "refused") throw refusal.error;
       if (tries === MOST_TRIES) throw await conflictNow(run, prepared, failure);

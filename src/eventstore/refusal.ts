@@ -126,7 +126,8 @@ export async function conflictOf(
   return new ConcurrencyConflict({ aggregate, expected, actual, events: rows.map(eventOf) });
 }
 
-async function findTaken(run: Run, push: PreparedPush): Promise<UniqueValue | undefined> {
+/** A value among the claims that somebody has, and that the push does not release. */
+export async function findTaken(run: Run, push: PreparedPush): Promise<UniqueValue | undefined> {
   const { instanceId, claims, releases } = push;
   if (claims.length === 0) return undefined;
   const [taken] = await run<{ type: string; value: string }>(

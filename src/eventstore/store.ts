@@ -1,3 +1,4 @@
+import { guarded } from "../db/base/listener.ts";
 import type { DatabasePool } from "../db/pool/index.ts";
 import { type BarrierOptions, readBarrier } from "./barrier.ts";
 import { runOn } from "./database.ts";
@@ -28,7 +29,10 @@ export interface EventStoreOptions {
   readonly checkReads?: boolean;
   /** Run in the transaction of each append. */
   readonly inline?: readonly InlineHandler[];
-  /** Called after events were committed by a push that had a transaction of its own. */
+  /**
+   * Called after events were committed by a push that had a transaction of its own. What it throws does
+   * not reach the push, which has succeeded: it becomes an uncaught exception.
+   */
   readonly onAppended?: (result: PushResult) => void;
   readonly onWarning?: (warning: StoreWarning) => void;
 }
@@ -37,17 +41,18 @@ export type EventStore = ReturnType<typeof createEventStore>;
 
 /** The event store of one database. It holds no connection and no state of its own. */
 export function createEventStore(options: EventStoreOptions) {
-  const { pool, checkReads = false, inline = [], onAppended, onWarning } = options;
+  const { pool, checkReads = false, inline = [] } = options;
+  const onAppended = guarded(options.onAppended);
   const run = runOn(pool);
   const loading: LoadContext = {
     run,
     check: checkReads,
-    onWarning: onWarning ?? (() => undefined),
+    onWarning: guarded(options.onWarning),
   };
 
   const append = async (intents: readonly Intent[], pushOptions: PushOptions = {}) => {
     const result = await push({ pool, inline }, intents, pushOptions);
-    if (pushOptions.transaction === undefined && !result.replayed) onAppended?.(result);
+    if (pushOptions.transaction === undefined && !result.replayed) onAppended(result);
     return result;
   };
 

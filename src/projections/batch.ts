@@ -1,7 +1,7 @@
 import type { DatabasePool } from "../db/pool/index.ts";
 import type { AnyStoredEvent } from "../eventstore/index.ts";
 import { serverError } from "../eventstore/index.ts";
-import { fatalOf, IN_FAILED_TRANSACTION, isTransient } from "./failures.ts";
+import { fatalOf, IN_FAILED_TRANSACTION, isNotOfTheEvent } from "./failures.ts";
 import { readPage } from "./page.ts";
 import { lockPosition, movePosition } from "./position.ts";
 import { ProjectionError } from "./projection-error.ts";
@@ -31,21 +31,23 @@ export interface BatchTask {
   readonly signal: AbortSignal;
 }
 
+/** A handler that never ends loses its connection to the server's bound, and must not keep its lane. */
+export const LEAVE = { leaveWhenLost: true } as const;
+
 /**
  * One batch in one transaction: locks the position, reads what follows it, lets it be handled, moves
  * the position. Position and rows commit together.
  *
- * @throws what is transient, and what went wrong outside of the handler
+ * @throws what the events are not to blame for, and what went wrong outside of the handler
  */
 export async function runBatch(pool: DatabasePool, task: BatchTask): Promise<BatchResult> {
   const { subscriber, instanceId, upTo } = task;
   const key = { name: subscriber.name, instanceId };
-  const { idleTimeoutMs } = subscriber;
   const { statementTimeoutMs } = task;
   let handling: readonly AnyStoredEvent[] = [];
   try {
     return await pool.transaction(async (tx): Promise<BatchResult> => {
-      const locked = await lockPosition(tx, key, { idleTimeoutMs, statementTimeoutMs });
+      const locked = await lockPosition(tx, key, { ...subscriber, statementTimeoutMs });
       if (locked === undefined) return { kind: "busy" };
       if (locked.position >= upTo) return { kind: "reached", position: locked.position };
       const page = await readPage(tx, locked, upTo, subscriber.kinds, task.limit);
@@ -53,12 +55,12 @@ export async function runBatch(pool: DatabasePool, task: BatchTask): Promise<Bat
       if (handling.length > 0) await subscriber.apply(tx, handling, task.signal);
       await refuseIgnoredError(() => movePosition(tx, key, page.position, handling.at(-1)));
       return { kind: "committed", events: handling.length, position: page.position };
-    });
+    }, LEAVE);
   } catch (error) {
     const [first, ...others] = handling;
     const isStopped = task.signal.aborted && error === task.signal.reason;
     // A deferred constraint fails during COMMIT: that is the handler's, too.
-    if (first === undefined || isStopped || isTransient(error)) throw error;
+    if (first === undefined || isStopped || isNotOfTheEvent(error)) throw error;
     const fatal = fatalOf(error);
     if (fatal !== undefined) throw fatal;
     return { kind: "failed", events: [first, ...others], error };

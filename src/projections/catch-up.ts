@@ -2,33 +2,38 @@ import { jittered, pause } from "../db/base/backoff.ts";
 import type { EventStore } from "../eventstore/index.ts";
 import { isTransient } from "./failures.ts";
 import { createLane, type LaneContext, step } from "./lane.ts";
-import { INSTANCE_HEADS } from "./poll.ts";
+import { pollBehind } from "./poll.ts";
 import { ProjectionError } from "./projection-error.ts";
 import type { Subscriber } from "./subscriber.ts";
 import { createPosition, retryLater } from "./turn.ts";
 
 /** While another process is at it. */
 const BUSY_MS = 20;
+/** In a row: about half a minute. */
+const MOST_FAILURES = 9;
 
 /**
- * Runs these up to what was appended before the call, in every instance.
+ * Runs these up to what was appended before the call, in every instance, so many at a time.
  *
- * @throws ProjectionError `halted`
+ * @throws ProjectionError `halted`; what the events are not to blame for, if it stays so
  */
 export async function catchUp(
   context: LaneContext,
-  subscribers: readonly Subscriber[],
+  subscribers: ReadonlyMap<string, Subscriber>,
   store: Pick<EventStore, "barrier">,
+  parallelism: number,
 ): Promise<void> {
-  const instances = await context.pool.query<{ instanceId: string }>(
-    `with recursive ${INSTANCE_HEADS} select instance_id as "instanceId" from heads`,
-  );
+  const behind = [...(await pollBehind(context.pool, [...subscribers.keys()]))];
   const { signal } = context;
-  for (const { instanceId } of instances) {
-    for (const subscriber of subscribers) {
+  const work = async () => {
+    for (let next = behind.pop(); next !== undefined; next = behind.pop()) {
+      const { name, instanceId } = next;
+      const subscriber = subscribers.get(name);
+      if (subscriber === undefined) continue;
       await reach(context, subscriber, instanceId, () => store.barrier(instanceId, { signal }));
     }
-  }
+  };
+  await Promise.all(Array.from({ length: parallelism }, work));
 }
 
 /** Runs one in one instance up to the barrier that it asks for first. */
@@ -45,11 +50,11 @@ export async function reach(
     try {
       if (upTo === undefined) {
         const settled = (await barrier()) ?? 0;
-        await createPosition(context, lane, settled);
+        await createPosition(context.pool, lane, settled);
         upTo = settled;
       }
       const next = await step(context, lane, upTo);
-      if (next.kind === "reached") return;
+      if (next.kind === "reached" || (next.kind === "went-on" && next.isThere)) return;
       if (next.kind === "busy") await pause(jittered(BUSY_MS));
       if (next.kind !== "wait") continue;
       if (next.halted !== undefined) throw halted(subscriber, instanceId, next.halted.error);
@@ -57,6 +62,7 @@ export async function reach(
     } catch (error) {
       if (error instanceof ProjectionError || context.signal.aborted) throw error;
       if (!isTransient(error)) throw error;
+      if (lane.transientFailures === MOST_FAILURES) throw error;
       await pause(jittered(retryLater(context, lane, error)), context.signal);
     }
   }

@@ -10,6 +10,8 @@ export type TableMap = Readonly<Record<string, PgTable>>;
 export interface Handled<Event = unknown> {
   readonly aggregate: Aggregate;
   readonly eventTypes: readonly string[];
+  /** All of the aggregate's, also those that only a newer release knows. */
+  readonly isWhole: boolean;
   /** Carries the type only. */
   readonly event?: Event;
 }
@@ -33,7 +35,7 @@ export function on<A extends Aggregate, Type extends EventOf<A>["type"] = EventO
       `Name one of ${known.join(", ")}.`,
     );
   }
-  return { aggregate, eventTypes: types ?? known };
+  return { aggregate, eventTypes: types ?? known, isWhole: types === undefined };
 }
 
 export type ProjectionMode = "async" | "inline";

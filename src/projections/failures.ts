@@ -21,12 +21,22 @@ const TRANSIENT_CLASSES = new Set(["08", "40", "53", "57"]);
 const LOCK_NOT_AVAILABLE = "55P03";
 export const IN_FAILED_TRANSACTION = "25P02";
 
+/** A table, column, function, schema or right that is missing. */
+const OF_THE_RELEASE = new Set(["42P01", "42703", "42883", "3F000", "42501"]);
+
 /**
- * Whether the same work may succeed later, as it is: nothing to find out about the events.
- * So is an event that only a newer release knows, which runs beside this one: it will handle it.
+ * Whether the event is not to blame, nor its aggregate to be put aside: what is transient, and what
+ * follows from the release: a migration that has not run yet, a right that was not given, an event
+ * that only a newer release knows, which runs beside this one and will handle it.
  */
-export function isTransient(error: unknown): boolean {
+export function isNotOfTheEvent(error: unknown): boolean {
+  if (isTransient(error)) return true;
   if (error instanceof EventStoreError && error.code === "unknown_event") return true;
+  return OF_THE_RELEASE.has(serverError(error)?.sqlState ?? "");
+}
+
+/** Whether the same may succeed in a moment, as it is. */
+export function isTransient(error: unknown): boolean {
   const databaseError = inChain(error, (link) => link instanceof DatabaseError);
   if (databaseError instanceof DatabaseError) return !HANDLERS_FAULT.has(databaseError.code);
   const state = serverError(error)?.sqlState;

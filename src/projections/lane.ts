@@ -12,6 +12,8 @@ export interface Lane {
   readonly instanceId: string;
   /** Events of the next batch, at most: fewer while a failing event is looked for. */
   limit: number;
+  /** What `limit` may be: less than a whole batch after one that took too long, then more and more. */
+  most: number;
   /** How many events, from the position on, are known to fail together. */
   suspects: number;
   /** Of the event that fails alone. */
@@ -22,7 +24,14 @@ export interface Lane {
 
 export function createLane(subscriber: Subscriber, instanceId: string): Lane {
   const { batchSize } = subscriber;
-  return { subscriber, instanceId, limit: batchSize, suspects: 0, tries: 0, transientFailures: 0 };
+  const memory = { suspects: 0, tries: 0, transientFailures: 0 };
+  return { subscriber, instanceId, limit: batchSize, most: batchSize, ...memory };
+}
+
+/** Whether it has nothing to remember. */
+export function isPristine(lane: Lane): boolean {
+  const { limit, suspects, tries, transientFailures, subscriber } = lane;
+  return limit === subscriber.batchSize && suspects + tries + transientFailures === 0;
 }
 
 export interface LaneContext {
@@ -38,8 +47,8 @@ export type Step =
   /** Another one has it. */
   | { readonly kind: "busy" }
   | { readonly kind: "reached" }
-  /** Something was done; there may be more. */
-  | { readonly kind: "went-on" }
+  /** Something was done; there may be more, unless it is there. */
+  | { readonly kind: "went-on"; readonly isThere: boolean }
   /** Nothing more before that. */
   | { readonly kind: "wait"; readonly ms: number; readonly halted?: { readonly error: string } };
 
@@ -57,7 +66,7 @@ export async function step(context: LaneContext, lane: Lane, upTo: number): Prom
   const { events, position } = result;
   const tookMs = performance.now() - started;
   context.report({ kind: "advanced", ...placeOf(lane), events, position, tookMs });
-  return { kind: "went-on" };
+  return { kind: "went-on", isThere: position >= upTo };
 }
 
 async function failed(
@@ -76,7 +85,7 @@ async function failed(
       events: events.length,
       error: text,
     });
-    return { kind: "went-on" };
+    return { kind: "went-on", isThere: false };
   }
   const [event] = events;
   lane.tries += 1;
@@ -121,17 +130,22 @@ async function holdBack(
     eventType: event.type,
     error,
   });
-  return { kind: "went-on" };
+  return { kind: "went-on", isThere: false };
+}
+
+/** A statement took too long: what is done in smaller pieces may not. */
+export function narrow(lane: Lane): void {
+  lane.most = Math.max(1, Math.ceil(lane.limit / 4));
+  lane.limit = lane.most;
 }
 
 /** After a success: the second half of what failed together, or more and more again. */
 function widen(lane: Lane, handled: number): void {
   lane.tries = 0;
   lane.suspects = Math.max(0, lane.suspects - handled);
-  lane.limit =
-    lane.suspects > 0
-      ? Math.ceil(lane.suspects / 2)
-      : Math.min(lane.subscriber.batchSize, lane.limit * 4);
+  lane.most = Math.min(lane.subscriber.batchSize, Math.ceil(lane.most * 1.1));
+  const next = lane.suspects > 0 ? Math.ceil(lane.suspects / 2) : lane.limit * 4;
+  lane.limit = Math.min(lane.most, next);
 }
 
 function placeOf(lane: Lane) {

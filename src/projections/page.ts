@@ -2,6 +2,7 @@ import { integer } from "../db/base/quote.ts";
 import type { Transaction } from "../db/pool/index.ts";
 import { type AnyStoredEvent, EVENT_COLUMNS, type EventRow, eventOf } from "../eventstore/index.ts";
 import { type Locked, orderByIndex, plannerRestored } from "./position.ts";
+import { isOfKinds } from "./subscriber.ts";
 
 /** Events looked at for one batch, at most, so that a rare kind does not make a long statement. */
 const SCANNED = 10_000;
@@ -22,7 +23,7 @@ export function pageQuery(locked: Pick<Locked, "planner">, limit: number): strin
       limit ${integer(SCANNED)}
     ) as page
     where ${plannerRestored(locked)}
-      and page.aggregate_type || chr(31) || page.event_type = any($4)
+      and ${isOfKinds("page", "$4")}
       and (page.aggregate_type, page.aggregate_id) not in (
         select aggregate_type, aggregate_id from projections.failed_events
         where instance_id = $1 and projection_name = $5)
@@ -92,10 +93,10 @@ export async function readAggregatePart(
 ): Promise<readonly AnyStoredEvent[]> {
   const rows = await tx.query<EventRow>(
     `select ${EVENT_COLUMNS}
-     from eventstore.events
+     from eventstore.events e
      where instance_id = $1 and aggregate_type = $2 and aggregate_id = $3
        and sequence >= $4 and global_sequence <= $5
-       and aggregate_type || chr(31) || event_type = any($6)
+       and ${isOfKinds("e", "$6")}
      order by sequence
      limit ${integer(limit)}`,
     [

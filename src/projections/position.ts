@@ -1,6 +1,8 @@
 import { literal } from "../db/base/quote.ts";
 import type { DatabasePool, Transaction } from "../db/pool/index.ts";
 import type { AnyStoredEvent } from "../eventstore/index.ts";
+import type { Behind } from "./poll.ts";
+import type { Subscriber } from "./subscriber.ts";
 
 /** One projection or reactor in one instance: a row of `projections.current_states`. */
 export interface StateKey {
@@ -11,6 +13,11 @@ export interface StateKey {
 export interface Limits {
   readonly idleTimeoutMs: number;
   readonly statementTimeoutMs: number;
+  /**
+   * Whether COMMIT waits for the disk. A server that crashes may lose the last commits of those that
+   * do not: the rows and the position together, so that the events are handled again.
+   */
+  readonly isDurable: boolean;
 }
 
 /** Makes the row, unless it is there. */
@@ -23,6 +30,24 @@ export async function ensurePosition(
     `insert into projections.current_states (instance_id, projection_name, position)
      values ($1, $2, $3) on conflict (instance_id, projection_name) do nothing`,
     [instanceId, name, position],
+  );
+}
+
+/** Makes the rows of all that have none yet and begin at the first event, in one statement. */
+export async function createPositions(
+  pool: DatabasePool,
+  behind: readonly Behind[],
+  subscribers: ReadonlyMap<string, Pick<Subscriber, "from">>,
+): Promise<void> {
+  const missing = behind.filter(
+    ({ isNew, name }) => isNew && subscribers.get(name)?.from === "beginning",
+  );
+  if (missing.length === 0) return;
+  await pool.query(
+    `insert into projections.current_states (instance_id, projection_name)
+     select * from unnest($1::text[], $2::text[])
+     on conflict (instance_id, projection_name) do nothing`,
+    [missing.map(({ instanceId }) => instanceId), missing.map(({ name }) => name)],
   );
 }
 
@@ -79,11 +104,13 @@ export async function awaitPosition(
 }
 
 const LIMITS = `set_config('idle_in_transaction_session_timeout', $3, true),
-  set_config('statement_timeout', $4, true)`;
+  set_config('statement_timeout', $4, true),
+  set_config('synchronous_commit', coalesce($5, current_setting('synchronous_commit')), true)`;
 
-const limitValues = ({ idleTimeoutMs, statementTimeoutMs }: Limits) => [
+const limitValues = ({ idleTimeoutMs, statementTimeoutMs, isDurable }: Limits) => [
   `${idleTimeoutMs}ms`,
   `${statementTimeoutMs}ms`,
+  isDurable ? null : "off",
 ];
 
 /** A condition that is always true, and sets the planner right again while the query runs. */

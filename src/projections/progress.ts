@@ -41,7 +41,7 @@ export type RunnerProgress =
       readonly error: string;
       readonly retryInMs: number;
     })
-  /** A transient failure: nothing was committed, and the same is tried again. */
+  /** No event is to blame: nothing was committed, and the same is tried again. */
   | {
       readonly kind: "retrying";
       /** Absent if it was the poll. */
@@ -52,16 +52,3 @@ export type RunnerProgress =
     };
 
 export type OnProgress = (progress: RunnerProgress) => void;
-
-/** A listener that throws must not stop a projection: its error becomes an uncaught exception. */
-export function guarded<T>(listener: ((item: T) => void) | undefined): (item: T) => void {
-  return (item) => {
-    try {
-      listener?.(item);
-    } catch (error) {
-      queueMicrotask(() => {
-        throw error;
-      });
-    }
-  };
-}

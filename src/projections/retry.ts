@@ -1,7 +1,8 @@
 import { jittered, pause } from "../db/base/backoff.ts";
 import type { DatabasePool, Transaction } from "../db/pool/index.ts";
+import { LEAVE } from "./batch.ts";
 import type { Projection, Reactor } from "./definition.ts";
-import { isTransient, textOf } from "./failures.ts";
+import { isNotOfTheEvent, isTransient, textOf } from "./failures.ts";
 import { readAggregatePart } from "./page.ts";
 import { awaitPosition } from "./position.ts";
 import {
@@ -74,7 +75,7 @@ export function listQuarantined(options: {
  * failed up to its position, in order and in one transaction, after which it follows the rest like
  * any other. One that fails again stays, with its new error.
  *
- * @throws what is transient, after some tries
+ * @throws what the events are not to blame for; what is transient, after some tries
  */
 export async function retryQuarantined(options: RetryOptions): Promise<readonly Retried[]> {
   const { pool, projection, aggregate = {}, onRetried } = options;
@@ -103,12 +104,12 @@ async function retryOne(
 ): Promise<Retried> {
   for (let tries = 1; ; tries += 1) {
     try {
-      const events = await pool.transaction((tx) => release(tx, subscriber, row));
+      const events = await pool.transaction((tx) => release(tx, subscriber, row), LEAVE);
       if (events === undefined) return { ...row, outcome: "gone" };
       return { ...row, outcome: "released", events };
     } catch (error) {
-      if (!isTransient(error)) return stillFailing(pool, row, textOf(error));
-      if (tries === TRIES) throw error;
+      if (!isNotOfTheEvent(error)) return stillFailing(pool, row, textOf(error));
+      if (tries === TRIES || !isTransient(error)) throw error;
       await pause(jittered(100 * 2 ** tries));
     }
   }
@@ -121,9 +122,9 @@ async function release(
   row: Quarantined,
 ): Promise<number | undefined> {
   const { instanceId } = row;
-  const { name, idleTimeoutMs, kinds } = subscriber;
-  const statementTimeoutMs = STATEMENT_TIMEOUT_MS;
-  const upTo = await awaitPosition(tx, { name, instanceId }, { idleTimeoutMs, statementTimeoutMs });
+  const { name, kinds } = subscriber;
+  const limits = { ...subscriber, statementTimeoutMs: STATEMENT_TIMEOUT_MS, isDurable: true };
+  const upTo = await awaitPosition(tx, { name, instanceId }, limits);
   const locked = await tx.queryOne(`${keyed("select")} for update`, keyOf(row));
   if (upTo === undefined || locked === undefined) return undefined;
   const { signal } = new AbortController();

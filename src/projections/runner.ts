@@ -1,12 +1,15 @@
 import { jittered, pause, within } from "../db/base/backoff.ts";
+import { guarded } from "../db/base/listener.ts";
 import type { DatabasePool } from "../db/pool/index.ts";
 import type { EventStore } from "../eventstore/index.ts";
 import { catchUp } from "./catch-up.ts";
 import type { Projection, Reactor } from "./definition.ts";
 import { textOf } from "./failures.ts";
-import { createLane, type Lane, type LaneContext } from "./lane.ts";
-import { type Behind, pollBehind } from "./poll.ts";
-import { guarded, type OnProgress } from "./progress.ts";
+import type { LaneContext } from "./lane.ts";
+import { pollBehind } from "./poll.ts";
+import { createPositions } from "./position.ts";
+import type { OnProgress } from "./progress.ts";
+import { createSchedule, type Turns } from "./schedule.ts";
 import { subscribersOf } from "./subscriber.ts";
 import { runTurn } from "./turn.ts";
 import { createWaker } from "./waker.ts";
@@ -21,6 +24,8 @@ export interface RunnerOptions {
   readonly pollMs?: { readonly min: number; readonly max: number };
   /** Transactions at a time, each of which occupies a connection of the pool. Default 4. */
   readonly parallelism?: number;
+  /** The same for reactors, whose events may take long: projections do not wait for them. Default 2. */
+  readonly reactorParallelism?: number;
   /** Events in one transaction, at most. Default 1,000. */
   readonly batchSize?: number;
   /**
@@ -68,8 +73,14 @@ export function createProjectionRunner(options: RunnerOptions): ProjectionRunner
   const waker = createWaker();
   const stopping = new AbortController();
   const aborting = new AbortController();
-  const lanes = new Map<string, Lane & { isBusy: boolean; notBefore: number; lastTurn: number }>();
-  const running = new Set<Promise<void>>();
+  const schedules = {
+    projection: createSchedule(subscribers, parallelism),
+    reactor: createSchedule(subscribers, options.reactorParallelism ?? 2),
+  };
+  const running = () => [...schedules.projection.running, ...schedules.reactor.running];
+  const close = () => {
+    for (const schedule of Object.values(schedules)) schedule.close();
+  };
   const report = guarded(options.onProgress);
   const context: LaneContext = {
     pool,
@@ -79,47 +90,26 @@ export function createProjectionRunner(options: RunnerOptions): ProjectionRunner
     haltedRetryMs: options.haltedRetryMs ?? 30_000,
   };
   let loop: Promise<void> | undefined;
-  let turns = 0;
 
-  function laneOf({ name, instanceId }: Behind) {
-    const key = JSON.stringify([name, instanceId]);
-    const subscriber = subscribers.get(name);
-    if (subscriber === undefined) throw new TypeError(`unknown projection: ${name}`);
-    const lane = lanes.get(key) ?? {
-      ...createLane(subscriber, instanceId),
-      isBusy: false,
-      notBefore: 0,
-      lastTurn: 0,
-    };
-    lanes.set(key, lane);
-    return lane;
-  }
-
-  /** Gives each of the lanes that are behind its turn, those first that waited longest. */
-  function dispatch(behind: readonly Behind[]): void {
+  async function look(): Promise<number> {
+    const behind = await pollBehind(pool, names);
     const barriers = new Map<string, Promise<number | undefined>>();
     const barrierOf = (instanceId: string) => {
       const barrier = barriers.get(instanceId) ?? store.barrier(instanceId, { onBusy: "give-up" });
       barriers.set(instanceId, barrier);
       return barrier;
     };
-    const now = performance.now();
-    const ready = behind
-      .map((state) => ({ state, lane: laneOf(state) }))
-      .filter(({ lane }) => !lane.isBusy && lane.notBefore <= now)
-      .toSorted((a, b) => a.lane.lastTurn - b.lane.lastTurn);
-    for (const { state, lane } of ready.slice(0, Math.max(0, parallelism - running.size))) {
-      lane.isBusy = true;
-      turns += 1;
-      lane.lastTurn = turns;
-      const turn = runTurn(context, lane, state, barrierOf, stopping.signal).then((result) => {
-        lane.isBusy = false;
-        lane.notBefore = performance.now() + result.waitMs;
-        running.delete(turn);
-        if (result.isMoving) waker.wake();
-      });
-      running.add(turn);
+    await createPositions(pool, behind, subscribers);
+    if (stopping.signal.aborted) return 0;
+    const turns: Turns = {
+      run: (lane, state) => runTurn(context, lane, state, barrierOf, stopping.signal),
+      onDrained: waker.wake,
+    };
+    for (const role of ["projection", "reactor"] as const) {
+      const own = behind.filter(({ name }) => subscribers.get(name)?.role === role);
+      schedules[role].take(own, turns);
     }
+    return behind.length;
   }
 
   async function run(): Promise<void> {
@@ -127,28 +117,28 @@ export function createProjectionRunner(options: RunnerOptions): ProjectionRunner
     while (!stopping.signal.aborted) {
       const started = performance.now();
       try {
-        const behind = await pollBehind(pool, names);
-        dispatch(behind);
-        delayMs = behind.length > 0 && running.size > 0 ? pollMs.min : backedOff(delayMs);
+        const isBusy = (await look()) > 0 && running().length > 0;
+        delayMs = isBusy ? pollMs.min : Math.min(delayMs * 2, pollMs.max);
       } catch (error) {
         delayMs = pollMs.max;
         report({ kind: "retrying", error: textOf(error), retryInMs: delayMs });
       }
+      const ended = performance.now();
       await waker.sleep(jittered(delayMs));
-      // However often it is woken, polling takes no more than a third of the time.
-      const tookMs = performance.now() - started;
-      if (tookMs < pollMs.min) await pause(Math.min(pollMs.min, 2 * tookMs));
+      // However often it is woken, polling takes no more than half of the time.
+      const restMs = 2 * ended - started - performance.now();
+      if (restMs > 0) await pause(Math.min(restMs, pollMs.max));
     }
+    close();
   }
-
-  const backedOff = (delayMs: number) => Math.min(delayMs * 2, pollMs.max);
 
   async function drain(timeoutMs: number): Promise<{ readonly drained: boolean }> {
     stopping.abort(STOPPING);
     waker.wake();
     const abort = setTimeout(() => aborting.abort(STOPPING), timeoutMs * 0.8);
     try {
-      const over = Promise.all([loop, ...running]);
+      close();
+      const over = Promise.all([loop, ...running()]);
       await within(timeoutMs, over, () => STOPPING);
       return { drained: true };
     } catch {
@@ -170,6 +160,6 @@ export function createProjectionRunner(options: RunnerOptions): ProjectionRunner
       drained ??= drain(timeoutMs);
       return drained;
     },
-    catchUp: () => catchUp(context, [...subscribers.values()], store),
+    catchUp: () => catchUp(context, subscribers, store, parallelism),
   };
 }

@@ -7,6 +7,7 @@ import { react } from "./react.ts";
 /** What follows the events of each instance under a position: a projection or a reactor. */
 export interface Subscriber {
   readonly name: string;
+  readonly role: "projection" | "reactor";
   readonly kinds: readonly string[];
   readonly from: "beginning" | "now";
   /** Events in one transaction, at most. */
@@ -15,6 +16,8 @@ export interface Subscriber {
   readonly tries: number;
   /** How long the transaction may stand still. */
   readonly idleTimeoutMs: number;
+  /** Whether COMMIT waits for the disk. */
+  readonly isDurable: boolean;
   readonly apply: (
     tx: Transaction,
     events: readonly AnyStoredEvent[],
@@ -39,11 +42,13 @@ export function projectionSubscriber(
   const decode = decoder(projection.handles);
   return {
     name: projection.name,
+    role: "projection",
     kinds: kindsOf(projection.handles),
     from: "beginning",
     batchSize,
     tries: 1,
     idleTimeoutMs,
+    isDurable: false,
     apply: (tx, events) => projection.handle(tx.drizzle, events.map(decode), projection.tables),
   };
 }
@@ -55,11 +60,13 @@ export function reactorSubscriber(
   const decode = decoder(reactor.handles);
   return {
     name: reactor.name,
+    role: "reactor",
     kinds: kindsOf(reactor.handles),
     from: reactor.from,
     batchSize: 1,
     tries: reactor.tries,
     idleTimeoutMs: reactor.timeoutMs + idleTimeoutMs,
+    isDurable: true,
     apply: async (_tx, events, signal) => {
       for (const event of events) await react(reactor, decode(event), signal);
     },
@@ -69,11 +76,20 @@ export function reactorSubscriber(
 /** Joins the two names of an event's kind; neither can hold it. */
 const SEPARATOR = "\u001F";
 
-/** `<aggregate type>␟<event type>`, as the page's query builds it. */
+/**
+ * `<aggregate type>␟<event type>`, and `<aggregate type>␟` for all of it: events of a type that this
+ * release lacks are read too, so that they stop it (`unknown_event`) rather than be passed over.
+ */
 export function kindsOf(handles: readonly Handled[]): readonly string[] {
-  return handles.flatMap(({ aggregate, eventTypes }) =>
-    eventTypes.map((type) => aggregate.type + SEPARATOR + type),
+  return handles.flatMap(({ aggregate, eventTypes, isWhole }) =>
+    [...(isWhole ? [""] : []), ...eventTypes].map((type) => aggregate.type + SEPARATOR + type),
   );
+}
+
+/** The condition of a query on `events`: of one of the kinds that the parameter has. */
+export function isOfKinds(events: string, parameter: string): string {
+  return `(${events}.aggregate_type || chr(31) || ${events}.event_type = any(${parameter})
+    or ${events}.aggregate_type || chr(31) = any(${parameter}))`;
 }
 
 export function kindOf(event: AnyStoredEvent): string {
@@ -103,21 +119,19 @@ export function subscribersOf(
   },
 ): ReadonlyMap<string, Subscriber> {
   const { projections = [], reactors = [] } = options;
-  const all = [
+  const names = [...projections, ...reactors].map(({ name }) => name);
+  const twice = names.find((name, at) => names.indexOf(name) !== at);
+  if (twice !== undefined) {
+    throw usage(
+      `Two projections or reactors have the name ${twice}.`,
+      "Rename one of them: the name is what its position is kept under.",
+    );
+  }
+  const followers = [
     ...projections
       .filter(({ mode }) => mode === "async")
       .map((projection) => projectionSubscriber(projection, options)),
     ...reactors.map((reactor) => reactorSubscriber(reactor, options)),
   ];
-  const byName = new Map<string, Subscriber>();
-  for (const subscriber of all) {
-    if (byName.has(subscriber.name)) {
-      throw usage(
-        `Two projections or reactors have the name ${subscriber.name}.`,
-        "Rename one of them: the name is what its position is kept under.",
-      );
-    }
-    byName.set(subscriber.name, subscriber);
-  }
-  return byName;
+  return new Map(followers.map((subscriber) => [subscriber.name, subscriber]));
 }

@@ -1,8 +1,9 @@
 import { jittered } from "../db/base/backoff.ts";
 import { QUERY_CANCELED } from "../db/base/sqlstate.ts";
+import type { DatabasePool } from "../db/pool/index.ts";
 import { serverError } from "../eventstore/index.ts";
 import { textOf } from "./failures.ts";
-import { type Lane, type LaneContext, step } from "./lane.ts";
+import { type Lane, type LaneContext, narrow, step } from "./lane.ts";
 import type { Behind } from "./poll.ts";
 import { ensurePosition } from "./position.ts";
 
@@ -14,6 +15,8 @@ const LONGEST_RETRY_MS = 10_000;
 export interface TurnResult {
   /** Something was done: it is worth looking again at once. */
   readonly isMoving: boolean;
+  /** It has reached the barrier. */
+  readonly isDone: boolean;
   /** Not before that many milliseconds. */
   readonly waitMs: number;
 }
@@ -22,27 +25,29 @@ export interface TurnResult {
 export async function runTurn(
   context: LaneContext,
   lane: Lane,
-  behind: Pick<Behind, "isNew">,
+  { isNew }: Pick<Behind, "isNew">,
   barrierOf: (instanceId: string) => Promise<number | undefined>,
   stop: AbortSignal,
 ): Promise<TurnResult> {
   let isMoving = false;
+  const ended = (waitMs: number, isDone = false) => ({ isMoving, isDone, waitMs });
   try {
     const upTo = await barrierOf(lane.instanceId);
     // A transaction that appends is open for long.
-    if (upTo === undefined) return { isMoving, waitMs: jittered(BUSY_MS) };
-    if (behind.isNew) await createPosition(context, lane, upTo);
+    if (upTo === undefined) return ended(jittered(BUSY_MS));
+    if (isNew && lane.subscriber.from === "now") await createPosition(context.pool, lane, upTo);
     for (let steps = 0; steps < STEPS && !stop.aborted; steps += 1) {
-      const { kind, ...rest } = await step(context, lane, upTo);
-      if (kind === "wait") return { isMoving, waitMs: "ms" in rest ? rest.ms : 0 };
+      const next = await step(context, lane, upTo);
+      if (next.kind === "wait") return ended(next.ms);
       // Another process is at it: to ask again at once would only be in its way.
-      if (kind === "busy") return { isMoving, waitMs: jittered(BUSY_MS) };
-      if (kind === "reached") break;
+      if (next.kind === "busy") return ended(jittered(BUSY_MS));
+      if (next.kind === "reached") return ended(0, true);
       isMoving = true;
+      if (next.isThere) return ended(0, true);
     }
-    return { isMoving, waitMs: 0 };
+    return ended(0);
   } catch (error) {
-    return { isMoving: false, waitMs: retryLater(context, lane, error) };
+    return ended(retryLater(context, lane, error));
   }
 }
 
@@ -50,9 +55,7 @@ export async function runTurn(
 export function retryLater(context: LaneContext, lane: Lane, error: unknown): number {
   if (error === context.signal.reason) return 0;
   lane.transientFailures += 1;
-  // What takes too long may be done in smaller pieces.
-  if (serverError(error)?.sqlState === QUERY_CANCELED)
-    lane.limit = Math.max(1, Math.ceil(lane.limit / 4));
+  if (serverError(error)?.sqlState === QUERY_CANCELED) narrow(lane);
   const retryInMs = Math.min(50 * 2 ** Math.min(lane.transientFailures, 10), LONGEST_RETRY_MS);
   context.report({
     kind: "retrying",
@@ -64,8 +67,9 @@ export function retryLater(context: LaneContext, lane: Lane, error: unknown): nu
   return retryInMs;
 }
 
+/** Where the lane begins: at the first event, or behind all that are there. */
 export async function createPosition(
-  { pool }: Pick<LaneContext, "pool">,
+  pool: DatabasePool,
   { subscriber, instanceId }: Pick<Lane, "subscriber" | "instanceId">,
   barrier: number,
 ): Promise<void> {

@@ -9,7 +9,7 @@ export interface WaitForOptions {
   /** An inline projection is never waited for: it is where the append is. */
   readonly projection: Projection | Reactor | string;
   readonly instanceId: string;
-  /** As `push` gives it. */
+  /** As `push` gives it, or a barrier. */
   readonly position: number;
   /** Default 5,000. */
   readonly timeoutMs?: number;
@@ -18,6 +18,20 @@ export interface WaitForOptions {
 
 const FIRST_PAUSE_MS = 2;
 const LONGEST_PAUSE_MS = 100;
+
+interface Reached {
+  readonly reached: number;
+  readonly isBehind: boolean;
+}
+
+/** The instance may have no event at the position itself, if that is a barrier. */
+const REACHED = `
+  select coalesce(s.position, 0) as reached, exists (
+    select from eventstore.events e
+    where e.instance_id = $1 and e.global_sequence > coalesce(s.position, 0)
+      and e.global_sequence <= $3) as "isBehind"
+  from (select 1) as one
+  left join projections.current_states s on s.instance_id = $1 and s.projection_name = $2`;
 
 /**
  * Waits until a projection has handled everything up to a position, so that what was just written
@@ -32,13 +46,9 @@ export async function waitFor(options: WaitForOptions): Promise<void> {
   const name = typeof projection === "string" ? projection : projection.name;
   const end = performance.now() + timeoutMs;
   for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(pauseMs * 1.5, LONGEST_PAUSE_MS)) {
-    const row = await pool.queryOne<{ position: number }>(
-      `select position from projections.current_states
-       where instance_id = $1 and projection_name = $2`,
-      [instanceId, name],
-    );
-    const reached = row?.position ?? 0;
-    if (reached >= position) return;
+    const { reached = 0, isBehind = true } =
+      (await pool.queryOne<Reached>(REACHED, [instanceId, name, position])) ?? {};
+    if (!isBehind) return;
     const leftMs = end - performance.now();
     if (leftMs <= 0) {
       throw new ProjectionError({

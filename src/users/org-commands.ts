@@ -11,7 +11,7 @@ import type { EventStore } from "../eventstore/index.ts";
 import { orgInputs } from "./command-input.ts";
 import { removeLeftover } from "./leftover.ts";
 import { type OrgCommand, orgDecider } from "./org-decide.ts";
-import { USER_NAME_EVENTS, user } from "./user-events.ts";
+import { removeWithUsers, usersOf } from "./org-removal.ts";
 
 /** A command on an organisation that is there. */
 export type OnOrg = Call & { readonly id: string };
@@ -43,34 +43,15 @@ export function createOrgCommands({ store }: { readonly store: EventStore }) {
     deactivate: (call: OnOrg): Promise<Done> => run(call, { type: "deactivate" }),
     reactivate: (call: OnOrg): Promise<Done> => run(call, { type: "reactivate" }),
 
-    /** Its users go with it, without events of their own; their names are free at once. */
+    /** Its users are removed with it, in the same push: all of it happens, or nothing. */
     remove: async (call: OnOrg): Promise<Done> => {
-      const before = await usersOf(store, call);
-      const done = await run(call, { type: "remove", usernames: [...before.values()] }, "remove");
-      // Whoever was added, or took another name, since the names were read.
-      for (const [id, username] of await usersOf(store, call)) {
-        if (before.get(id) === username) continue;
+      const done = await removeWithUsers(store, call);
+      // Whoever was added since the users were read.
+      for (const id of await usersOf(store, call)) {
         const { instanceId, creator } = call;
         await removeLeftover(store, { instanceId, creator, id, owner: call.id });
       }
       return done;
     },
   };
-}
-
-/** Ids and names of the organisation's users, from the events: no projection may lag behind. */
-async function usersOf(store: EventStore, { instanceId, id }: OnOrg): Promise<Map<string, string>> {
-  const found = new Map<string, string>();
-  const removed = new Set<string>();
-  // One type at a time: each is read by its index.
-  for (const type of USER_NAME_EVENTS) {
-    const select = [{ aggregateType: user.type, eventTypes: [type] }];
-    for await (const stored of store.readInstance(instanceId, { select })) {
-      if (stored.owner !== id) continue;
-      if (type === "user.removed") removed.add(stored.aggregateId);
-      else found.set(stored.aggregateId, String(stored.payload.username));
-    }
-  }
-  for (const user of removed) found.delete(user);
-  return found;
 }

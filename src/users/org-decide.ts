@@ -2,16 +2,13 @@ import { DomainError, notFound } from "../domain/index.ts";
 import type { Decision } from "../eventstore/index.ts";
 import { ORG_NAME, type OrgEvent, org } from "./org-events.ts";
 import { evolveOrg, type OrgState } from "./org-state.ts";
-import { USERNAME } from "./user-events.ts";
 
 /** What can be asked of an organisation. */
 export type OrgCommand =
   | { readonly type: "add"; readonly name: string; readonly domain?: string | undefined }
   | { readonly type: "rename"; readonly name: string }
   | { readonly type: "setPrimaryDomain"; readonly domain: string }
-  | { readonly type: "deactivate" | "reactivate" }
-  /** `usernames`: of its users, who go with it. */
-  | { readonly type: "remove"; readonly usernames: readonly string[] };
+  | { readonly type: "deactivate" | "reactivate" | "remove" };
 
 /**
  * What follows from a command. Where all is so already, nothing follows.
@@ -39,13 +36,11 @@ export function decideOrg(state: OrgState | undefined, command: OrgCommand): Dec
       return { events: status === "inactive" ? [] : [{ type: "org.deactivated", payload: {} }] };
     case "reactivate":
       return { events: status === "active" ? [] : [{ type: "org.reactivated", payload: {} }] };
-    case "remove": {
-      const usernames = command.usernames.map((value) => ({ type: USERNAME, value }));
+    case "remove":
       return {
         events: [{ type: "org.removed", payload: {} }],
-        release: [{ type: ORG_NAME, value: name }, ...usernames],
+        release: [{ type: ORG_NAME, value: name }],
       };
-    }
   }
 }
 
@@ -56,24 +51,19 @@ export const orgDecider = org.decider({
 });
 
 /**
- * Whether users may be added to it, or (`"change"`) those that it has may be changed: an inactive one
- * takes nobody in, and its users can still be administered.
+ * Refuses to add users to one that is not there, or inactive: it takes nobody in. Its own users can
+ * still be changed.
  *
  * @throws DomainError `not_found`, `invalid_state`
  */
-export function refuseOrg(
-  state: OrgState | undefined,
-  id: string,
-  purpose: "add" | "change",
-): void {
+export function refuseNewUsers(state: OrgState | undefined, id: string): void {
   if (state === undefined || state.status === "removed") throw notFound("organisation", id);
-  if (purpose === "add" && state.status === "inactive") {
-    throw new DomainError({
-      code: "invalid_state",
-      fact: `The organisation ${state.name} is inactive: it takes no new users.`,
-      remedy: "Reactivate it first.",
-    });
-  }
+  if (state.status === "active") return;
+  throw new DomainError({
+    code: "invalid_state",
+    fact: `The organisation ${state.name} is inactive: it takes no new users.`,
+    remedy: "Reactivate it first.",
+  });
 }
 
 function add(name: string, domain: string | undefined): Decision<OrgEvent> {

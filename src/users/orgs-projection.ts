@@ -4,8 +4,9 @@ import type { StoredEventOf } from "../eventstore/index.ts";
 import { defineProjection, on } from "../projections/index.ts";
 import { org } from "./org-events.ts";
 import { evolveOrg, type OrgState } from "./org-state.ts";
+import { upsert } from "./upsert.ts";
 
-type OrgRow = typeof orgs.$inferInsert;
+type OrgRow = typeof orgs.$inferSelect;
 
 /** `orgs`: one row for each organisation, the removed ones too. */
 export const orgsProjection = defineProjection({
@@ -22,19 +23,7 @@ export const orgsProjection = defineProjection({
     const rows = new Map<string, OrgRow>(known.map((row) => [row.id, row]));
     for (const event of batch)
       rows.set(event.aggregateId, next(rows.get(event.aggregateId), event));
-    await tx
-      .insert(table)
-      .values([...rows.values()])
-      .onConflictDoUpdate({
-        target: [table.instanceId, table.id],
-        set: {
-          name: sql`excluded.name`,
-          primaryDomain: sql`excluded.primary_domain`,
-          state: sql`excluded.state`,
-          sequence: sql`excluded.sequence`,
-          changeDate: sql`excluded.change_date`,
-        },
-      });
+    await upsert(tx, table, ["instanceId", "id"], [...rows.values()]);
   },
 });
 

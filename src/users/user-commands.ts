@@ -2,7 +2,6 @@ import type { z } from "zod";
 import {
   type Call,
   checkInput,
-  DomainError,
   type Done,
   doneOf,
   executeOptions,
@@ -12,7 +11,7 @@ import {
 import type { EventStore } from "../eventstore/index.ts";
 import { userInputs } from "./command-input.ts";
 import { removeLeftover } from "./leftover.ts";
-import { orgDecider, refuseOrg } from "./org-decide.ts";
+import { orgDecider, refuseNewUsers } from "./org-decide.ts";
 import { org } from "./org-events.ts";
 import { hashPassword, isPasswordOf, PASSWORD_COST, type PasswordCost } from "./password.ts";
 import type { UserCommand } from "./user-command.ts";
@@ -29,7 +28,7 @@ export interface UserCommandOptions {
 export type OnUser = Call & { readonly id: string };
 
 /**
- * The commands on users. Each checks its input, then the user's organisation, decides, and appends.
+ * The commands on users. Each checks its input, decides on the state, and appends.
  *
  * All throw DomainError, and the store's `concurrency_conflict`, `unique_violation` (a taken user
  * name) and `idempotency_mismatch`.
@@ -37,10 +36,7 @@ export type OnUser = Call & { readonly id: string };
 export function createUserCommands({ store, passwordCost = PASSWORD_COST }: UserCommandOptions) {
   const hash = (text: string) => hashPassword(text, passwordCost);
 
-  async function requireOrg(instanceId: string, id: string, purpose: "add" | "change") {
-    const { state } = await store.load(org, { instanceId, id }, orgDecider);
-    refuseOrg(state, id, purpose);
-  }
+  const orgOf = (instanceId: string, id: string) => store.load(org, { instanceId, id }, orgDecider);
 
   async function add(
     call: Call,
@@ -50,28 +46,24 @@ export function createUserCommands({ store, passwordCost = PASSWORD_COST }: User
     request: unknown,
   ) {
     const { instanceId, creator } = call;
-    await requireOrg(instanceId, owner, "add");
     const target = { instanceId, creator, id, owner };
-    const done = doneOf(
-      id,
-      await store.execute(userDecider, target, command, executeOptions(call, request)),
-    );
-    try {
-      // It may have been removed meanwhile, and its users' names released without this one's.
-      await requireOrg(instanceId, owner, "change");
-    } catch (error) {
-      if (error instanceof DomainError) await removeLeftover(store, { ...target, id: done.id });
-      throw error;
-    }
-    return done;
+    const executed = await store.execute(userDecider, target, command, {
+      ...executeOptions(call, request),
+      // A repeated request is answered as the first one was, whatever has become of the organisation.
+      check: async () => refuseNewUsers((await orgOf(instanceId, owner)).state, owner),
+    });
+    const done = doneOf(id, executed);
+    if (executed.replayed) return done;
+    // It may have been removed meanwhile, and this user not seen by who removed it.
+    if ((await orgOf(instanceId, owner)).state?.status !== "removed") return done;
+    await removeLeftover(store, { ...target, id: done.id });
+    throw notFound("organisation", owner);
   }
 
   async function change(call: OnUser, command: UserCommand, request: unknown): Promise<Done> {
     const { instanceId, creator, id } = call;
     const { last } = await store.load(user, { instanceId, id }, userDecider);
     if (last === undefined) throw notFound("user", id);
-    // What is left of a removed organisation may still be removed.
-    if (command.type !== "remove") await requireOrg(instanceId, last.owner, "change");
     const target = { instanceId, creator, id, owner: last.owner };
     return doneOf(
       id,

@@ -59,14 +59,6 @@ export type UserEvent = EventOf<typeof user>;
 /** Claim type of user names: one of an instance may have each. */
 export const USERNAME = "username";
 
-/** What gives and takes user names, in the order of a user's life. */
-export const USER_NAME_EVENTS = [
-  "user.human.added",
-  "user.machine.added",
-  "user.username.changed",
-  "user.removed",
-] as const satisfies readonly UserEvent["type"][];
-
 const SECRET_FIELDS: Readonly<Record<string, readonly string[]>> = {
   "user.human.password.changed": ["hash"],
   "user.machine.secret.set": ["hash"],

@@ -1,10 +1,22 @@
 import { z } from "zod";
 import { accessTokenTypes, genders } from "../db/schema/index.ts";
+import { isStorable } from "../eventstore/index.ts";
 
 const MOST = 200;
 
+/** No control characters, and no halves of a character: the database cannot store all of those. */
+const PRINTABLE = /^[^\p{Cc}\p{Cs}]*$/u;
+
+const UNSTORABLE = "Has a NUL or half of a surrogate pair";
+
 /** A text of a person's: composed, without space around it, 1 to 200 characters. */
-const line = z.string().trim().normalize("NFC").min(1).max(MOST);
+const line = z
+  .string()
+  .trim()
+  .normalize("NFC")
+  .min(1)
+  .max(MOST)
+  .regex(PRINTABLE, "Holds control characters");
 
 export const username = line;
 
@@ -30,16 +42,16 @@ export const profile = z.object({
 /** What a machine is. */
 export const machine = z.object({
   name: line,
-  description: z.string().trim().max(500).optional(),
+  description: z.string().trim().max(500).regex(PRINTABLE, "Holds control characters").optional(),
   accessTokenType: z.enum(accessTokenTypes).default("bearer"),
 });
 
 // NIST SP 800-63B: at least 8 characters, no rules on their kinds. The bound is ours: hashing a
 // megabyte is work that anybody could ask for.
-export const password = z.string().min(8).max(MOST);
+export const password = z.string().min(8).max(MOST).refine(isStorable, UNSTORABLE);
 
 /** A machine's secret is drawn by a machine. */
-export const secret = z.string().min(24).max(MOST);
+export const secret = z.string().min(24).max(MOST).refine(isStorable, UNSTORABLE);
 
 export const orgName = line;
 

@@ -183,6 +183,15 @@ describe("commands", () => {
     const other = await ask("POST", "/users", { body: { ...body, lastName: "King" }, headers });
     expect(other).toMatchObject({ status: 422, json: { code: "idempotency_mismatch" } });
   });
+
+  test("a repeated request with a key is answered as before, whatever has become of the organisation", async () => {
+    const headers = { "idempotency-key": "8e03978e" };
+    const first = await ask("POST", "/users", { body: ADA, headers });
+    await ask("POST", "/orgs/engines/deactivate");
+    const again = await ask("POST", "/users", { body: ADA, headers });
+    expect(again).toMatchObject({ status: 201, json: first.json });
+    expect(await addAda({ id: "b", username: "b" })).toMatchObject({ status: 409 });
+  });
 });
 
 describe("refusals", () => {
@@ -241,6 +250,12 @@ describe("refusals", () => {
     ["POST", "/users/ada/lock", { headers: { "if-match": "three" } }, 400, "bad_header"],
     ["POST", "/users/ada/lock", { headers: { "x-instance": "a/b" } }, 400, "bad_header"],
     ["GET", "/users?limit=many", {}, 422, "validation"],
+    ["GET", "/users/%00", {}, 422, "validation"],
+    ["GET", "/users?username=%00", {}, 422, "validation"],
+    ["DELETE", "/orgs/a%00", {}, 422, "validation"],
+    ["PUT", "/users/ada/username", { body: { username: "a\0" } }, 422, "validation"],
+    ["PUT", "/users/ada/username", { body: { username: "a\ud800" } }, 422, "validation"],
+    ["PUT", "/users/ada/password", { body: { password: "12345678\0" } }, 422, "validation"],
     ["POST", "/users/ada/lock", { headers: { origin: "https://evil.example" } }, 403, "cross_site"],
   ] as const)("%s %s %j is %i %s", async (method, path, asked, status, code) => {
     expect(await ask(method, path, asked)).toMatchObject({ status, json: { code, status } });

@@ -92,6 +92,18 @@ describe("an application that migrates at boot", () => {
     expect(await fixture.database.sql`select body from notes`).toEqual([{ body: "hello" }]);
   });
 
+  test("ends with exit code 4 on a database that is not empty, and migrates it when told to", async () => {
+    await fixture.database.sql`create table somebodys (id integer)`;
+    const { code, log } = await start().end;
+    expect(code).toBe(4);
+    expect(log).toContain("table public.somebodys");
+    expect(log).toContain("MIGRATE_ALLOW_EXISTING=true");
+    expect(await fixture.database.sql`select to_regclass('tidemark.runner') as ledger`).toEqual([
+      { ledger: null },
+    ]);
+    await start({ MIGRATE_ALLOW_EXISTING: "true" }).isReady();
+  });
+
   test("starts against a database that is ahead of it", async () => {
     await release({ ...THREE, "0003_newer": "create table newer (id integer)" });
     await migrator().migrate();

@@ -38,10 +38,11 @@ async function quarantineOne() {
   for (const username of ["bad", "good"]) {
     await users.addMachine({ ...call, id: username, org: "engines", username, name: username });
   }
-  await app.project();
+  await app.projectAll();
 }
 
 test("status shows how far each projection is, and what it holds back", async () => {
+  await app.projectAll();
   expect((await run("projections", "status")).out).toMatch(/^projection +state .*\norgs +running/);
   await quarantineOne();
   const { code, out } = await run("projections", "status");

@@ -71,10 +71,6 @@ test("in development users live on the same port, on pages too, and hashes nowhe
   expect(events).toContain("********");
   expect(events).not.toContain("argon2");
   expect(await page("/users/nobody/events")).toContain("No events.");
-  const front = await page("/");
-  expect(front).toContain('<a href="/users">');
-  expect(front).toMatch(/<td>users<\/td>\s*<td class="good">running/);
-
   // The instance that is furthest behind may be another one, with the migrations' events.
   await expect
     .poll(async () => (await app.readyz()).body.projections, { timeout: 20_000 })
@@ -83,6 +79,9 @@ test("in development users live on the same port, on pages too, and hashes nowhe
       expect.objectContaining({ name: "users", state: "running", lagEvents: 0, quarantined: 0 }),
     ]);
   expect((await app.readyz()).status).toBe(200);
+  const front = await page("/");
+  expect(front).toContain('<a href="/users">');
+  expect(front).toMatch(/<td>users<\/td>\s*<td class="good">running/);
   // A website that gives its own name this machine's address reads and does nothing.
   expect(await statusAs("rebound.example.com", `${url}/users`)).toBe(403);
 

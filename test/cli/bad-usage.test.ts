@@ -337,7 +337,13 @@ function planted(defect: string): Readonly<Record<string, string>> {
 test("a defect is an error with --json too, with the stack on stderr", async () => {
   const commands = [
     ...["migrate", "status", "events", "wait", "drift", "repair", "generate", "sum", "verify"],
-    ...["resolve 0000_x --done", "down-file 0000_x", "events --follow"],
+    ...[
+      "resolve 0000_x --done",
+      "down-file 0000_x",
+      "events --follow",
+      "adopt",
+      "adopt --baseline",
+    ],
   ];
   const url = here.database.url;
   const env = { ...planted("defect();"), DATABASE_URL: url };

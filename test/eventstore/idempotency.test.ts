@@ -120,3 +120,32 @@ test("a push without a key whose answer was lost says so, and is never tried aga
     await proxy.close();
   }
 });
+
+test("a push whose connection the server ends is in doubt, and with a key tried again", async () => {
+  const { store, pool, instance } = fixture;
+  const push = (id: string, idempotencyKey?: string) =>
+    store.push([fixture.at(id).append({ expected: "none", events: [opened()] })], {
+      idempotencyKey,
+    });
+  const end = async (work: () => Promise<unknown>) => {
+    const { result } = await pool.transaction(async (transaction) => {
+      await transaction.query(
+        "select pg_advisory_xact_lock(hashtextextended('eventstore.events:' || $1, 0))",
+        [instance],
+      );
+      const result = work().catch((error: unknown) => error);
+      const ended = () =>
+        pool.query(
+          `select pg_terminate_backend(pid) from pg_stat_activity
+           where datname = current_database() and wait_event = 'advisory'`,
+        );
+      await expect.poll(ended).toHaveLength(1);
+      return { result };
+    });
+    return result;
+  };
+  expect(await end(() => push("a"))).toMatchObject({ code: "commit_in_doubt" });
+  expect(await fixture.eventsOf("a")).toHaveLength(0);
+  expect(await end(() => push("b", "k"))).toMatchObject({ replayed: false });
+  expect(await fixture.eventsOf("b")).toHaveLength(1);
+});

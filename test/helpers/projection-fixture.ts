@@ -1,4 +1,4 @@
-import { beforeEach } from "vitest";
+import { afterAll, beforeAll, beforeEach } from "vitest";
 import { DatabasePool } from "../../src/db/pool/index.ts";
 import { createEventStore, type EventStore } from "../../src/eventstore/index.ts";
 import {
@@ -8,10 +8,7 @@ import {
   type RunnerProgress,
 } from "../../src/projections/index.ts";
 import { createDatabase } from "./database.ts";
-import { createTallyTables } from "./tally.ts";
-
-/** The instance in which the migrations' own events are. */
-const MIGRATIONS = "system";
+import { emptyTallies } from "./tally.ts";
 
 export interface ObservedRunner extends ProjectionRunner {
   readonly progress: readonly RunnerProgress[];
@@ -23,7 +20,7 @@ export interface ProjectionFixture {
   readonly url: string;
   readonly pool: DatabasePool;
   readonly store: EventStore;
-  /** The position before the test's first event: the migrations' events come first. */
+  /** The position before the test's first event. */
   readonly base: number;
   /** A runner that is stopped after the test. */
   runner(options: Omit<RunnerOptions, "pool" | "store">): ObservedRunner;
@@ -33,24 +30,35 @@ export interface ProjectionFixture {
   steps(): Promise<number>;
 }
 
-/** For each test a migrated database with the tables of tallies, a pool and a store over it. */
+/**
+ * A migrated database for the file, with the tables of tallies, a pool and a store over it. Each test
+ * finds it without events, positions and rebuilds, and with tables that nobody has changed.
+ */
 export function useProjections(): ProjectionFixture {
-  let current: { url: string; pool: DatabasePool; store: EventStore; base: number } | undefined;
+  let current: { url: string; pool: DatabasePool; store: EventStore } | undefined;
+  let base = 0;
   const runners: ProjectionRunner[] = [];
   const now = () => {
     if (current === undefined) throw new Error("no test is running: it has no database");
     return current;
   };
+  let drop: () => Promise<void> = async () => undefined;
+  beforeAll(async () => {
+    const database = await createDatabase({ template: "migrated" });
+    drop = database.drop;
+    const pool = new DatabasePool({ url: database.url });
+    current = { url: database.url, pool, store: createEventStore({ pool }) };
+  });
+  afterAll(async () => {
+    await current?.pool.close();
+    await drop();
+  });
   beforeEach(async () => {
-    const { url, drop } = await createDatabase({ template: "migrated" });
-    const pool = new DatabasePool({ url });
-    const store = createEventStore({ pool });
-    current = { url, pool, store, base: (await store.barrier("i1")) ?? 0 };
-    await createTallyTables(pool);
+    const { pool, store } = now();
+    await emptyTallies(pool);
+    base = (await store.barrier("i1")) ?? 0;
     return async () => {
       await Promise.all(runners.splice(0).map((runner) => runner.stop({ timeoutMs: 2_000 })));
-      await pool.close();
-      await drop();
     };
   });
   return {
@@ -64,13 +72,14 @@ export function useProjections(): ProjectionFixture {
       return now().store;
     },
     get base() {
-      return now().base;
+      now();
+      return base;
     },
     runner: (options) => {
       const progress: RunnerProgress[] = [];
       const { pool, store } = now();
       const onProgress = (item: RunnerProgress) => {
-        if (item.instanceId !== MIGRATIONS) progress.push(item);
+        progress.push(item);
         options.onProgress?.(item);
       };
       const runner = createProjectionRunner({ pool, store, ...options, onProgress });

@@ -45,6 +45,7 @@ process.on("message", (task: ProjectorTask | "stop") => {
     const { batchSize = 1_000 } = options;
     return void rebuildProjection({ pool, store, projection, onProgress, batchSize })
       .catch((error: unknown) => onProgress({ kind: "error", error: String(error) }))
+      .then(() => pool.close())
       .then(() => process.disconnect());
   }
   runner.start();

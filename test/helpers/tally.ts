@@ -61,6 +61,30 @@ export async function createTallyTables(pool: DatabasePool): Promise<void> {
   for (const statement of DDL.split(";")) await pool.query(statement);
 }
 
+/** A database as it was before any test, but for the sequence: no events, and the tables made again. */
+export async function emptyTallies(pool: DatabasePool): Promise<void> {
+  await pool.transaction(async ({ query }) => {
+    await query("drop schema if exists projections_rebuild_tallies cascade");
+    await query("drop table if exists projections.tallies, projections.tally_steps cascade");
+    await query("drop table if exists projections.later");
+    const triggers = await query<{ name: string }>(
+      `select quote_ident(tgname) as name from pg_trigger
+       where tgrelid = 'eventstore.events'::regclass and not tgisinternal`,
+    );
+    const each = async (what: string) => {
+      for (const { name } of triggers) {
+        await query(`alter table eventstore.events ${what} trigger ${name}`);
+      }
+    };
+    await each("disable");
+    await query(
+      "truncate eventstore.events, projections.current_states, projections.failed_events",
+    );
+    await each("enable always");
+  });
+  await createTallyTables(pool);
+}
+
 /** Too much for the check constraint: an event that no projection of tallies can handle. */
 export const POISON = 1_000_000;
 

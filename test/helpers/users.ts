@@ -21,6 +21,8 @@ export interface UsersFixture {
   readonly instance: string;
   /** Brings the projections to where the instance's events are. */
   readonly project: () => Promise<void>;
+  /** The same in every instance, that of the migrations' own events too. */
+  readonly projectAll: () => Promise<void>;
 }
 
 interface Running {
@@ -85,6 +87,7 @@ export function useUsers({ database = "file" }: { readonly database?: "file" | "
         projections.map((projection) => waitFor({ pool, projection, instanceId, position })),
       );
     },
+    projectAll: () => now().runner.catchUp(),
   };
   return fixture;
 }

@@ -1,5 +1,6 @@
 import postgres from "postgres";
 import { beforeAll, expect, onTestFinished, test } from "vitest";
+import { DRIZZLE_TABLE, findExisting } from "../../src/db/migrate/adopt/find-sql.ts";
 import { findBlockers } from "../../src/db/migrate/execute/blockers.ts";
 import { DatabaseMigrator } from "../../src/db/migrate/index.ts";
 import type { Progress } from "../../src/db/migrate/progress-types.ts";
@@ -14,6 +15,11 @@ interface Told {
 }
 
 const MANY = 1_000;
+
+const EVENT_SINK = {
+  table: "public.told",
+  sql: "insert into public.told select e from jsonb_array_elements($1) e",
+};
 
 let database: TestDatabase;
 let folder: HistoryFolder;
@@ -54,20 +60,33 @@ test("no statement of the engine's own is compiled by a server with JIT, on a le
   await addMigrations({
     "1000_table": "create table marks (n integer);",
     "1001_index": "create index concurrently marks_idx on marks (n);",
-    "1002_rows": "insert into marks values (1);",
+    "1002_rows": "insert into marks values (1); create table told (event jsonb);",
+    "1003_last": "select 1;",
   });
   await migrator.plan({ onProgress });
-  const { outcome } = await migrator.migrate({ onProgress });
+  const copying = new DatabaseMigrator({
+    url: database.url,
+    dir: folder.dir,
+    eventSink: EVENT_SINK,
+  });
+  const { outcome } = await copying.migrate({ onProgress });
   expect(outcome).toBe("applied");
-  await addMigrations({ "1003_last": "select broken;" });
+  await addMigrations({ "1004_last": "select broken;" });
   await expect(migrator.migrate({ onProgress })).rejects.toMatchObject({
     code: "migration_failed",
   });
   await migrator.repair({ onProgress });
   told.push(...(await explained(findBlockers("tidemark", { runId: "a-run" }, undefined))));
+  told.push(...(await explained(findExisting("tidemark", DRIZZLE_TABLE, { objectsToo: true }))));
 
   const texts = told.map((plan) => plan["Query Text"]);
-  for (const sent of ["tidemark_runner", "tidemark_row", "tidemark_event", "tidemark_lease"]) {
+  for (const sent of [
+    "tidemark_runner",
+    "tidemark_row",
+    "tidemark_event",
+    "tidemark_lease",
+    "insert into public.told",
+  ]) {
     expect(texts.some((text) => text.includes(sent))).toBe(true);
   }
   const compiled = told.filter(
@@ -78,7 +97,7 @@ test("no statement of the engine's own is compiled by a server with JIT, on a le
 
 test("the statements of a migration keep the server's setting of jit", async () => {
   await addMigrations({
-    "1003_last": "create table jit_seen as select current_setting('jit') as jit;",
+    "1004_last": "create table jit_seen as select current_setting('jit') as jit;",
   });
   await new DatabaseMigrator({ url: database.url, dir: folder.dir }).migrate();
   expect(await database.sql`select jit from jit_seen`).toEqual([{ jit: "on" }]);

@@ -4,7 +4,7 @@ import { join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
-const PAGES = ["eventstore"] as const;
+const PAGES = ["eventstore", "projections"] as const;
 
 let dir: string;
 

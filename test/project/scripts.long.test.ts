@@ -160,12 +160,12 @@ test("db:generate writes what drizzle-kit makes, and the sum file", async () => 
   const { code, stdout, stderr } = await npmRun("db:generate", ["fill_orgs", "--custom"]);
   expect(code).toBe(0);
   expect(stderr).toContain(
-    "write your SQL into the new file, then run `tidemark down-file 0003_fill_orgs`",
+    "write your SQL into the new file, then run `tidemark down-file 0004_fill_orgs`",
   );
-  expect(stdout).toContain("4 migrations");
-  expect(await readdir(join(project, "drizzle"))).toContain("0003_fill_orgs.sql");
+  expect(stdout).toContain("5 migrations");
+  expect(await readdir(join(project, "drizzle"))).toContain("0004_fill_orgs.sql");
   expect(await readFile(join(project, "drizzle/tidemark.sum"), "utf8")).toContain(
-    "0003_fill_orgs.sql sha256:",
+    "0004_fill_orgs.sql sha256:",
   );
 });
 

@@ -5,6 +5,7 @@ import { defineProjection, on } from "../../src/projections/index.ts";
 import { useProjections } from "../helpers/projection-fixture.ts";
 import { appendRaw, many } from "../helpers/raw-events.ts";
 import { POISON, tally, tallyProjection } from "../helpers/tally.ts";
+import { until } from "../helpers/until.ts";
 
 const db = useProjections();
 
@@ -179,6 +180,44 @@ describe("an event that cannot be handled", () => {
     },
   );
 
+  test("is not looked for when a batch takes too long: it is done in smaller pieces", async () => {
+    await appendRaw(db.pool, many(64));
+    const sizes: number[] = [];
+    const projection = tallyProjection();
+    const runner = db.runner({
+      statementTimeoutMs: 400,
+      projections: [
+        {
+          ...projection,
+          handle: async (tx, batch, tables) => {
+            sizes.push(batch.length);
+            // Stands for work that grows with the batch.
+            if (batch.length > 8) await tx.execute("select pg_sleep(60)");
+            await projection.handle(tx, batch, tables);
+          },
+        },
+      ],
+      batchSize: 64,
+    });
+    await runner.catchUp();
+    expect(sizes.slice(0, 3)).toEqual([64, 16, 4]);
+    expect(await db.steps()).toBe(64);
+    expect([...new Set(runner.progress.map(({ kind }) => kind))]).toEqual(["retrying", "advanced"]);
+  });
+
+  test("is told from a migration that has not run yet: nothing is put aside, and it goes on when it has", async () => {
+    await db.pool.query("alter table projections.tally_steps rename to later");
+    await appendRaw(db.pool, many(10));
+    const runner = db.runner({ projections: [tallyProjection()] });
+    await expect(runner.catchUp()).rejects.toMatchObject({ cause: { code: "42P01" } });
+    runner.start();
+    await until(() => runner.of("retrying").length).toBeGreaterThan(1);
+    await db.pool.query("alter table projections.later rename to tally_steps");
+    await until(db.steps).toBe(10);
+    expect(runner.of("bisecting")).toEqual([]);
+    expect(await db.failures()).toEqual([]);
+  });
+
   test("is told from a handler that hides the error of its statement", async () => {
     await appendRaw(db.pool, many(1));
     const runner = db.runner({
@@ -233,7 +272,7 @@ describe("an event's shape", () => {
     const old = defineProjection({ name: "p", tables: {}, handles: [on(older)], handle });
     const runner = db.runner({ projections: [old] });
     runner.start();
-    await expect.poll(() => runner.of("retrying").length).toBeGreaterThan(1);
+    await until(() => runner.of("retrying").length).toBeGreaterThan(1);
     expect(runner.of("retrying")[0]?.error).toContain("this release knows revision 1");
     const next = defineProjection({ name: "p", tables: {}, handles: [on(newer)], handle });
     await db.runner({ projections: [next] }).catchUp();

@@ -79,6 +79,7 @@ test("after a page the planner is as it was", async () => {
     const locked = await lockPosition(transaction, key, {
       idleTimeoutMs: 1_000,
       statementTimeoutMs: 1_000,
+      isDurable: false,
     });
     if (locked === undefined) throw new Error("not locked");
     expect(await shown()).toEqual([{ a: "off", b: "off", c: "off" }]);

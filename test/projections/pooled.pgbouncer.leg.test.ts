@@ -4,6 +4,7 @@ import { startPgBouncer } from "../helpers/pgbouncer.ts";
 import { useProjections } from "../helpers/projection-fixture.ts";
 import { startProjector } from "../helpers/projector-process.ts";
 import { appendRaw, many } from "../helpers/raw-events.ts";
+import { until } from "../helpers/until.ts";
 
 const db = useProjections();
 
@@ -28,7 +29,7 @@ test.each([1, 3])(
         written += 50;
       } while ((await next()) !== true && written < 20_000);
     }
-    await expect.poll(db.steps, { timeout: 30_000 }).toBe(written);
+    await until(db.steps).toBe(written);
     await stays.stop();
     expect(await db.failures()).toEqual([]);
     // No setting outlives its transaction on the server's connections.
@@ -38,3 +39,25 @@ test.each([1, 3])(
     expect(settings).toEqual([{ a: "0", b: "0" }]);
   },
 );
+
+test("a rebuild through a PgBouncer, beside projectors, is killed, resumed and swapped", async () => {
+  const pooler = await startPgBouncer([db.url], { default_pool_size: 4 });
+  onTestFinished(pooler.stop);
+  const url = `${pooler.through(db.url)}?pgbouncer=true`;
+  await appendRaw(db.pool, many(2_000));
+  const projector = await startProjector();
+  projector.start({ url, batchSize: 50 });
+  await until(db.steps).toBe(2_000);
+  const task = { url, rebuild: true, batchSize: 100 };
+  const killed = await startProjector();
+  killed.start({ ...task, signalAt: { batch: 8, signal: "SIGKILL" } });
+  await killed.end;
+  await appendRaw(db.pool, many(500));
+  const next = await startProjector();
+  next.start(task);
+  await next.end;
+  expect(next.progress.map(({ kind }) => kind as string)).toContain("swapped");
+  await until(db.steps).toBe(2_500);
+  await projector.stop();
+  expect((await db.tallies()).map(({ total }) => total)).toEqual(Array(10).fill(250));
+});

@@ -8,7 +8,8 @@ import {
 } from "../../src/projections/index.ts";
 import { useProjections } from "../helpers/projection-fixture.ts";
 import { appendRaw, many } from "../helpers/raw-events.ts";
-import { tally } from "../helpers/tally.ts";
+import { tally, tallyProjection } from "../helpers/tally.ts";
+import { until } from "../helpers/until.ts";
 
 const db = useProjections();
 const handles = [on(tally, ["tally.added"])] as const;
@@ -127,6 +128,25 @@ describe("a reactor", () => {
     const next = recorder();
     await db.runner({ reactors: [next.reactor] }).catchUp();
     expect(next.calls.map(({ id }) => id)).toEqual(["t0", "t1"]);
+  });
+
+  test("that is slow keeps no projection waiting", async () => {
+    const instances = Array.from({ length: 10 }, (_, n) => `i${n}`);
+    await appendRaw(
+      db.pool,
+      instances.flatMap((instanceId) => many(2, 2, { instanceId })),
+    );
+    const { calls, reactor } = recorder(
+      (_call, _times, { signal }) =>
+        new Promise((_resolve, reject) => {
+          signal.addEventListener("abort", () => reject(signal.reason));
+        }),
+    );
+    const runner = db.runner({ projections: [tallyProjection()], reactors: [reactor] });
+    runner.start();
+    await until(() => calls.length).toBe(2);
+    await until(db.steps).toBe(20);
+    expect(calls).toHaveLength(2);
   });
 
   test("from now on leaves out what was there before it", async () => {

@@ -5,6 +5,7 @@ import { meanwhile } from "../helpers/meanwhile.ts";
 import { useProjections } from "../helpers/projection-fixture.ts";
 import { appendRaw, many } from "../helpers/raw-events.ts";
 import { POISON, tally, tallyProjection } from "../helpers/tally.ts";
+import { until } from "../helpers/until.ts";
 
 const db = useProjections();
 const inline = tallyProjection({ mode: "inline" });
@@ -29,10 +30,10 @@ test("an inline projection is rebuilt while its events are appended, of new inst
       return append(`n${instances}`, "t1");
     }),
   ];
-  await expect.poll(() => instances).toBeGreaterThan(5);
+  await until(() => instances).toBeGreaterThan(5);
   await rebuildProjection({ pool: db.pool, store, projection: inline, batchSize: 200 });
   const atSwap = instances;
-  await expect.poll(() => instances).toBeGreaterThan(atSwap + 5);
+  await until(() => instances).toBeGreaterThan(atSwap + 5);
   await Promise.all(writers.map((writer) => writer.stop()));
   expect(await db.steps()).toBe(appended);
   for (const { sequences, total } of await db.tallies()) {

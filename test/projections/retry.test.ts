@@ -1,5 +1,9 @@
 import { expect, test } from "vitest";
-import { listQuarantined, retryQuarantined } from "../../src/projections/index.ts";
+import {
+  listQuarantined,
+  projectionStatus,
+  retryQuarantined,
+} from "../../src/projections/index.ts";
 import { useProjections } from "../helpers/projection-fixture.ts";
 import { appendRaw, many } from "../helpers/raw-events.ts";
 import { POISON, tallyProjection } from "../helpers/tally.ts";
@@ -94,4 +98,20 @@ test("a retry beside a running projection neither doubles nor loses an event", a
   const tallies = await db.tallies();
   expect(tallies.map(({ sequences }) => sequences.length)).toEqual([43, 44, 44, 43, 43]);
   for (const { sequences } of tallies) expect(sequences).toEqual(sequences.map((_, n) => n + 1));
+});
+
+test("a retry that succeeds shows that the handler works: what had halted goes on", async () => {
+  const { pool } = db;
+  await appendRaw(pool, many(25, 25, { payload: { by: POISON } }));
+  const projection = tallyProjection();
+  await expect(db.runner({ projections: [projection] }).catchUp()).rejects.toMatchObject({
+    code: "halted",
+  });
+  await mend();
+  const results = await retryQuarantined({ pool, projection });
+  expect(results.filter(({ outcome }) => outcome === "released")).toHaveLength(20);
+  const [status] = await projectionStatus({ pool, projections: [projection] });
+  expect(status).toMatchObject({ quarantined: 0, state: "running" });
+  await db.runner({ projections: [projection] }).catchUp();
+  expect(await db.steps()).toBe(25);
 });

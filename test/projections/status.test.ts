@@ -26,6 +26,21 @@ describe("waitFor", () => {
     await waitFor({ ...options, projection: tallyProjection({ mode: "inline" }), timeoutMs: 0 });
   });
 
+  test("takes a barrier, which may be above all events of the instance", async () => {
+    const projection = tallyProjection();
+    await appendRaw(db.pool, many(3));
+    await db.runner({ projections: [projection] }).catchUp();
+    await appendRaw(db.pool, many(3, 3, { instanceId: "i2" }));
+    const position = (await db.store.barrier("i1")) ?? 0;
+    expect(position).toBe(db.base + 6);
+    const options = { pool: db.pool, projection, position, timeoutMs: 0 };
+    await waitFor({ ...options, instanceId: "i1" });
+    await waitFor({ ...options, instanceId: "without events" });
+    await expect(waitFor({ ...options, instanceId: "i2" })).rejects.toMatchObject({
+      code: "wait_timeout",
+    });
+  });
+
   test("says how far it is when that takes too long", async () => {
     await appendRaw(db.pool, many(3));
     const waiting = waitFor({
@@ -60,7 +75,7 @@ describe("the status", () => {
       name: "tallies",
       kind: "projection",
       state: "running",
-      instances: 2,
+      instances: 1,
       quarantined: 0,
       worst: { lagEvents: 0, lagSeconds: 0, isLagCut: false },
     });
@@ -75,7 +90,6 @@ describe("the status", () => {
     expect(lags).toEqual([
       ["i2", 2],
       ["i1", 3],
-      ["system", 0],
     ]);
   });
 
@@ -108,6 +122,7 @@ describe("the status", () => {
   });
 
   test("covers reactors, and says that an inline projection has no position", async () => {
+    await appendRaw(db.pool, many(2));
     const reactor = defineReactor({
       name: "mailer",
       handles: [on(tally)],
@@ -120,7 +135,7 @@ describe("the status", () => {
     });
     expect(all).toMatchObject([
       { name: "tallies", state: "inline", worst: undefined },
-      { name: "mailer", kind: "reactor", worst: { instanceId: "system" } },
+      { name: "mailer", kind: "reactor", worst: { lagEvents: 2 } },
     ]);
   });
 });

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { scenario } from "../../src/eventstore/index.ts";
-import { orgDecider, refuseOrg } from "../../src/users/org-decide.ts";
+import { orgDecider, refuseNewUsers } from "../../src/users/org-decide.ts";
 import type { OrgEvent } from "../../src/users/org-events.ts";
 import { evolveOrg, type OrgState } from "../../src/users/org-state.ts";
 
@@ -31,11 +31,8 @@ test("another name claims it and releases the old one", () => {
     .thenClaims(["org_name port"], ["org_name harbour"]);
 });
 
-test("removing releases its name, and those of its users", () => {
-  given(added)
-    .when({ type: "remove", usernames: ["grace"] })
-    .thenEvents([removed])
-    .thenClaims([], ["org_name harbour", "username grace"]);
+test("removing releases its name", () => {
+  given(added).when({ type: "remove" }).thenEvents([removed]).thenClaims([], ["org_name harbour"]);
 });
 
 test("it is deactivated and reactivated, each once", () => {
@@ -56,21 +53,15 @@ test.each([
   { type: "rename", name: "Port" },
   { type: "setPrimaryDomain", domain: "h.example" },
   { type: "deactivate" },
-  { type: "remove", usernames: [] },
+  { type: "remove" },
 ] as const)("$type is refused once it was removed", (command) => {
   given(added, removed).when(command).thenRefuses("not_found");
 });
 
-test("an inactive organisation takes nobody in, and its users can still be changed", () => {
-  const inactive = stateOf(added, deactivated);
-  expect(() => refuseOrg(inactive, "h", "add")).toThrow(/is inactive/);
-  expect(() => refuseOrg(inactive, "h", "change")).not.toThrow();
-});
-
-test("one that is not there has no users", () => {
+test("an active organisation takes users in; one that is inactive or not there does not", () => {
+  expect(() => refuseNewUsers(stateOf(added), "h")).not.toThrow();
+  expect(() => refuseNewUsers(stateOf(added, deactivated), "h")).toThrow(/is inactive/);
   for (const state of [undefined, stateOf(added, removed)]) {
-    for (const purpose of ["add", "change"] as const) {
-      expect(() => refuseOrg(state, "h", purpose)).toThrow(/does not exist/);
-    }
+    expect(() => refuseNewUsers(state, "h")).toThrow(/does not exist/);
   }
 });

@@ -6,6 +6,7 @@ import { INTERNAL, problemOf, Refusal } from "./problem-json.ts";
 import type { ApiOptions } from "./services.ts";
 import { addUserOperations } from "./user-operations.ts";
 
+export { statusOf } from "./problem-json.ts";
 export type { ApiOptions, Services } from "./services.ts";
 
 /**

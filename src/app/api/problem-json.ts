@@ -77,7 +77,16 @@ export function problemOf(error: unknown): ProblemJson | undefined {
     const detail = "Repeat it with the same Idempotency-Key: it is done once.";
     return problem(503, error.code, detail);
   }
+  if (isUnstorable(error)) {
+    const detail = "A text holds a character that cannot be stored.";
+    return problem(422, "validation", detail, { fields: [] });
+  }
   return isUnavailable(error) ? problem(503, "unavailable", "Try again in a moment.") : undefined;
+}
+
+/** Of the answer to a page that failed: 503 where the database is away. */
+export function statusOf(error: unknown): ContentfulStatusCode {
+  return problemOf(error)?.status ?? 500;
 }
 
 export const INTERNAL: ProblemJson = problem(500, "internal", "It was logged.");
@@ -90,6 +99,14 @@ function problem(
 ): ProblemJson {
   const title = TITLES[code] ?? code.replaceAll("_", " ");
   return { type: `urn:tidemark:problem:${code}`, title, status, code, detail, ...more };
+}
+
+/** NUL, or half of a character, in a path or a query. */
+function isUnstorable(error: unknown): boolean {
+  for (let found = error; found instanceof Error; found = found.cause) {
+    if (/^(22021|22P05)$/.test(errorCode(found) ?? "")) return true;
+  }
+  return false;
 }
 
 /** Connection lost, no connection free, server shutting down, out of resources, a deadlock. */

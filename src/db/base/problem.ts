@@ -78,7 +78,13 @@ export function messageOf(error: unknown): string {
   if (error instanceof AggregateError && error.message === "") {
     return error.errors.map(messageOf).join("; ");
   }
-  return error instanceof Error ? error.message : String(error);
+  if (error instanceof Error) return error.message;
+  try {
+    return String(error);
+  } catch {
+    // An object without a prototype cannot be text.
+    return "something that is not an error was thrown";
+  }
 }
 
 /** The `code` of a system or PostgreSQL error (`ENOENT`, `57P03`); undefined for anything else. */

@@ -31,6 +31,8 @@ export interface Session {
   run(statement: Statement): Promise<Result>;
   /** The reason why the session can no longer be used. */
   readonly lost: DatabaseError | undefined;
+  /** The work's result, or the reason of the loss as soon as the connection is lost. The work goes on. */
+  untilLost<T>(work: Promise<T>): Promise<T>;
   /** Ends the session in good order. No statement may be running. */
   end(): Promise<void>;
   /** Drops the connection at once: a running statement rejects with `reason`. */
@@ -148,6 +150,7 @@ export function createSession(target: Target, onLost: () => void): Session {
     connect,
     run,
     end,
+    untilLost: (work) => loss.race(work),
     kill: lose,
     get lost() {
       return loss.reason();

@@ -7,6 +7,11 @@ import type { Result, Session, Statement } from "./session.ts";
 export interface TransactionOptions {
   readonly isolationLevel?: keyof typeof ISOLATION_LEVELS;
   readonly accessMode?: keyof typeof ACCESS_MODES;
+  /**
+   * Reject as soon as the connection is lost, without waiting for `work`, which may never end; its
+   * queries are refused from then on. Default false.
+   */
+  readonly leaveWhenLost?: boolean;
 }
 
 /** The queries of one transaction, in the order of the calls; refused once it has ended. */
@@ -37,7 +42,7 @@ export async function runTransaction<T>(
   const scope = openScope(session);
   let result: T;
   try {
-    result = await work(scope);
+    result = await (options.leaveWhenLost === true ? session.untilLost(work(scope)) : work(scope));
   } catch (error) {
     scope.over = true;
     await undo(session, "rollback");

@@ -1,7 +1,7 @@
-import { reach } from "../catch-up.ts";
+import { catchUp } from "../catch-up.ts";
 import type { LaneContext } from "../lane.ts";
-import { INSTANCE_HEADS } from "../poll.ts";
 import type { RunnerProgress } from "../progress.ts";
+import { isOfKinds } from "../subscriber.ts";
 import { type RebuildContext, rebuildName } from "./rebuild-context.ts";
 
 /** A round that handles fewer events than this is followed by the swap. */
@@ -47,13 +47,7 @@ export async function buildTables(context: RebuildContext): Promise<number> {
 async function buildRound(context: RebuildContext, report: LaneContext["report"]): Promise<void> {
   const { pool, store, subscriber, signal, statementTimeoutMs } = context;
   const lane: LaneContext = { pool, report, signal, statementTimeoutMs, haltedRetryMs: 0 };
-  const instances = await pool.query<{ instanceId: string }>(
-    `with recursive ${INSTANCE_HEADS} select instance_id as "instanceId" from heads`,
-  );
-  for (const { instanceId } of instances) {
-    signal.throwIfAborted();
-    await reach(lane, subscriber, instanceId, () => store.barrier(instanceId, { signal }));
-  }
+  await catchUp(lane, new Map([[subscriber.name, subscriber]]), store, 1);
 }
 
 /** Events that are to be handled, by one pass over the table. */
@@ -64,7 +58,7 @@ async function countRemaining({ pool, projection, subscriber }: RebuildContext):
      left join projections.current_states s
        on s.instance_id = e.instance_id and s.projection_name = $1
      where e.global_sequence > coalesce(s.position, 0)
-       and e.aggregate_type || chr(31) || e.event_type = any($2)`,
+       and ${isOfKinds("e", "$2")}`,
     [rebuildName(projection.name), subscriber.kinds],
   );
   return row?.count ?? 0;

@@ -1,10 +1,11 @@
 import { jittered, pause } from "../../db/base/backoff.ts";
+import { guarded } from "../../db/base/listener.ts";
 import { identifier } from "../../db/base/quote.ts";
 import type { DatabasePool } from "../../db/pool/index.ts";
 import type { EventStore } from "../../eventstore/index.ts";
+import { LEAVE } from "../batch.ts";
 import type { Projection } from "../definition.ts";
 import { isTransient, textOf } from "../failures.ts";
-import { guarded } from "../progress.ts";
 import { ProjectionError } from "../projection-error.ts";
 import { projectionSubscriber } from "../subscriber.ts";
 import { buildTables } from "./build.ts";
@@ -108,7 +109,7 @@ async function trySwap(
   // server ends an autovacuum that is in the way.
   const lockTimeoutMs = attempt % 5 === 4 ? 1_500 : 300;
   try {
-    await context.pool.transaction((tx) => swapTables(tx, context, lockTimeoutMs));
+    await context.pool.transaction((tx) => swapTables(tx, context, lockTimeoutMs), LEAVE);
   } catch (error) {
     const isBusy = error instanceof ProjectionError && error.code === "busy";
     if (!(isBusy || isTransient(error)) || began - started > timeoutMs) throw error;

@@ -14,7 +14,10 @@ export function liveGuard(
 ): (text: string) => void {
   const forbidden = tables.map(({ schema, name }) => ({
     label: `${schema}.${name}`,
-    pattern: new RegExp(`${spelled(schema)}\\s*\\.\\s*${spelled(name)}(?![\\w$])`),
+    pattern: new RegExp(
+      `${spelled(schema)}\\s*\\.\\s*${spelled(name)}(?![\\w$])${schema === "public" ? `|${unqualified(name)}` : ""}`,
+      "i",
+    ),
   }));
   return (text) => {
     const found = forbidden.find(({ pattern }) => pattern.test(text));
@@ -26,6 +29,11 @@ export function liveGuard(
       remedy: "Use the tables that the handler is given, in place of the imported ones.",
     });
   };
+}
+
+/** Where a statement names a table: Drizzle writes those of `public` without their schema. */
+function unqualified(name: string): string {
+  return `\\b(?:from|join|into|update|using|only|table|truncate)\\s+${spelled(name)}(?![\\w$]|\\s*\\.)`;
 }
 
 /** Quoted, or as it may stand without quotes. */

@@ -1,11 +1,12 @@
 import { identifier } from "../../db/base/quote.ts";
 import type { Transaction } from "../../db/pool/index.ts";
-import { fatalOf, isTransient, textOf } from "../failures.ts";
+import { fatalOf, isNotOfTheEvent, textOf } from "../failures.ts";
 import { readPage } from "../page.ts";
 import { ensurePosition, lockPosition, movePosition, restorePlanner } from "../position.ts";
 import { ProjectionError } from "../projection-error.ts";
 import { BATCH_SIZE } from "../subscriber.ts";
 import { dependentViews, refuseDependents, tableOids } from "./dependents.ts";
+import { isPrepared } from "./prepare.ts";
 import {
   type RebuildContext,
   rebuildName,
@@ -13,6 +14,7 @@ import {
   replacedSchema,
 } from "./rebuild-context.ts";
 import { holdInline, holdPositions, newcomers, type Target } from "./swap-locks.ts";
+import { copyTables } from "./table-copy.ts";
 
 const IDLE_TIMEOUT_MS = 15_000;
 
@@ -56,7 +58,11 @@ async function catchUpWithin(
   const key = { name: subscriber.name, instanceId };
   await ensurePosition(tx, key);
   for (;;) {
-    const locked = await lockPosition(tx, key, { ...subscriber, statementTimeoutMs });
+    const locked = await lockPosition(tx, key, {
+      ...subscriber,
+      statementTimeoutMs,
+      isDurable: true,
+    });
     if (locked === undefined) {
       throw new ProjectionError({
         code: "busy",
@@ -70,7 +76,7 @@ async function catchUpWithin(
     try {
       if (page.events.length > 0) await subscriber.apply(tx, page.events, signal);
     } catch (error) {
-      if (isTransient(error) || fatalOf(error) !== undefined) throw error;
+      if (isNotOfTheEvent(error) || fatalOf(error) !== undefined) throw error;
       throw anotherRound(context, error);
     }
     await movePosition(tx, key, page.position, page.events.at(-1));
@@ -92,6 +98,8 @@ async function exchange(tx: Transaction, { projection, tables }: RebuildContext)
   await tx.query("select set_config('search_path', 'pg_catalog', true)");
   const oids = await tableOids(tx, projection.name, tables);
   await refuseDependents(tx, projection.name, oids);
+  const copy = await copyTables(tx, oids, rebuildSchema(projection.name));
+  await isPrepared(tx, projection.name, copy);
   const views = await dependentViews(tx, oids);
   const replaced = identifier(replacedSchema(projection.name));
   const rebuilt = identifier(rebuildSchema(projection.name));

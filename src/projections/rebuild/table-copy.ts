@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import type { Transaction } from "../../db/pool/index.ts";
 
 /**
@@ -6,17 +7,26 @@ import type { Transaction } from "../../db/pool/index.ts";
  * comments; every name as it was. To be read with `search_path` at `pg_catalog`, where the server
  * prints all names qualified.
  */
-export async function copyStatements(
+export async function copyTables(
   tx: Transaction,
   oids: readonly number[],
   schema: string,
-): Promise<readonly string[]> {
+): Promise<TableCopy> {
   const statements: string[] = [];
   for (const query of [TABLES, TABLE_TRAITS, KEYS, INDEXES, FOREIGN_KEYS, COMMENTS, GRANTS]) {
     const rows = await tx.query<{ statement: string }>(query, [oids, schema]);
     statements.push(...rows.map(({ statement }) => statement));
   }
-  return statements;
+  const liked = await tx.query<{ statement: string }>(LIKED, [oids]);
+  const facts = [...statements, ...liked.map(({ statement }) => statement)];
+  const digest = createHash("sha256").update(facts.join("\n")).digest("hex").slice(0, 16);
+  return { statements, digest };
+}
+
+export interface TableCopy {
+  readonly statements: readonly string[];
+  /** Of all that the tables are: another one means that a migration has changed them. */
+  readonly digest: string;
 }
 
 const NEW = "format('%I.%I', $2::text, c.relname)";
@@ -47,6 +57,23 @@ const TABLE_TRAITS = `
     array_to_string(a.attoptions, ', '))
   ${FROM} join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
   where c.oid = any($1) and a.attoptions is not null`;
+
+/** What LIKE does copy, for the digest. */
+const LIKED = `
+  select concat_ws(' ', c.relname, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull,
+    a.attgenerated, a.attcollation, a.attstorage, a.attcompression, pg_get_expr(d.adbin, d.adrelid),
+    col_description(c.oid, a.attnum)) as statement
+  from pg_catalog.pg_class c
+  join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+  left join pg_catalog.pg_attrdef d on d.adrelid = c.oid and d.adnum = a.attnum
+  where c.oid = any($1)
+  union all
+  select concat_ws(' ', c.relname, k.conname, pg_get_constraintdef(k.oid),
+    obj_description(k.oid, 'pg_constraint'))
+  from pg_catalog.pg_class c
+  join pg_catalog.pg_constraint k on k.conrelid = c.oid and k.contype in ('c', 'n')
+  where c.oid = any($1)
+  order by statement`;
 
 const KEYS = `
   select format('alter table %s add constraint %I %s', ${NEW}, k.conname,
@@ -104,6 +131,11 @@ const GRANTS = `
       as statement
     ${FROM} where c.oid = any($1) and c.relacl is not null
     union all
+    select distinct 1, format('revoke all on %s from %s', ${NEW},
+      case a.grantee when 0 then 'public' else format('%I', pg_get_userbyid(a.grantee)) end)
+    ${FROM} cross join pg_catalog.pg_default_acl f cross join aclexplode(f.defaclacl) as a
+    where c.oid = any($1) and f.defaclobjtype = 'r' and a.grantee <> c.relowner
+    union all
     select 2, format('grant %s on %s to %s%s', a.privilege_type, ${NEW},
       case a.grantee when 0 then 'public' else format('%I', pg_get_userbyid(a.grantee)) end,
       case when a.is_grantable then ' with grant option' else '' end)
@@ -116,4 +148,4 @@ const GRANTS = `
     ${FROM} join pg_catalog.pg_attribute t on t.attrelid = c.oid and t.attacl is not null
     cross join lateral aclexplode(t.attacl) as a
     where c.oid = any($1)) as grants
-  order by step`;
+  order by step, statement`;
