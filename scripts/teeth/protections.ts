@@ -512,6 +512,15 @@ export const PROTECTIONS: readonly Protection[] = [
     only: "no file that tidemark.sum does not have like this",
   },
   {
+    name: "rollback, settled rows",
+    without: "what is left of drizzle's table is taken for a new table",
+    file: "db/migrate/ledger/drizzle-mirror.ts",
+    from: "to_jsonb(least((r.drizzle_table",
+    to: "to_jsonb(greatest((r.drizzle_table",
+    test: "calls/rollback.test",
+    only: "rows of drizzle's table that were left out of account stay so",
+  },
+  {
     name: "rollback, min_reader",
     without: "a release that does not know the way down reads a migration that is half-way",
     file: "db/migrate/ledger/functions.ts",

@@ -142,7 +142,7 @@ export function endOfPart(run: HeldRun, part: Part, durationMs?: number): readon
   return [
     ...(step.down === undefined
       ? mirrorMigration(run.mirror, step.migration)
-      : unmirrorMigration(run.mirror, step.migration, step.down.up)),
+      : unmirrorMigration(run.schema, run.mirror, step.migration, step.down.up)),
     ...record(run, events, runner),
     ...(following === undefined ? [] : [ASYNCHRONOUS_COMMIT]),
   ];

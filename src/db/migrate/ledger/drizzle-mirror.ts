@@ -43,12 +43,15 @@ end`)}`,
 }
 
 /**
- * Takes a migration's row out of drizzle's table, so that drizzle's migrator has it as pending too.
+ * Takes a migration's row out of drizzle's table, so that drizzle's migrator has it as pending too. What is left there
+ * stays settled: a table whose newest number is lower than the last settled one is taken for a new one.
  *
+ * @param schema of the ledger
  * @param reverted its checksum, as it was applied
  * @param up as the history has it: line ends and a mark at the start decide what drizzle hashes
  */
 export function unmirrorMigration(
+  schema: string,
   mirror: DrizzleMirror | null,
   reverted: Pick<Migration, "tag" | "checksum">,
   up: Migration | undefined,
@@ -76,6 +79,10 @@ begin
   else
     execute ${literal(remove)};
   end if;
+  execute ${literal(`update ${identifier(schema)}.runner r
+    set drizzle_table = jsonb_set(r.drizzle_table, '{seen}', to_jsonb(least((r.drizzle_table ->> 'seen')::bigint,
+      coalesce((select max((to_jsonb(t) ->> 'id')::bigint) from ${table} t), 0))))
+    where r.id = 1 and r.drizzle_table is not null`)};
 exception
   when insufficient_privilege then
     raise exception 'drizzle''s own table % cannot be written: %', target, sqlerrm
