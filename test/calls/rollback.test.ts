@@ -196,6 +196,19 @@ describe("what a rollback loses", () => {
     ]);
   });
 
+  test("is of the table that a short name means to the role; not known where the file has a search path of its own", async () => {
+    await folder.make({ "0000_a": "create schema app; create table app.a (n integer);" });
+    await folder.write("0000_a.down", "drop table a;");
+    const migrator = new DatabaseMigrator({ url: database.url, dir: folder.dir });
+    await migrator.migrate();
+    await database.sql.unsafe(`insert into app.a values (1), (2); create table public.a (n integer);
+      alter database ${database.name} set search_path = app, public`);
+    const loses = async () => (await migrator.planRollback()).steps[0]?.loses;
+    expect(await loses()).toEqual([{ what: "table a", rows: 2, isExact: true }]);
+    await folder.write("0000_a.down", "set search_path = public; drop table a;");
+    expect(await loses()).toEqual([{ what: "table a", rows: null, isExact: false }]);
+  });
+
   test("is lost in no other database than the one named", async () => {
     const migrator = await migrated();
     await expect(

@@ -18,6 +18,7 @@ import {
   notedLosses,
   type RowLoss,
   rowLossesOf,
+  setsSearchPath,
 } from "../sql/row-losses.ts";
 import type { ParsedStep } from "../sql/segments.ts";
 
@@ -40,11 +41,14 @@ export async function countLosses(
     const left = statements.slice(resumeAt);
     const seen: RowLoss[] = [];
     const losses: RollbackLoss[] = [];
+    // What a short name means to a file with a search path of its own is not known here.
+    let hasOwnPath = statements.slice(0, resumeAt).some(setsSearchPath);
     for (const statement of left) {
+      hasOwnPath ||= setsSearchPath(statement);
       for (const loss of rowLossesOf(statement.tree)) {
         seen.push(loss);
         await beforeEach();
-        losses.push(...(await counted(session, loss, made)));
+        losses.push(...(await counted(session, hasOwnPath ? unlessShort(loss) : loss, made)));
       }
       for (const key of madeBy(statement)) made.add(key);
     }
@@ -55,6 +59,11 @@ export async function countLosses(
     all.push(losses);
   }
   return all;
+}
+
+function unlessShort(loss: RowLoss): RowLoss {
+  if (loss.kind === "unknown" || loss.kind === "schema" || loss.path.length > 1) return loss;
+  return { kind: "unknown", label: labelOf(loss) };
 }
 
 async function counted(
@@ -77,7 +86,7 @@ async function counted(
   }
   const column = loss.kind === "column" ? loss.column : undefined;
   const look = findRelation(loss.path, column ?? null);
-  const reply = await transact(session, "losses", [look], "rollback");
+  const reply = await transact(session, "losses", look, "rollback");
   const found = columnOf(reply, RELATION) as FoundRelation | undefined;
   if (found === undefined) {
     const isMade =

@@ -24,10 +24,17 @@ export interface FoundRelation {
   readonly isUsed: boolean;
 }
 
-/** Finds a table or a sequence by its name as SQL would; none where it is not there. */
-export function findRelation(path: readonly string[], column: string | null): string {
+/**
+ * Finds a table or a sequence by its name as the role's SQL would; no row where it is not there. Statements of a
+ * transaction.
+ */
+export function findRelation(path: readonly string[], column: string | null): readonly string[] {
   const name = literal(path.map(identifier).join("."));
-  return `select jsonb_build_object(
+  return [
+    "set local search_path to default",
+    `select pg_catalog.set_config('tidemark.relation', coalesce(pg_catalog.to_regclass(${name})::pg_catalog.oid::text, ''), true)`,
+    "set local search_path to pg_catalog, pg_temp",
+    `select jsonb_build_object(
   'schema', n.nspname, 'name', c.relname, 'relkind', c.relkind,
   'estimate', (select sum(p.reltuples) from pg_class p
     where p.oid = c.oid or p.oid in (select t.relid from pg_partition_tree(c.oid) t where t.isleaf)),
@@ -37,13 +44,8 @@ export function findRelation(path: readonly string[], column: string | null): st
     where s.schemaname = n.nspname and s.sequencename = c.relname), true)
 ) as ${RELATION}
 from pg_class c join pg_namespace n on n.oid = c.relnamespace
-where c.oid = ${path.length === 1 ? foundOnPath(path[0] ?? "") : `to_regclass(${name})`}`;
-}
-
-/** The role's search path is not ours, and a down file's may be narrower: `public` is where drizzle has it. */
-function foundOnPath(name: string): string {
-  const found = `to_regclass(${literal(`public.${identifier(name)}`)})`;
-  return `coalesce(${found}, (select min(x.oid::bigint)::oid from pg_class x where x.relname = ${literal(name)} and pg_table_is_visible(x.oid) and x.relkind in ('r', 'p', 'f', 'S')))`;
+where c.oid = nullif(current_setting('tidemark.relation'), '')::oid`,
+  ];
 }
 
 /** The tables of a schema. */

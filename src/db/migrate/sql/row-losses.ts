@@ -29,6 +29,13 @@ export function notedLosses(sql: string, seen: readonly RowLoss[]): readonly Row
     .map(ofNote);
 }
 
+/** Whether short names mean something else after a statement. */
+export function setsSearchPath({ tree }: Statement): boolean {
+  if (!("VariableSetStmt" in tree)) return false;
+  const { name } = tree.VariableSetStmt;
+  return name === "search_path" || name === "role" || name === "session_authorization";
+}
+
 /** The table, or the columns, that a statement makes: as `keyOf` names them. */
 export function madeBy({ tree }: Statement): readonly string[] {
   if ("CreateStmt" in tree) return [keyOf(pathOfTable(tree.CreateStmt.relation))];
@@ -122,9 +129,13 @@ const VALUES = /^values of column (.+) that do not fit /;
 function ofNote(label: string): RowLoss {
   const name = VALUES.exec(label)?.[1];
   const path = name === undefined ? [] : partsOfName(name);
+  const [first, second] = path;
   const column = path.at(-1);
-  if (path.length < 2 || column === undefined) return { kind: "unknown", label };
-  return { kind: "column", path: path.slice(0, -1), column };
+  if (first === undefined || second === undefined || column === undefined) {
+    return { kind: "unknown", label };
+  }
+  // A note leaves `public` out.
+  return { kind: "column", path: path.length === 2 ? ["public", first] : [first, second], column };
 }
 
 /** The parts of a name as SQL writes it. */
