@@ -82,7 +82,7 @@ export const PROTECTIONS: readonly Protection[] = [
   {
     name: "waiters do not retry what failed",
     without: "whoever waited tries the broken migration again",
-    file: "db/migrate/calls/apply.ts",
+    file: "db/migrate/calls/failed-meanwhile.ts",
     from: 'if (step === undefined || row?.state !== "FAILED" || row.error === null) return;',
     to: "if (Date.now() > 0) return;",
     test: "lease/herd.test",
@@ -389,8 +389,8 @@ export const PROTECTIONS: readonly Protection[] = [
     name: "takeover: drizzle's table is kept up to date",
     without: "a migration is not written into drizzle's table",
     file: "db/migrate/execute/transaction.ts",
-    from: "    ...mirrorMigration(run.mirror, step.migration),\n",
-    to: "",
+    from: "? mirrorMigration(run.mirror, step.migration)",
+    to: "? []",
     test: "adopt/back-and-forth.test",
     only: "drizzle and Tidemark take turns",
   },
@@ -500,7 +500,7 @@ export const PROTECTIONS: readonly Protection[] = [
     from: "{ head: first.down?.headMeanwhile ?? null, activity: tag }",
     to: "{ head: null, activity: tag }",
     test: "calls/rollback-crash.test",
-    only: "between two of its statements",
+    only: "before anything of it is committed",
   },
   {
     name: "rollback, sum",

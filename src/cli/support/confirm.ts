@@ -5,12 +5,17 @@ export function canAsk(): boolean {
   return process.stdin.isTTY === true && process.stderr.isTTY === true;
 }
 
-/** Asks on the terminal; anything but yes is no. */
-export async function confirmed(question: string): Promise<boolean> {
+/** Asks on the terminal; anything but yes is no, and so are Ctrl-C and Ctrl-D. */
+export function confirmed(question: string): Promise<boolean> {
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
-  try {
-    return /^y(es)?$/i.test((await terminal.question(question)).trim());
-  } finally {
-    terminal.close();
-  }
+  return new Promise((resolve) => {
+    terminal.once("close", () => resolve(false));
+    terminal.question(question).then(
+      (answer) => {
+        resolve(/^y(es)?$/i.test(answer.trim()));
+        terminal.close();
+      },
+      () => resolve(false),
+    );
+  });
 }
