@@ -706,8 +706,8 @@ export const PROTECTIONS: readonly Protection[] = [
     file: "projections/batch.ts",
     from: "await subscriber.apply(tx, handling, task.signal);",
     to: "await pool.transaction((other) => subscriber.apply(other, handling, task.signal));",
-    test: "projections/batch.test",
-    only: "commits rows and position together or not at all",
+    test: "projections/hostile.test",
+    only: "where the position cannot be written",
   },
   {
     name: "projection, newer releases",
@@ -735,15 +735,6 @@ export const PROTECTIONS: readonly Protection[] = [
     to: 'schema === ""',
     test: "projections/hostile.test",
     only: "tables in public are rebuilt",
-  },
-  {
-    name: "rebuild, the live projection waits",
-    without: "the live projection goes on while its tables are swapped",
-    file: "projections/rebuild/swap-locks.ts",
-    from: "where projection_name = $1 order by instance_id for update",
-    to: "where projection_name = $1 order by instance_id",
-    test: "projections/rebuild.test",
-    only: "beside appends and running projections",
   },
   {
     name: "rebuild, quarantines with the tables",

@@ -163,6 +163,8 @@ function configOf(found: z.infer<typeof schema>, fallback: string | undefined) {
     instance: found.APP_INSTANCE,
     /** Opens users and organisations to the public port; undefined: they are only where the details are. */
     apiToken: found.API_TOKEN,
+    /** Check events against their schemas when they are read, too: in development. */
+    checkReads: found.NODE_ENV !== "production",
     logLevel: found.LOG_LEVEL,
   };
 }

@@ -86,7 +86,7 @@ export async function runApp(options: AppOptions): Promise<number> {
     }
     if (end.kind === "ready") {
       log.info({ version: end.version, newer: end.newer }, "ready");
-      if (!signal.aborted) work = startWork({ pool, log });
+      if (!signal.aborted) work = startWork({ pool, log, checkReads: config.checkReads });
     }
     if (!signal.aborted) await once(signal, "abort");
     return 0;

@@ -22,8 +22,16 @@ export interface Work {
 }
 
 /** Starts the projections' runner. The migrations must be applied. */
-export function startWork({ pool, log }: { readonly pool: DatabasePool; readonly log: Log }): Work {
-  const store = createEventStore({ pool, onAppended: () => runner.wake() });
+export function startWork({
+  pool,
+  log,
+  checkReads,
+}: {
+  readonly pool: DatabasePool;
+  readonly log: Log;
+  readonly checkReads: boolean;
+}): Work {
+  const store = createEventStore({ pool, checkReads, onAppended: () => runner.wake() });
   const runner = createProjectionRunner({
     pool,
     store,

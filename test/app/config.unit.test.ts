@@ -22,8 +22,13 @@ describe("the application's configuration", () => {
       failureLingerMs: 2_000,
       instance: "demo",
       apiToken: undefined,
+      checkReads: true,
       logLevel: "info",
     });
+  });
+
+  test("events are checked when they are read, but not in production", () => {
+    expect(parseAppConfig(PRODUCTION).checkReads).toBe(false);
   });
 
   const DATABASE_URL = "postgres://a@db/x";

@@ -1,7 +1,10 @@
 import { expect, test, vi } from "vitest";
 import { createReads } from "../../src/app/aggregates.ts";
+import { createLog } from "../../src/app/log.ts";
 import type { Reader } from "../../src/app/reader.ts";
 import { createRoutes } from "../../src/app/routes.ts";
+import { startWork } from "../../src/app/work.ts";
+import { appendRaw } from "../helpers/raw-events.ts";
 import { useUsers } from "../helpers/users.ts";
 
 const app = useUsers({ database: "each" });
@@ -44,4 +47,22 @@ test("a page that fails is logged as everything else, and its values are printed
   });
   expect(printed).not.toHaveBeenCalled();
   printed.mockRestore();
+});
+
+test("in development an event is checked against its schema when it is read", async () => {
+  const { pool } = app;
+  const payload = { username: "ada", name: "" };
+  const event = { aggregateType: "user", id: "ada", type: "user.machine.added", payload };
+  await appendRaw(pool, [event]);
+  const log = await createLog({ logLevel: "fatal", appVersion: undefined }, { pretty: false });
+  const reading = async (checkReads: boolean) => {
+    const work = startWork({ pool, log, checkReads });
+    const { events } = work.services.reads.users;
+    const page = events({ instanceId: "i1", id: "ada" }, { after: 0, limit: 10 });
+    const found = await page.catch((error: unknown) => error);
+    await work.stop(2_000);
+    return found;
+  };
+  expect(await reading(true)).toMatchObject({ code: "invalid_event" });
+  expect(await reading(false)).toMatchObject([{ payload }]);
 });

@@ -166,6 +166,29 @@ describe.concurrent("an application that is told to stop ends in time", () => {
     expect(performance.now() - at).toBeLessThan(GRACE_MS);
     await asked;
   });
+
+  test("once it is ready, its projections and a request under way, and nothing of what the server says arrives", async (context) => {
+    const { expect, onTestFinished } = context;
+    const { url } = await createDatabase();
+    let asked = 0;
+    const proxy = await tcpProxy(url, { onMessage: () => (asked += 1) });
+    onTestFinished(proxy.close);
+    // With the application's own tables, its projections run.
+    const app = startApp(process.cwd(), { DATABASE_URL: proxy.url, SHUTDOWN_SECONDS: "1" });
+    onTestFinished(() => {
+      app.child.kill("SIGKILL");
+    });
+    await app.isReady();
+    proxy.mute();
+    const before = asked;
+    const page = fetch(await app.url).catch(() => undefined);
+    await expect.poll(() => asked, SOON).toBeGreaterThan(before + 1);
+    const at = performance.now();
+    app.child.kill("SIGTERM");
+    expect((await app.end).code).toBe(0);
+    expect(performance.now() - at).toBeLessThan(GRACE_MS);
+    await page;
+  });
 });
 
 describe("a commit that waits for a standby which is not there", () => {

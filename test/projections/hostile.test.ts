@@ -31,6 +31,28 @@ test("a handler that never ends loses its turn, and the events come again", asyn
   expect(await runner.stop({ timeoutMs: 2_000 })).toEqual({ drained: true });
 });
 
+test("where the position cannot be written, the rows are not there either", async () => {
+  const { pool } = db;
+  await appendRaw(pool, many(10));
+  await pool.query(`create function projections.no() returns trigger language plpgsql as
+    $$begin raise exception 'not now' using errcode = '40001'; end$$`);
+  await pool.query(`create trigger no before update on projections.current_states
+    for each row when (new.sequence is not null) execute function projections.no()`);
+  const seen: number[] = [];
+  const runner = db.runner({
+    projections: [tallyProjection()],
+    onProgress: async ({ kind }) => {
+      if (kind !== "retrying") return;
+      seen.push(await db.steps());
+      await pool.query("drop trigger if exists no on projections.current_states");
+    },
+  });
+  await runner.catchUp();
+  expect(seen[0]).toBe(0);
+  expect(await db.steps()).toBe(10);
+  expect(await db.failures()).toEqual([]);
+});
+
 test.each([
   ["nothing", undefined],
   ["null", null],
