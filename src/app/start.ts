@@ -34,6 +34,8 @@ export interface AppOptions {
 
 // HTTP requests are answered with or without a database.
 const READER_CONNECT_MS = 1_000;
+// For connections that are idle: their good-bye takes a moment.
+const LEAST_GOODBYE_MS = 250;
 
 /**
  * Runs the application: listens, migrates the database, serves until told to
@@ -92,9 +94,12 @@ export async function runApp(options: AppOptions): Promise<number> {
     return 0;
   } finally {
     log.info("stopping");
+    const stoppingAt = performance.now();
     // Requests may still wait for the projections, which may wait for nothing.
     await Promise.all([listeners.close(config.shutdownMs), work?.stop(config.shutdownMs)]);
-    await pool?.close({ timeoutMs: config.shutdownMs });
+    // One bound for all of it: whoever stops the process does not wait for its parts one by one.
+    const leftMs = config.shutdownMs - (performance.now() - stoppingAt);
+    await pool?.close({ timeoutMs: Math.max(leftMs, LEAST_GOODBYE_MS) });
     await database?.release();
     log.info("stopped");
   }
