@@ -1,5 +1,5 @@
-import { createInterface } from "node:readline/promises";
-import { destroyEmbeddedServer } from "../src/db/embedded/index.ts";
+import { canAsk, confirmed } from "../src/cli/support/confirm.ts";
+import { DEFAULT_DATABASE, destroyEmbeddedServer } from "../src/db/embedded/index.ts";
 import { configuredUrl, DEV_DIR, script } from "./dev-server.ts";
 
 await script(async () => {
@@ -9,7 +9,13 @@ await script(async () => {
     );
     return 2;
   }
-  if (!process.argv.includes("--yes") && !(await confirmed())) {
+  const problem = canAsk() ? undefined : problemOfScript(process.argv);
+  if (problem !== undefined) {
+    console.error(`${problem} Nothing was deleted.`);
+    return 1;
+  }
+  const question = `Delete all data of the development server in ${DEV_DIR}? [y/N] `;
+  if (!process.argv.includes("--yes") && !(await confirmed(question))) {
     console.error("Nothing was deleted.");
     return 1;
   }
@@ -18,17 +24,15 @@ await script(async () => {
   return 0;
 });
 
-async function confirmed(): Promise<boolean> {
-  if (!process.stdin.isTTY) {
-    console.error(
-      "Not a terminal, so nobody can confirm: npm run db:reset -- --yes deletes without asking.",
-    );
-    return false;
+/** Away from a terminal a script says what it deletes, so that none does it by habit. */
+function problemOfScript(args: readonly string[]): string | undefined {
+  const flags = `npm run db:reset -- --yes --database ${DEFAULT_DATABASE}`;
+  if (!args.includes("--yes")) {
+    return `Not a terminal, so nobody can confirm: ${flags} deletes without asking.`;
   }
-  const terminal = createInterface({ input: process.stdin, output: process.stderr });
-  const answer = await terminal.question(
-    `Delete all data of the development server in ${DEV_DIR}? [y/N] `,
-  );
-  terminal.close();
-  return /^y(es)?$/i.test(answer.trim());
+  const named = args[args.indexOf("--database") + 1];
+  if (!args.includes("--database"))
+    return `Not a terminal, so the database must be named: ${flags}`;
+  if (named === DEFAULT_DATABASE) return undefined;
+  return `The development server's database is ${DEFAULT_DATABASE}, not ${named ?? "nothing"}.`;
 }

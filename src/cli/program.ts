@@ -35,6 +35,7 @@ export function createProgram(onEnd: (exitCode: number) => void): Command {
     async (...given) =>
       onEnd(await (await load())(...given));
   addMigrate(program, run);
+  addRollback(program, run);
   addReaders(program, run);
   addDrift(program, run);
   addAdopt(program, run);
@@ -73,6 +74,30 @@ function addMigrate(program: Command, run: RunCommand): void {
     "tidemark migrate --to 0003_add_orgs --json",
     "tidemark migrate --if-url && next build   # a build step without a database too",
     "tidemark migrate --lock-timeout 1 --lock-tries 30   # on a busy database",
+  );
+}
+
+function addRollback(program: Command, run: RunCommand): void {
+  const rollback = withDatabase(program.command("rollback"))
+    .description("take migrations back by their down files, newest first")
+    .option("--steps <count>", "how many, or `all` (default: 1)")
+    .option("--to <tag>", "take back what came after this migration")
+    .option("--dry-run", "show the statements and the rows that would go; run nothing")
+    .option("--yes", "do not ask")
+    .option("--allow-data-loss", "also where rows would go")
+    .option("--database <name>", "the database that is meant, where rows would go")
+    .option("--wait-timeout <seconds>", "how long to wait for another runner (default: 600)")
+    .option("--lock-timeout <seconds>", "how long each try waits for a lock (default: 5)")
+    .option("--lock-tries <count>", "how often a migration tries to get its locks (default: 10)")
+    .option("--lock-budget <seconds>", "limit for all of its tries together (default: none)")
+    .option("--deadline <seconds>", "limit for the whole run (default: none)")
+    .option("--record-row-values", "keep row values of violated constraints in errors and the log")
+    .action(run(async () => (await import("./rollback.ts")).runRollback));
+  examples(
+    rollback,
+    "tidemark rollback --dry-run",
+    "tidemark rollback --to 0003_add_orgs --yes",
+    "tidemark rollback --steps 2 --yes --allow-data-loss --database shop",
   );
 }
 

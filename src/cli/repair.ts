@@ -11,7 +11,7 @@ export function runRepair(flags: CommonFlags): Promise<number> {
       migrator.repair({ signal, onProgress }),
     );
     output.json({
-      repaired: report.repaired.map(({ tag, before }) => ({ tag, before: before.kind })),
+      repaired: report.repaired.map(({ before, ...one }) => ({ ...one, before: before.kind })),
       kept: report.kept,
       leaseFreed: report.leaseFreed,
       warnings: report.warnings,
@@ -23,22 +23,24 @@ export function runRepair(flags: CommonFlags): Promise<number> {
 }
 
 function reportText({ repaired, kept, leaseFreed }: RepairReport): string {
-  const lines = repaired.map(({ tag, before }) => {
+  const lines = repaired.map(({ tag, before, restored }) => {
     const { user, host, processId } = before.owner;
     const who = `${user}@${host} (process ${processId})`;
     const was =
       before.kind === "STUCK"
         ? `STUCK: started ${before.at.toISOString()} by ${who}, which is no longer running; its transaction was rolled back`
         : `FAILED: ${before.error.message}`;
-    return `${tag} was ${was}. Cleared: it is PENDING.`;
+    return restored
+      ? `${tag} was on its way down, ${was}. Its rollback is given up: it is applied as before.`
+      : `${tag} was ${was}. Cleared: it is PENDING.`;
   });
   return [
     ...(leaseFreed ? ["Released the lease of a runner that is no longer running."] : []),
     ...lines,
     ...kept.map(({ tag, reason }) => `${tag} was not changed: ${reason}.`),
-    repaired.length > 0
+    repaired.some(({ restored }) => !restored)
       ? "Next: tidemark migrate"
-      : kept.length === 0 && !leaseFreed
+      : repaired.length === 0 && kept.length === 0 && !leaseFreed
         ? "Nothing to repair."
         : "",
   ]

@@ -31,15 +31,17 @@ async function printStatus(report: StatusReport, output: Output): Promise<void> 
   if (report.migrations.length > 0) {
     output.print(`${statusTable(report.migrations, output.colors, terminalWidth())}\n`);
   }
-  for (const { tag, state } of report.migrations) {
+  for (const { tag, state, flags } of report.migrations) {
     if (state.kind === "FAILED") output.print(`${output.colors.red(tag)} ${state.error.text}\n`);
     if (state.kind === "STUCK") {
       const { owner, doubt } = state;
       const who = `${owner.user}@${owner.host} (process ${owner.processId})`;
+      const isDown = flags.includes("REVERTING");
+      const [run, started] = isDown ? ["rollback", "being taken back"] : ["run", "started"];
       const next =
-        doubt === undefined ? "The next run continues it." : capitalized(`${doubt.reason}.`);
+        doubt === undefined ? `The next ${run} continues it.` : capitalized(`${doubt.reason}.`);
       output.print(
-        `${output.colors.red(tag)} was started by ${who}, which is no longer running. ${next}\n`,
+        `${output.colors.red(tag)} was ${started} by ${who}, which is no longer running. ${next}\n`,
       );
     }
   }

@@ -1,12 +1,8 @@
 import { describe, expect, test } from "vitest";
-import {
-  downText,
-  irreversibleReason,
-  irreversibleText,
-  isAsWritten,
-} from "../../src/db/down/down-text.ts";
+import { downText, irreversibleText, isAsWritten } from "../../src/db/down/down-text.ts";
 import { lossesOf } from "../../src/db/down/losses.ts";
 import { portable } from "../../src/db/down/portable.ts";
+import { irreversibleReason } from "../../src/db/migrate/history/down-notes.ts";
 
 describe("what a down file loses", () => {
   test("tables, columns and sequences that it drops; what is computed is not lost", async () => {

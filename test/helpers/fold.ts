@@ -19,6 +19,10 @@ function applyEvent(rows: Map<Tag, LedgerRow>, event: LedgerEvent): void {
   const { type, payload } = event;
   switch (type) {
     case "migration.started":
+      if (payload.direction === "down") {
+        change(rows, before, startDown(event, before));
+        return;
+      }
       rows.set(event.tag, {
         tag: event.tag,
         state: "STARTED",
@@ -36,6 +40,7 @@ function applyEvent(rows: Map<Tag, LedgerRow>, event: LedgerEvent): void {
         owner: event.owner,
         error: null,
         eventId: event.id,
+        reverting: null,
       });
       return;
     case "statement.started":
@@ -79,6 +84,10 @@ function applyEvent(rows: Map<Tag, LedgerRow>, event: LedgerEvent): void {
     case "repeatable.done":
       return;
     case "migration.resolved":
+      if (payload.restored) {
+        change(rows, before, restore(event, before));
+        return;
+      }
       change(rows, before, {
         state: "PENDING",
         finishedAt: null,
@@ -95,10 +104,47 @@ function applyEvent(rows: Map<Tag, LedgerRow>, event: LedgerEvent): void {
       adopt(rows, before, event);
       return;
     case "migration.reverted":
-      throw new TypeError(`event ${event.id} is a ${type}, which this version does not write`);
+      change(rows, before, {
+        ...{ state: "PENDING", rank: null, statementsDone: 0, prefix: null, underWay: null },
+        ...{ finishedAt: null, durationMs: payload.durationMs ?? 0, owner: event.owner },
+        ...{ error: null, reverting: null, eventId: event.id },
+      });
+      for (const row of rows.values()) {
+        if (row.rank !== null && row.rank > (before?.rank ?? Infinity)) {
+          rows.set(row.tag, { ...row, rank: row.rank - 1 });
+        }
+      }
+      return;
     default:
       assertNever(type);
   }
+}
+
+function startDown(event: LedgerEvent, before: LedgerRow | undefined): Partial<LedgerRow> {
+  const { payload } = event;
+  const was = before && {
+    ...{ statementsDone: before.statementsDone, statementsTotal: before.statementsTotal },
+    ...{ prefix: before.prefix, startedAt: before.startedAt },
+    ...{ finishedAt: before.finishedAt, durationMs: before.durationMs },
+  };
+  return {
+    ...{ state: "STARTED", attempt: event.attempt, statementsDone: payload.statement ?? 0 },
+    ...{ statementsTotal: payload.statements ?? 0, prefix: payload.prefix ?? null },
+    ...{ startedAt: event.at, finishedAt: null, durationMs: null, runId: event.runId },
+    ...{ owner: event.owner, error: null, eventId: event.id },
+    reverting: before?.reverting ?? was ?? null,
+  };
+}
+
+function restore(event: LedgerEvent, before: LedgerRow | undefined): Partial<LedgerRow> {
+  const was = before?.reverting;
+  if (!was) return {};
+  return {
+    ...{ state: "DONE", statementsDone: was.statementsDone, statementsTotal: was.statementsTotal },
+    ...{ prefix: was.prefix, startedAt: was.startedAt, durationMs: was.durationMs },
+    finishedAt: was.finishedAt,
+    ...{ owner: event.owner, error: null, reverting: null, eventId: event.id },
+  };
 }
 
 function adopt(rows: Map<Tag, LedgerRow>, before: LedgerRow | undefined, event: LedgerEvent): void {
@@ -130,6 +176,7 @@ function adopt(rows: Map<Tag, LedgerRow>, before: LedgerRow | undefined, event: 
     owner: event.owner,
     error: null,
     eventId: event.id,
+    reverting: before?.reverting ?? null,
   });
 }
 

@@ -4,7 +4,7 @@ const [, , engine] = process.argv;
 const { DatabaseMigrator } = await import(engine);
 
 process.on("message", async (task) => {
-  const { options, migrate, failpoint, runners, clockMs = 0 } = task;
+  const { options, migrate, rollback, failpoint, runners, clockMs = 0 } = task;
   setClock(clockMs);
   let passed = -1;
   const onFailpoint = async ({ phase, message }) => {
@@ -27,7 +27,10 @@ process.on("message", async (task) => {
       progress.push(item);
       process.send({ kind: "progress", item });
     };
-    const run = () => migrator.migrate({ ...migrate, onProgress });
+    const run = () =>
+      rollback === undefined
+        ? migrator.migrate({ ...migrate, onProgress })
+        : migrator.rollback({ ...rollback, onProgress });
     const [report, ...others] = await Promise.all(Array.from({ length: runners ?? 1 }, run));
     process.send({ kind: "end", report, others, progress }, () => process.disconnect());
   } catch (error) {

@@ -6,6 +6,8 @@ import type {
   MigrateReport,
   MigratorOptions,
   Progress,
+  RollbackOptions,
+  RollbackReport,
 } from "../../src/db/migrate/index.ts";
 import type { Failpoint } from "../../src/db/migrate/run-types.ts";
 
@@ -16,6 +18,8 @@ export interface RunnerTask {
   /** How far the process's clock is from the right time, in milliseconds. */
   readonly clockMs?: number;
   readonly migrate?: Pick<MigrateOptions, "to" | "allowOutOfOrder" | "allowExisting">;
+  /** Takes migrations back, in place of applying them. */
+  readonly rollback?: RollbackOptions;
   /**
    * Where the process is to send itself a signal; SIGKILL when none is named. At a point of
    * that name, or at the nth of all, from 0. A test whose runner never comes to a named one fails,
@@ -28,7 +32,7 @@ export interface RunnerTask {
 }
 
 export interface RunnerEnd {
-  readonly report?: MigrateReport;
+  readonly report?: MigrateReport & Pick<RollbackReport, "reverted">;
   /** Of the other runs in the process. */
   readonly others?: readonly MigrateReport[];
   readonly error?: { readonly code: string; readonly message: string; readonly stack: string };

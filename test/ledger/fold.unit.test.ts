@@ -111,6 +111,7 @@ describe("the fold of the events", () => {
   });
 
   test("refuses an event that it does not know how to fold", () => {
-    expect(() => foldEvents([event("migration.reverted", "a")])).toThrow(/reverted/);
+    const unknown = { ...event("migration.done", "a"), type: "migration.lost" as "migration.done" };
+    expect(() => foldEvents([unknown])).toThrow(/lost/);
   });
 });

@@ -11,6 +11,8 @@ const migrator = () => new DatabaseMigrator({ url: database.url, dir: folder.dir
 async function makeVersion1(): Promise<void> {
   await database.sql.unsafe(`
     alter table tidemark.runner drop column drizzle_table;
+    alter table tidemark.schema_migrations drop column reverting, drop column down_checksum,
+      drop column down_sql;
     update tidemark.runner set ledger_version = 1, min_reader = 1;
     create or replace function tidemark.record(
       p_run uuid, p_token bigint, p_who jsonb, p_events jsonb, p_head text, p_activity text
@@ -29,7 +31,7 @@ test("a ledger of version 1 is read as it is, and upgraded by the first run that
   await folder.list(["0000_a", "0001_b"]);
   const reports = await Promise.all([1, 2, 3].map(() => migrator().migrate()));
   expect(reports.flatMap(({ applied }) => applied)).toMatchObject([{ tag: "0001_b" }]);
-  expect(await versions()).toEqual([{ ledger_version: 2, min_reader: 2 }]);
+  expect(await versions()).toEqual([{ ledger_version: 3, min_reader: 2 }]);
   await folder.write("0002_c", "create table c (id integer);");
   await folder.list(["0000_a", "0001_b", "0002_c"]);
   expect(await migrator().adopt({ markApplied: ["0002_c"] })).toMatchObject({
@@ -37,4 +39,16 @@ test("a ledger of version 1 is read as it is, and upgraded by the first run that
   });
   expect(await migrator().migrate()).toMatchObject({ outcome: "current" });
   expect(await database.sql`select to_regclass('c') as c`).toEqual([{ c: null }]);
+});
+
+test("a rollback upgrades a ledger that keeps no down files, and goes by the folder's", async () => {
+  await folder.write("0000_a.down", "drop table a;");
+  await migrator().migrate();
+  await database.sql.unsafe(`
+    alter table tidemark.schema_migrations drop column reverting, drop column down_checksum,
+      drop column down_sql;
+    update tidemark.runner set ledger_version = 2`);
+  expect(await migrator().planRollback()).toMatchObject({ steps: [{ source: "folder" }] });
+  expect(await migrator().rollback()).toMatchObject({ reverted: [{ tag: "0000_a" }] });
+  expect(await versions()).toEqual([{ ledger_version: 3, min_reader: 2 }]);
 });

@@ -51,6 +51,7 @@ function row(tag: string, changes: Partial<LedgerRow> = {}): LedgerRow {
     owner,
     error: null,
     eventId: 1,
+    reverting: null,
     ...changes,
   };
 }

@@ -119,7 +119,11 @@ test("db:start keeps the server until db:stop; db:reset asks before it deletes",
   const asked = await npmRun("db:reset");
   expect(asked).toMatchObject({ code: 1, stderr: expect.stringContaining("Nothing was deleted") });
   expect((await npmRun("db:status")).stdout).toContain("0 pending");
-  expect((await npmRun("db:reset", ["--yes"])).code).toBe(0);
+  const unnamed = await npmRun("db:reset", ["--yes"]);
+  expect(unnamed.code).toBe(1);
+  expect(unnamed.stderr).toContain("--database tidemark");
+  expect((await npmRun("db:reset", ["--yes", "--database", "shop"])).code).toBe(1);
+  expect((await npmRun("db:reset", ["--yes", "--database", "tidemark"])).code).toBe(0);
   expect((await npmRun("db:status")).stdout).toContain("4 pending");
 });
 

@@ -92,12 +92,18 @@ export function describe(progress: Progress): { readonly done?: string; readonly
       };
     }
     case "planned":
-      return { done: `${progress.tags.length} pending` };
+      return {
+        done:
+          progress.direction === "down"
+            ? `${plural(progress.tags.length, "migration")} to take back`
+            : `${progress.tags.length} pending`,
+      };
     case "migration-started": {
-      const { tag, index, total, statements, resumedAt } = progress;
+      const { tag, index, total, statements, resumedAt, direction } = progress;
+      const back = direction === undefined ? "" : "taking back ";
       const from = resumedAt > 0 ? `, from statement ${resumedAt + 1}` : "";
       return {
-        next: `${tag} (${index + 1} of ${total}, ${plural(statements, "statement")}${from})`,
+        next: `${back}${tag} (${index + 1} of ${total}, ${plural(statements, "statement")}${from})`,
       };
     }
     case "statement-started": {
@@ -120,7 +126,9 @@ export function describe(progress: Progress): { readonly done?: string; readonly
       };
     }
     case "migration-done":
-      return { done: `${progress.tag}  ${duration(progress.durationMs)}` };
+      return {
+        done: `${progress.tag}${progress.direction === "down" ? " taken back" : ""}  ${duration(progress.durationMs)}`,
+      };
     case "notice":
       return { done: `${progress.severity.toLowerCase()}: ${progress.message}` };
     case "reconnecting":

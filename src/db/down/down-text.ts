@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { basename, dirname } from "node:path";
-import type { Migration } from "../migrate/index.ts";
+import { headerOf, IRREVERSIBLE, irreversibleReason, type Migration } from "../migrate/index.ts";
 
 /** The path of a migration's down file, as messages name it. */
 export function downPathOf({ file }: Pick<Migration, "file">): string {
@@ -71,19 +71,4 @@ export function isAsWritten(text: string): boolean {
   const [first = "", ...rest] = text.replaceAll("\r\n", "\n").split("\n");
   if (first.startsWith("-- Takes back ")) return first.endsWith(markOf(rest.join("\n")));
   return irreversibleReason(text) !== undefined && headerOf(text).length === rest.length + 1;
-}
-
-const IRREVERSIBLE = "-- irreversible:";
-
-/** The reason a down file gives for having no way back; undefined where it does not say so. */
-export function irreversibleReason(text: string): string | undefined {
-  const line = headerOf(text).find((candidate) => candidate.startsWith(IRREVERSIBLE));
-  return line?.slice(IRREVERSIBLE.length).trim();
-}
-
-/** The comments that a file begins with. */
-function headerOf(text: string): readonly string[] {
-  const lines = text.split(/\r?\n/);
-  const end = lines.findIndex((line) => line.trim() !== "" && !line.startsWith("--"));
-  return end === -1 ? lines : lines.slice(0, end);
 }

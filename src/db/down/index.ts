@@ -17,8 +17,9 @@ import { withReplay } from "../scratch/replay.ts";
 import { type DerivedDown, deriveDown } from "./derive.ts";
 import { isAsWritten } from "./down-text.ts";
 
+export { irreversibleReason } from "../migrate/index.ts";
 export { type DerivedDown, deriveDown, reasonOf } from "./derive.ts";
-export { downPathOf, irreversibleReason } from "./down-text.ts";
+export { downPathOf } from "./down-text.ts";
 export { deriveDraftDown, type Untried } from "./draft.ts";
 export { lossesOf } from "./losses.ts";
 export { proveDown, readState } from "./prove.ts";

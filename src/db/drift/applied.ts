@@ -36,6 +36,8 @@ export function appliedSet(status: StatusReport) {
 function refuse(problem: MigrateError): void {
   switch (problem.code) {
     case "adopt_required":
+    // A rollback has stopped half-way.
+    case "in_doubt":
     case "checksum_mismatch":
     case "missing_file":
       throw withParts(problem, { outcome: "nothing-compared" });

@@ -117,7 +117,8 @@ export function destroyEmbeddedServer(options: Pick<EmbeddedOptions, "dir">): Pr
   });
 }
 
-const DEFAULT_DATABASE = "tidemark";
+/** Name of the database of a server that is asked for none. */
+export const DEFAULT_DATABASE = "tidemark";
 const DEFAULT_START_TIMEOUT_MS = 30_000;
 const RETRY_MS = 10;
 

@@ -38,6 +38,8 @@ export interface MigrateErrorParts extends ProblemParts<MigrateErrorCode> {
   readonly failure?: string | undefined;
   /** Migrations that this run applied before the error. */
   readonly applied?: readonly Tag[];
+  /** Migrations that this run took back before the error. */
+  readonly reverted?: readonly Tag[];
   /** Migrations that were to run and did not. */
   readonly notRun?: readonly Tag[];
 }
@@ -57,6 +59,8 @@ export class MigrateError extends Problem<MigrateErrorCode> {
   /** What failed, as printed, without the state that it leaves behind. */
   readonly failure: string;
   readonly applied: readonly Tag[];
+  /** Of a rollback. */
+  readonly reverted: readonly Tag[];
   readonly notRun: readonly Tag[];
 
   constructor(parts: MigrateErrorParts) {
@@ -65,6 +69,7 @@ export class MigrateError extends Problem<MigrateErrorCode> {
     this.recorded = parts.recorded;
     this.failure = parts.failure ?? parts.fact;
     this.applied = parts.applied ?? [];
+    this.reverted = parts.reverted ?? [];
     this.notRun = parts.notRun ?? [];
   }
 
@@ -85,21 +90,25 @@ Object.defineProperty(MigrateError, Symbol.hasInstance, {
 
 /** The same error with some of its parts replaced; the first one is its cause. */
 export function withParts(error: MigrateError, parts: Partial<MigrateErrorParts>): MigrateError {
-  const { code, fact, outcome, remedy, place, tag, recorded, applied, notRun } = error;
-  const same = { code, fact, outcome, remedy, place, tag, recorded, applied, notRun };
+  const { code, fact, outcome, remedy, place, tag, recorded, applied, reverted, notRun } = error;
+  const same = { code, fact, outcome, remedy, place, tag, recorded, applied, reverted, notRun };
   const failure = parts.fact ?? error.failure;
   return new MigrateError({ ...same, failure, cause: error, ...parts });
 }
 
-/** The same error, of a run that had applied something before it. */
-export function afterApplying(error: MigrateError, applied: readonly Tag[]): MigrateError {
-  if (applied.length === 0 || error.applied.length > 0) return error;
+/** The same error, of a run that had applied something before it; of a rollback, taken it back. */
+export function afterDoing(
+  error: MigrateError,
+  verb: "applied" | "reverted",
+  tags: readonly Tag[],
+): MigrateError {
+  if (tags.length === 0 || error[verb].length > 0) return error;
   return withParts(error, {
-    fact: `${error.fact}\nBefore that, this run applied ${applied.join(", ")}: committed and recorded.`,
+    fact: `${error.fact}\nBefore that, this run ${verb} ${tags.join(", ")}: committed and recorded.`,
     failure: error.failure,
     // Something was.
     outcome: error.outcome === "nothing-run" ? undefined : error.outcome,
-    applied,
+    [verb]: tags,
   });
 }
 

@@ -9,6 +9,7 @@ export type {
 } from "./adopt-types.ts";
 export type { TidemarkSettings } from "./calls/file-settings.ts";
 export { type MigratorOptions, optionProblems, settingsError } from "./calls/options.ts";
+export { lossText } from "./calls/refuse-loss.ts";
 export {
   errorJson,
   eventCells,
@@ -28,6 +29,7 @@ export {
 } from "./errors.ts";
 export { describeBlocker } from "./execute/blockers.ts";
 export { checksumOf } from "./history/checksum.ts";
+export { headerOf, IRREVERSIBLE, irreversibleReason } from "./history/down-notes.ts";
 export type { GivenHistory, GivenMigration } from "./history/given.ts";
 export { type JournalEntry, readJournal, redated } from "./history/journal.ts";
 export { downFileOf, sqlFileOf } from "./history/layout.ts";
@@ -63,6 +65,14 @@ export type {
   WaitOptions,
   WaitReport,
 } from "./reports.ts";
+export type {
+  PlannedRevert,
+  RollbackLoss,
+  RollbackOptions,
+  RollbackPlan,
+  RollbackReport,
+  RollbackTarget,
+} from "./rollback-types.ts";
 /** @internal for the development rooms: their types are those of a grammar that users do not install. */
 export { loadParser } from "./sql/grammar.ts";
 /** @internal */

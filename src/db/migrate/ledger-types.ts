@@ -51,6 +51,12 @@ export interface EventPayload {
   readonly by?: AdoptedBy;
   /** When it was applied by then, as far as that is known. ISO 8601. */
   readonly appliedAt?: string | null;
+  /** Of a start or a failure on the way down. */
+  readonly direction?: "down";
+  /** Checksum of the down file: stored with the migration, or run. */
+  readonly down?: Checksum;
+  /** Of `migration.resolved`: nothing of its way down was committed, it is DONE again. */
+  readonly restored?: true;
   /** Number of its row in drizzle's table. */
   readonly row?: number;
   /** Its name until now: drizzle-kit gave it another. */
@@ -86,6 +92,28 @@ export interface LedgerRow {
   readonly error: RecordedError | null;
   /** The newest event folded in. */
   readonly eventId: number;
+  /**
+   * On its way down, begun and not at its end: what it was as an applied one. What the row says of statements is
+   * of its down file then.
+   */
+  readonly reverting: AppliedBefore | null;
+}
+
+/** What a row said of a migration that was applied, before it was begun to be taken back. */
+export interface AppliedBefore {
+  readonly statementsDone: number;
+  readonly statementsTotal: number;
+  readonly prefix: Checksum | null;
+  readonly startedAt: Date;
+  readonly finishedAt: Date | null;
+  readonly durationMs: number | null;
+}
+
+/** What takes a migration back, as the ledger keeps it. */
+export interface StoredDown {
+  readonly tag: Tag;
+  readonly checksum: Checksum;
+  readonly sql: string;
 }
 
 /**

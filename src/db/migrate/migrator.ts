@@ -7,6 +7,7 @@ import {
   refuseBadNumbers,
   resolveOptions,
 } from "./calls/options.ts";
+import { plannedStep } from "./calls/planned.ts";
 import type { Ledger, LedgerEvent } from "./ledger-types.ts";
 import { drizzleStatus, nothingToDo, passedOverWarnings, planRun } from "./plan/plan.ts";
 import { refuseUnknownTarget } from "./plan/problems.ts";
@@ -26,9 +27,14 @@ import type {
   WaitOptions,
   WaitReport,
 } from "./reports.ts";
+import type {
+  RollbackOptions,
+  RollbackPlan,
+  RollbackReport,
+  RollbackTarget,
+} from "./rollback-types.ts";
 import type { OnFailpoint } from "./run-types.ts";
 import { stepParser } from "./sql/parse.ts";
-import { maskSecrets } from "./sql/secrets.ts";
 import type { Checksum, History, Tag } from "./types.ts";
 
 /**
@@ -82,7 +88,9 @@ export class DatabaseMigrator {
         pending: plan.steps.length,
         migrations: plan.migrations,
         ...drizzleStatus(plan),
-        problems: plan.newer ? [] : plan.problems,
+        problems: plan.newer
+          ? plan.problems.filter(({ code }) => code === "in_doubt")
+          : plan.problems,
         warnings: [...history.warnings, ...passedOverWarnings(plan)],
       };
     });
@@ -103,15 +111,7 @@ export class DatabaseMigrator {
         outcome: nothing ?? "pending",
         head: history.head,
         ...drizzleStatus(plan),
-        steps: steps.map(({ migration, statements, segments, resumeAt }) => ({
-          tag: migration.tag,
-          file: migration.file,
-          statements: statements.slice(resumeAt).map(({ text }) => maskSecrets(text).text),
-          resumeAt,
-          outside: segments.flatMap((segment) =>
-            segment.kind === "outside" ? [segment.placed.index + 1] : [],
-          ),
-        })),
+        steps: steps.map(plannedStep),
         warnings: [...history.warnings, ...passedOverWarnings(plan)],
       };
     });
@@ -171,6 +171,30 @@ export class DatabaseMigrator {
     return this.#calls.run(call, (run) => resolveDoubt(run, tag, answer));
   }
 
+  /**
+   * Takes migrations back by their down files, the newest first: they are pending again. Safe to call from any number
+   * of processes at once: what one has taken back, the others find done. A rollback that was interrupted is
+   * gone on with.
+   *
+   * Throws `data_loss` where rows would go and that is not allowed, `irreversible` and `missing_file` where there is
+   * no way back, all before anything has run.
+   */
+  async rollback(options: RollbackOptions = {}): Promise<RollbackReport> {
+    const { signal, onProgress, ...target } = options;
+    refuseBadNumbers({ counts: { steps: countOf(target) } });
+    const { rollBackMigrations } = await import("./calls/rollback.ts");
+    const call = { ...(signal && { signal }), ...(onProgress && { onProgress }) };
+    return this.#calls.run(call, (run) => rollBackMigrations(run, target));
+  }
+
+  /** What `rollback()` would do now, which rows would go, and what forbids it. */
+  async planRollback(options: CallOptions & RollbackTarget = {}): Promise<RollbackPlan> {
+    const { steps, to, ...call } = options;
+    refuseBadNumbers({ counts: { steps: countOf({ steps }) } });
+    const { previewRollback } = await import("./calls/rollback.ts");
+    return this.#calls.run(call, (run) => previewRollback(run, { steps, to }));
+  }
+
   /** The log, oldest first; empty where there is no ledger. Needs no migrations folder. */
   async events(options: EventsOptions = {}): Promise<readonly LedgerEvent[]> {
     const { tag, after = 0, newest, ...call } = options;
@@ -215,4 +239,8 @@ export class DatabaseMigrator {
       return use(await run.history, ledger);
     });
   }
+}
+
+function countOf({ steps }: RollbackTarget): number | undefined {
+  return steps === "all" ? undefined : steps;
 }

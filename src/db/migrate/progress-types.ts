@@ -23,7 +23,7 @@ export type Progress =
   | { readonly kind: "waiting"; readonly holder: LeaseHolder; readonly waitedMs: number }
   | { readonly kind: "took-over"; readonly holder: LeaseHolder }
   | ({ readonly kind: "taken-over" } & TakenOver)
-  | { readonly kind: "planned"; readonly tags: readonly Tag[] }
+  | { readonly kind: "planned"; readonly tags: readonly Tag[]; readonly direction?: "down" }
   | {
       readonly kind: "migration-started";
       readonly tag: Tag;
@@ -31,6 +31,8 @@ export type Progress =
       readonly total: number;
       readonly statements: number;
       readonly resumedAt: number;
+      /** It is taken back. */
+      readonly direction?: "down";
     }
   /** A statement outside transactions begins. */
   | {
@@ -62,7 +64,12 @@ export type Progress =
       readonly pauseMs: number;
       readonly blockers: readonly Blocker[];
     }
-  | { readonly kind: "migration-done"; readonly tag: Tag; readonly durationMs: number }
+  | {
+      readonly kind: "migration-done";
+      readonly tag: Tag;
+      readonly durationMs: number;
+      readonly direction?: "down";
+    }
   /** A wait for another process's run: what is still missing. */
   | { readonly kind: "behind"; readonly pending: number; readonly holder: LeaseHolder | undefined }
   | { readonly kind: "reconnecting"; readonly reason: string; readonly attempt: number }

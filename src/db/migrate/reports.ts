@@ -120,6 +120,8 @@ export interface RepairedMigration {
   readonly tag: Tag;
   /** What it was: FAILED or STUCK. */
   readonly before: Extract<MigrationState, { readonly kind: "FAILED" | "STUCK" }>;
+  /** It was on its way down, and is DONE again. */
+  readonly restored?: true;
 }
 
 export interface ResolveOptions extends CallOptions {

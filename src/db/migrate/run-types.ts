@@ -23,6 +23,7 @@ export type MessageName =
   | "second"
   | "heartbeat"
   | "blockers"
+  | "losses"
   | "partitioned"
   | "start"
   | "failed"

@@ -41,8 +41,20 @@ export interface History {
   readonly eventSink?: EventSink;
   /** What runs before the migrations; absent where there is nothing of the kind. */
   readonly before?: BeforeFile;
+  /** Texts of the down files, where the history lies in no folder. */
+  readonly downs?: ReadonlyMap<Tag, string>;
   /** What is unusual but harmless. */
   readonly warnings: readonly Warning[];
+}
+
+/** What takes a migration back, as it lies in the history. */
+export interface DownFile {
+  /** As messages name it. */
+  readonly file: string;
+  readonly sql: string;
+  readonly checksum: Checksum;
+  /** `tidemark.sum` does not have it like this. */
+  readonly isUnverified: boolean;
 }
 
 /**
@@ -173,9 +185,10 @@ export type MigrationState =
 
 /**
  * `CHANGED`: checksum differs. `MISSING`: in the ledger, not on disk. `OUT_OF_ORDER`: pending, older
- * than the head, or passed over by drizzle's migrator.
+ * than the head, or passed over by drizzle's migrator. `REVERTING`: on its way down, begun and not at its end; its
+ * state is of that.
  */
-export type MigrationFlag = "CHANGED" | "MISSING" | "OUT_OF_ORDER";
+export type MigrationFlag = "CHANGED" | "MISSING" | "OUT_OF_ORDER" | "REVERTING";
 
 /** A migration as `status` shows it: on disk, in the ledger, or both. */
 export interface MigrationStatus {

@@ -1,21 +1,22 @@
 import { readLedgerAfter } from "../adopt/look.ts";
 import { takeOver } from "../adopt/take-over.ts";
-import { MigrateError } from "../errors.ts";
 import { parseBefore, runBefore } from "../execute/before.ts";
 import { executeSteps } from "../execute/lock-retry.ts";
 import { checkOutsideStatements } from "../execute/outside/preflight.ts";
+import { loadDowns } from "../history/sum-folder.ts";
 import { withLease } from "../lease/hold.ts";
 import { copyBehind } from "../ledger/event-copy.ts";
-import { LOCK_CONFLICTS } from "../ledger/server-error.ts";
 import type { Ledger, LedgerRow, RunnerRow } from "../ledger-types.ts";
+import { halfWayDown } from "../plan/half-way.ts";
 import { nothingToDo, type Plan, passedOverWarnings, planRun, type Step } from "../plan/plan.ts";
 import { statusesOf } from "../plan/statuses.ts";
 import type { AppliedMigration, RunEnd } from "../reports.ts";
 import type { HeldRun, Run, Session } from "../run-types.ts";
 import { stepParser } from "../sql/parse.ts";
 import type { ParsedStep } from "../sql/segments.ts";
-import type { History } from "../types.ts";
+import type { DownFile, History, Tag } from "../types.ts";
 import { currentLedger } from "./current-ledger.ts";
+import { refuseFailedMeanwhile } from "./failed-meanwhile.ts";
 import { hasHooks, runHook } from "./hooks.ts";
 
 /**
@@ -38,7 +39,10 @@ export async function applyPending(
 ): Promise<RunEnd> {
   const { onProgress } = run;
   const { found, since, onApplied } = attempt;
-  const prepare = preparer(run, history);
+  const downs = loadDowns(history);
+  // It is awaited where it counts.
+  downs.catch(() => undefined);
+  const prepare = preparer(run, history, downs);
   const before = parseBefore(history.before);
   // It is awaited where it counts.
   before.catch(() => undefined);
@@ -73,6 +77,9 @@ export async function applyPending(
         const { rows, taken } = mayTakeOver(held, preview, previewed.plan)
           ? await takeOver(held, history, { runner, rows: found })
           : { rows: found };
+        // Nobody is at work now, whatever was seen before the lease was taken.
+        const halfWay = halfWayDown(rows, undefined);
+        if (halfWay !== undefined) throw halfWay;
         const { plan, steps } = prepare({ runner, rows });
         const nothingLeft = nothingToDo(plan);
         if (nothingLeft === "newer") return { outcome: nothingLeft, plan, taken };
@@ -125,7 +132,11 @@ interface Prepared {
  * Plans a run, and parses what it would do, once for the same state of the ledger: a plan made before
  * the lease was taken is a preview, and runs only if nothing has changed since.
  */
-function preparer({ plan: options }: Run, history: History): (ledger: Ledger) => Prepared {
+function preparer(
+  { plan: options }: Run,
+  history: History,
+  downs: ReturnType<typeof loadDowns>,
+): (ledger: Ledger) => Prepared {
   const parse = stepParser();
   let last: (Prepared & Pick<Ledger, "rows">) | undefined;
   return ({ runner, rows, existing }) => {
@@ -133,12 +144,18 @@ function preparer({ plan: options }: Run, history: History): (ledger: Ledger) =>
     const plan = planRun(history, { runner, rows, ...(existing && { existing }) }, options);
     let parsed: Promise<readonly ParsedStep[]> | undefined;
     const steps = () => {
-      parsed ??= parse(plan.steps);
+      parsed ??= downs.then((files) => parse(plan.steps.map((step) => withDown(step, files))));
       return parsed;
     };
     last = { plan, steps, rows };
     return last;
   };
+}
+
+/** The way down is kept in the ledger, unless `tidemark.sum` has it otherwise. */
+function withDown(step: Step, files: ReadonlyMap<Tag, DownFile>): Step {
+  const file = files.get(step.migration.tag);
+  return file === undefined || file.isUnverified ? step : { ...step, stored: file };
 }
 
 /** A row's newest event stands for the row. */
@@ -160,31 +177,4 @@ function needsLease(
 ): boolean {
   const endsMirror = run.plan.mirror === false && (runner?.mirror ?? null) !== null;
   return endsMirror || (hasHooks(run) && nothing === "current");
-}
-
-/**
- * Two hundred replicas that boot at one moment must not each retry a migration that
- * one of them has seen fail: what failed since this run began is not tried again.
- *
- * @param since on the database's clock, which need not be this machine's
- */
-function refuseFailedMeanwhile(
-  steps: readonly Step[],
-  rows: readonly LedgerRow[],
-  since: Date,
-): void {
-  const [step] = steps;
-  const row = rows.find(({ tag }) => tag === step?.migration.tag);
-  if (step === undefined || row?.state !== "FAILED" || row.error === null) return;
-  // One that was told to stop has not shown that the migration is broken.
-  if (row.error.sqlState === null || row.checksum !== step.migration.checksum) return;
-  if ((row.finishedAt ?? row.startedAt) < since) return;
-  throw new MigrateError({
-    code: LOCK_CONFLICTS.has(row.error.sqlState) ? "lock_timeout" : "migration_failed",
-    tag: row.tag,
-    fact: row.error.text,
-    remedy: `Another runner hit this after this one started (${row.owner.host}, process ${row.owner.processId}), so it was not tried again.`,
-    recorded: row.error,
-    notRun: steps.map(({ migration }) => migration.tag),
-  });
 }

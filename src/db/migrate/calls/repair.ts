@@ -1,6 +1,7 @@
 import { ask, columnOf } from "../../connection/ask.ts";
 import { isServerError } from "../../connection/session.ts";
 import { MigrateError } from "../errors.ts";
+import { headOf } from "../history/checksum.ts";
 import { commitEvents, withLease } from "../lease/hold.ts";
 import { look } from "../lease/sql.ts";
 import { COPY_IS_BEHIND, copyBehind, isCopyBehind } from "../ledger/event-copy.ts";
@@ -10,10 +11,11 @@ import type { NewEvent } from "../ledger/record.ts";
 import { rowsOf, runnerOf } from "../ledger/replies.ts";
 import { standbyError } from "../ledger/server-error.ts";
 import type { LedgerRow, RunnerRow } from "../ledger-types.ts";
+import { standingRows } from "../plan/revert.ts";
 import { doubtOf, stateOf } from "../plan/state.ts";
 import type { RepairedMigration, RepairReport } from "../reports.ts";
 import type { Run, Session } from "../run-types.ts";
-import type { History } from "../types.ts";
+import type { Checksum, History } from "../types.ts";
 import { openLedger } from "./call.ts";
 
 const MOST_TRIES = 5;
@@ -61,19 +63,37 @@ async function repairOnce(run: Run, session: Session, runner: RunnerRow): Promis
   const end = await withLease(run, session, runner, async (held, { rows }) => {
     // Under the lease whatever is STARTED is STUCK: its runner does not hold it any more.
     const sorted = sortOut(rows, undefined, history);
-    const behind = await commitEvents(held, "repair", sorted.repaired.map(resolved));
+    const events = sorted.repaired.map(resolved);
+    const behind = await commitEvents(
+      held,
+      "repair",
+      events,
+      headAfterRepair(rows, sorted.repaired),
+    );
     return { ...sorted, warnings: behind === null ? [] : [copyBehind(behind)] };
   });
   // It waits for no other runner to do it.
   if (end === undefined) throw new TypeError("a repair ended without a result");
   const { repaired, kept, warnings } = end.value;
-  const list = repaired.map(({ row, before: was }) => ({ tag: row.tag, before: was }));
+  const list = repaired.map(({ row, before: was }) => ({
+    tag: row.tag,
+    before: was,
+    ...(row.reverting !== null && { restored: true as const }),
+  }));
   return { repaired: list, kept, leaseFreed, warnings };
 }
 
 function resolved({ row, before }: Broken): NewEvent {
-  const { tag, attempt, checksum } = row;
-  return { type: "migration.resolved", tag, attempt, checksum, payload: { before: before.kind } };
+  const { tag, attempt, checksum, reverting } = row;
+  const restored = reverting === null ? {} : { restored: true as const };
+  const payload = { before: before.kind, ...restored };
+  return { type: "migration.resolved", tag, attempt, checksum, payload };
+}
+
+/** Of what is applied once a way down that committed nothing is given up; null where none is. */
+function headAfterRepair(rows: readonly LedgerRow[], repaired: readonly Broken[]): Checksum | null {
+  const isRestored = repaired.some(({ row }) => row.reverting !== null);
+  return isRestored ? headOf(standingRows(rows)) : null;
 }
 
 function leaseLost(cause: unknown): MigrateError {
@@ -120,11 +140,13 @@ function sortOut(
 function whyKept(row: LedgerRow, history: History | undefined): string {
   const doubt = doubtOf(row);
   const done = `${row.statementsDone} of its ${row.statementsTotal} statements are committed`;
-  if (history?.migrations.every(({ tag }) => tag !== row.tag)) {
+  // Its way down is in the ledger.
+  if (row.reverting === null && history?.migrations.every(({ tag }) => tag !== row.tag)) {
     const what = doubt === undefined ? done : `its statement ${doubt.statement} was started`;
     return `${what}, and it is no longer in the folder: bring its file and its journal entry back, so that a run can finish it`;
   }
-  return doubt?.reason ?? `${done}: the next run goes on after them`;
+  const next = row.reverting === null ? "the next run" : "`tidemark rollback`";
+  return doubt?.reason ?? `${done}: ${next} goes on after them`;
 }
 
 function wasLeftBehind({ runId, liveness }: RunnerRow): boolean {

@@ -58,7 +58,8 @@ export function eventJson({ at, ...event }: LedgerEvent) {
 /** An event as a line: when, what, which migration, then its details. */
 export function eventCells(event: LedgerEvent): readonly [string, string, string, ...string[]] {
   const { type, tag, at, attempt, payload, owner } = event;
-  const { durationMs, error, before, answer, underWay, by, formerly } = payload;
+  const { durationMs, error, before, answer, underWay, by, formerly, direction, restored } =
+    payload;
   return [
     shortTime(at),
     type.replace("migration.", ""),
@@ -69,6 +70,8 @@ export function eventCells(event: LedgerEvent): readonly [string, string, string
     underWay?.label ?? "",
     before === undefined ? "" : `was ${before}`,
     answer === undefined ? "" : `answer: ${answer}`,
+    direction === undefined ? "" : "on its way down",
+    restored ? "applied as before" : "",
     by === undefined ? "" : ADOPTED_BY[by],
     formerly === undefined ? "" : `was ${formerly}`,
     `${owner.user}@${owner.host}`,
@@ -103,6 +106,8 @@ export function errorJson(error: MigrateError) {
       place: error.place ?? null,
       tag: error.tag ?? null,
       applied: error.applied,
+      // Of a rollback alone.
+      ...(error.reverted.length > 0 && { reverted: error.reverted }),
       notRun: error.notRun,
       details: error.recorded ?? null,
     },

@@ -3,13 +3,13 @@ import { MigrateError } from "../errors.ts";
 import { prefixOf, statementDigest } from "../history/checksum.ts";
 import { commitEvents, withLease } from "../lease/hold.ts";
 import { look } from "../lease/sql.ts";
-import { readRows } from "../ledger/read.ts";
+import { readRows, readStoredDowns } from "../ledger/read.ts";
 import type { NewEvent } from "../ledger/record.ts";
-import { rowsOf, runnerOf } from "../ledger/replies.ts";
+import { rowsOf, runnerOf, storedDownsOf } from "../ledger/replies.ts";
 import { isContended } from "../ledger/server-error.ts";
 import type { LedgerRow } from "../ledger-types.ts";
 import type { ResolveOptions, ResolveReport } from "../reports.ts";
-import type { Run } from "../run-types.ts";
+import type { HeldRun, Run } from "../run-types.ts";
 import { asksForNoTransaction, remainingOf, segmentsOf } from "../sql/segments.ts";
 import { parseStatements } from "../sql/statements.ts";
 import type { Tag } from "../types.ts";
@@ -38,7 +38,7 @@ export async function resolveDoubt(
     inDoubt(rowsOf(await ask(session, "read", readRows(schema))), tag);
     const end = await withLease(run, session, runner, async (held, { rows }) => {
       const row = inDoubt(rows, tag);
-      const payload = await payloadOf(run, row, answer);
+      const payload = await payloadOf(held, row, answer);
       const { attempt, checksum } = row;
       const event = { type: "migration.resolved", tag, attempt, checksum, payload } as NewEvent;
       await commitEvents(held, "resolve", [event]).catch((error: unknown) => {
@@ -66,7 +66,7 @@ function inDoubt(rows: readonly LedgerRow[], tag: Tag): InDoubt {
 }
 
 async function payloadOf(
-  run: Run,
+  run: HeldRun,
   row: InDoubt,
   answer: ResolveOptions["answer"],
 ): Promise<unknown> {
@@ -74,7 +74,8 @@ async function payloadOf(
   if (answer === "retry") return { before, answer };
   const { underWay, tag } = row;
   const { migrations, dir } = await run.history;
-  const migration = migrations.find((item) => item.tag === tag);
+  const migration =
+    row.reverting === null ? migrations.find((item) => item.tag === tag) : await wayDown(run, row);
   if (migration === undefined) throw missing(tag, dir);
   const statements = await parseStatements(migration.sql, migration.file);
   const statement = statements[underWay.statement - 1];
@@ -93,6 +94,12 @@ async function payloadOf(
   const done = segment?.kind === "outside" ? segment.to : underWay.statement;
   const prefix = prefixOf(statements, done);
   return { before, answer, statement: done, statements: statements.length, prefix };
+}
+
+/** What the rollback of a migration was begun with: the ledger has kept it. */
+async function wayDown({ session, schema }: HeldRun, { tag }: LedgerRow) {
+  const kept = storedDownsOf(await ask(session, "read", readStoredDowns(schema))).get(tag);
+  return kept && { file: `${tag}.down.sql`, sql: kept.sql };
 }
 
 function leaseLost(cause: unknown): MigrateError {

@@ -34,6 +34,8 @@ export interface Aftermath {
   readonly notRun: number;
   /** Statements of its file that are committed. */
   readonly committed: number;
+  /** On the way down. */
+  readonly isDown?: boolean;
   /** What the failed statement, which no transaction held, has left: a sentence. */
   readonly left?: string | undefined;
 }
@@ -163,7 +165,7 @@ function withoutRowValues(error: ServerErrorFields): string {
 
 /** The record of a run that was told to stop. */
 export function recordCanceled(
-  { tag, file }: Migration,
+  { tag, file }: Pick<Migration, "tag" | "file">,
   aftermath: Aftermath,
   why: string,
   more: readonly string[],
@@ -182,11 +184,22 @@ export function causeOf({ sqlState, message, detail, hint, where }: RecordedErro
 }
 
 /** What to do about a server error. */
-export function remedyOf(file: string, { code }: ServerErrorFields): string {
+export function remedyOf(
+  file: string,
+  { code }: ServerErrorFields,
+  command: "migrate" | "rollback" = "migrate",
+): string {
+  const again = `then run \`tidemark ${command}\` again.`;
+  if (command === "rollback" && !code.startsWith("53")) {
+    return (
+      `Next: correct ${file} (or the data it met) and its line in tidemark.sum (\`tidemark sum\`), ${again} ` +
+      "To leave the migration applied: `tidemark repair`."
+    );
+  }
   // Class 53: no memory, no disk, no connections. Nothing is wrong with the file.
   return code.startsWith("53")
-    ? "Next: free up resources on the server (its message says which), then run `tidemark migrate` again."
-    : `Next: correct ${file} (or the data it met), then run \`tidemark migrate\` again.`;
+    ? `Next: free up resources on the server (its message says which), ${again}`
+    : `Next: correct ${file} (or the data it met), ${again}`;
 }
 
 function stageText({ kind }: Stage): string {
@@ -197,13 +210,25 @@ function stageText({ kind }: Stage): string {
     : "after the last statement, while recording";
 }
 
-function stateText(tag: string, { applied, notRun, committed, left }: Aftermath): string {
+function stateText(tag: string, aftermath: Aftermath): string {
+  const { applied, notRun, committed, left, isDown } = aftermath;
+  const nothing = isDown
+    ? `Nothing of ${tag} was taken back: it is applied as before.`
+    : `${tag} was rolled back.`;
+  const subject = isDown ? `the way down of ${tag}` : tag;
+  const next = isDown ? "The next rollback" : "The next run";
   const own =
     committed === 0
-      ? (left ?? `${tag} was rolled back.`)
-      : `${committedText(tag, committed)} ${left ?? "What came after was rolled back."} The next run goes on at statement ${committed + 1}.`;
-  const before = applied === 0 ? "" : ` ${plural(applied, "migration")} before it applied.`;
-  const after = notRun === 0 ? "" : ` ${plural(notRun, "migration")} after it not run.`;
+      ? (left ?? nothing)
+      : `${committedText(subject, committed)} ${left ?? "What came after was rolled back."} ${next} goes on at statement ${committed + 1}.`;
+  const before =
+    applied === 0
+      ? ""
+      : ` ${plural(applied, "migration")} before it ${isDown ? "reverted" : "applied"}.`;
+  const after =
+    notRun === 0
+      ? ""
+      : ` ${plural(notRun, "migration")} after it ${isDown ? "not reverted" : "not run"}.`;
   return `state: ${own}${before}${after}`;
 }
 

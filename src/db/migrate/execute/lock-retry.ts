@@ -10,7 +10,13 @@ import type { ParsedStep } from "../sql/segments.ts";
 import { heldBy, watchBlockers } from "./blockers.ts";
 import { type Execution, partsOf, type RunHooks } from "./execution.ts";
 import { type PartFailure, runPipeline } from "./pipeline.ts";
-import { type FailureNotes, isUnjudgeable, recordFailure, recordStop } from "./record-failure.ts";
+import {
+  commandOf,
+  type FailureNotes,
+  isUnjudgeable,
+  recordFailure,
+  recordStop,
+} from "./record-failure.ts";
 import { startMessage } from "./transaction.ts";
 
 const FIRST_PAUSE_MS = 500;
@@ -69,7 +75,7 @@ async function runToTheEnd(execution: Execution, started: Promise<unknown>): Pro
         : undefined;
     if (pauseMs === undefined) {
       const locks = isConflict
-        ? lockError(lockPatience, tries, watch.seen(), watch.blind())
+        ? lockError(lockPatience, tries, watch.seen(), watch.blind(), commandOf(end.part.step))
         : undefined;
       throw await recordFailure(execution, end, locks);
     }
@@ -128,6 +134,7 @@ export function lockError(
   tries: number,
   blockers: readonly Blocker[],
   blind: string | undefined,
+  command: "migrate" | "rollback" = "migrate",
 ): FailureNotes {
   const budget = lockBudgetMs === undefined ? "" : `, within ${duration(lockBudgetMs)} in all`;
   const held = heldBy(blockers);
@@ -141,7 +148,8 @@ export function lockError(
       ...(held.length > 0 ? held : nobody),
     ],
     remedy:
-      "Next: wait for the other session to end, or end it (select pg_terminate_backend(pid)), then run `tidemark migrate` again. " +
+      "Next: wait for the other session to end, or end it (select pg_terminate_backend(pid)), " +
+      `then run \`tidemark ${command}\` again. ` +
       "--lock-timeout and --lock-tries set how long it tries.",
   };
 }

@@ -153,7 +153,7 @@ function finish({ onApplied, onProgress }: Execution, part: Part, durationMs: nu
   if (!part.isLast) return;
   const applied = { tag: part.step.migration.tag, durationMs };
   onApplied(applied);
-  onProgress({ kind: "migration-done", ...applied });
+  onProgress({ kind: "migration-done", ...applied, ...directionOf(part) });
 }
 
 /** The server begins with it now: it has done the one before. */
@@ -171,7 +171,12 @@ function announce({ parts, steps, watch, onProgress }: Execution, index: number)
     total: steps.length,
     statements: step.statements.length,
     resumedAt: step.resumeAt,
+    ...directionOf(part),
   });
+}
+
+function directionOf({ step }: Part): { readonly direction?: "down" } {
+  return step.down === undefined ? {} : { direction: "down" };
 }
 
 async function launch(

@@ -15,6 +15,7 @@ import { fence, releaseLease } from "../lease/sql.ts";
 import { COPY } from "../ledger/event-copy.ts";
 import { record } from "../ledger/record.ts";
 import { isContended } from "../ledger/server-error.ts";
+import type { ParsedStep } from "../sql/segments.ts";
 import { heldBy } from "./blockers.ts";
 import type { Execution, Part } from "./execution.ts";
 import {
@@ -62,7 +63,7 @@ export async function recordFailure(
   return recordAndRelease(execution, part, {
     ...text,
     code: locks === undefined ? "migration_failed" : "lock_timeout",
-    remedy: locks?.remedy ?? remedyOf(step.migration.file, error),
+    remedy: locks?.remedy ?? remedyOf(step.migration.file, error, commandOf(step)),
     cause: causeOf(text.recorded),
     ended,
   });
@@ -89,19 +90,26 @@ export async function recordStop(
   const reached = deadlineOf(execution.signal);
   const held = reached === undefined ? [] : heldBy(more.held ?? []);
   const aftermath = aftermathOf(execution, part, more.left);
-  const why = reached === undefined ? "was canceled" : `was canceled: ${reached.message}`;
+  const what = part.step.down === undefined ? "was canceled" : "on its way down was canceled";
+  const why = reached === undefined ? what : `${what}: ${reached.message}`;
   const deadline = reached === undefined ? "" : " A longer --deadline gives it more time.";
   return recordAndRelease(execution, part, {
     ...recordCanceled(part.step.migration, aftermath, why, held),
     code: reached === undefined ? "canceled" : "lock_timeout",
-    remedy: `Next: run \`tidemark migrate\` again; it goes on from here.${deadline}`,
+    remedy: `Next: run \`tidemark ${commandOf(part.step)}\` again; it goes on from here.${deadline}`,
     cause,
     ended: more.ended ?? false,
   });
 }
 
-function aftermathOf({ steps }: Execution, { stepIndex, from }: Part, left?: string) {
-  return { applied: stepIndex, notRun: steps.length - stepIndex - 1, committed: from, left };
+function aftermathOf({ steps }: Execution, { step, stepIndex, from }: Part, left?: string) {
+  const notRun = steps.length - stepIndex - 1;
+  return { applied: stepIndex, notRun, committed: from, left, isDown: step.down !== undefined };
+}
+
+/** What goes on from where a step failed. */
+export function commandOf({ down }: ParsedStep): "migrate" | "rollback" {
+  return down === undefined ? "migrate" : "rollback";
 }
 
 /**
@@ -124,7 +132,12 @@ async function recordAndRelease(
   const { ended, ...thrown } = failed;
   const { recorded } = thrown;
   const { tag } = step.migration;
-  const payload = { error: recorded, ...(ended && { ended: true as const }) };
+  const isDown = step.down !== undefined;
+  const payload = {
+    error: recorded,
+    ...(ended && { ended: true as const }),
+    ...(isDown && { direction: "down" as const }),
+  };
   const event = { type: "migration.failed", ...subjectOf(step), payload } as const;
   const write = transaction(session.serverVersion, [
     fence(execution, { activity: tag }),
@@ -148,7 +161,9 @@ async function recordAndRelease(
     fact: `${recorded.text}${note}`,
     outcome: kind === "outside" || from > 0 ? "partly-committed" : "rolled-back",
     place: file === null || line === null ? undefined : { file, line, column: column ?? 1 },
-    applied: steps.slice(0, stepIndex).map(({ migration }) => migration.tag),
+    [isDown ? "reverted" : "applied"]: steps
+      .slice(0, stepIndex)
+      .map(({ migration }) => migration.tag),
     notRun: steps.slice(stepIndex + 1).map(({ migration }) => migration.tag),
   });
 }

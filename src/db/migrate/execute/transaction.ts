@@ -7,7 +7,7 @@ import {
 } from "../../connection/begin.ts";
 import { prefixOf } from "../history/checksum.ts";
 import { fence } from "../lease/sql.ts";
-import { mirrorMigration } from "../ledger/drizzle-mirror.ts";
+import { mirrorMigration, unmirrorMigration } from "../ledger/drizzle-mirror.ts";
 import { type NewEvent, record, type Subject } from "../ledger/record.ts";
 import type { Step } from "../plan/plan.ts";
 import type { HeldRun } from "../run-types.ts";
@@ -58,7 +58,7 @@ export function startMessage(run: HeldRun, first: ParsedStep): string {
   const { tag } = first.migration;
   return transaction(run.session.serverVersion, [
     fence(run, { step: 0, activity: tag }),
-    ...record(run, [startOf(first)], { head: null, activity: tag }),
+    ...record(run, [startOf(first)], { head: first.down?.headMeanwhile ?? null, activity: tag }),
     ASYNCHRONOUS_COMMIT,
   ]);
 }
@@ -136,10 +136,13 @@ export function endOfPart(run: HeldRun, part: Part, durationMs?: number): readon
     const runner = { head: null, activity: step.migration.tag };
     return [...record(run, [progressOf(step, to, durationMs)], runner), ASYNCHRONOUS_COMMIT];
   }
-  const runner = { head: step.headAfter, activity: following?.migration.tag ?? null };
+  const head = following?.down?.headMeanwhile ?? step.headAfter;
+  const runner = { head, activity: following?.migration.tag ?? null };
   const events = following === undefined ? [endOf(step)] : [endOf(step), startOf(following)];
   return [
-    ...mirrorMigration(run.mirror, step.migration),
+    ...(step.down === undefined
+      ? mirrorMigration(run.mirror, step.migration)
+      : unmirrorMigration(run.schema, run.mirror, step.migration, step.down.up)),
     ...record(run, events, runner),
     ...(following === undefined ? [] : [ASYNCHRONOUS_COMMIT]),
   ];
@@ -169,14 +172,30 @@ function progressOf(step: ParsedStep, done: number, durationMs: number | undefin
 }
 
 function startOf(step: ParsedStep): NewEvent {
-  const { statements, resumeAt, prefix } = step;
+  const { statements, resumeAt, prefix, down, stored } = step;
   const payload = { statement: resumeAt, statements: statements.length, prefix };
-  return { type: "migration.started", ...subjectOf(step), payload };
+  if (down === undefined) return { type: "migration.started", ...subjectOf(step), payload };
+  return {
+    type: "migration.started",
+    ...subjectOf(step),
+    payload: { ...payload, direction: "down", ...(stored && { down: stored.checksum }) },
+    ...(stored && { downSql: stored.sql }),
+  };
 }
 
 function endOf(step: ParsedStep): NewEvent {
-  const { statements, rank } = step;
+  const { statements, rank, down, stored } = step;
   const { length } = statements;
+  const file = stored && { down: stored.checksum };
+  if (down !== undefined) {
+    const payload = { statement: length, statements: length, ...file };
+    return { type: "migration.reverted", ...subjectOf(step), payload };
+  }
   const payload = { statement: length, statements: length, prefix: prefixOf(statements), rank };
-  return { type: "migration.done", ...subjectOf(step), payload };
+  return {
+    type: "migration.done",
+    ...subjectOf(step),
+    payload: { ...payload, ...file },
+    ...(stored && { downSql: stored.sql }),
+  };
 }

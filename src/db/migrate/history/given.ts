@@ -9,6 +9,8 @@ export interface GivenMigration {
   readonly sql: string;
   /** The file as messages name it. Default `<tag>.sql`. */
   readonly file?: string;
+  /** What takes it back. Default: nothing does. */
+  readonly down?: string;
 }
 
 /** Migrations in their order, as values, or what gives them; asked once a call. */
@@ -42,6 +44,7 @@ export async function readGiven(given: GivenHistory, before?: BeforeFile): Promi
   return {
     ...{ dir: GIVEN, layout: "0.x", migrations },
     ...{ head: headOfChain(migrations), warnings: [] },
+    downs: new Map(list.flatMap(({ tag, down }) => (down === undefined ? [] : [[tag, down]]))),
     ...(before !== undefined && { before }),
   };
 }

@@ -47,6 +47,11 @@ export function checkSumFile(
   });
 }
 
+/** What a sum file has for each file's name. Lines that it cannot read are left out. */
+export function recordedSums(text: string): ReadonlyMap<string, Checksum> {
+  return parseSumFile(text).recorded;
+}
+
 export interface SumOptions {
   /** Checksums of the down files that are there. */
   readonly downs?: ReadonlyMap<Tag, Checksum>;

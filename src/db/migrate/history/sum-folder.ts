@@ -1,11 +1,11 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { readIfThere } from "../../base/files.ts";
-import type { Checksum, History, Tag } from "../types.ts";
+import { readIfThere, withoutBom } from "../../base/files.ts";
+import type { Checksum, DownFile, History, Tag } from "../types.ts";
 import { checksumOf } from "./checksum.ts";
 import { downFileOf } from "./layout.ts";
 import { loadHistory } from "./load.ts";
-import { checkSumFile, formatSumFile, SUM_FILE } from "./sum-file.ts";
+import { checkSumFile, formatSumFile, recordedSums, SUM_FILE } from "./sum-file.ts";
 
 export interface WrittenSum {
   readonly file: string;
@@ -59,6 +59,26 @@ export async function readDownFiles({
     ),
   );
   return new Map(texts.flatMap(([tag, text]) => (text === undefined ? [] : [[tag, text]])));
+}
+
+/**
+ * What takes the migrations back: of a folder its down files, each held against `tidemark.sum` where that is there.
+ */
+export async function loadDowns(history: History): Promise<ReadonlyMap<Tag, DownFile>> {
+  const { dir, layout, downs: given } = history;
+  const texts = given ?? (await readDownFiles(history));
+  const sum = given === undefined ? await readIfThere(join(dir, SUM_FILE)) : undefined;
+  const sums = sum === undefined ? undefined : recordedSums(sum);
+  return new Map(
+    [...texts].map(([tag, text]) => {
+      const sql = withoutBom(text);
+      const checksum = checksumOf(sql);
+      const name = downFileOf(tag, layout);
+      const isUnverified = sums !== undefined && sums.get(name) !== checksum;
+      const file = given === undefined ? join(dir, name) : name;
+      return [tag, { file, sql, checksum, isUnverified }];
+    }),
+  );
 }
 
 function checksumsOf(texts: ReadonlyMap<Tag, string>): Map<Tag, Checksum> {

@@ -15,7 +15,7 @@ import { ledgerOf } from "../ledger/replies.ts";
 import { isContended } from "../ledger/server-error.ts";
 import type { Ledger, RunnerRow } from "../ledger-types.ts";
 import type { HeldRun, MessageName, Run, Session } from "../run-types.ts";
-import type { EventSink } from "../types.ts";
+import type { Checksum, EventSink } from "../types.ts";
 import { LeaseLost } from "./lost.ts";
 import { fence, readAll, releaseLease } from "./sql.ts";
 import { type Taken, takeOrWait } from "./wait.ts";
@@ -119,6 +119,7 @@ export async function transactFenced(
  * Commits what a command writes to the ledger, and gives the lease back with it: there is no moment in
  * which one is done and not the other.
  *
+ * @param head the database's new head; null leaves it as it is
  * @returns why the app's copy of the events stays behind; null where it does not
  * @throws LeaseLost, ServerError, SessionLost
  */
@@ -126,8 +127,9 @@ export async function commitEvents(
   run: HeldRun,
   name: "repair" | "resolve",
   events: readonly NewEvent[],
+  head: Checksum | null = null,
 ): Promise<string | null> {
-  const statements = record(run, events, { head: null, activity: null });
+  const statements = record(run, events, { head, activity: null });
   const fenced = [fence(run, { activity: name }), ...statements, releaseLease(run)];
   const reply = await transact(run.session, name, fenced);
   run.isReleased = true;

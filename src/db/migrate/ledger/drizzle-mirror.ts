@@ -1,6 +1,6 @@
 import { identifier, integer, literal } from "../../base/quote.ts";
 import type { DrizzleMirror, DrizzleTableName } from "../adopt-types.ts";
-import { drizzleHash } from "../history/drizzle-hash.ts";
+import { drizzleHash, drizzleHashes } from "../history/drizzle-hash.ts";
 import type { Migration } from "../types.ts";
 
 /**
@@ -38,6 +38,55 @@ exception
   when insufficient_privilege or undefined_column or not_null_violation then
     raise exception 'drizzle''s own table % cannot be written: %', target, sqlerrm
       using errcode = sqlstate, hint = 'The migration itself is fine. Grant the role insert on that table, or give it up with: tidemark migrate --no-mirror';
+end`)}`,
+  ];
+}
+
+/**
+ * Takes a migration's row out of drizzle's table, so that drizzle's migrator has it as pending too. What is left there
+ * stays settled: a table whose newest number is lower than the last settled one is taken for a new one.
+ *
+ * @param schema of the ledger
+ * @param reverted its checksum, as it was applied
+ * @param up as the history has it: line ends and a mark at the start decide what drizzle hashes
+ */
+export function unmirrorMigration(
+  schema: string,
+  mirror: DrizzleMirror | null,
+  reverted: Pick<Migration, "tag" | "checksum">,
+  up: Migration | undefined,
+): readonly string[] {
+  if (mirror === null || mirror.isOthers) return [];
+  const table = tableOf(mirror);
+  const applied = reverted.checksum.replace("sha256:", "");
+  const hashes = new Set([applied, ...(up === undefined ? [] : drizzleHashes(up))]);
+  const mine = `t.hash in (${[...hashes].map(literal).join(", ")})`;
+  const remove = `delete from ${table} t where ${mine}`;
+  // In drizzle 1.x two migrations may have one text.
+  const named = `${remove} and coalesce(t.name, ${literal(reverted.tag)}) = ${literal(reverted.tag)}`;
+  const when = up?.when === undefined ? "" : ` and t.created_at = ${integer(up.when)}`;
+  return [
+    `do ${literal(`declare
+  target regclass := to_regclass(${literal(table)});
+begin
+  if target is null then
+    return;
+  end if;
+  if exists (select from pg_attribute a where a.attrelid = target and a.attname = 'name' and not a.attisdropped) then
+    execute ${literal(named)};
+  elsif (select count(*) from ${table} t where ${mine}) > 1 then
+    execute ${literal(`${remove}${when}`)};
+  else
+    execute ${literal(remove)};
+  end if;
+  execute ${literal(`update ${identifier(schema)}.runner r
+    set drizzle_table = jsonb_set(r.drizzle_table, '{seen}', to_jsonb(least((r.drizzle_table ->> 'seen')::bigint,
+      coalesce((select max((to_jsonb(t) ->> 'id')::bigint) from ${table} t), 0))))
+    where r.id = 1 and r.drizzle_table is not null`)};
+exception
+  when insufficient_privilege then
+    raise exception 'drizzle''s own table % cannot be written: %', target, sqlerrm
+      using errcode = sqlstate, hint = 'The rollback itself is fine. Grant the role delete on that table, or give it up with: tidemark migrate --no-mirror';
 end`)}`,
   ];
 }

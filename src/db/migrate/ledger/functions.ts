@@ -2,6 +2,7 @@ import { dollarQuote, identifier, literal } from "../../base/quote.ts";
 import { IDLE_IN_TRANSACTION_MS } from "../../connection/begin.ts";
 import { copyFunction } from "./event-copy.ts";
 import { eventObject } from "./read.ts";
+import { MIN_READER } from "./tables.ts";
 
 /** Life of a lease without renewal. */
 export const LEASE_TTL_MS = IDLE_IN_TRANSACTION_MS;
@@ -84,7 +85,7 @@ begin
     subject := event->>'tag';
     details := event->'payload';
     happened := clock_timestamp();
-    if kind in ('migration.done', 'migration.failed') then
+    if kind in ('migration.done', 'migration.failed', 'migration.reverted') then
       select greatest(0, round(extract(epoch from happened - m.started_at) * 1000))::bigint into took
       from ${s}.schema_migrations m where m.tag = subject;
       details := details || jsonb_build_object('durationMs', took);
@@ -101,6 +102,22 @@ begin
     returning id into event_number;
     case kind
     when 'migration.started' then
+      if details->>'direction' = 'down' then
+        update ${s}.schema_migrations m
+        set state = 'STARTED', attempt = (event->>'attempt')::integer,
+          statements_done = (details->>'statement')::integer,
+          statements_total = (details->>'statements')::integer, prefix = details->>'prefix',
+          started_at = happened, finished_at = null, duration_ms = null, run_id = p_run, owner = who,
+          error = null, event_id = event_number,
+          down_checksum = details->>'down', down_sql = event->>'downSql',
+          reverting = coalesce(m.reverting, jsonb_build_object(
+            'statementsDone', m.statements_done, 'statementsTotal', m.statements_total,
+            'prefix', m.prefix, 'startedAt', m.started_at, 'finishedAt', m.finished_at,
+            'durationMs', m.duration_ms))
+        where m.tag = subject;
+        -- A release that does not know the way down would run it up from here.
+        update ${s}.runner set min_reader = ledger_version where id = 1;
+      else
       insert into ${s}.schema_migrations (
         tag, state, attempt, checksum, statements_done, statements_total, prefix, started_at,
         run_id, owner, event_id
@@ -117,6 +134,7 @@ begin
         started_at = excluded.started_at, finished_at = null, duration_ms = null,
         run_id = excluded.run_id, owner = excluded.owner, error = null,
         event_id = excluded.event_id;
+      end if;
     when 'statement.started' then
       update ${s}.schema_migrations m
       set under_way = details->'underWay', event_id = event_number
@@ -135,8 +153,22 @@ begin
       update ${s}.schema_migrations m
       set state = 'DONE', rank = taken, statements_done = (details->>'statement')::integer,
         prefix = details->>'prefix', under_way = null, finished_at = happened,
-        duration_ms = took, owner = who, event_id = event_number
+        duration_ms = took, owner = who, event_id = event_number,
+        down_checksum = details->>'down', down_sql = event->>'downSql'
       where m.tag = subject;
+    when 'migration.reverted' then
+      select m.rank into taken from ${s}.schema_migrations m where m.tag = subject;
+      update ${s}.schema_migrations m
+      set state = 'PENDING', rank = null, statements_done = 0, prefix = null, under_way = null,
+        finished_at = null, duration_ms = took, owner = who, error = null, reverting = null,
+        down_checksum = null, down_sql = null,
+        event_id = event_number
+      where m.tag = subject;
+      if exists (select from ${s}.schema_migrations m where m.rank > taken) then
+        update ${s}.schema_migrations m set rank = m.rank - 1 where m.rank > taken;
+      end if;
+      update ${s}.runner set min_reader = ${MIN_READER}
+      where id = 1 and not exists (select from ${s}.schema_migrations m where m.reverting is not null);
     when 'migration.failed' then
       update ${s}.schema_migrations m
       set state = 'FAILED', finished_at = happened, duration_ms = took, owner = who,
@@ -145,6 +177,19 @@ begin
         event_id = event_number
       where m.tag = subject;
     when 'migration.resolved' then
+      if details ? 'restored' then
+        -- Nothing of its way down is committed: it is as applied as before.
+        update ${s}.schema_migrations m
+        set state = 'DONE', statements_done = (m.reverting->>'statementsDone')::integer,
+          statements_total = (m.reverting->>'statementsTotal')::integer,
+          prefix = m.reverting->>'prefix', started_at = (m.reverting->>'startedAt')::timestamptz,
+          finished_at = (m.reverting->>'finishedAt')::timestamptz,
+          duration_ms = (m.reverting->>'durationMs')::bigint, owner = who, error = null,
+          reverting = null, event_id = event_number
+        where m.tag = subject;
+        update ${s}.runner set min_reader = ${MIN_READER}
+        where id = 1 and not exists (select from ${s}.schema_migrations m where m.reverting is not null);
+      else
       update ${s}.schema_migrations m
       set state = 'PENDING', finished_at = null, duration_ms = null, owner = who, error = null,
         statements_done = coalesce((details->>'statement')::integer, m.statements_done),
@@ -152,6 +197,7 @@ begin
         under_way = case when details ? 'answer' then null else m.under_way end,
         event_id = event_number
       where m.tag = subject;
+      end if;
     when 'migration.adopted' then
       taken := (details->>'rank')::integer;
       if details ? 'formerly' then
@@ -176,7 +222,7 @@ begin
         set state = excluded.state, rank = excluded.rank, checksum = excluded.checksum,
           under_way = null, started_at = excluded.started_at, finished_at = excluded.finished_at,
           duration_ms = null, run_id = excluded.run_id, owner = excluded.owner, error = null,
-          event_id = excluded.event_id;
+          event_id = excluded.event_id, down_checksum = null, down_sql = null;
       end if;
     end case;
   end loop;

@@ -12,16 +12,31 @@ export const BOUNDED = `select pg_catalog.set_config('lock_timeout', '5s', true)
   pg_catalog.set_config('jit', 'off', true),
   pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true)`;
 
-/** Reads the state table, one row per tag. */
+/**
+ * Reads the state table, one row per tag. In a ledger older than version 3 `reverting` is found outside of it.
+ */
 export function readRows(schema: string): string {
   return `${BOUNDED};
 select pg_catalog.jsonb_build_object(
   'tag', m.tag, 'state', m.state, 'rank', m.rank, 'attempt', m.attempt, 'checksum', m.checksum,
   'statementsDone', m.statements_done, 'statementsTotal', m.statements_total, 'prefix', m.prefix, 'underWay', m.under_way,
   'startedAt', m.started_at, 'finishedAt', m.finished_at, 'durationMs', m.duration_ms,
-  'runId', m.run_id, 'owner', m.owner, 'error', m.error, 'eventId', m.event_id
+  'runId', m.run_id, 'owner', m.owner, 'error', m.error, 'eventId', m.event_id,
+  'reverting', (select reverting from (select m.*) known)
 ) as tidemark_row
-from ${identifier(schema)}.schema_migrations m`;
+from (select null::pg_catalog.jsonb as reverting) older
+cross join ${identifier(schema)}.schema_migrations m`;
+}
+
+/** Column of a stored down file. */
+export const STORED_DOWN = "tidemark_down";
+
+/** Reads the down files that are stored, of a ledger of version 3 on. */
+export function readStoredDowns(schema: string): string {
+  return `${BOUNDED};
+select pg_catalog.jsonb_build_object('tag', d.tag, 'checksum', d.down_checksum, 'sql', d.down_sql) as ${STORED_DOWN}
+from ${identifier(schema)}.schema_migrations d
+where d.down_sql is not null`;
 }
 
 /** Which events of the log. */

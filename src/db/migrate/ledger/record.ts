@@ -19,18 +19,27 @@ export interface Progressed {
 }
 
 /** An event to be written; the database adds when, by whom, and how long it took. */
-export type NewEvent = Subject &
-  (
-    | { readonly type: "migration.started"; readonly payload: Progressed }
+export type NewEvent = Subject & {
+  /** Kept in the ledger, and no part of the event. */
+  readonly downSql?: string;
+} & (
+    | {
+        readonly type: "migration.started";
+        readonly payload: Progressed & Pick<EventPayload, "direction" | "down">;
+      }
     | {
         readonly type: "migration.done";
         /** `rank`: among the applied migrations. */
-        readonly payload: Progressed & { readonly rank: number };
+        readonly payload: Progressed & Pick<EventPayload, "down"> & { readonly rank: number };
+      }
+    | {
+        readonly type: "migration.reverted";
+        readonly payload: Omit<Progressed, "prefix"> & Pick<EventPayload, "down">;
       }
     | {
         readonly type: "migration.resolved";
         /** With an answer: how far the migration is by it. */
-        readonly payload: { readonly before: "FAILED" | "STUCK" } & (
+        readonly payload: { readonly before: "FAILED" | "STUCK"; readonly restored?: true } & (
           | { readonly answer?: "retry" }
           | (Progressed & { readonly answer: "done" })
         );
@@ -46,7 +55,11 @@ export type NewEvent = Subject &
     | {
         readonly type: "migration.failed";
         /** `ended`: the statement under way has ended, and needs no look. */
-        readonly payload: { readonly error: RecordedError; readonly ended?: true };
+        readonly payload: {
+          readonly error: RecordedError;
+          readonly ended?: true;
+          readonly direction?: "down";
+        };
       }
     | {
         readonly type: "migration.adopted";

@@ -1,8 +1,9 @@
 import { SessionLost } from "../../connection/loss.ts";
 import { isServerError, type Reply, type ServerError } from "../../connection/session.ts";
 import { MigrateError } from "../errors.ts";
-import type { Ledger, LedgerEvent, LedgerRow, RunnerRow } from "../ledger-types.ts";
-import { ASKED } from "./read.ts";
+import type { Ledger, LedgerEvent, LedgerRow, RunnerRow, StoredDown } from "../ledger-types.ts";
+import type { Tag } from "../types.ts";
+import { ASKED, STORED_DOWN } from "./read.ts";
 import { ledgerError } from "./server-error.ts";
 import { LEDGER_VERSION } from "./tables.ts";
 
@@ -44,12 +45,27 @@ export function ledgerOf(reply: Reply | ServerError, schema: string): Ledger {
   return { runner: runnerOf(reply, schema), rows: rowsOf(reply) };
 }
 
+/** The down files of a reply. */
+export function storedDownsOf(reply: Reply): ReadonlyMap<Tag, StoredDown> {
+  const rows = reply.rows.filter((item) => STORED_DOWN in item);
+  return new Map(
+    rows.map((item) => {
+      const down = item[STORED_DOWN] as StoredDown;
+      return [down.tag, down];
+    }),
+  );
+}
+
 /** The state rows of a reply. */
 export function rowsOf(reply: Reply | ServerError): readonly LedgerRow[] {
   if (isServerError(reply)) return [];
   return reply.rows
     .filter((item) => "tidemark_row" in item)
-    .map((item) => withDates(item.tidemark_row as LedgerRow, ["startedAt", "finishedAt"]));
+    .map(({ tidemark_row }) => {
+      const row = withDates(tidemark_row as LedgerRow, ["startedAt", "finishedAt"]);
+      if (row.reverting === null) return row;
+      return { ...row, reverting: withDates(row.reverting, ["startedAt", "finishedAt"]) };
+    });
 }
 
 /**

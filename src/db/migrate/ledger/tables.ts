@@ -2,8 +2,11 @@ import { dollarQuote, identifier, literal } from "../../base/quote.ts";
 import { EMPTY_HEAD } from "../history/checksum.ts";
 import { EVENT_TYPES } from "../ledger-types.ts";
 
-/** Version of the ledger's own tables that this code writes, and the oldest that may read them. */
-export const LEDGER_VERSION = 2;
+/** Version of the ledger's own tables that this code writes. */
+export const LEDGER_VERSION = 3;
+
+/** The oldest that may read it while no migration is on its way down; while one is, only this version may. */
+export const MIN_READER = 2;
 
 /** Makes the ledger's tables and triggers in its schema, which must be there. */
 export function createTables(schema: string): string {
@@ -47,7 +50,10 @@ create table ${s}.schema_migrations (
   run_id uuid not null,
   owner jsonb not null,
   error jsonb,
-  event_id bigint not null
+  event_id bigint not null,
+  reverting jsonb,
+  down_checksum text,
+  down_sql text
 );
 
 create table ${s}.runner (
@@ -74,7 +80,7 @@ create table ${s}.runner (
   drizzle_table jsonb
 );
 insert into ${s}.runner (id, ledger_version, min_reader, head)
-values (1, ${LEDGER_VERSION}, ${LEDGER_VERSION}, ${literal(EMPTY_HEAD)});
+values (1, ${LEDGER_VERSION}, ${MIN_READER}, ${literal(EMPTY_HEAD)});
 
 create function ${s}.refuse_event_change() returns trigger
 language plpgsql
@@ -97,11 +103,15 @@ alter table ${s}.migration_events enable always trigger migration_events_no_trun
 
 /**
  * Makes an older ledger one of this version, its functions apart. 2: takes over what drizzle's migrator
- * has applied, and keeps its table true.
+ * has applied, and keeps its table true. 3: the way down.
  */
 export function upgradeTables(schema: string): string {
   const s = identifier(schema);
   return `
 alter table ${s}.runner add column if not exists drizzle_table jsonb;
-update ${s}.runner set ledger_version = ${LEDGER_VERSION}, min_reader = ${LEDGER_VERSION} where id = 1;`;
+alter table ${s}.schema_migrations
+  add column if not exists reverting jsonb,
+  add column if not exists down_checksum text,
+  add column if not exists down_sql text;
+update ${s}.runner set ledger_version = ${LEDGER_VERSION}, min_reader = ${MIN_READER} where id = 1;`;
 }

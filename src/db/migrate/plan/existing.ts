@@ -4,6 +4,7 @@ import { MigrateError } from "../errors.ts";
 import type { Ledger } from "../ledger-types.ts";
 import type { PlanOptions } from "../run-types.ts";
 import type { History } from "../types.ts";
+import { isReverted } from "./state.ts";
 import { type Takeover, takeoverOf } from "./takeover.ts";
 
 const ALLOW = "--allow-existing (at boot: MIGRATE_ALLOW_EXISTING=true)";
@@ -17,6 +18,8 @@ export function accountsForNothing({ runner, rows }: Pick<Ledger, "runner" | "ro
   return rows.every(
     (row) =>
       row.state !== "DONE" &&
+      row.reverting === null &&
+      !isReverted(row) &&
       row.statementsDone === 0 &&
       row.underWay === null &&
       (isGone || row.runId !== runner.runId),

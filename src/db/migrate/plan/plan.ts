@@ -5,8 +5,17 @@ import { headOf, linkAfter } from "../history/checksum.ts";
 import { isFolderTag } from "../history/layout.ts";
 import type { Ledger, LedgerRow, UnderWay } from "../ledger-types.ts";
 import type { PlanOptions } from "../run-types.ts";
-import type { Checksum, History, Migration, MigrationStatus, Tag, Warning } from "../types.ts";
+import type {
+  Checksum,
+  DownFile,
+  History,
+  Migration,
+  MigrationStatus,
+  Tag,
+  Warning,
+} from "../types.ts";
 import { accountFor } from "./existing.ts";
+import { halfWayDown } from "./half-way.ts";
 import { findProblems } from "./problems.ts";
 import { type Renamed, renamedRows, renamesOf } from "./renames.ts";
 import { isSkipped } from "./state.ts";
@@ -28,6 +37,18 @@ export interface Step {
   readonly rank: number;
   /** The database's head when it is done. */
   readonly headAfter: Checksum;
+  /** The migration's own way down: kept in the ledger when it is done; of a step down, when it begins. */
+  readonly stored?: Pick<DownFile, "sql" | "checksum"> | undefined;
+  /** Of a step down, whose `migration` has the down file's text and the migration's own checksum. */
+  readonly down?: DownStep;
+}
+
+/** What a step down has that one up has not. */
+export interface DownStep {
+  /** The database's head while it is neither applied nor reverted: that of no history. */
+  readonly headMeanwhile: Checksum;
+  /** What is reverted, where the history has it. */
+  readonly up: Migration | undefined;
 }
 
 /** What a run would do, and what `status` shows. */
@@ -91,6 +112,7 @@ export function planRun(history: History, now: Ledger, options: PlanOptions = {}
       missingOnDisk: missingOnDisk(history, ledger),
       pending,
       newestApplied: newestApplied(history, rows),
+      halfWay: halfWayDown(ledger.rows, ledger.runner),
       existing: pending.length > 0 || takeover !== undefined ? existing : [],
       // While rows of drizzle's table are in doubt, what looks pending may be applied.
       allowOutOfOrder: (options.allowOutOfOrder ?? false) || existing.length > 0,
@@ -105,7 +127,7 @@ export function planRun(history: History, now: Ledger, options: PlanOptions = {}
  */
 export function nothingToDo(plan: Plan): "current" | "newer" | undefined {
   const [problem] = plan.problems;
-  if (problem !== undefined && !plan.newer) throw problem;
+  if (problem !== undefined && (!plan.newer || problem.code === "in_doubt")) throw problem;
   if (needsTakeover(plan)) return undefined;
   if (plan.newer) return "newer";
   return plan.steps.length === 0 ? "current" : undefined;
@@ -144,6 +166,12 @@ function isNewer(migrations: readonly Migration[], applied: readonly LedgerRow[]
   );
 }
 
+const NOT_BEGUN = { resumeAt: 0, prefix: null, underWay: null } as const;
+
+function begunOf({ statementsDone, prefix, underWay }: LedgerRow) {
+  return { resumeAt: statementsDone, prefix, underWay };
+}
+
 function appliedInOrder(rows: readonly LedgerRow[]): readonly LedgerRow[] {
   return rows
     .filter((row) => row.state === "DONE")
@@ -168,9 +196,8 @@ function planSteps(
     return {
       migration,
       attempt: (row?.attempt ?? 0) + 1,
-      resumeAt: row?.statementsDone ?? 0,
-      prefix: row?.prefix ?? null,
-      underWay: row?.underWay ?? null,
+      // On its way down: what is recorded is not of this file. Nothing is run before that has ended.
+      ...(row && row.reverting === null ? begunOf(row) : NOT_BEGUN),
       rank,
       headAfter: head,
     };

@@ -11,11 +11,13 @@ export function findProblems(
     readonly missingOnDisk: readonly LedgerRow[];
     readonly pending: readonly Migration[];
     readonly newestApplied: Migration | undefined;
+    readonly halfWay: MigrateError | undefined;
     readonly existing: readonly MigrateError[];
     readonly allowOutOfOrder: boolean;
   },
 ): readonly MigrateError[] {
   return [
+    ...(found.halfWay === undefined ? [] : [found.halfWay]),
     ...found.existing,
     ...changedFiles(history, rows),
     ...(found.newer ? [] : missingFiles(history, found.missingOnDisk)),

@@ -47,14 +47,19 @@ export function isSkipped(row: LedgerRow | undefined): boolean {
   return row?.state === "PENDING" && row.attempt === 0;
 }
 
+/** It was applied here once, and taken back. */
+export function isReverted(row: LedgerRow): boolean {
+  return row.state === "PENDING" && row.reverting === null && row.durationMs !== null;
+}
+
 /** What is not known of a row whose runner is gone. */
-export function doubtOf({ underWay }: LedgerRow): Doubt | undefined {
+export function doubtOf({ underWay, reverting }: LedgerRow): Doubt | undefined {
   if (underWay === null) return undefined;
   const { statement, label, action } = underWay;
   const needsAnswer = action.kind === "opaque";
   const next = needsAnswer
     ? "the catalog does not show it: check the database, then run `tidemark resolve`"
-    : "the next run finds out whether it was done";
+    : `the next ${reverting === null ? "run" : "rollback"} finds out whether it was done`;
   return {
     statement,
     reason: `statement ${statement} (${label}) was started, and its end is not recorded; ${next}`,

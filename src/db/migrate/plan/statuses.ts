@@ -26,7 +26,9 @@ export function newestApplied({ migrations }: History, rows: ReadonlyMap<Tag, Le
 /** What was started once, and is not in the history any more. */
 export function missingOnDisk({ migrations }: History, { rows }: Ledger): readonly LedgerRow[] {
   const tags = new Set(migrations.map(({ tag }) => tag));
-  return rows.filter(({ tag, state }) => !tags.has(tag) && state !== "PENDING");
+  return rows.filter(
+    ({ tag, state, reverting }) => !tags.has(tag) && (state !== "PENDING" || reverting !== null),
+  );
 }
 
 function flagsOf(
@@ -34,6 +36,7 @@ function flagsOf(
   row: LedgerRow | undefined,
   newest: Migration | undefined,
 ): readonly MigrationFlag[] {
+  if (row && row.reverting !== null) return ["REVERTING"];
   if (row?.state === "DONE") return row.checksum === checksum ? [] : ["CHANGED"];
   if (isSkipped(row)) return ["OUT_OF_ORDER"];
   return index < (newest?.index ?? -1) ? ["OUT_OF_ORDER"] : [];
@@ -70,7 +73,7 @@ function withMissing(
     list.splice(place, 0, {
       tag: row.tag,
       state: stateOf(row, ledger.runner),
-      flags: ["MISSING"],
+      flags: row.reverting === null ? ["MISSING"] : ["MISSING", "REVERTING"],
       checksum: row.checksum,
       attempt: row.attempt,
     });

@@ -124,7 +124,7 @@ function rowOf({ migration, appliedAt }: Adopted, rank: number | null, role: str
     ...{ tag: migration.tag, state: rank === null ? "PENDING" : "DONE", rank, attempt: 0 },
     ...{ checksum: migration.checksum, statementsDone: 0, statementsTotal: 0 },
     ...{ prefix: null, underWay: null, startedAt: at, finishedAt: rank === null ? null : at },
-    ...{ durationMs: null, runId: "", error: null, eventId: 0 },
+    ...{ durationMs: null, runId: "", error: null, eventId: 0, reverting: null },
     owner: {
       ...{ user: role, host: "drizzle", processId: 0, backendPid: 0, backendStart: null },
       ...{ toolVersion: "drizzle", appVersion: null },

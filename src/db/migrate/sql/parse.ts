@@ -1,7 +1,7 @@
 import { withoutBom } from "../../base/files.ts";
 import { checksumOf } from "../history/checksum.ts";
 import type { Step } from "../plan/plan.ts";
-import type { Checksum, Tag } from "../types.ts";
+import type { Tag } from "../types.ts";
 import { refuseAcrossBorders, refuseInsideBlock, refusePartitionedParents } from "./borders.ts";
 import { loadParser } from "./grammar.ts";
 import { refuseChangedPrefix, refuseDamaged, refuseUnsupported } from "./refuse.ts";
@@ -14,18 +14,20 @@ import { parseStatements, type Statement } from "./statements.ts";
  *
  * @throws MigrateError `history_invalid`, `unsupported_statement`, `checksum_mismatch`
  */
-export function stepParser(): (steps: readonly Step[]) => Promise<readonly ParsedStep[]> {
+export function stepParser(): <S extends Step>(
+  steps: readonly S[],
+) => Promise<readonly (S & ParsedStep)[]> {
   // What fails here fails again, and is reported, when it is awaited.
   loadParser().catch(() => undefined);
-  const parsed = new Map<Checksum, readonly Statement[]>();
-  return async (steps) => {
-    const list: ParsedStep[] = [];
+  const parsed = new Map<string, readonly Statement[]>();
+  return async <S extends Step>(steps: readonly S[]) => {
+    const list: (S & ParsedStep)[] = [];
     for (const { migration } of steps) refuseDamaged(migration);
     for (const step of steps) {
       const { migration, resumeAt } = step;
       const statements =
-        parsed.get(migration.checksum) ?? (await parseStatements(migration.sql, migration.file));
-      parsed.set(migration.checksum, statements);
+        parsed.get(migration.sql) ?? (await parseStatements(migration.sql, migration.file));
+      parsed.set(migration.sql, statements);
       refuseUnsupported(migration, statements);
       refuseChangedPrefix(step, statements);
       refuseInsideBlock(migration, statements);

@@ -1,0 +1,24 @@
+/** The line of a down file that says why there is no way back. */
+export const IRREVERSIBLE = "-- irreversible:";
+
+const LOSES = "-- loses:";
+
+/** The reason a down file gives for having no way back; undefined where it does not say so. */
+export function irreversibleReason(text: string): string | undefined {
+  const line = headerOf(text).find((candidate) => candidate.startsWith(IRREVERSIBLE));
+  return line?.slice(IRREVERSIBLE.length).trim();
+}
+
+/** What a down file says that it loses, a label each: `column users.bio`. */
+export function lossNotes(text: string): readonly string[] {
+  return headerOf(text)
+    .filter((line) => line.startsWith(LOSES))
+    .map((line) => line.slice(LOSES.length).trim());
+}
+
+/** The comments that a file begins with. */
+export function headerOf(text: string): readonly string[] {
+  const lines = text.split(/\r?\n/);
+  const end = lines.findIndex((line) => line.trim() !== "" && !line.startsWith("--"));
+  return end === -1 ? lines : lines.slice(0, end);
+}

@@ -1,0 +1,73 @@
+import { identifier, integer, literal } from "../../base/quote.ts";
+
+/** Counted up to here; beyond it the server's own estimate is near enough. */
+export const MOST_COUNTED = 1_000_000;
+
+/** How long one count may take, in milliseconds. */
+const COUNT_MS = 5_000;
+
+/** Column of what a look at a relation found. */
+export const RELATION = "tidemark_relation";
+export const COUNTED = "tidemark_counted";
+
+/** A relation as a look found it. */
+export interface FoundRelation {
+  readonly schema: string;
+  readonly name: string;
+  /** The server's estimate of its rows; -1 where it never looked. */
+  readonly estimate: number;
+  /** As `pg_class.relkind`. */
+  readonly relkind: string;
+  /** Of a column that was asked for: whether it is there and stored, not computed. */
+  readonly hasColumn: boolean;
+  /** Of a sequence: it was used. */
+  readonly isUsed: boolean;
+}
+
+/**
+ * Finds a table or a sequence by its name as the role's SQL would; no row where it is not there. Statements of a
+ * transaction.
+ */
+export function findRelation(path: readonly string[], column: string | null): readonly string[] {
+  const name = literal(path.map(identifier).join("."));
+  return [
+    "set local search_path to default",
+    `select pg_catalog.set_config('tidemark.relation', coalesce(pg_catalog.to_regclass(${name})::pg_catalog.oid::text, ''), true)`,
+    "set local search_path to pg_catalog, pg_temp",
+    `select jsonb_build_object(
+  'schema', n.nspname, 'name', c.relname, 'relkind', c.relkind,
+  'estimate', (select sum(p.reltuples) from pg_class p
+    where p.oid = c.oid or p.oid in (select t.relid from pg_partition_tree(c.oid) t where t.isleaf)),
+  'hasColumn', exists (select from pg_attribute a
+    where a.attrelid = c.oid and a.attname = ${literal(column)} and not a.attisdropped and a.attgenerated = ''),
+  'isUsed', c.relkind = 'S' and coalesce((select s.last_value is not null from pg_sequences s
+    where s.schemaname = n.nspname and s.sequencename = c.relname), true)
+) as ${RELATION}
+from pg_class c join pg_namespace n on n.oid = c.relnamespace
+where c.oid = nullif(current_setting('tidemark.relation'), '')::oid`,
+  ];
+}
+
+/** The tables of a schema. */
+export function tablesOf(schema: string): string {
+  return `select jsonb_build_object('schema', n.nspname, 'name', c.relname, 'relkind', c.relkind,
+  'estimate', c.reltuples, 'hasColumn', false, 'isUsed', false) as ${RELATION}
+from pg_class c join pg_namespace n on n.oid = c.relnamespace
+where n.nspname = ${literal(schema)} and c.relkind in ('r', 'p', 'f') and not c.relispartition
+order by c.relname`;
+}
+
+/** Counts rows, those that have a value in a column where one is given, up to one more than the bound. */
+export function countRows(
+  { schema, name }: FoundRelation,
+  column: string | undefined,
+): readonly string[] {
+  const where = column === undefined ? "" : ` where t.${identifier(column)} is not null`;
+  return [
+    `set local statement_timeout to ${integer(COUNT_MS)}`,
+    // A policy must not hide rows that go all the same.
+    "set local row_security to off",
+    `select count(*) as ${COUNTED} from (
+  select from ${identifier(schema)}.${identifier(name)} t${where} limit ${integer(MOST_COUNTED + 1)}) counted`,
+  ];
+}
