@@ -1,6 +1,6 @@
 import { Command } from "commander";
 import { TOOL_VERSION } from "../db/migrate/index.ts";
-import { addDrift, addFiles, addVerify } from "./program-project.ts";
+import { addDrift, addFiles, addRebase, addVerify } from "./program-project.ts";
 import {
   append,
   examples,
@@ -41,6 +41,7 @@ export function createProgram(onEnd: (exitCode: number) => void): Command {
   addAdopt(program, run);
   addMenders(program, run);
   addFiles(program, run);
+  addRebase(program, run);
   addVerify(program, run);
   addCompletion(program);
   return program;

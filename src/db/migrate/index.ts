@@ -29,7 +29,7 @@ export {
 } from "./errors.ts";
 export { describeBlocker } from "./execute/blockers.ts";
 export { checksumOf } from "./history/checksum.ts";
-export { headerOf, IRREVERSIBLE, irreversibleReason } from "./history/down-notes.ts";
+export { headerOf, IRREVERSIBLE, irreversibleReason, lossNotes } from "./history/down-notes.ts";
 export type { GivenHistory, GivenMigration } from "./history/given.ts";
 export { type JournalEntry, readJournal, redated } from "./history/journal.ts";
 export { downFileOf, sqlFileOf } from "./history/layout.ts";

@@ -1,0 +1,97 @@
+import { afterAll, beforeAll, expect, test } from "vitest";
+import {
+  type BranchProject,
+  cloneOf,
+  createBranchProject,
+  orgs,
+  users,
+} from "../helpers/branches.ts";
+
+let original: BranchProject;
+
+/**
+ * `main` adds a column `age`; the branch `mine` adds a table, fills it by hand without a snapshot, and adds a column:
+ * three migrations, of which the first has the number of `main`'s.
+ */
+beforeAll(async () => {
+  original = await createBranchProject("0.31");
+  const { git, commit, done, table, write } = original;
+  await git("checkout", "--quiet", "-b", "mine");
+  await table("orgs", orgs);
+  await done("generate", "orgs");
+  await commit("orgs");
+  await done("generate", "fill", "--custom");
+  await write("drizzle/0002_fill.sql", "insert into orgs (name) values ('one');\n");
+  await original.delete("drizzle/meta/0002_snapshot.json");
+  await done("down-file", "0002_fill");
+  await commit("fill");
+  await table("users", users("middle name: text(),", "end nick: text(),"));
+  await done("generate", "nick");
+  await commit("nick");
+  await git("checkout", "--quiet", "main");
+  await table("users", users("top age: integer(),", "middle name: text(),"));
+  await done("generate", "age");
+  await commit("age");
+  await git("checkout", "--quiet", "mine");
+});
+afterAll(() => original?.remove());
+
+const MOVED = ["0000_users", "0001_age", "0002_orgs", "0003_fill", "0004_nick"];
+
+/** What a rebase must leave, however the merge was left. */
+async function expectMoved(here: BranchProject): Promise<void> {
+  const journal = await here.journal();
+  expect(journal.map(({ tag }) => tag)).toEqual(MOVED);
+  expect(journal.map(({ idx }) => idx)).toEqual([0, 1, 2, 3, 4]);
+  const times = journal.map(({ when }) => when);
+  expect(times).toEqual(times.toSorted((a, b) => a - b));
+  expect(Object.keys(await here.files()).filter((file) => !file.includes("/"))).toEqual([
+    ...MOVED.flatMap((tag) => [`${tag}.down.sql`, `${tag}.sql`]),
+    "tidemark.sum",
+  ]);
+  expect(await here.read("0003_fill.sql")).toBe("insert into orgs (name) values ('one');\n");
+  expect(await here.read("0004_nick.down.sql")).toMatch(/^-- Takes back 0004_nick\.sql\. Proven/);
+  const again = await here.done("rebase", "--base", "main");
+  expect(again).toBe("Nothing to move: the migrations of this branch come behind those of main.\n");
+  await here.commit("merged");
+  const { code, stdout, stderr } = await here.type("verify", "--base", "main", "--json");
+  const { checks } = JSON.parse(stdout) as { checks: { name: string; status: string }[] };
+  expect(
+    checks.filter(({ status }) => status !== "passed"),
+    stderr,
+  ).toEqual([]);
+  expect(code).toBe(0);
+}
+
+test("moves three migrations out of a merge that left conflict markers in journal, snapshot and sum", async () => {
+  const here = await cloneOf(original);
+  await here.clash("merge", "main");
+  for (const file of ["meta/_journal.json", "meta/0001_snapshot.json", "tidemark.sum"])
+    expect(await here.read(file)).toContain("<<<<<<<");
+  const before = await here.files();
+  const planned = await here.done("rebase", "--base", "main", "--dry-run");
+  expect(planned).toContain("Would move 3 migrations behind those of main. Nothing was written.");
+  expect(await here.files()).toEqual(before);
+
+  const { code, stdout, stderr } = await here.type("rebase", "--base", "main");
+  expect({ code, stdout, stderr }).toMatchInlineSnapshot(`
+    {
+      "code": 0,
+      "stderr": "0002_orgs: tried behind main
+    0003_fill: tried behind main
+    0004_nick: tried behind main
+    No database was asked whether it has run them: no database is configured.
+    Next: \`git add --all drizzle\`, finish the merge, then \`tidemark verify --base main\`.
+    ",
+      "stdout": "0001_orgs → 0002_orgs (snapshot: derived)
+    ✓ drizzle/0002_orgs.down.sql renewed: proven, loses table orgs
+    0002_fill → 0003_fill (snapshot: none)
+    ✓ drizzle/0003_fill.down.sql renewed: proven
+    0003_nick → 0004_nick (snapshot: derived)
+    ✓ drizzle/0004_nick.down.sql renewed: proven, loses column users.nick
+    Moved 3 migrations behind those of main.
+    ",
+    }
+  `);
+  await expectMoved(here);
+});
