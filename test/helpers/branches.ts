@@ -23,21 +23,26 @@ export interface BranchProject extends KitProject {
 
 const CONFIG = { dialect: "postgresql", schema: "./schema/*.ts" };
 
-/** Columns far apart, so that git merges what two branches add. */
-export const users = (...columns: readonly string[]) => `
+/** The table, its columns each at its place (`top age: integer(),`), far apart, so that git merges what two branches add. */
+export function users(...columns: readonly string[]): string {
+  const places = ["top", "middle", "end"].map((place) => {
+    const own = columns.filter((column) => column.startsWith(`${place} `));
+    return [
+      `  // ${place}`,
+      "",
+      "",
+      ...own.map((column) => `  ${column.slice(place.length + 1)}`),
+      "",
+      "",
+    ];
+  });
+  return `
 export const users = pgTable("users", {
   id: serial().primaryKey(),
-  ${["top", "middle", "end"]
-    .map(
-      (place) =>
-        `// ${place}\n\n\n  ${columns
-          .filter((one) => one.startsWith(`${place} `))
-          .map((one) => one.slice(place.length + 1))
-          .join("\n  ")}\n\n\n`,
-    )
-    .join("\n  ")}
+${places.flat().join("\n")}
 });
 `;
+}
 
 export const orgs = `export const orgs = pgTable("orgs", { id: serial().primaryKey(), name: text() });\n`;
 

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import {
   type BranchProject,
   cloneOf,
@@ -6,6 +6,7 @@ import {
   orgs,
   users,
 } from "../helpers/branches.ts";
+import { createDatabase } from "../helpers/database.ts";
 
 let original: BranchProject;
 
@@ -53,14 +54,6 @@ async function expectMoved(here: BranchProject): Promise<void> {
   expect(await here.read("0004_nick.down.sql")).toMatch(/^-- Takes back 0004_nick\.sql\. Proven/);
   const again = await here.done("rebase", "--base", "main");
   expect(again).toBe("Nothing to move: the migrations of this branch come behind those of main.\n");
-  await here.commit("merged");
-  const { code, stdout, stderr } = await here.type("verify", "--base", "main", "--json");
-  const { checks } = JSON.parse(stdout) as { checks: { name: string; status: string }[] };
-  expect(
-    checks.filter(({ status }) => status !== "passed"),
-    stderr,
-  ).toEqual([]);
-  expect(code).toBe(0);
 }
 
 test("moves three migrations out of a merge that left conflict markers in journal, snapshot and sum", async () => {
@@ -94,4 +87,80 @@ test("moves three migrations out of a merge that left conflict markers in journa
     }
   `);
   await expectMoved(here);
+  await here.commit("merged");
+  const verified = await here.type("verify", "--base", "main", "--json");
+  const { checks } = JSON.parse(verified.stdout) as { checks: { name: string; status: string }[] };
+  expect(
+    checks.filter(({ status }) => status !== "passed"),
+    verified.stderr,
+  ).toEqual([]);
+  expect(code).toBe(0);
+});
+
+test.each(["ours", "theirs"] as const)(
+  "moves them out of a merge that took %s of the journal and the snapshots",
+  async (side) => {
+    const here = await cloneOf(original);
+    await here.clash("merge", "main");
+    await here.git("checkout", `--${side}`, "drizzle/meta", "drizzle/tidemark.sum");
+    await here.commit("merged by force");
+    await here.done("rebase", "--base", "main");
+    await expectMoved(here);
+  },
+);
+
+test("moves each at its commit, in a rebase of git's", async () => {
+  const here = await cloneOf(original);
+  await here.clash("rebase", "main");
+  for (const _commit of ["orgs", "fill", "nick"]) {
+    await here.done("rebase", "--base", "main");
+    await here.git("add", "--all", ".");
+    await here.clash("rebase", "--continue");
+  }
+  expect(await here.git("status", "--porcelain")).toBe("");
+  expect((await here.git("log", "--format=%s")).trim().split("\n")).toEqual([
+    ...["nick", "fill", "orgs", "age", "fork"],
+  ]);
+  expect((await here.journal()).map(({ tag }) => tag)).toEqual(MOVED);
+});
+
+test("is refused before the merge, and has nothing to do on the base", async () => {
+  const here = await cloneOf(original);
+  const refused = await here.type("rebase", "--base", "main");
+  expect(refused.stderr).toMatchInlineSnapshot(`
+    "error (usage) main has 0001_age, which this branch does not have yet.
+    Nothing was written. Merge it first (\`git merge main\`, or \`git rebase main\`). Leave conflicts in drizzle as they are, settle those in the schema files, and run \`tidemark rebase --base main\` again.
+    "
+  `);
+  expect(refused.code).toBe(2);
+  await here.git("checkout", "--quiet", "main");
+  expect(await here.done("rebase", "--base", "main")).toContain("Nothing to move");
+  const unknown = await here.type("rebase", "--base", "nowhere");
+  expect(unknown.stderr).toContain("error (usage) The base nowhere cannot be read in drizzle");
+  expect((await here.type("rebase")).stderr).toContain("No base is named.");
+});
+
+test("is refused for what the database has run, and for a migration of the base that was edited", async () => {
+  const here = await cloneOf(original);
+  const { url, name, drop } = await createDatabase();
+  onTestFinished(drop);
+  expect((await here.run(["migrate", "--url", url])).code).toBe(0);
+  await here.clash("merge", "main");
+  const before = await here.files();
+  const refused = await here.type("rebase", "--base", "main", "--url", url);
+  expect(refused.code).toBe(4);
+  expect(
+    refused.stderr.replace(/^error \(conflict\) \S+/, "…").replaceAll(name, "<database>"),
+  ).toMatchInlineSnapshot(`
+    "… as postgres has run 0001_orgs, 0002_fill, 0003_nick, and would not know them by another name.
+    Nothing was written. If it is a development database, leave the merge (\`git merge --abort\`), then take them back with \`tidemark rollback --to 0000_users\` (or make the database anew), and rebase again. What others' databases have run stays as it is: apply the base's with \`tidemark migrate --allow-out-of-order\`.
+    "
+  `);
+  expect(await here.files()).toEqual(before);
+  await here.write("drizzle/0000_users.sql", "create table users (id integer);\n");
+  const edited = await here.type("rebase", "--base", "main");
+  expect(edited.stderr).toContain(
+    "drizzle/0000_users.sql differs from main, which has applied it somewhere.",
+  );
+  expect(edited.code).toBe(2);
 });

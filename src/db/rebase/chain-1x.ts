@@ -67,7 +67,9 @@ function onto(
 ) {
   const { prevIds = [] } = own.snapshot?.snapshot ?? {};
   const beside = own.beside.map(({ snapshot }) => snapshot);
-  const known = [...beside, ...all];
+  // One that was moved already has its id in both: its parents are those beside it.
+  const ids = new Set(beside.map(({ id }) => id));
+  const known = [...all.filter(({ id }) => !ids.has(id)), ...beside];
   const byId = new Map(known.map((snapshot) => [snapshot.id, snapshot]));
   const seen = ancestry(prevIds, byId);
   const theirs = all
