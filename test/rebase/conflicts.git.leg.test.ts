@@ -102,11 +102,21 @@ test("warns of a column that both change where the schema has what the own one m
     main: ["small", users("middle name: varchar({ length: 100 }),")],
   } as const;
   const here = await branches({ ...change, merged: change.main[1] });
-  expect(await refusal(here)).toMatchInlineSnapshot();
+  expect(await refusal(here)).toMatchInlineSnapshot(`
+    "error (conflict) main and this branch both change the same (table public.users, column name type), and once all have run the database is not what the Drizzle schema says:
+      column public.users.name: type: expected character varying(100), found character varying(200).
+    Nothing was written. Decide what it shall be: correct the schema files, or the SQL of your own migration (if nobody has applied it), and run \`tidemark rebase\` again.
+    "
+  `);
   await here.table("users", change.mine[1]);
   await here.git("add", "schema");
   const { stderr } = await moved(here);
-  expect(stderr.split("\n").filter((line) => line.startsWith("warning"))).toMatchInlineSnapshot();
+  expect(stderr.split("\n").filter((line) => line.startsWith("warning"))).toMatchInlineSnapshot(`
+    [
+      "warning: both sides change table public.users, column name type: the migration of this branch runs last, and the Drizzle schema says the same.",
+      "warning: 0001_small changes users.name (statement 1), and 0002_big changes users.name (statement 1).",
+    ]
+  `);
 });
 
 test("keeps the values that both have added to an enum", async () => {
