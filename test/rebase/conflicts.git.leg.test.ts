@@ -74,7 +74,7 @@ test("names the migration that renames the table which an own one changes, and t
       | ^
 
     statement 1 of 1, SQLSTATE 42P01
-    Both sides change the same: 0001_people renames users (statement 1), and 0002_nick changes users (statement 1); 0001_people renames users (statement 1), and 0002_nick makes users.nick (statement 1).
+    Both sides change the same: 0001_people renames users (statement 1), and 0002_nick makes users.nick (statement 1).
     Nothing was written. If nobody has applied it, edit drizzle/0001_nick.sql so that it fits what is there by then, and run \`tidemark rebase\` again; or delete it, run \`tidemark rebase\` for the rest, and generate it again with \`tidemark generate\`.
     "
   `);
@@ -114,7 +114,7 @@ test("warns of a column that both change where the schema has what the own one m
   expect(stderr.split("\n").filter((line) => line.startsWith("warning"))).toMatchInlineSnapshot(`
     [
       "warning: both sides change table public.users, column name type: the migration of this branch runs last, and the Drizzle schema says the same.",
-      "warning: 0001_small changes users.name (statement 1), and 0002_big changes users.name (statement 1).",
+      "warning: 0001_small changes users.name (statement 1), and 0002_big changes users.name (statement 1): yours runs last.",
     ]
   `);
 });
@@ -155,7 +155,7 @@ test("does not guess while schema files hold conflicts, nor for other files of t
     mine: ["big", users("middle name: varchar({ length: 200 }),")],
     main: ["small", users("middle name: varchar({ length: 100 }),")],
   });
-  expect(await refusal(here)).toContain("these files hold conflicts: schema/users.ts.");
+  expect(await refusal(here)).toContain("these files hold conflicts: schema/users.ts\n");
   await here.write(
     "drizzle/before.sql",
     "<<<<<<< HEAD\nselect 1;\n=======\nselect 2;\n>>>>>>> main\n",

@@ -1,4 +1,7 @@
+import { readFile, rename } from "node:fs/promises";
+import { join } from "node:path";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
+import { swapIn, swapTo } from "../../src/db/rebase/swap.ts";
 import {
   type BranchProject,
   cloneOf,
@@ -7,6 +10,7 @@ import {
   users,
 } from "../helpers/branches.ts";
 import { createDatabase } from "../helpers/database.ts";
+import { migrateWithDrizzle } from "../helpers/drizzle-migrators.ts";
 
 let original: BranchProject;
 
@@ -86,6 +90,7 @@ test("moves three migrations out of a merge that left conflict markers in journa
     ",
     }
   `);
+  expect(await readFile("docs/rebasing.md", "utf8")).toContain(stdout);
   await expectMoved(here);
   await here.commit("merged");
   const verified = await here.type("verify", "--base", "main", "--json");
@@ -95,6 +100,29 @@ test("moves three migrations out of a merge that left conflict markers in journa
     verified.stderr,
   ).toEqual([]);
   expect(code).toBe(0);
+});
+
+test("finishes what was killed on its last steps, and is not tried dry before that", async () => {
+  const [here, done] = [await cloneOf(original), await cloneOf(original)];
+  for (const { clash } of [here, done]) await clash("merge", "main");
+  await done.done("rebase", "--base", "main");
+  const [before, after] = [await here.files(), await done.files()];
+  const dir = join(here.root, "drizzle");
+  const maps = [before, after].map((files) => new Map(Object.entries(files)));
+  const [was = new Map(), will = new Map()] = maps;
+  let moves = 0;
+  const move = async (from: string, to: string) => {
+    moves += 1;
+    if (moves > 4) throw new Error("killed");
+    await rename(from, to);
+  };
+  await expect(swapIn(dir, await swapTo(dir, was, will), move)).rejects.toThrow("killed");
+  const dry = await here.type("rebase", "--base", "main", "--dry-run");
+  expect(dry.stderr).toContain("A rebase of drizzle was killed on its last steps.");
+  expect(await here.done("rebase", "--base", "main")).toBe(
+    "Finished a rebase that was killed on its last steps.\nNothing to move: the migrations of this branch come behind those of main.\n",
+  );
+  expect(await here.files()).toEqual(after);
 });
 
 test.each(["ours", "theirs"] as const)(
@@ -157,6 +185,14 @@ test("is refused for what the database has run, and for a migration of the base 
     "
   `);
   expect(await here.files()).toEqual(before);
+  // Of drizzle's own table, too, before Tidemark has a ledger there.
+  await here.git("merge", "--abort");
+  const drizzle = await createDatabase();
+  onTestFinished(drizzle.drop);
+  await migrateWithDrizzle("0.x", { url: drizzle.url, dir: join(here.root, "drizzle") });
+  await here.clash("merge", "main");
+  const other = await here.type("rebase", "--base", "main", "--url", drizzle.url);
+  expect(other.stderr).toContain("has run 0001_orgs, 0002_fill, 0003_nick, and would not know");
   await here.write("drizzle/0000_users.sql", "create table users (id integer);\n");
   const edited = await here.type("rebase", "--base", "main");
   expect(edited.stderr).toContain(

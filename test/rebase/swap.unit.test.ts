@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -71,6 +72,16 @@ describe("a swap", () => {
       expect(await files()).toEqual(most === 0 ? BEFORE : AFTER);
     },
   );
+
+  test.each([0, 3])("that is killed after %i moves likewise", async (most) => {
+    const { written, deleted } = await swapTo(dir, BEFORE, AFTER);
+    const swap = JSON.stringify({ written: [...written], deleted });
+    const args = ["--import", "tsx", "test/helpers/swap-child.ts", dir, String(most), swap];
+    const { signal } = spawnSync(process.execPath, args);
+    expect(signal).toBe("SIGKILL");
+    expect(await finishSwap(dir)).toBe(most > 0);
+    expect(await files()).toEqual(most === 0 ? BEFORE : AFTER);
+  });
 
   test("whose draft was never finished is cleared away", async () => {
     await mkdir(join(dir, "_rebase.draft/files"), { recursive: true });

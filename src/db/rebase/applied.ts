@@ -40,10 +40,14 @@ export async function refuseApplied(
 ): Promise<Answer> {
   if (database === undefined) return { asked: false, reason: "no database is configured" };
   try {
-    const applied = await withStage(folderBefore(sides, own, layout), async (dir) => {
-      const migrator = new DatabaseMigrator({ ...database.options, dir, url: database.url });
-      return appliedOf(await migrator.status(signal === undefined ? {} : { signal }), own, sides);
-    });
+    const applied = await withStage(
+      sides.disk.dir,
+      folderBefore(sides, own, layout),
+      async (dir) => {
+        const migrator = new DatabaseMigrator({ ...database.options, dir, url: database.url });
+        return appliedOf(await migrator.status(signal === undefined ? {} : { signal }), own, sides);
+      },
+    );
     if (applied.length > 0) throw alreadyApplied(database.url, applied, sides);
     return { asked: true, database: describeTarget(database.url) };
   } catch (error) {

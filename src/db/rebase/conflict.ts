@@ -6,8 +6,6 @@ import { overlapsOf, type Touch, touchesOf } from "../sql-tree/touched.ts";
 export interface Overlap {
   /** The base's migration. */
   readonly with: Tag;
-  /** `users.name`. */
-  readonly name: string;
   readonly own: Touch;
   readonly theirs: Touch;
 }
@@ -30,8 +28,6 @@ export async function readOverlaps(
     const overlaps = others.flatMap((other) =>
       overlapsOf(touches, other.touches).map(([mine, its]) => ({
         with: other.tag,
-        // The narrower of a table and its column.
-        name: mine.name.length >= its.name.length ? mine.name : its.name,
         ...{ own: mine, theirs: its },
       })),
     );
@@ -40,8 +36,14 @@ export async function readOverlaps(
   return new Map(await Promise.all(found));
 }
 
+/** One for each two statements: of a table and its column the column. */
 function unique(overlaps: readonly Overlap[]): readonly Overlap[] {
-  const byKey = new Map(overlaps.map((one) => [overlapText("", one), one]));
+  const byKey = new Map<string, Overlap>();
+  for (const one of overlaps) {
+    const key = `${one.with} ${one.theirs.statement} ${one.own.statement}`;
+    const known = byKey.get(key);
+    if (known === undefined || known.own.name.length < one.own.name.length) byKey.set(key, one);
+  }
   return [...byKey.values()];
 }
 

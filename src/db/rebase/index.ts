@@ -164,7 +164,7 @@ async function withSum(
   files: ReadonlyMap<string, string>,
 ): Promise<ReadonlyMap<string, string>> {
   if (!disk.files.has(SUM) && !base.files.has(SUM)) return files;
-  return withStage(files, async (dir) => {
+  return withStage(disk.dir, files, async (dir) => {
     await writeSumFile(dir);
     return new Map([...files, [SUM, await readFile(join(dir, SUM), "utf8")]]);
   });

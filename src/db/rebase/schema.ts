@@ -18,9 +18,13 @@ const ANSWERS = { renames: [], others: "drop-and-add" } as const;
 type Files = ReadonlyMap<string, string>;
 
 /** Lets drizzle-kit compare the Drizzle schema with the newest snapshot of a folder. */
-export async function lookAtSchema(project: KitProject, files: Files): Promise<SchemaLook> {
+export async function lookAtSchema(
+  project: KitProject,
+  shown: string,
+  files: Files,
+): Promise<SchemaLook> {
   try {
-    const draft = await withStage(files, (dir) => draftIn(project, dir, false));
+    const draft = await withStage(shown, files, (dir) => draftIn(project, dir, false));
     const left = draft.kind === "nothing" ? [] : draft.statements;
     return { kind: "read", left };
   } catch (error) {
@@ -39,14 +43,16 @@ export const schemaStatements = exportSchema;
 /**
  * The snapshot that drizzle-kit makes of the Drizzle schema, behind those of a folder.
  *
+ * @param shown the folder, as errors name it
  * @param id the id that it gets
  */
 export async function snapshotOfSchema(
   project: KitProject,
+  shown: string,
   files: Files,
   { layout, id }: { readonly layout: Layout; readonly id: string },
 ): Promise<string> {
-  return withStage(files, async (dir) => {
+  return withStage(shown, files, async (dir) => {
     const changed = await draftIn(project, dir, false);
     const draft = changed.kind === "nothing" ? await draftIn(project, dir, true) : changed;
     if (draft.kind !== "drafted") throw new Error(`drizzle-kit has drafted nothing: ${draft.kind}`);

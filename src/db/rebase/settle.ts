@@ -63,7 +63,7 @@ export async function settle(
   const look: SchemaLook =
     unmergedElsewhere.length > 0
       ? { kind: "unread", reason: `these files hold conflicts: ${listed(unmergedElsewhere)}` }
-      : await lookAtSchema(project, files);
+      : await lookAtSchema(project, sides.disk.dir, files);
   const isOpen = isDoubtful && (look.kind === "unread" || look.left.length > 0);
   if (isOpen && look.kind === "unread" && conflicts.length > 0)
     throw unknowable(ref, conflicts, look);
@@ -101,7 +101,7 @@ export async function settle(
   if (isOpen && look.kind === "read") {
     refuseDisagreement(ref, conflicts, trial);
     if (trial.differences?.length === 0) {
-      await takeSchema(project, { moves, snapshots, kinds, layout }, result);
+      await takeSchema(project, sides.disk.dir, { moves, snapshots, kinds, layout }, result);
       left = [];
     }
   }
@@ -110,7 +110,9 @@ export async function settle(
       (what) =>
         `both sides change ${what}: the migration of this branch runs last, and the Drizzle schema says the same`,
     ),
-    ...[...overlaps].flatMap(([tag, list]) => list.map((one) => overlapText(tag, one))),
+    ...[...overlaps].flatMap(([tag, list]) =>
+      list.map((one) => `${overlapText(tag, one)}: yours runs last`),
+    ),
     ...lostWarnings(moves, kinds),
     ...(look.kind === "unread"
       ? [
@@ -142,7 +144,7 @@ async function shownHistory(
   { layout }: FoundOwn,
   files: ReadonlyMap<string, string>,
 ) {
-  const { migrations, before } = await withStage(files, (dir) =>
+  const { migrations, before } = await withStage(disk.dir, files, (dir) =>
     loadHistory(dir, { sumFile: "ignore" }),
   );
   const named = migrations.map(
@@ -185,6 +187,7 @@ interface Chain {
 /** Gives the newest of the moved ones the snapshot of the schema, which the database was found to be. */
 async function takeSchema(
   project: KitProject,
+  dir: string,
   { moves, snapshots, kinds, layout }: Chain,
   files: Map<string, string>,
 ): Promise<void> {
@@ -192,7 +195,7 @@ async function takeSchema(
   const [snapshot, id] = [snapshots[last], moves[last]?.own.snapshot?.snapshot.id];
   if (snapshot === undefined || id === undefined) return;
   files.delete(snapshot.path);
-  files.set(snapshot.path, await snapshotOfSchema(project, files, { layout, id }));
+  files.set(snapshot.path, await snapshotOfSchema(project, dir, files, { layout, id }));
   kinds[last] = "schema";
 }
 
