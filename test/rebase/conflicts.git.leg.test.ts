@@ -119,7 +119,7 @@ test("warns of a column that both change where the schema has what the own one m
   `);
 });
 
-test("keeps the values that both have added to an enum", async () => {
+test("names the type that both make", async () => {
   const mood = (...values: readonly string[]) =>
     `export const mood = pgEnum("mood", ${JSON.stringify(values)});\n${users(NAME)}`;
   const here = await branches({

@@ -42,9 +42,13 @@ function unique(overlaps: readonly Overlap[]): readonly Overlap[] {
   for (const one of overlaps) {
     const key = `${one.with} ${one.theirs.statement} ${one.own.statement}`;
     const known = byKey.get(key);
-    if (known === undefined || known.own.name.length < one.own.name.length) byKey.set(key, one);
+    if (known === undefined || width(known) < width(one)) byKey.set(key, one);
   }
   return [...byKey.values()];
+}
+
+function width({ own, theirs }: Overlap): number {
+  return own.name.length + theirs.name.length;
 }
 
 /** `0007_people renames users (statement 1), and 0008_nick changes users (statement 1)`. */
