@@ -10,11 +10,12 @@ import type { Move } from "./chain-0x.ts";
 import { findOwn, isMarked } from "./own.ts";
 import { misplaced, placeBehind } from "./place.ts";
 import { cannotPlace, halfDone, notMerged, otherLayout, refuseUnclear } from "./refusals.ts";
-import { type Settled, type SettleOptions, type SnapshotKind, settle } from "./settle.ts";
+import { type Settled, type SettleOptions, settle } from "./settle.ts";
 import { readSides, type Sides } from "./sides.ts";
 import { withStage } from "./stage.ts";
 import { finishSwap, isHalfSwapped, swapIn, swapTo } from "./swap.ts";
 import type { TriedDown } from "./trial.ts";
+import type { SnapshotKind } from "./warnings.ts";
 
 export type { Answer, AskedDatabase } from "./applied.ts";
 

@@ -14,21 +14,19 @@ import type { ScratchOptions } from "../scratch/index.ts";
 import { handWritten } from "../verify/entries.ts";
 import type { Assembled } from "./assemble.ts";
 import type { ChainedSnapshot, Move } from "./chain-0x.ts";
-import { disagreement, overlapText, readOverlaps } from "./conflict.ts";
+import { disagreement, readOverlaps } from "./conflict.ts";
 import type { FoundOwn } from "./own.ts";
 import { lookAtSchema, type SchemaLook, schemaStatements, snapshotOfSchema } from "./schema.ts";
 import type { Sides } from "./sides.ts";
 import { withStage } from "./stage.ts";
 import { type Trial, type TriedDown, tryBehind } from "./trial.ts";
+import { type SnapshotKind, warningsOf } from "./warnings.ts";
 
 export interface SettleOptions extends KitProject {
   readonly ledgerSchema: string;
   readonly scratch: ScratchOptions;
   readonly onStep?: ((tag: Tag) => void) | undefined;
 }
-
-/** How the snapshot of a moved migration came about. */
-export type SnapshotKind = ChainedSnapshot["kind"] | "schema";
 
 export interface Settled {
   /** The folder with proven down files; without the sum file. */
@@ -105,29 +103,7 @@ export async function settle(
       left = [];
     }
   }
-  const warnings = [
-    ...conflicts.map(
-      (what) =>
-        `both sides change ${what}: the migration of this branch runs last, and the Drizzle schema says the same`,
-    ),
-    ...[...overlaps].flatMap(([tag, list]) =>
-      list.map((one) => `${overlapText(tag, one)}: yours runs last`),
-    ),
-    ...lostWarnings(moves, kinds),
-    ...(look.kind === "unread"
-      ? [
-          `the Drizzle schema was not compared with the newest snapshot: ${look.reason.replace(/\.$/, "")}`,
-        ]
-      : []),
-    ...(left !== undefined && left.length > 0
-      ? ["the Drizzle schema has changes that no migration has: `tidemark generate` writes them"]
-      : []),
-    ...(trial.untried === undefined
-      ? []
-      : [
-          `the migrations were not tried behind those of ${ref}, and their down files stay as they were: ${trial.untried}`,
-        ]),
-  ];
+  const warnings = warningsOf({ ref, moves, kinds, conflicts, overlaps, look, left, trial });
   return {
     files: result,
     snapshots: kinds,
@@ -197,15 +173,6 @@ async function takeSchema(
   files.delete(snapshot.path);
   files.set(snapshot.path, await snapshotOfSchema(project, dir, files, { layout, id }));
   kinds[last] = "schema";
-}
-
-function lostWarnings(moves: readonly Move[], kinds: readonly SnapshotKind[]): readonly string[] {
-  const lost = moves.filter((_, place) => kinds[place] === "lost").map(({ placed }) => placed.tag);
-  return lost.length === 0
-    ? []
-    : [
-        `no snapshot can be made for ${listed(lost)}: the one that it followed is in no commit of this branch or of its base`,
-      ];
 }
 
 function unknowable(
