@@ -40,6 +40,7 @@ const OWN = folder({
   "0001_c": ["c", { a: {}, c: {} }],
   "0002_d": ["d", { a: {}, c: {}, d: {} }],
 });
+const LATE = (BASE.files.get("meta/_journal.json") ?? "").replace('"when":2', '"when":99');
 const MARKS = "<<<<<<< HEAD\nours\n=======\ntheirs\n>>>>>>> main\n";
 
 const sides = (disk: FolderState, parts: Partial<Sides> = {}): Sides => ({
@@ -90,6 +91,10 @@ describe("a branch's own migrations", () => {
     const disk = { dir: "drizzle", files: new Map([...BASE.files, ["0001_b.sql", MARKS]]) };
     const found = findOwn(sides(disk, { own: [mine], unmerged: new Set(["0001_b.sql"]) }));
     expect(found.own.map(({ tag, sql }) => [tag, sql])).toEqual([["0001_b", "mine"]]);
+    // The base's entry of that name is not its entry.
+    const late = { ...BASE, files: new Map([...BASE.files, ["meta/_journal.json", LATE]]) };
+    const states = { own: [late, mine], unmerged: new Set(["0001_b.sql"]) };
+    expect(findOwn(sides(disk, states)).own[0]?.entry.when).toBe(2);
     // Moved, and not yet added to git's index.
     const done = new Map([...BASE.files, ["0002_b.sql", "mine"]]);
     const again = sides(

@@ -104,7 +104,7 @@ function ownAt(sides: Sides, layout: Layout, tag: Tag, sql: string): OwnMigratio
   const { disk, base } = sides;
   const foreign = new Set(snapshotTexts(base).map(({ snapshot }) => snapshot.id));
   const states = [disk, ...sides.own];
-  const listing = states.filter((state) => isListed(state, layout, tag, sql));
+  const listing = states.filter((state) => isListed(state, layout, tag, base));
   const having = listing
     .map((state) => ({ state, found: ownedBy(state, tag) }))
     .find(({ found }) => found !== undefined && !foreign.has(found.snapshot.id));
@@ -125,11 +125,12 @@ function known(base: FolderState, tag: Tag): boolean {
   return tagsOf(base).includes(tag);
 }
 
-/** The disk's file may have been edited since it was committed. */
-function isListed(state: FolderState, layout: Layout, tag: Tag, sql: string): boolean {
+/** Whether a state has the migration whole; under the same tag it may have the base's. */
+function isListed(state: FolderState, layout: Layout, tag: Tag, base: FolderState): boolean {
   if (!tagsOf(state).includes(tag)) return false;
-  const text = state.files.get(sqlFileOf(tag, layout));
-  return text !== undefined && (sqlText(text) === sqlText(sql) || !isMarked(text));
+  const path = sqlFileOf(tag, layout);
+  const text = state.files.get(path);
+  return text !== undefined && !isMarked(text) && sqlText(text) !== sqlText(base.files.get(path));
 }
 
 function ownedBy(state: FolderState, tag: Tag): SnapshotText | undefined {
