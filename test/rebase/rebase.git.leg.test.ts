@@ -196,7 +196,7 @@ test("is refused for what the database has run, and for a migration of the base 
   await here.write("drizzle/0000_users.sql", "create table users (id integer);\n");
   const edited = await here.type("rebase", "--base", "main");
   expect(edited.stderr).toContain(
-    "drizzle/0000_users.sql differs from main, which has applied it somewhere.",
+    "drizzle/0000_users.sql differs from main, where it may be applied already.",
   );
   expect(edited.code).toBe(2);
 });

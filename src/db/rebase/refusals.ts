@@ -10,7 +10,7 @@ export function refuseUnclear(sides: Sides, { edited, unsettled, layout, own }: 
     tags.map((tag) => `${disk.dir}/${sqlFileOf(tag, layout)}`);
   if (edited.length > 0) {
     throw refusal(
-      `${listed(files(edited))} differs from ${ref}, which has applied it somewhere.`,
+      `${listed(files(edited))} differs from ${ref}, where it may be applied already.`,
       `Restore it (\`git checkout ${ref} -- ${files(edited)[0]}\`), make the change a new migration, and rebase again.`,
     );
   }
