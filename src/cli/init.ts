@@ -1,7 +1,13 @@
-import type { InitReport } from "../db/init/index.ts";
+import { join } from "node:path";
+import type { InitOptions, InitReport } from "../db/init/index.ts";
 import { MigrateError } from "../db/migrate/index.ts";
 import { reporting } from "./support/command.ts";
-import { type FoundSetup, type InitFlags as SetupFlags, setupOf } from "./support/init-setup.ts";
+import {
+  type FoundSetup,
+  isUnnamed,
+  type InitFlags as SetupFlags,
+  setupOf,
+} from "./support/init-setup.ts";
 import type { Output } from "./support/output.ts";
 import { loadDotEnv, readProject } from "./support/project-config.ts";
 import type { CommonFlags } from "./support/settings.ts";
@@ -14,8 +20,14 @@ export function runInit(flags: InitFlags): Promise<number> {
     loadDotEnv();
     const { settings } = await readProject(flags, "folder");
     const ledgerSchema = flags.ledgerSchema ?? settings.ledgerSchema ?? "tidemark";
-    const found = setupOf({ ...flags, ledgerSchema }, process.env);
     const { initDatabase, initScript } = await import("../db/init/index.ts");
+    const isOwn = flags.embedded && !flags.print && isUnnamed(flags, process.env);
+    if (isOwn && process.env.NODE_ENV !== "production") {
+      return withOwnServer(output, ledgerSchema, async (options) =>
+        report(await initDatabase(options), output),
+      );
+    }
+    const found = setupOf({ ...flags, ledgerSchema }, process.env);
     if (flags.print) {
       const sql = initScript(found.setup);
       output.json({ sql });
@@ -23,12 +35,34 @@ export function runInit(flags: InitFlags): Promise<number> {
       return 0;
     }
     const { setup, ...urls } = { ...found, adminUrl: adminUrlOf(found) };
-    const report = await initDatabase({ ...setup, ...urls });
-    output.json({ ...report, deployer: report.deployer ?? null });
-    output.print(textOf(report, output));
-    for (const note of report.notes) output.error(`note: ${note}`);
-    return 0;
+    return report(await initDatabase({ ...setup, ...urls }), output);
   });
+}
+
+function report(report: InitReport, output: Output): number {
+  output.json({ ...report, deployer: report.deployer ?? null });
+  output.print(textOf(report, output));
+  for (const note of report.notes) output.error(`note: ${note}`);
+  return 0;
+}
+
+/** On this folder's own development server, which is started or joined. */
+async function withOwnServer(
+  output: Output,
+  ledgerSchema: string,
+  work: (options: InitOptions) => Promise<number>,
+): Promise<number> {
+  const { acquireEmbeddedServer } = await import("../db/embedded/index.ts");
+  const { ownServerSetup } = await import("../db/init/index.ts");
+  const server = await acquireEmbeddedServer({
+    dir: join(process.cwd(), ".tidemark"),
+    onProgress: (line) => output.note(output.errorColors.dim(line)),
+  });
+  try {
+    return await work(ownServerSetup(server.url, ledgerSchema));
+  } finally {
+    await server.release();
+  }
 }
 
 function adminUrlOf({ adminUrl }: FoundSetup): string {

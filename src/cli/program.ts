@@ -62,6 +62,7 @@ function addInit(program: Command, run: RunCommand): void {
     .option("--owner <role>", "owns what is migrated (default: the role that migrates)")
     .option("--app-role <role>", "the application's role (default: that of DATABASE_URL)")
     .option("--ledger-schema <name>", "schema of the ledger (default: tidemark)")
+    .option("--embedded", "without a URL, on this folder's own development server")
     .option("--print", "print the SQL for psql; connect to nothing")
     .action(run(async () => (await import("./init.ts")).runInit));
   examples(

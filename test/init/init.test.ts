@@ -195,9 +195,7 @@ describe("init", () => {
     const { notes } = await prepared.init();
     expect(notes).toEqual([
       expect.stringContaining(`The database ${prepared.database} belongs to `),
-      expect.stringMatching(
-        /1 belong to .*: Owner-.* cannot change them\. .* to "Owner-/,
-      ),
+      expect.stringMatching(/1 belong to .*: Owner-.* cannot change them\. .* to "Owner-/),
     ]);
   });
 });

@@ -79,6 +79,16 @@ export function setupOf(flags: InitFlags, env: Environment): FoundSetup {
   };
 }
 
+/** Nothing names a server. */
+export function isUnnamed(
+  { url, adminUrl }: Pick<InitFlags, "url" | "adminUrl">,
+  { ADMIN_DATABASE_URL, MIGRATION_DATABASE_URL, DATABASE_URL }: Environment,
+): boolean {
+  return [url, adminUrl, ADMIN_DATABASE_URL, MIGRATION_DATABASE_URL, DATABASE_URL].every(
+    (text) => !text?.trim(),
+  );
+}
+
 /** Who logs in, and where. A URL without a user is nobody's: libpq would take the name on this machine. */
 function loginOf(url: string | undefined) {
   if (url === undefined || !readAddress(url).user) return undefined;

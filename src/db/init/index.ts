@@ -7,20 +7,12 @@ import { type Admin, withAdmin } from "../server/admin.ts";
 import { databaseWants, ledgerWants } from "./database-wants.ts";
 import { notesOn, refuseUnfit } from "./findings.ts";
 import { fulfil } from "./fulfil.ts";
-import type { InitReport, RoleName, Setup, Want } from "./init-types.ts";
+import type { InitOptions, InitReport, RoleName, Want } from "./init-types.ts";
 import { serverWants } from "./server-wants.ts";
 
-export type { InitReport, RoleName, Setup } from "./init-types.ts";
+export type { InitOptions, InitReport, RoleName, Setup } from "./init-types.ts";
+export { ownServerSetup } from "./own-server.ts";
 export { initScript } from "./script.ts";
-
-export interface InitOptions extends Setup {
-  /** Connects as a role that may make roles and databases, to any database of the server. */
-  readonly adminUrl: string;
-  /** Connects as the one who will migrate; the database need not be there yet. Makes the ledger. */
-  readonly migrationUrl: string | undefined;
-  /** Connects as the application. */
-  readonly appUrl: string | undefined;
-}
 
 /**
  * Makes what a database lacks before its first migration: itself, the roles, their rights, the ledger. Safe

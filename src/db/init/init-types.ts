@@ -17,6 +17,15 @@ export interface Setup {
   readonly ledgerSchema: string;
 }
 
+export interface InitOptions extends Setup {
+  /** Connects as a role that may make roles and databases, to any database of the server. */
+  readonly adminUrl: string;
+  /** Connects as the one who will migrate; the database need not be there yet. Makes the ledger. */
+  readonly migrationUrl: string | undefined;
+  /** Connects as the application. */
+  readonly appUrl: string | undefined;
+}
+
 /** Something that must be so. */
 export interface Want {
   /** `role shop_app`: as people say it. */
