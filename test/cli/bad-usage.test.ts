@@ -26,7 +26,11 @@ test("no command at all shows the help, and is an error", async () => {
       -h, --help                     display help for command
 
     Commands:
+      init [options]                 make the database, its owner, the application's
+                                     role, their rights and the ledger
       migrate [options]              apply what is pending
+      rollback [options]             take migrations back by their down files,
+                                     newest first
       status [options]               show each migration: state, time, duration, who
       events [options]               print the log: what was started, done or
                                      failed, when and by whom

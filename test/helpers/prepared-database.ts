@@ -5,6 +5,7 @@ import { formatUrl } from "../../src/db/base/address.ts";
 import { resolveUrl } from "../../src/db/connection/driver-options.ts";
 import { type InitOptions, initDatabase } from "../../src/db/init/index.ts";
 import { replaceDatabase } from "../../src/db/migrate/index.ts";
+import { tidemark } from "./cli.ts";
 import { onServer } from "./database.ts";
 
 export interface Prepared extends InitOptions {
@@ -55,4 +56,17 @@ export function unprepared({ deployer = false } = {}): Prepared {
     },
     superuserUrl: replaceDatabase(adminUrl, database),
   };
+}
+
+export function environmentOf({ adminUrl, migrationUrl, appUrl }: Prepared) {
+  return {
+    ADMIN_DATABASE_URL: adminUrl,
+    MIGRATION_DATABASE_URL: migrationUrl,
+    DATABASE_URL: appUrl,
+  };
+}
+
+/** The command line in this project, whose migrations they are. */
+export function commandsOn(env: Readonly<Record<string, string>>) {
+  return (...args: readonly string[]) => tidemark(args, { cwd: process.cwd(), env });
 }

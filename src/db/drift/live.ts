@@ -136,7 +136,12 @@ async function readServer(
             select from pg_catalog.pg_default_acl d, pg_catalog.aclexplode(d.defaclacl) a
             where d.defaclnamespace = 0 and a.grantee = r.oid and a.grantee <> d.defaclrole
           ) as "isDefaultGrantee", rolname as name,
-          pg_catalog.to_json(coalesce(rolconfig, '{}'))::text as settings
+          -- Those for this database win.
+          pg_catalog.to_json(coalesce(rolconfig, '{}') || coalesce((
+            select s.setconfig from pg_catalog.pg_db_role_setting s
+            join pg_catalog.pg_database d on d.oid = s.setdatabase
+            where d.datname = pg_catalog.current_database() and s.setrole = r.oid
+          ), '{}'))::text as settings
         from pg_catalog.pg_roles r
         where rolname not like 'pg\\_%'
         order by rolname`,

@@ -10,7 +10,7 @@ import { fulfil } from "./fulfil.ts";
 import type { InitOptions, InitReport, RoleName, Want } from "./init-types.ts";
 import { serverWants } from "./server-wants.ts";
 
-export type { InitOptions, InitReport, RoleName, Setup } from "./init-types.ts";
+export type { InitOptions, InitReport, Setup } from "./init-types.ts";
 export { ownServerSetup } from "./own-server.ts";
 export { initScript } from "./script.ts";
 
