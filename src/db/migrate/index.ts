@@ -7,6 +7,7 @@ export type {
   JudgedRow,
   TakenOver,
 } from "./adopt-types.ts";
+export { createLedger } from "./calls/create-ledger.ts";
 export type { TidemarkSettings } from "./calls/file-settings.ts";
 export { type MigratorOptions, optionProblems, settingsError } from "./calls/options.ts";
 export { lossText } from "./calls/refuse-loss.ts";
