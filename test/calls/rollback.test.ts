@@ -192,7 +192,7 @@ describe("what a rollback loses", () => {
     const migrator = new DatabaseMigrator({ url: database.url, dir: folder.dir });
     await migrator.migrate();
     expect((await migrator.planRollback()).steps[0]?.loses).toEqual([
-      { what: "column a.n", rows: 1, isExact: true },
+      { what: "values of column a.n", rows: 1, isExact: true },
     ]);
   });
 

@@ -22,6 +22,8 @@ export interface FoundRelation {
   readonly hasColumn: boolean;
   /** Of a sequence: it was used. */
   readonly isUsed: boolean;
+  /** The column that is meant, of a look at what goes with something else. */
+  readonly column?: string | null;
 }
 
 /**
@@ -46,15 +48,6 @@ export function findRelation(path: readonly string[], column: string | null): re
 from pg_class c join pg_namespace n on n.oid = c.relnamespace
 where c.oid = nullif(current_setting('tidemark.relation'), '')::oid`,
   ];
-}
-
-/** The tables of a schema. */
-export function tablesOf(schema: string): string {
-  return `select jsonb_build_object('schema', n.nspname, 'name', c.relname, 'relkind', c.relkind,
-  'estimate', c.reltuples, 'hasColumn', false, 'isUsed', false) as ${RELATION}
-from pg_class c join pg_namespace n on n.oid = c.relnamespace
-where n.nspname = ${literal(schema)} and c.relkind in ('r', 'p', 'f') and not c.relispartition
-order by c.relname`;
 }
 
 /** Counts rows, those that have a value in a column where one is given, up to one more than the bound. */
