@@ -6,6 +6,7 @@ import { useDatabase } from "../helpers/database.ts";
 import { migrateWithDrizzle } from "../helpers/drizzle-migrators.ts";
 import { THREE, useHistory } from "../helpers/history.ts";
 import { expectFoldToMatch, storyOf } from "../helpers/ledger.ts";
+import { tcpProxy } from "../helpers/network.ts";
 
 const database = useDatabase();
 const folder = useHistory();
@@ -207,6 +208,22 @@ describe("what a rollback loses", () => {
     expect(await loses()).toEqual([{ what: "table a", rows: 2, isExact: true }]);
     await folder.write("0000_a.down", "set search_path = public; drop table a;");
     expect(await loses()).toEqual([{ what: "table a", rows: null, isExact: false }]);
+  });
+
+  test("wants the database's name through a tunnel, which the server sees as an address of its own", async () => {
+    const migrator = await migrated();
+    expect(await migrator.planRollback()).toMatchObject({ isLocal: true });
+    const tunnel = await tcpProxy(database.url);
+    try {
+      const far = new DatabaseMigrator({ url: tunnel.url, dir: folder.dir });
+      expect(await far.planRollback()).toMatchObject({ isLocal: false });
+      await expect(far.rollback({ allowDataLoss: true })).rejects.toMatchObject({
+        code: "data_loss",
+        remedy: expect.stringContaining(`--database ${database.name}`),
+      });
+    } finally {
+      await tunnel.close();
+    }
   });
 
   test("is lost in no other database than the one named", async () => {
