@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { initScript } from "../../src/db/init/index.ts";
 import { DatabaseMigrator } from "../../src/db/migrate/index.ts";
 import { onServer } from "../helpers/database.ts";
 import { unprepared } from "../helpers/prepared-database.ts";
@@ -245,6 +246,53 @@ describe("init refuses, before it makes anything,", () => {
       fact: expect.stringContaining("is a member of"),
     });
   });
+});
+
+test.each([
+  [
+    "a member of a superuser",
+    "create role $third superuser; grant $third to $app",
+    /is a member of/,
+  ],
+  [
+    "able to write everything",
+    "grant pg_write_all_data to $app",
+    /is a member of pg_write_all_data/,
+  ],
+  [
+    "able to write the ledger by a right that everybody has",
+    "grant all on all tables in schema tidemark to public",
+    /not so: app_.* may not write the ledger\. The server ran `revoke insert/,
+  ],
+])("an application's role that is %s is refused", async (_, change, fact) => {
+  const prepared = unprepared();
+  await prepared.init();
+  const third = `third_${prepared.app.name}`;
+  const superuser = prepared.as(prepared.superuserUrl);
+  await superuser.unsafe(
+    change.replaceAll("$third", third).replaceAll("$app", `"${prepared.app.name}"`),
+  );
+  await expect(prepared.init()).rejects.toMatchObject({
+    code: "config",
+    fact: expect.stringMatching(fact),
+  });
+  await superuser.unsafe(`drop role if exists ${third}`);
+});
+
+test("names that the server would cut are refused: they would be one", async () => {
+  const prepared = unprepared();
+  const long = (end: string) => ({ name: `${"ü".repeat(31)}${end}`, password: "x" });
+  await expect(prepared.init({ owner: long("_owner"), app: long("_app") })).rejects.toMatchObject({
+    code: "config",
+    fact: expect.stringContaining("68 bytes; PostgreSQL cuts names at 63"),
+    outcome: "nothing-run",
+  });
+  expect(() => initScript({ ...prepared, database: "shop\n\\! id" })).toThrow(
+    "holds a control character",
+  );
+  expect(initScript({ ...prepared, database: `postgres://a'b"\\` })).toContain(
+    `\\connect -reuse-previous=on "dbname='postgres://a\\'b""\\\\'"\n`,
+  );
 });
 
 test("where a role was there with another password, it says whose, and what to do", async () => {

@@ -15,7 +15,9 @@ interface FoundRole {
  *
  * @throws MigrateError `config`
  */
-export async function refuseUnfit(admin: Admin, { owner, deployer, app }: Setup): Promise<void> {
+export async function refuseUnfit(admin: Admin, setup: Setup): Promise<void> {
+  const { owner, deployer, app } = setup;
+  refuseNames(setup);
   const wanted = [owner, ...(deployer === undefined ? [] : [deployer]), app].map(
     ({ name }) => name,
   );
@@ -45,6 +47,17 @@ export async function refuseUnfit(admin: Admin, { owner, deployer, app }: Setup)
       `Take it out (\`revoke ${quotedIfNeeded(owner.name)} from ${quotedIfNeeded(app.name)}\`), or take another role for the application.`,
     );
   }
+  const [reach] = await admin.ask<{ name: string }>(`
+    select r.rolname as name from pg_roles a join pg_roles r on r.oid <> a.oid and pg_has_role(a.oid, r.oid, 'MEMBER')
+    where a.rolname = ${literal(app.name)} and (r.rolsuper or r.rolbypassrls or r.rolcreaterole
+      or r.rolname in ('pg_write_all_data', 'pg_execute_server_program', 'pg_write_server_files'))
+    order by 1 limit 1`);
+  if (reach !== undefined) {
+    throw unfit(
+      `${app.name} is a member of ${reach.name}: no right that is withheld would bind it.`,
+      `Take it out (\`revoke ${quotedIfNeeded(reach.name)} from ${quotedIfNeeded(app.name)}\`), or take another role for the application.`,
+    );
+  }
   const login = deployer ?? owner;
   for (const { name } of [login, app]) {
     if (of(name)?.canLogin === false) {
@@ -55,6 +68,27 @@ export async function refuseUnfit(admin: Admin, { owner, deployer, app }: Setup)
     }
   }
 }
+
+/**
+ * Refuses names that the server would cut, or psql would end a line at: they would be another role's or database's.
+ *
+ * @throws MigrateError `config`
+ */
+export function refuseNames({ database, owner, deployer, app }: Setup): void {
+  for (const name of [database, owner.name, deployer?.name ?? "", app.name]) {
+    const size = Buffer.byteLength(name);
+    const isPlain = ![...name].some((character) => character < " " || character === "\u007F");
+    if (size <= MOST_BYTES && isPlain) continue;
+    throw unfit(
+      isPlain
+        ? `The name ${name} has ${size} bytes; PostgreSQL cuts names at ${MOST_BYTES}.`
+        : `The name ${JSON.stringify(name)} holds a control character.`,
+      "Take another name.",
+    );
+  }
+}
+
+const MOST_BYTES = 63;
 
 /** What is there in another form than this makes it, and stays so. */
 export async function notesOn(
