@@ -314,6 +314,23 @@ test("where a role was there with another password, it says whose, and what to d
   }
 });
 
+test("an application that may create, or cannot log in, is told of", async () => {
+  const prepared = unprepared();
+  await prepared.init();
+  const superuser = prepared.as(prepared.superuserUrl);
+  await superuser`create schema old`;
+  await superuser`grant create on schema old to public`;
+  expect((await prepared.init()).notes).toEqual([
+    expect.stringContaining(`${prepared.app.name} may create in schema old`),
+  ]);
+  const appUrl = prepared.appUrl.replace(/:\d+\//, ":1/");
+  await expect(prepared.init({ appUrl })).rejects.toMatchObject({
+    code: "connect",
+    fact: expect.stringMatching(/could not log in .*ECONNREFUSED/),
+    remedy: expect.stringContaining("Everything else is made"),
+  });
+});
+
 test("a role without rights is told what it lacks, and of --print", async () => {
   const prepared = unprepared();
   const other = unprepared();

@@ -93,7 +93,7 @@ const MOST_BYTES = 63;
 /** What is there in another form than this makes it, and stays so. */
 export async function notesOn(
   admin: Admin,
-  { database, owner }: Setup,
+  { database, owner, app }: Setup,
 ): Promise<readonly string[]> {
   const [of] = await admin.ask<{ owner: string }>(
     `select r.rolname as owner from pg_database d join pg_roles r on r.oid = d.datdba where d.datname = ${literal(database)}`,
@@ -105,7 +105,18 @@ export async function notesOn(
       and r.rolname <> ${literal(owner.name)}
       and not exists (select from pg_depend e where e.classid = 'pg_class'::regclass and e.objid = c.oid and e.deptype = 'e')
     group by 1, 2 order by 1`);
+  const free = await admin.ask<{ name: string }>(`
+    select 'schema ' || n.nspname as name from pg_namespace n, pg_roles r
+    where r.rolname = ${literal(app.name)} and n.nspname !~ '^pg_' and has_schema_privilege(r.oid, n.oid, 'CREATE')
+    union all
+    select 'database ' || datname from pg_database, pg_roles r
+    where r.rolname = ${literal(app.name)} and datname = ${literal(database)} and has_database_privilege(r.oid, datname, 'CREATE')
+    order by 1`);
   return [
+    ...free.map(
+      ({ name }) =>
+        `${app.name} may create in ${name}: a right that it, a role of its, or everybody had before.`,
+    ),
     ...(of === undefined || of.owner === owner.name
       ? []
       : [`The database ${database} belongs to ${of.owner}, not to ${owner.name}.`]),
