@@ -135,6 +135,8 @@ describe("which text takes a migration back", () => {
 
   test("none, where it says that there is no way back", async () => {
     const migrator = await migrated();
+    await folder.write("0002_first_note.down", "\n  --IRREVERSIBLE\n");
+    await expect(migrator.rollback()).rejects.toMatchObject({ code: "irreversible" });
     await folder.write("0002_first_note.down", "-- irreversible: the mail is sent\n");
     await expect(migrator.rollback()).rejects.toMatchObject({
       code: "irreversible",
@@ -260,6 +262,25 @@ describe("a rollback that fails", () => {
     await folder.write("0002_first_note.down", DOWNS["0002_first_note"]);
     await migrator.rollback({ allowDataLoss: true });
     await expectFoldToMatch(database.url);
+  });
+
+  test("is refused where a migration is partly applied: the rest of it would be run later on what is not there", async () => {
+    await folder.make({
+      "0000_a": "create table a (n integer);",
+      "0001_b": "alter table a add column b integer; commit; select 1 / 0;",
+    });
+    await folder.write("0000_a.down", "drop table a;");
+    const migrator = new DatabaseMigrator({ url: database.url, dir: folder.dir });
+    await expect(migrator.migrate()).rejects.toMatchObject({ outcome: "partly-committed" });
+    expect((await migrator.planRollback()).problems).toMatchObject([{ code: "in_doubt" }]);
+    await expect(migrator.rollback({ steps: "all" })).rejects.toMatchObject({
+      code: "in_doubt",
+      tag: "0001_b",
+      fact: expect.stringContaining(
+        "0001_b is partly applied: 2 of its 3 statements are committed",
+      ),
+      outcome: "nothing-run",
+    });
   });
 
   test("at a statement that no transaction holds is tried again from there", async () => {

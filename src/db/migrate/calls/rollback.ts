@@ -115,7 +115,8 @@ async function revert(
   };
   try {
     const held = await withLease(run, session, runner, async (held, { rows, at, askedAtMs }) => {
-      const ledger = { runner, rows };
+      // Under the lease nobody else is at work.
+      const ledger = { runner: { ...runner, runId: null }, rows };
       const target = targetOf(rows, expected);
       const prepared = await prepareRevert(session, run, history, ledger, target);
       if (isOver(prepared)) return endOf(prepared);
