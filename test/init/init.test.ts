@@ -165,6 +165,28 @@ describe("init", () => {
     expect((await prepared.init()).outcome).toBe("there");
   });
 
+  test("gives nothing back that a migration has taken away", async () => {
+    const prepared = unprepared();
+    await prepared.init();
+    const app = prepared.app.name;
+    const sql = `create table audit (n int); revoke update, delete on audit from "${app}";
+      create table secrets (n int); revoke all on secrets from "${app}";
+      create function risky() returns int language sql as 'select 1';
+      revoke all on function risky() from public, "${app}"`;
+    const history = [{ tag: "0000_audit", sql }];
+    await new DatabaseMigrator({ url: prepared.migrationUrl, history }).migrate();
+    const again = await prepared.init();
+    expect(again.outcome).toBe("there");
+    expect(again.notes).toEqual([
+      expect.stringContaining(`${app} lacks rights on public.audit, public.secrets.`),
+    ]);
+    const serving = prepared.as(prepared.appUrl);
+    await serving`insert into audit values (1)`;
+    for (const refused of ["delete from audit", "select from secrets", "select risky()"]) {
+      await expect(serving.unsafe(refused)).rejects.toMatchObject({ code: "42501" });
+    }
+  });
+
   test("a role with CREATEROLE and CREATEDB is enough", async () => {
     const prepared = unprepared();
     const name = `admin_of_${prepared.app.name}`;

@@ -1,4 +1,5 @@
 import { literal, quotedIfNeeded } from "../base/quote.ts";
+import { listed } from "../base/text.ts";
 import { MigrateError } from "../migrate/index.ts";
 import type { Admin } from "../server/admin.ts";
 import type { Setup } from "./init-types.ts";
@@ -93,7 +94,7 @@ const MOST_BYTES = 63;
 /** What is there in another form than this makes it, and stays so. */
 export async function notesOn(
   admin: Admin,
-  { database, owner, app }: Setup,
+  { database, owner, app, ledgerSchema }: Setup,
 ): Promise<readonly string[]> {
   const [of] = await admin.ask<{ owner: string }>(
     `select r.rolname as owner from pg_database d join pg_roles r on r.oid = d.datdba where d.datname = ${literal(database)}`,
@@ -112,7 +113,21 @@ export async function notesOn(
     select 'database ' || datname from pg_database, pg_roles r
     where r.rolname = ${literal(app.name)} and datname = ${literal(database)} and has_database_privilege(r.oid, datname, 'CREATE')
     order by 1`);
+  const [withheld] = await admin.ask<{ names: readonly string[] }>(`
+    select json_agg(format('%I.%I', n.nspname, c.relname) order by n.nspname, c.relname) as names
+    from pg_class c join pg_namespace n on n.oid = c.relnamespace join pg_roles o on o.oid = c.relowner, pg_roles r
+    where c.relkind in ('r', 'p', 'v', 'm', 'f') and n.nspname !~ '^pg_' and n.nspname <> ${literal(ledgerSchema)}
+      and o.rolname = ${literal(owner.name)} and r.rolname = ${literal(app.name)}
+      and exists (select from unnest(array['SELECT', 'INSERT', 'UPDATE', 'DELETE']) as wanted
+        where not has_table_privilege(r.oid, c.oid, wanted))
+    having count(*) > 0`);
   return [
+    ...(withheld === undefined
+      ? []
+      : [
+          `${app.name} lacks rights on ${listed(withheld.names)}. They were granted otherwise, or taken away: left so. ` +
+            `To give them: \`grant select, insert, update, delete on … to ${quotedIfNeeded(app.name)}\`.`,
+        ]),
     ...free.map(
       ({ name }) =>
         `${app.name} may create in ${name}: a right that it, a role of its, or everybody had before.`,
