@@ -118,4 +118,38 @@ describe("what a rollback loses", () => {
     }
     for (const sql of HARMLESS) expect.soft(await losesOf(sql), sql).toEqual([]);
   });
+
+  test("is looked at again as it is dropped: rows that came after the count are not lost", async () => {
+    await folder.make({
+      "0000_a":
+        "create table a (id integer); create table b (id integer); insert into b values (1);",
+      "0001_b": "alter table b add column note text;",
+    });
+    await folder.write("0000_a.down", "drop table a;");
+    await folder.write("0001_b.down", "alter table b drop column note;");
+    const migrator = new DatabaseMigrator({ url: database.url, dir: folder.dir });
+    await migrator.migrate();
+    for (const [write, what] of [
+      ["insert into b (note) values ('new')", `"public"."b"."note"`],
+      ["insert into a values (1)", `"public"."a"`],
+    ] as const) {
+      await database.sql`update b set note = null`;
+      // It holds the table before the drop can, unseen by the count.
+      const writer = await database.sql.reserve();
+      await writer.unsafe(`begin; ${write}`);
+      let committed: Promise<unknown> | undefined;
+      const onProgress = ({ kind }: { readonly kind: string }) => {
+        if (kind === "planned") committed = writer.unsafe("commit").execute();
+      };
+      await expect(migrator.rollback({ steps: "all", onProgress })).rejects.toMatchObject({
+        code: "migration_failed",
+        fact: expect.stringContaining(`${what} was empty when`),
+      });
+      await committed;
+      writer.release();
+      await migrator.repair();
+    }
+    expect(await database.sql`select id from a`).toHaveLength(1);
+    await expect(migrator.rollback()).rejects.toMatchObject({ code: "data_loss" });
+  });
 });

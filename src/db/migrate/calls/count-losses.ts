@@ -7,6 +7,7 @@ import {
   findRelation,
   MOST_COUNTED,
   RELATION,
+  refuseNewRows,
 } from "../ledger/count-rows.ts";
 import { MAY_WRITE, mayWrite, reachedBy, referringTo } from "../ledger/reached-rows.ts";
 import type { RollbackLoss } from "../rollback-types.ts";
@@ -15,8 +16,10 @@ import { keyOf, labelOf, type RowLoss } from "../sql/loss-label.ts";
 import { madeBy, notedLosses, renamedBy, rowLossesOf, setsSearchPath } from "../sql/row-losses.ts";
 import type { ParsedStep } from "../sql/segments.ts";
 
-/** What earlier statements of the rollback have done to names. */
+/** What is known of a statement's surroundings. */
 interface Names {
+  /** Told of what was looked at and holds nothing. */
+  onEmpty: (found: FoundRelation, column: string | undefined) => void;
   /** Of tables and columns that they make, as `keyOf`. */
   readonly made: Set<string>;
   /** That mean other rows than now. */
@@ -28,6 +31,7 @@ interface Names {
  * out; what is not there because an earlier step makes it, too.
  *
  * @param steps in the order in which they run
+ * @param onEmpty told of what a statement drops and nothing is in: the step, the statement's place in its file
  * @param beforeEach called before each look, of which none takes longer than a lease
  * @throws SessionLost; what `beforeEach` throws
  */
@@ -35,10 +39,12 @@ export async function countLosses(
   session: Session,
   steps: readonly ParsedStep[],
   beforeEach: () => Promise<void> = async () => undefined,
+  onEmpty: (step: ParsedStep, index: number, guard: string) => void = () => undefined,
 ): Promise<readonly (readonly RollbackLoss[])[]> {
-  const names: Names = { made: new Set(), renamed: new Set() };
+  const names: Names = { made: new Set(), renamed: new Set(), onEmpty: () => undefined };
   const all: (readonly RollbackLoss[])[] = [];
-  for (const { migration, statements, resumeAt } of steps) {
+  for (const step of steps) {
+    const { migration, statements, resumeAt } = step;
     const seen: RowLoss[] = [];
     // Each once, however many statements take it.
     const losses = new Map<string, RollbackLoss>();
@@ -49,7 +55,8 @@ export async function countLosses(
     };
     // What a short name means to a file with a search path of its own is not known here.
     let hasOwnPath = statements.slice(0, resumeAt).some(setsSearchPath);
-    for (const statement of statements.slice(resumeAt)) {
+    for (const [i, statement] of statements.slice(resumeAt).entries()) {
+      names.onEmpty = (found, column) => onEmpty(step, resumeAt + i, refuseNewRows(found, column));
       hasOwnPath ||= setsSearchPath(statement);
       for (const loss of rowLossesOf(statement.tree)) {
         const known = hasOwnPath ? unlessShort(loss) : loss;
@@ -59,6 +66,7 @@ export async function countLosses(
       for (const key of madeBy(statement)) names.made.add(key);
       for (const name of renamedBy(statement)) names.renamed.add(name);
     }
+    names.onEmpty = () => undefined;
     for (const loss of notedLosses(migration.sql, seen)) await count(loss);
     all.push([...losses.values()]);
   }
@@ -79,7 +87,7 @@ function unlessShort(loss: RowLoss): RowLoss {
 async function counted(
   session: Session,
   loss: RowLoss,
-  { made, renamed }: Names,
+  { made, renamed, onEmpty }: Names,
 ): Promise<readonly RollbackLoss[]> {
   const what = labelOf(loss);
   const unknown = { what, rows: null, isExact: false };
@@ -92,7 +100,9 @@ async function counted(
     const reply = await transact(session, "losses", [mayWrite(loss.path)], "rollback");
     return columnOf(reply, MAY_WRITE) === false ? [] : [unknown];
   }
-  if (loss.kind === "reached") return also(session, reachedBy(loss.catalog, loss.path), "drop");
+  if (loss.kind === "reached") {
+    return also(session, reachedBy(loss.catalog, loss.path), "drop", onEmpty);
+  }
   const look = findRelation(loss.path, column ?? null);
   const reply = await transact(session, "losses", look, "rollback");
   const found = columnOf(reply, RELATION) as FoundRelation | undefined;
@@ -110,13 +120,16 @@ async function counted(
     const isMade = made.has(keyOf([...loss.path, column]));
     return isMade || (await isComputed(session, found, column)) ? [] : [unknown];
   }
-  const own = lost(what, await countOf(session, found, column));
+  const count = await countOf(session, found, column);
+  const own = lost(what, count);
+  // The others do not take the lock that would keep new rows out.
+  if (loss.kind === "table" || loss.kind === "column") guard(found, column, count, onEmpty);
   if (loss.kind === "rows" && own.length > 0) {
     return [...own, ...(await also(session, referringTo(found, "delete"), "delete"))];
   }
   const isTruncated = loss.kind === "table" && loss.cascade === "truncate";
   if (!isTruncated) return own;
-  return [...own, ...(await also(session, referringTo(found, "truncate"), "drop"))];
+  return [...own, ...(await also(session, referringTo(found, "truncate"), "drop", onEmpty))];
 }
 
 /** Counts what goes with something else. */
@@ -124,6 +137,7 @@ async function also(
   session: Session,
   look: readonly string[],
   how: "drop" | "delete",
+  onEmpty: Names["onEmpty"] = () => undefined,
 ): Promise<readonly RollbackLoss[]> {
   const { rows } = await transact(session, "losses", look, "rollback");
   const each: RollbackLoss[] = [];
@@ -142,6 +156,7 @@ async function also(
         ? { rows: null, isExact: false }
         : await countOf(session, found, column);
     each.push(...lost(what, count));
+    guard(found, column, count, onEmpty);
   }
   return each;
 }
@@ -159,6 +174,17 @@ async function isComputed(
     if (!isServerError(error)) throw error;
     return false;
   }
+}
+
+/** A column of a large table is not read again under the lock. */
+function guard(
+  found: FoundRelation,
+  column: string | undefined,
+  { rows, isExact }: Omit<RollbackLoss, "what">,
+  onEmpty: Names["onEmpty"],
+): void {
+  const isGuarded = rows === 0 && isExact && (found.relkind === "r" || found.relkind === "p");
+  if (isGuarded && (column === undefined || found.estimate < MOST_COUNTED)) onEmpty(found, column);
 }
 
 function lost(what: string, count: Omit<RollbackLoss, "what">): readonly RollbackLoss[] {

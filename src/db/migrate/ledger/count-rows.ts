@@ -50,6 +50,29 @@ where c.oid = nullif(current_setting('tidemark.relation'), '')::oid`,
   ];
 }
 
+/**
+ * Fails where a table that was empty, or a column, has something by now: a statement, for just before what drops it.
+ * It takes the lock that the drop takes, so that nothing comes in between.
+ */
+export function refuseNewRows({ schema, name }: FoundRelation, column: string | undefined): string {
+  const table = `${identifier(schema)}.${identifier(name)}`;
+  const where = column === undefined ? "" : ` where t.${identifier(column)} is not null`;
+  const what = column === undefined ? table : `${table}.${identifier(column)}`;
+  return `do ${literal(`declare secure text := pg_catalog.current_setting('row_security');
+begin
+  begin
+    lock table ${table} in access exclusive mode;
+  exception when insufficient_privilege then null;
+  end;
+  perform pg_catalog.set_config('row_security', 'off', true);
+  if exists (select from ${table} t${where}) then
+    raise exception using errcode = 'TM003', message = ${literal(`${what} was empty when this rollback counted what it loses, and is not any more`)},
+      hint = 'Nothing of it is lost. Run \`tidemark rollback\` again: it counts anew.';
+  end if;
+  perform pg_catalog.set_config('row_security', secure, true);
+end`)}`;
+}
+
 /** Counts rows, those that have a value in a column where one is given, up to one more than the bound. */
 export function countRows(
   { schema, name }: FoundRelation,
