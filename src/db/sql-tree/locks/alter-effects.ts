@@ -50,7 +50,11 @@ function commandEffects(command: AlterTableCmd, altered: Altered): readonly Effe
     case "AT_AddColumn":
       return newColumnEffects(def, altered);
     case "AT_DropColumn":
-      return [...lock(AE, all), ...dropColumn(name, altered)];
+      return [
+        ...lock(AE, all),
+        ...lock(AE, partnersOf(name, altered)),
+        ...(command.behavior === "DROP_CASCADE" ? lock(AE, scene.viewsOn(table, name)) : []),
+      ];
     case "AT_AddConstraint":
       return def && "Constraint" in def ? constraintEffects(def.Constraint, altered) : [];
     case "AT_DropConstraint":
@@ -62,7 +66,9 @@ function commandEffects(command: AlterTableCmd, altered: Altered): readonly Effe
     case "AT_SetNotNull":
       return all.flatMap((one) => setNotNull(one, name));
     case "AT_SetLogged":
+      return lock(AE, table, table.isUnlogged === false ? "instant" : "rewrite");
     case "AT_SetUnLogged":
+      return lock(AE, table, table.isUnlogged === true ? "instant" : "rewrite");
     case "AT_SetTableSpace":
     case "AT_SetAccessMethod":
       return lock(AE, table, table.kind === "partitioned" ? "instant" : "rewrite");
@@ -98,12 +104,12 @@ function parentOf(def: Node | undefined, scene: Scene): SceneTable {
 }
 
 /** Foreign keys from or to a column go with it, and with them triggers of the other table. */
-function dropColumn(column: string, { scene, table }: Altered): readonly Effect[] {
+function partnersOf(column: string, { scene, table }: Altered): readonly SceneTable[] {
   const partners = [...table.foreignKeys.values()]
     .filter(({ columns }) => columns.includes(column))
     .map(({ to }) => to);
   const isKey = [...table.keys.values()].some((columns) => columns.includes(column));
-  return lock(AE, [...partners, ...(isKey ? scene.referrers(table) : [])]);
+  return [...partners, ...(isKey ? scene.referrers(table) : [])];
 }
 
 function dropKey(
@@ -143,7 +149,8 @@ function changeType(
   const scans = checked || (indexed && collClause !== undefined);
   return [
     ...lock(AE, all, rewrites ? "rewrite" : scans ? "scan" : "instant"),
-    ...dropColumn(name, { scene, table, all }),
+    // A foreign key is made anew too, and its rows are looked up where they were rewritten.
+    ...lock(AE, partnersOf(name, { scene, table, all }), rewrites ? "scan" : "instant"),
   ];
 }
 
@@ -187,7 +194,7 @@ function attach({ name }: PartitionCmd, { scene, table }: Altered): readonly Eff
     ...lock(SUE, table),
     ...lock(AE, [partition, ...scene.descendants(partition)], "scan"),
     ...(other === undefined ? [] : lock(AE, other, "scan")),
-    ...lock(SRE, referred),
+    ...lock(SRE, referred, "scan"),
   ];
 }
 
@@ -198,6 +205,10 @@ function detach({ name, concurrent }: PartitionCmd, { scene, table }: Altered): 
   return [
     ...lock(AE, table, "instant", "DETACH PARTITION … CONCURRENTLY lets others pass."),
     ...lock(AE, partition),
+    ...lock(
+      SRE,
+      [...partition.foreignKeys.values()].map(({ to }) => to),
+    ),
     ...(other === undefined ? [] : lock(AE, other)),
   ];
 }

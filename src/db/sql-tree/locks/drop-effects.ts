@@ -58,7 +58,7 @@ function goneWith(table: SceneTable, scene: Scene, cascades: boolean): readonly 
   const parents = [...table.parents].filter(({ kind }) => kind === "partitioned");
   const siblings = parents.flatMap((parent) => scene.defaultPartition(parent) ?? []);
   const referred = [table, ...all].flatMap((one) =>
-    [...one.foreignKeys.values()].map(({ to }) => to),
+    [...one.foreignKeys.values()].flatMap(({ to, isInherited }) => (isInherited ? [] : to)),
   );
   const dependent = cascades ? [...scene.referrers(table), ...scene.viewsOn(table)] : [];
   return [table, ...all, ...parents, ...siblings, ...referred, ...dependent];

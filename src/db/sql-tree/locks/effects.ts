@@ -5,7 +5,7 @@ import { referredBy } from "./constraint-effects.ts";
 import { dropEffects, renameEffects, truncateEffects } from "./drop-effects.ts";
 import { type Effect, family, lock, strongest } from "./effect.ts";
 import { modeOfNumber } from "./lock-modes.ts";
-import { readEffects, selectEffects, writeEffects } from "./row-effects.ts";
+import { readEffects, selectEffects, tablesNamed, writeEffects } from "./row-effects.ts";
 import type { Scene, SceneTable } from "./scene.ts";
 
 const AE = "ACCESS EXCLUSIVE";
@@ -29,6 +29,8 @@ export function opaqueReason(tree: Node): string | undefined {
   if ("VacuumStmt" in tree && (tree.VacuumStmt.rels ?? []).length === 0) return "every table";
   if ("ClusterStmt" in tree && tree.ClusterStmt.relation === undefined) return "every table";
   if ("ReindexStmt" in tree && tree.ReindexStmt.relation === undefined) return "every index";
+  if ("DropStmt" in tree && tree.DropStmt.removeType === "OBJECT_STATISTIC_EXT")
+    return "the table of the statistics";
   if ("DropStmt" in tree && tree.DropStmt.behavior === "DROP_CASCADE") {
     return FOLLOWED.has(tree.DropStmt.removeType ?? "") ? undefined : "what CASCADE drops";
   }
@@ -75,10 +77,7 @@ function readersOf(scene: Scene): Readers<readonly Effect[]> {
     CreateTableAsStmt: ({ query }) => readEffects({ query }, scene),
     ViewStmt: ({ view, query, replace }) => [
       ...(replace ? existing(scene, view).flatMap((one) => lock(AE, one)) : []),
-      ...lock(
-        "ACCESS SHARE",
-        readEffects({ query }, scene).map(({ table }) => table),
-      ),
+      ...lock("ACCESS SHARE", tablesNamed({ query }, scene)),
     ],
     IndexStmt: ({ concurrent, relation }) =>
       concurrent
@@ -99,9 +98,10 @@ function readersOf(scene: Scene): Readers<readonly Effect[]> {
       const isConcurrent = params.some(
         (param) => "DefElem" in param && param.DefElem.defname === "concurrently",
       );
+      const work = table.indexes.size > 0 || table.isAssumed ? "scan" : "instant";
       return isConcurrent
-        ? lock(SUE, table, "scan")
-        : lock("SHARE", table, "scan", "REINDEX … CONCURRENTLY lets writes pass.");
+        ? lock(SUE, table, work)
+        : lock("SHARE", table, work, "REINDEX … CONCURRENTLY lets writes pass.");
     },
     AlterObjectSchemaStmt: ({ objectType = "", relation }) =>
       WITH_ROWS.has(objectType) ? lock(AE, on(relation)) : [],
@@ -123,7 +123,7 @@ function readersOf(scene: Scene): Readers<readonly Effect[]> {
       ...(concurrent
         ? lock("EXCLUSIVE", on(relation), "scan")
         : lock(AE, on(relation), "rewrite", "CONCURRENTLY lets readers pass.")),
-      ...lock("ACCESS SHARE", on(relation).reads, "scan"),
+      ...lock("ACCESS SHARE", on(relation).reads.keys(), "scan"),
     ],
     ClusterStmt: ({ relation }) =>
       relation === undefined ? [] : lock(AE, on(relation), "rewrite"),
@@ -152,8 +152,7 @@ function readersOf(scene: Scene): Readers<readonly Effect[]> {
       return lock(isWeak ? SUE : "SHARE", users, "scan");
     },
     CreatePublicationStmt: ({ pubobjects = [] }) => lock(SUE, published(pubobjects, scene)),
-    AlterPublicationStmt: ({ pubobjects = [], action }) =>
-      action === "AP_DropObjects" ? [] : lock(SUE, published(pubobjects, scene)),
+    AlterPublicationStmt: ({ pubobjects = [] }) => lock(SUE, published(pubobjects, scene)),
     InsertStmt: (body) => writeEffects(body, scene, "insert"),
     UpdateStmt: (body) => writeEffects(body, scene, "change"),
     DeleteStmt: (body) => writeEffects(body, scene, "change"),

@@ -150,7 +150,7 @@ function addConstraint(
     case "CONSTR_FOREIGN": {
       const columns = texts(constraint.fk_attrs);
       const name = constraint.conname ?? `${table.name}_${columns.join("_")}_fkey`;
-      table.foreignKeys.set(name, { columns, to: scene.tableOf(pktable) });
+      table.foreignKeys.set(name, { columns, to: scene.tableOf(pktable), isInherited: false });
       return;
     }
     case "CONSTR_NOTNULL":

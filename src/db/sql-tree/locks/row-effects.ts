@@ -5,22 +5,24 @@ import type { Scene, SceneTable } from "./scene.ts";
 
 /** The locks of what reads: of all tables that a tree names, and of those that its views read. */
 export function readEffects(tree: unknown, scene: Scene): readonly Effect[] {
+  const tables = tablesNamed(tree, scene).flatMap((table) => readThrough(table, scene));
+  return lock("ACCESS SHARE", tables, "rows");
+}
+
+/** The tables that a query names. A name that nobody knows is a function's or a catalog's. */
+export function tablesNamed(tree: unknown, scene: Scene): readonly SceneTable[] {
   const names = commonNames(tree);
-  const tables = relationsIn(tree)
+  return relationsIn(tree)
     .filter((relation) => relation.schemaname !== undefined || !names.has(relation.relname ?? ""))
-    // A name that nobody knows is a function's or a catalog's.
     .flatMap((relation) => scene.find(pathOfTable(relation)) ?? []);
-  return lock(
-    "ACCESS SHARE",
-    tables.flatMap((table) => readThrough(table, scene)),
-    "rows",
-  );
 }
 
 function readThrough(table: SceneTable, scene: Scene): readonly SceneTable[] {
   return [
     table,
-    ...(table.kind === "view" ? [...table.reads].flatMap((one) => readThrough(one, scene)) : []),
+    ...(table.kind === "view"
+      ? [...table.reads.keys()].flatMap((one) => readThrough(one, scene))
+      : []),
     ...scene.descendants(table),
   ];
 }

@@ -21,6 +21,8 @@ export interface SceneCheck {
 export interface SceneForeignKey {
   readonly columns: readonly string[];
   readonly to: SceneTable;
+  /** Of a partition: it is its parent's. */
+  readonly isInherited: boolean;
 }
 
 export type TableKind = "table" | "partitioned" | "view" | "matview" | "foreign";
@@ -47,8 +49,10 @@ export interface SceneTable {
   /** Tables it inherits from, or the one it is a partition of. */
   readonly parents: Set<SceneTable>;
   isDefaultPartition: boolean;
-  /** Of a view: what it reads. */
-  readonly reads: Set<SceneTable>;
+  /** Undefined where that is not known. */
+  isUnlogged: boolean | undefined;
+  /** Of a view: what it reads, and the columns that it names. */
+  readonly reads: Map<SceneTable, ReadonlySet<string>>;
 }
 
 /** What a scene knows besides its tables. */
@@ -104,13 +108,16 @@ export class Scene {
 
   add(
     given: Pick<SceneTable, "schema" | "name" | "kind"> &
-      Partial<Pick<SceneTable, "oid" | "isNew" | "isAssumed" | "isDefaultPartition">>,
+      Partial<
+        Pick<SceneTable, "oid" | "isNew" | "isAssumed" | "isDefaultPartition" | "isUnlogged">
+      >,
   ): SceneTable {
     const table: SceneTable = {
       oid: undefined,
       isNew: false,
       isAssumed: false,
       isDefaultPartition: false,
+      isUnlogged: undefined,
       ...given,
       columns: new Map(),
       checks: new Map(),
@@ -118,7 +125,7 @@ export class Scene {
       keys: new Map(),
       indexes: new Map(),
       parents: new Set(),
-      reads: new Set(),
+      reads: new Map(),
     };
     this.#tables.add(table);
     return table;
@@ -170,9 +177,12 @@ export class Scene {
     );
   }
 
-  /** Views that read it, and those that read them. */
-  viewsOn(table: SceneTable): readonly SceneTable[] {
-    const views = [...this.#tables].filter(({ reads }) => reads.has(table));
+  /** Views that read it (or a column of it), and those that read them. */
+  viewsOn(table: SceneTable, column?: string): readonly SceneTable[] {
+    const views = [...this.#tables].filter(({ reads }) => {
+      const columns = reads.get(table);
+      return column === undefined ? columns !== undefined : columns?.has(column);
+    });
     return views.flatMap((view) => [view, ...this.viewsOn(view)]);
   }
 
