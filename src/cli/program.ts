@@ -35,6 +35,7 @@ export function createProgram(onEnd: (exitCode: number) => void): Command {
     async (...given) =>
       onEnd(await (await load())(...given));
   addMigrate(program, run);
+  addPlan(program, run);
   addRollback(program, run);
   addReaders(program, run);
   addDrift(program, run);
@@ -50,7 +51,7 @@ function addMigrate(program: Command, run: RunCommand): void {
   const migrate = withIfUrl(withDatabase(program.command("migrate")))
     .description("apply what is pending")
     .option("--to <tag>", "stop after this migration")
-    .option("--dry-run", "print what would run without running it")
+    .option("--dry-run", "show the plan, as `tidemark plan` does; run nothing")
     .option("--allow-out-of-order", "apply pending migrations that are older than applied ones")
     .option("--allow-existing", "allow the first run on a database that is not empty")
     .option("--no-mirror", "stop writing drizzle's own table as well (there is no way back then)")
@@ -74,6 +75,26 @@ function addMigrate(program: Command, run: RunCommand): void {
     "tidemark migrate --to 0003_add_orgs --json",
     "tidemark migrate --if-url && next build   # a build step without a database too",
     "tidemark migrate --lock-timeout 1 --lock-tries 30   # on a busy database",
+  );
+}
+
+function addPlan(program: Command, run: RunCommand): void {
+  const plan = withIfUrl(withDatabase(program.command("plan")))
+    .description(
+      "show what migrate would run, which tables it would lock and for whom it would wait",
+    )
+    .option("--to <tag>", "stop after this migration")
+    .option("--allow-out-of-order", "also pending migrations that are older than applied ones")
+    .option("--allow-existing", "also on a database that is not empty")
+    .option("--sql", "print a script for psql instead, which does not write the ledger")
+    .option("--sample <seconds>", "how long to count the tables' writes (default: 1)")
+    .action(run(async () => (await import("./plan.ts")).runPlan));
+  examples(
+    plan,
+    "tidemark plan",
+    "tidemark plan --to 0003_add_orgs --sample 10",
+    "tidemark plan --sql > next.sql",
+    "tidemark plan --json | jq '.steps[].forecast[].locks[] | select(.work == \"rewrite\")'",
   );
 }
 

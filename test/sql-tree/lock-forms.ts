@@ -31,7 +31,9 @@ create table hashed_1 partition of hashed for values with (modulus 2, remainder 
 create table base (id int, t text);
 create table kin () inherits (base);
 create table orphan (id int, t text);
-create table amounts (x positive, y int);
+create domain tiny as int;
+create table amounts (x positive, y int, z tiny);
+alter domain tiny add constraint less check (value < 1000) not valid;
 create view user_names as select id, name from users;
 create view short_names as select id from user_names;
 create materialized view user_count as select 1 as one, count(*) as n from users;
@@ -228,6 +230,7 @@ alter domain positive add constraint small check (value < 1000)
 alter domain positive add constraint small check (value < 1000) not valid
 alter domain positive set not null
 alter domain positive set default 3
+alter domain tiny validate constraint less
 create domain d as text check (value <> '')
 create type t as enum ('a')
 create function f() returns int language sql as 'select 1'

@@ -55,6 +55,7 @@ export type {
   HookContext,
   MigrateOptions,
   MigrateReport,
+  PlannedSegment,
   PlannedStep,
   PlanReport,
   RepairedMigration,
@@ -77,6 +78,8 @@ export type {
 export { loadParser } from "./sql/grammar.ts";
 /** @internal */
 export { parseMigration } from "./sql/parse.ts";
+/** @internal */
+export { maskSecrets } from "./sql/secrets.ts";
 export type {
   BeforeFile,
   Checksum,
