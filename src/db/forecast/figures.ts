@@ -61,7 +61,7 @@ async function readWrites(
     session,
     "forecast",
     `${LOOKS};
-select jsonb_build_array(o.oid, (select sum(s.n_tup_ins + s.n_tup_upd + s.n_tup_del)
+select jsonb_build_array(o.oid::bigint, (select sum(s.n_tup_ins + s.n_tup_upd + s.n_tup_del)
   from pg_stat_user_tables s where s.relid = o.oid or s.relid in (select t.relid from pg_partition_tree(o.oid) t)
 )) as tidemark_writes
 from unnest(array[${oids.map(integer).join(", ")}]::oid[]) o (oid)`,

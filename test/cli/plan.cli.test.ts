@@ -1,0 +1,206 @@
+import postgres from "postgres";
+import { beforeEach, describe, expect, test } from "vitest";
+import { createProgram } from "../../src/cli/program.ts";
+import type { Forecast } from "../../src/db/forecast/index.ts";
+import { loadParser } from "../../src/db/migrate/index.ts";
+import { useProject } from "../helpers/project-fixture.ts";
+import { createMigratingRole } from "../helpers/role.ts";
+
+const shop = useProject();
+const { tidemark } = shop;
+
+/** The rest of the history, in place of the last of the three migrations. */
+const NEXT = `ALTER TABLE "notes" ADD COLUMN "token" uuid DEFAULT gen_random_uuid();--> statement-breakpoint
+CREATE TABLE "tags" ("id" serial PRIMARY KEY, "note_id" integer REFERENCES "notes");--> statement-breakpoint
+CREATE INDEX CONCURRENTLY "notes_body_idx" ON "notes" ("body");--> statement-breakpoint
+ALTER TABLE "notes" ALTER COLUMN "author" SET NOT NULL;--> statement-breakpoint
+DO $$ BEGIN PERFORM 1; END $$;
+`;
+
+beforeEach(async () => {
+  await shop.project.write("drizzle/0002_first_note.sql", NEXT);
+  await tidemark("migrate", "--to", "0001_add_author");
+  await shop.database
+    .sql`insert into notes (body, author) select 'b', 'a' from generate_series(1, 1200)`;
+});
+
+/** With the parts that differ from run to run left out. */
+async function plan(...args: readonly string[]): Promise<string> {
+  return (await tidemark(...args))
+    .replaceAll(/\d+ kB {2}/g, "<size>  ")
+    .replaceAll(/pid \d+/g, "pid <pid>");
+}
+
+async function printed(...args: readonly string[]): Promise<string> {
+  const { code, stdout } = await shop.project.run(args, { DATABASE_URL: shop.database.url });
+  expect(code).toBe(0);
+  return stdout;
+}
+
+async function planJson(...args: readonly string[]): Promise<Forecast> {
+  return JSON.parse(await printed("plan", "--json", ...args)) as Forecast;
+}
+
+describe("tidemark plan", () => {
+  test("shows each lock, on what, for how long in kind, and how big and busy the table is", async () => {
+    const text = await plan("plan", "--sample", "0");
+    expect(text).toMatchInlineSnapshot(`
+      "exit code 0
+      --- stdout
+      -- 0002_first_note (drizzle/0002_first_note.sql, 5 statements)
+      -- in one transaction:
+      ALTER TABLE "notes" ADD COLUMN "token" uuid DEFAULT gen_random_uuid();
+      CREATE TABLE "tags" ("id" serial PRIMARY KEY, "note_id" integer REFERENCES "notes");
+      -- outside a transaction:
+      CREATE INDEX CONCURRENTLY "notes_body_idx" ON "notes" ("body");
+      -- in one transaction:
+      ALTER TABLE "notes" ALTER COLUMN "author" SET NOT NULL;
+      DO $$ BEGIN PERFORM 1; END $$;
+
+      -- statement          lock                    on          for      rows   size    writes/s
+      -- 0002_first_note 1  ACCESS EXCLUSIVE        notes       rewrite  1,200  <size>  ?
+      -- 0002_first_note 2  SHARE ROW EXCLUSIVE     notes       instant  1,200  <size>  ?
+      -- 0002_first_note 3  SHARE UPDATE EXCLUSIVE  notes       scan     1,200  <size>  ?
+      -- 0002_first_note 4  ACCESS EXCLUSIVE        notes       scan     1,200  <size>  ?
+      -- 0002_first_note 5  not known               a DO block
+      --
+      -- Nobody is in the way now.
+      -- Rows: ~ is the server's estimate. Writes were counted for <duration>.
+      -- 1 pending. Nothing was run.
+      "
+    `);
+    expect(await plan("migrate", "--dry-run")).toBe(
+      text.replace("counted for 0 s", "counted for 1 s"),
+    );
+    expect(await tidemark("status", "--check")).toMatch(/^exit code 3\n/);
+  });
+
+  test("names who is in the way, for which statement, with its query masked", async () => {
+    const other = postgres(shop.database.url, {
+      max: 1,
+      connection: { application_name: "report" },
+    });
+    const session = await other.reserve();
+    await session.unsafe(
+      "begin isolation level repeatable read; select count(*), 'password=hush' as p from notes",
+    );
+    const found = await planJson("--sample", "0");
+    const text = await plan("plan", "--sample", "0");
+    await session.unsafe("rollback");
+    session.release();
+    await other.end();
+    expect(text).toContain(
+      "-- In the way now:\n--  pid <pid> (postgres, report), idle in transaction for <duration>: begin",
+    );
+    expect(text).toContain(
+      "--  in the way of 0002_first_note 1 (notes); 0002_first_note 3 (its snapshot); 0002_first_note 4 (notes)",
+    );
+    expect(text).not.toContain("hush");
+    const [{ forecast = [] } = {}] = found.steps;
+    const waits = forecast.map(({ locks, waitsForSnapshots }) => [
+      locks.map(({ mode, table, work, waitsFor }) => `${mode} ${table} ${work} ${waitsFor.length}`),
+      waitsForSnapshots.length,
+    ]);
+    expect(waits).toEqual([
+      [["ACCESS EXCLUSIVE public.notes rewrite 1"], 0],
+      [["SHARE ROW EXCLUSIVE public.notes instant 0"], 0],
+      [["SHARE UPDATE EXCLUSIVE public.notes scan 0"], 1],
+      [["ACCESS EXCLUSIVE public.notes scan 1"], 0],
+      [[], 0],
+    ]);
+    expect(found.sessions).toHaveLength(1);
+    expect(found.tables).toMatchObject([{ table: "public.notes", rows: 1200, isExact: true }]);
+  });
+
+  test("does not wait for a table that somebody has locked: it says what it could not see", async () => {
+    const holder = await shop.database.sql.reserve();
+    await holder.unsafe("begin; lock table notes");
+    const found = await planJson("--sample", "0");
+    await holder.unsafe("rollback");
+    holder.release();
+    expect(found.tables).toMatchObject([{ isExact: false, isBytesEstimated: true }]);
+    expect(found.sessions).toHaveLength(1);
+  });
+
+  test("counts the writes between its two looks", async () => {
+    const writes = setInterval(() => {
+      shop.database
+        .sql`insert into notes (body, author) select 'b', 'a' from generate_series(1, 50)`.catch(
+        () => undefined,
+      );
+    }, 50);
+    const found = await planJson("--sample", "1.5");
+    clearInterval(writes);
+    expect(found.sampleMs).toBe(1500);
+    expect(found.tables[0]?.writesPerSecond).toBeGreaterThan(10);
+  });
+
+  test("needs only the right to read, and says what a role does not see", async () => {
+    const role = await createMigratingRole(shop.database, "");
+    await shop.database.sql.unsafe(
+      `grant usage on schema tidemark to ${role.name}; grant select on all tables in schema tidemark to ${role.name}`,
+    );
+    const text = await plan("plan", "--sample", "0", "--url", role.url);
+    expect(text).toMatch(/0002_first_note 1 +ACCESS EXCLUSIVE +notes +rewrite/);
+    expect(text).toMatch(/-- The role migrating_\w+ does not see what other roles' sessions run/);
+    await role.drop();
+  });
+
+  test("--sql prints a script that psql can run, which leaves the database as a run would", async () => {
+    await shop.project.write(
+      "drizzle/0002_first_note.sql",
+      `${NEXT.trim()}--> statement-breakpoint\nCREATE ROLE "r_${shop.database.name}" PASSWORD 'hush';`,
+    );
+    const masked = await printed("plan", "--sql");
+    expect(masked).not.toContain("hush");
+    expect(masked).toMatch(
+      /BEGIN;\nSET LOCAL lock_timeout = '5s';\nALTER TABLE[\s\S]*COMMIT;\nCREATE INDEX CONCURRENTLY[\s\S]*;\nBEGIN;/,
+    );
+    expect(masked).toContain("Statement 6 of 0002_first_note has a secret that is masked here");
+    await shop.project.write("drizzle/0002_first_note.sql", NEXT);
+    // As psql does: its own line aside, one statement after the other.
+    const sql = (await printed("plan", "--sql")).replace(/^\\set .*$/m, "");
+    const { parse } = await loadParser();
+    const session = await shop.database.sql.reserve();
+    for (const { stmt_location: start = 0, stmt_len } of parse(sql).stmts ?? []) {
+      await session.unsafe(sql.slice(start, stmt_len && start + stmt_len));
+    }
+    session.release();
+    const [row] = await shop.database
+      .sql`select to_regclass('tags') is not null and to_regclass('notes_body_idx') is not null as done`;
+    expect(row).toEqual({ done: true });
+  });
+
+  test("nothing pending is said so", async () => {
+    await tidemark("migrate");
+    expect(await tidemark("plan")).toBe("exit code 0\n--- stdout\nNothing pending.\n");
+  });
+
+  test("refuses a sample that is no number of seconds", async () => {
+    expect(await tidemark("plan", "--sample", "soon")).toContain(
+      "--sample is soon, where seconds from 0 to 600 are expected.",
+    );
+  });
+});
+
+test("each example of its help is a command that runs", async () => {
+  const help = createProgram(() => undefined).commands.find((one) => one.name() === "plan");
+  let text = "";
+  help
+    ?.configureOutput({
+      writeOut: (part) => {
+        text += part;
+      },
+    })
+    .outputHelp();
+  const examples = [...text.matchAll(/^ {2}\$ tidemark ([^|>\n]*)/gm)].map(([, args = ""]) =>
+    args.trim().split(/\s+/),
+  );
+  expect(examples.length).toBeGreaterThan(3);
+  for (const args of examples) {
+    const shown = args.map((arg) =>
+      arg === "0003_add_orgs" ? "0002_first_note" : arg === "10" ? "0" : arg,
+    );
+    expect(await tidemark(...shown)).toMatch(/^exit code 0\n/);
+  }
+});
