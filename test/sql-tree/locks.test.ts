@@ -169,7 +169,7 @@ const OUTSIDE = [
   ["access share", "drop index concurrently users_email_idx"],
   ["access share", "reindex index concurrently users_nick_idx"],
   ["access share", "reindex table concurrently users"],
-  ["access share", "alter table hashed detach partition hashed_0 concurrently"],
+  ["share update exclusive", "alter table hashed detach partition hashed_0 concurrently"],
   ["access share", "vacuum full users"],
   ["share update exclusive", "vacuum users"],
 ] as const;

@@ -148,8 +148,7 @@ function readersOf(scene: Scene): Readers<readonly Effect[]> {
       const users = [...scene.tables].filter(({ columns }) =>
         [...columns.values()].some(({ type }) => type?.name === name),
       );
-      const isWeak = subtype === "V" && scene.facts.serverVersion >= 180_000;
-      return lock(isWeak ? SUE : "SHARE", users, "scan");
+      return lock("SHARE", users, "scan");
     },
     CreatePublicationStmt: ({ pubobjects = [] }) => lock(SUE, published(pubobjects, scene)),
     AlterPublicationStmt: ({ pubobjects = [] }) => lock(SUE, published(pubobjects, scene)),
