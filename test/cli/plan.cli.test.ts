@@ -1,10 +1,7 @@
 import postgres from "postgres";
 import { beforeEach, describe, expect, test } from "vitest";
 import { createProgram } from "../../src/cli/program.ts";
-import type { Forecast } from "../../src/db/forecast/index.ts";
-import { loadParser } from "../../src/db/migrate/index.ts";
 import { useProject } from "../helpers/project-fixture.ts";
-import { createMigratingRole } from "../helpers/role.ts";
 
 const shop = useProject();
 const { tidemark } = shop;
@@ -29,16 +26,6 @@ async function plan(...args: readonly string[]): Promise<string> {
   return (await tidemark(...args))
     .replaceAll(/\d+ kB {2}/g, "<size>  ")
     .replaceAll(/pid \d+/g, "pid <pid>");
-}
-
-async function printed(...args: readonly string[]): Promise<string> {
-  const { code, stdout } = await shop.project.run(args, { DATABASE_URL: shop.database.url });
-  expect(code).toBe(0);
-  return stdout;
-}
-
-async function planJson(...args: readonly string[]): Promise<Forecast> {
-  return JSON.parse(await printed("plan", "--json", ...args)) as Forecast;
 }
 
 describe("tidemark plan", () => {
@@ -84,7 +71,6 @@ describe("tidemark plan", () => {
     await session.unsafe(
       "begin isolation level repeatable read; select count(*), 'password=hush' as p from notes",
     );
-    const found = await planJson("--sample", "0");
     const text = await plan("plan", "--sample", "0");
     await session.unsafe("rollback");
     session.release();
@@ -96,87 +82,11 @@ describe("tidemark plan", () => {
       "--  in the way of 0002_first_note 1 (notes); 0002_first_note 3 (its snapshot); 0002_first_note 4 (notes)",
     );
     expect(text).not.toContain("hush");
-    const [{ forecast = [] } = {}] = found.steps;
-    const waits = forecast.map(({ locks, waitsForSnapshots }) => [
-      locks.map(({ mode, table, work, waitsFor }) => `${mode} ${table} ${work} ${waitsFor.length}`),
-      waitsForSnapshots.length,
-    ]);
-    expect(waits).toEqual([
-      [["ACCESS EXCLUSIVE public.notes rewrite 1"], 0],
-      [["SHARE ROW EXCLUSIVE public.notes instant 0"], 0],
-      [["SHARE UPDATE EXCLUSIVE public.notes scan 0"], 1],
-      [["ACCESS EXCLUSIVE public.notes scan 1"], 0],
-      [[], 0],
-    ]);
-    expect(found.sessions).toHaveLength(1);
-    expect(found.tables).toMatchObject([{ table: "public.notes", rows: 1200, isExact: true }]);
   });
 
-  test("does not wait for a table that somebody has locked: it says what it could not see", async () => {
-    const holder = await shop.database.sql.reserve();
-    await holder.unsafe("begin; lock table notes");
-    const found = await planJson("--sample", "0");
-    await holder.unsafe("rollback");
-    holder.release();
-    expect(found.tables).toMatchObject([{ isExact: false, isBytesEstimated: true }]);
-    expect(found.sessions).toHaveLength(1);
-  });
-
-  test("counts the writes between its two looks", async () => {
-    const writes = setInterval(() => {
-      shop.database
-        .sql`insert into notes (body, author) select 'b', 'a' from generate_series(1, 50)`.catch(
-        () => undefined,
-      );
-    }, 50);
-    const found = await planJson("--sample", "1.5");
-    clearInterval(writes);
-    expect(found.sampleMs).toBe(1500);
-    expect(found.tables[0]?.writesPerSecond).toBeGreaterThan(10);
-  });
-
-  test("needs only the right to read, and says what a role does not see", async () => {
-    const role = await createMigratingRole(shop.database, "");
-    await shop.database.sql.unsafe(
-      `grant usage on schema tidemark to ${role.name}; grant select on all tables in schema tidemark to ${role.name}`,
-    );
-    const text = await plan("plan", "--sample", "0", "--url", role.url);
-    expect(text).toMatch(/0002_first_note 1 +ACCESS EXCLUSIVE +notes +rewrite/);
-    expect(text).toMatch(/-- The role migrating_\w+ does not see what other roles' sessions run/);
-    await role.drop();
-  });
-
-  test("--sql prints a script that psql can run, which leaves the database as a run would", async () => {
-    await shop.project.write(
-      "drizzle/0002_first_note.sql",
-      `${NEXT.trim()}--> statement-breakpoint\nCREATE ROLE "r_${shop.database.name}" PASSWORD 'hush';`,
-    );
-    const masked = await printed("plan", "--sql");
-    expect(masked).not.toContain("hush");
-    expect(masked).toMatch(
-      /BEGIN;\nSET LOCAL lock_timeout = '5s';\nALTER TABLE[\s\S]*COMMIT;\nCREATE INDEX CONCURRENTLY[\s\S]*;\nBEGIN;/,
-    );
-    expect(masked).toContain("Statement 6 of 0002_first_note has a secret that is masked here");
-    await shop.project.write("drizzle/0002_first_note.sql", NEXT);
-    // As psql does: its own line aside, one statement after the other.
-    const sql = (await printed("plan", "--sql")).replace(/^\\set .*$/m, "");
-    const { parse } = await loadParser();
-    const session = await shop.database.sql.reserve();
-    for (const { stmt_location: start = 0, stmt_len } of parse(sql).stmts ?? []) {
-      await session.unsafe(sql.slice(start, stmt_len && start + stmt_len));
-    }
-    session.release();
-    const [row] = await shop.database
-      .sql`select to_regclass('tags') is not null and to_regclass('notes_body_idx') is not null as done`;
-    expect(row).toEqual({ done: true });
-  });
-
-  test("nothing pending is said so", async () => {
+  test("says that nothing is pending, and refuses a sample that is no number of seconds", async () => {
     await tidemark("migrate");
     expect(await tidemark("plan")).toBe("exit code 0\n--- stdout\nNothing pending.\n");
-  });
-
-  test("refuses a sample that is no number of seconds", async () => {
     expect(await tidemark("plan", "--sample", "soon")).toContain(
       "--sample is soon, where seconds from 0 to 600 are expected.",
     );
