@@ -1,5 +1,6 @@
 import postgres from "postgres";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { forecastText } from "../../src/cli/support/plan-text.ts";
 import { type Forecast, forecast, scriptOf } from "../../src/db/forecast/index.ts";
 import { DatabaseMigrator, loadParser } from "../../src/db/migrate/index.ts";
 import { createDatabase, type TestDatabase } from "../helpers/database.ts";
@@ -139,6 +140,15 @@ describe("a forecast", () => {
     );
     await role.drop();
   });
+});
+
+test("the table of a forecast fits the terminal: columns go from the right", async () => {
+  const found = await look();
+  const tableOf = (most?: number) =>
+    forecastText(found, most).split("\n--\n")[0]?.split("\n") ?? [];
+  expect(tableOf()[0]).toMatch(/^-- statement +lock +on +for +rows +size +writes\/s$/);
+  expect(tableOf(70)[0]).toMatch(/^-- statement +lock +on +for +rows$/);
+  for (const line of tableOf(70)) expect(line.length).toBeLessThanOrEqual(70);
 });
 
 describe("a script of a plan", () => {
