@@ -1,6 +1,6 @@
 import { DatabasePool } from "../../src/db/pool/index.ts";
 import { createEventStore } from "../../src/eventstore/index.ts";
-import { pollBehind } from "../../src/projections/poll.ts";
+import { createPoll, pollBehind } from "../../src/projections/poll.ts";
 import { at, CREDITED, newId } from "./account.ts";
 import { compare } from "./sides.ts";
 
@@ -24,8 +24,17 @@ export async function compareSizes({ databases, rounds, seconds, events }: Sizes
     await store.push([at(newId(), "i1").append({ expected: "none", events: [CREDITED] })]);
     return 1;
   };
-  const poll = (pool: DatabasePool) => async () => {
-    await pollBehind(pool, ["users", "orgs", "balances"]);
+  const names = ["users", "orgs", "balances"];
+  // As a runner does between appends, and as the first poll after one.
+  const poll = (pool: DatabasePool) => {
+    const look = createPoll(pool, names);
+    return async () => {
+      await look();
+      return 1;
+    };
+  };
+  const wholePoll = (pool: DatabasePool) => async () => {
+    await pollBehind(pool, names);
     return 1;
   };
   // The last page that a projection reads: a cursor near the end, whatever came before.
@@ -48,6 +57,13 @@ export async function compareSizes({ databases, rounds, seconds, events }: Sizes
       rounds,
       seconds,
       sides: { [ours]: poll(full.pool), [theirs]: poll(empty.pool) },
+    });
+    await compare({
+      name: "the same, where something was appended",
+      clients: 1,
+      rounds,
+      seconds,
+      sides: { [ours]: wholePoll(full.pool), [theirs]: wholePoll(empty.pool) },
     });
     // As many events behind each cursor.
     const tail = await appendTail(full.store);

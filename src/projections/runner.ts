@@ -6,7 +6,7 @@ import { catchUp } from "./catch-up.ts";
 import type { Projection, Reactor } from "./definition.ts";
 import { textOf } from "./failures.ts";
 import type { LaneContext } from "./lane.ts";
-import { pollBehind } from "./poll.ts";
+import { createPoll } from "./poll.ts";
 import { createPositions } from "./position.ts";
 import type { OnProgress } from "./progress.ts";
 import { createSchedule, type Turns } from "./schedule.ts";
@@ -69,7 +69,7 @@ export const STOPPING = new Error("the runner stops");
 export function createProjectionRunner(options: RunnerOptions): ProjectionRunner {
   const { pool, store, pollMs = { min: 20, max: 1_000 }, parallelism = 4 } = options;
   const subscribers = subscribersOf(options);
-  const names = [...subscribers.keys()];
+  const poll = createPoll(pool, [...subscribers.keys()]);
   const waker = createWaker();
   const stopping = new AbortController();
   const aborting = new AbortController();
@@ -92,7 +92,7 @@ export function createProjectionRunner(options: RunnerOptions): ProjectionRunner
   let loop: Promise<void> | undefined;
 
   async function look(): Promise<number> {
-    const behind = await pollBehind(pool, names);
+    const behind = await poll();
     const barriers = new Map<string, Promise<number | undefined>>();
     const barrierOf = (instanceId: string) => {
       const barrier = barriers.get(instanceId) ?? store.barrier(instanceId, { onBusy: "give-up" });

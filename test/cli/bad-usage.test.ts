@@ -27,6 +27,8 @@ test("no command at all shows the help, and is an error", async () => {
 
     Commands:
       migrate [options]              apply what is pending
+      rollback [options]             take migrations back by their down files,
+                                     newest first
       status [options]               show each migration: state, time, duration, who
       events [options]               print the log: what was started, done or
                                      failed, when and by whom

@@ -1,4 +1,4 @@
-import { within } from "../base/backoff.ts";
+import { LONGEST_TIMER_MS, within } from "../base/backoff.ts";
 import { DatabaseError } from "./database-error.ts";
 import { createDrizzleHandle, type DrizzleHandle, type DrizzleSource } from "./drizzle-handle.ts";
 import { openFirst } from "./open-session.ts";
@@ -19,6 +19,12 @@ export type { DrizzleHandle } from "./drizzle-handle.ts";
 export type { PoolOptions } from "./target.ts";
 export type { Transaction, TransactionOptions } from "./transaction.ts";
 
+interface Idle {
+  readonly session: Session;
+  /** In milliseconds, by `performance.now()`. */
+  readonly since: number;
+}
+
 /**
  * Connections to one database, opened when needed. A query or transaction has its connection to
  * itself, and a lost connection is never used again; nothing is retried.
@@ -35,7 +41,9 @@ export class DatabasePool {
   readonly #slots: Slots;
   readonly #sessions = new Set<Session>();
   /** The last one used is at the end, and is used again first, so that the others expire. */
-  readonly #idle = new Map<Session, NodeJS.Timeout | undefined>();
+  readonly #idle: Idle[] = [];
+  /** One timer for all that are idle: to set and clear one at each query costs more than the query's own work. */
+  #expiry: NodeJS.Timeout | undefined;
   #closing: Promise<void> | undefined;
 
   /** Does not connect yet. Throws `config`. */
@@ -52,8 +60,8 @@ export class DatabasePool {
   }
 
   /** One statement, with `$1` … for the parameters, in a transaction of its own. */
-  async query<T>(text: string, params: readonly unknown[] = []): Promise<readonly T[]> {
-    return [...(await this.#run({ text, params }))] as unknown as readonly T[];
+  query<T>(text: string, params: readonly unknown[] = []): Promise<readonly T[]> {
+    return this.#run({ text, params }) as Promise<readonly unknown[]> as Promise<readonly T[]>;
   }
 
   /** Undefined if there is no row. Throws `too_many_rows` if there are several. */
@@ -106,7 +114,7 @@ export class DatabasePool {
     return this.#closing;
   }
 
-  async #run(statement: Statement): Promise<Result> {
+  #run(statement: Statement): Promise<Result> {
     return this.#withSession(async (session) => {
       const result = await session.run(statement);
       refuseTransactionControl(session, result.command);
@@ -115,25 +123,19 @@ export class DatabasePool {
   }
 
   async #withSession<T>(work: (session: Session) => Promise<T>): Promise<T> {
-    await this.#slots.take();
+    const admitted = this.#slots.take();
+    if (admitted !== undefined) await admitted;
     try {
-      const session = this.#takeIdle() ?? (await this.#open());
+      const session = this.#idle.pop()?.session ?? (await this.#open());
       try {
         return await work(session);
       } finally {
-        await this.#park(session);
+        const ended = this.#park(session);
+        if (ended !== undefined) await ended;
       }
     } finally {
       this.#slots.give();
     }
-  }
-
-  #takeIdle(): Session | undefined {
-    const session = [...this.#idle.keys()].at(-1);
-    if (session === undefined) return undefined;
-    clearTimeout(this.#idle.get(session));
-    this.#idle.delete(session);
-    return session;
   }
 
   #open(): Promise<Session> {
@@ -145,21 +147,39 @@ export class DatabasePool {
     return openFirst(this.#targets, create, () => this.#closing !== undefined);
   }
 
-  async #park(session: Session): Promise<void> {
-    if (session.lost !== undefined) return;
+  /** Keeps it for the next query; a promise if it is to be ended instead. */
+  #park(session: Session): Promise<void> | undefined {
+    if (session.lost !== undefined) return undefined;
     if (this.#closing !== undefined) return this.#end(session);
-    const expire = () => {
-      this.#idle.delete(session);
-      void this.#end(session);
-    };
-    const timer = this.#idleTimeoutMs === 0 ? undefined : setTimeout(expire, this.#idleTimeoutMs);
-    timer?.unref();
-    this.#idle.set(session, timer);
+    this.#idle.push({ session, since: performance.now() });
+    this.#expireLater();
+    return undefined;
+  }
+
+  #expireLater(): void {
+    const [first] = this.#idle;
+    if (first === undefined || this.#expiry !== undefined || this.#idleTimeoutMs === 0) return;
+    const leftMs = Math.ceil(first.since + this.#idleTimeoutMs - performance.now());
+    this.#expiry = setTimeout(
+      () => this.#expire(),
+      Math.min(Math.max(leftMs, 0), LONGEST_TIMER_MS),
+    );
+    this.#expiry.unref();
+  }
+
+  #expire(): void {
+    this.#expiry = undefined;
+    const before = performance.now() - this.#idleTimeoutMs;
+    // The first is the one that has been idle for longest: sessions are taken from the end.
+    const kept = this.#idle.findIndex(({ since }) => since > before);
+    const expired = this.#idle.splice(0, kept === -1 ? this.#idle.length : kept);
+    for (const { session } of expired) void this.#end(session);
+    this.#expireLater();
   }
 
   #forget(session: Session): void {
-    clearTimeout(this.#idle.get(session));
-    this.#idle.delete(session);
+    const index = this.#idle.findIndex((idle) => idle.session === session);
+    if (index !== -1) this.#idle.splice(index, 1);
     this.#sessions.delete(session);
   }
 
@@ -170,10 +190,9 @@ export class DatabasePool {
 
   async #shutDown(timeoutMs: number): Promise<void> {
     const returned = this.#slots.close(closedError);
-    const idle = [...this.#idle.keys()];
-    for (const timer of this.#idle.values()) clearTimeout(timer);
-    this.#idle.clear();
-    const ended = Promise.all([returned, ...idle.map((session) => this.#end(session))]);
+    clearTimeout(this.#expiry);
+    const idle = this.#idle.splice(0);
+    const ended = Promise.all([returned, ...idle.map(({ session }) => this.#end(session))]);
     // Those that have not ended by then are dropped.
     await within(timeoutMs, ended, closedError).catch(() => undefined);
     for (const session of this.#sessions) session.kill(closedError());

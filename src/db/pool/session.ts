@@ -51,7 +51,9 @@ export function createSession(target: Target, onLost: () => void): Session {
   const loss = lossOfConnection<DatabaseError>();
   const sockets = createSockets(target.connectTimeoutMs);
   let isOpened = false;
-  let previous: Promise<unknown> = Promise.resolve();
+  /** Of the calls: those that run or wait, and the last of them. */
+  let unanswered = 0;
+  let last: Promise<Result>;
   let datesAsText = false;
   // Behind a pooler the next statement may be another backend's, which knows nothing of what was prepared.
   let isDirect = false;
@@ -77,13 +79,14 @@ export function createSession(target: Target, onLost: () => void): Session {
     onLost();
   }
 
-  async function send(statement: Statement): Promise<Result> {
+  /** Hands it to the driver, which sends it when it is awaited. */
+  function query(statement: Statement) {
     const dead = loss.reason();
     if (dead !== undefined) throw dead;
     const { text, shape = "plain" } = statement;
     const params = checkParameters(statement);
     datesAsText = shape !== "plain";
-    const query = client.unsafe(
+    const pending = client.unsafe(
       text,
       // Type 0 lets the server say what an array is; the driver would guess from its first item.
       params.map((value) =>
@@ -92,23 +95,34 @@ export function createSession(target: Target, onLost: () => void): Session {
       // Never the simple protocol: it would accept several statements, and hide a COMMIT among them.
       { prepare: isDirect, simple: false } as postgres.UnsafeQueryOptions,
     );
+    return shape === "drizzle" ? pending.values() : pending;
+  }
+
+  async function send(statement: Statement): Promise<Result> {
     try {
-      const result: unknown = await loss.race(shape === "drizzle" ? query.values() : query);
-      if (!Array.isArray(result)) throw refuseCopy(result);
-      return result as unknown as Result;
-    } catch (error) {
-      if (error instanceof postgres.PostgresError || error === loss.reason()) throw error;
-      // The driver's protocol state is unknown after an error that the server did not send.
-      const reason = error instanceof DatabaseError ? error : connectionLost(target, error);
-      lose(reason);
-      throw isNetworkError(error) ? reason : error;
+      const pending = query(statement);
+      try {
+        const result: unknown = await loss.race(pending);
+        if (!Array.isArray(result)) throw refuseCopy(result);
+        return result as unknown as Result;
+      } catch (error) {
+        if (error instanceof postgres.PostgresError || error === loss.reason()) throw error;
+        // The driver's protocol state is unknown after an error that the server did not send.
+        const reason = error instanceof DatabaseError ? error : connectionLost(target, error);
+        lose(reason);
+        throw isNetworkError(error) ? reason : error;
+      }
+    } finally {
+      unanswered -= 1;
     }
   }
 
   function run(statement: Statement): Promise<Result> {
-    const result = previous.then(() => send(statement));
-    previous = result.catch(() => undefined);
-    return result;
+    const isNext = unanswered === 0;
+    unanswered += 1;
+    const next = () => send(statement);
+    last = isNext ? next() : last.then(next, next);
+    return last;
   }
 
   async function connect(): Promise<void> {

@@ -14,12 +14,12 @@ export function createSlots(count: number, timeoutMs: number) {
   let closedBecause: (() => DatabaseError) | undefined;
   let onEmpty: (() => void) | undefined;
 
-  /** Waits for a free slot. Throws `pool_exhausted` after the timeout, `closed` once closed. */
-  function take(): Promise<void> {
+  /** Undefined if one was free, else waits. Rejects with `pool_exhausted` after the timeout, `closed` once closed. */
+  function take(): Promise<void> | undefined {
     if (closedBecause !== undefined) return Promise.reject(closedBecause());
     if (used < count) {
       used += 1;
-      return Promise.resolve();
+      return undefined;
     }
     return new Promise((resolve, reject) => {
       const leave = () => {

@@ -2,7 +2,7 @@ import { plural } from "../../base/text.ts";
 import { MigrateError } from "../errors.ts";
 import type { RollbackLoss, RollbackOptions } from "../rollback-types.ts";
 import type { Tag } from "../types.ts";
-import type { Whereabouts } from "./prepare-revert.ts";
+import type { Whereabouts } from "./whereabouts.ts";
 
 /** What a step would take away. */
 export interface StepLosses {

@@ -23,9 +23,10 @@ import { countLosses } from "./count-losses.ts";
 import { currentLedger } from "./current-ledger.ts";
 import { refuseFailedMeanwhile } from "./failed-meanwhile.ts";
 import { plannedStep } from "./planned.ts";
-import { type PreparedRevert, prepareRevert, whereabouts } from "./prepare-revert.ts";
+import { type PreparedRevert, prepareRevert } from "./prepare-revert.ts";
 import { refuseLoss, refuseOtherDatabase, type StepLosses } from "./refuse-loss.ts";
 import { type Attempt, inSession, untilDone } from "./until-done.ts";
+import { whereabouts } from "./whereabouts.ts";
 
 /** What a rollback tells of its end. */
 type RollbackEnd = Pick<RollbackReport, "version" | "head" | "migrations" | "warnings">;
