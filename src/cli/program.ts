@@ -80,9 +80,7 @@ function addMigrate(program: Command, run: RunCommand): void {
 
 function addPlan(program: Command, run: RunCommand): void {
   const plan = withIfUrl(withDatabase(program.command("plan")))
-    .description(
-      "show what migrate would run, which tables it would lock and for whom it would wait",
-    )
+    .description("show what migrate would run, lock and wait for")
     .option("--to <tag>", "stop after this migration")
     .option("--allow-out-of-order", "also pending migrations that are older than applied ones")
     .option("--allow-existing", "also on a database that is not empty")

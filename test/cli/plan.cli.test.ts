@@ -52,7 +52,7 @@ describe("tidemark plan", () => {
       -- 0002_first_note 5  not known               a DO block
       --
       -- Nobody is in the way now.
-      -- Rows: ~ is the server's estimate. Writes were counted for <duration>.
+      -- Writes were counted for <duration>.
       -- 1 pending. Nothing was run.
       "
     `);

@@ -69,7 +69,8 @@ function figures({ table, isNew }: ForecastLock, { tables }: Forecast): readonly
 }
 
 function wayLines(forecast: Forecast): readonly string[] {
-  const { sessions, steps, longTransactions, sampleMs } = forecast;
+  const { sessions, steps, longTransactions, sampleMs, tables } = forecast;
+  const isEstimated = tables.some(({ rows, isExact }) => rows !== null && !isExact);
   const lines = sessions.flatMap((session) => {
     const waits = steps.flatMap(({ tag, forecast: statements }) =>
       statements.flatMap(({ statement, locks, waitsForSnapshots }) => {
@@ -90,7 +91,7 @@ function wayLines(forecast: Forecast): readonly string[] {
     ...lines,
     ...(others.length === 0 ? [] : ["Open for longer than a second, and not in the way now:"]),
     ...others.map((blocker) => `  ${describeBlocker(blocker)}`),
-    `Rows: ~ is the server's estimate. Writes were counted for ${sampleMs / 1000} s.`,
+    `${isEstimated ? "~ is the server's estimate. " : ""}Writes were counted for ${sampleMs / 1000} s.`,
   ];
 }
 

@@ -42,6 +42,8 @@ select jsonb_build_object('oid', l.relation::bigint, 'mode', l.mode, 'blocker', 
 from pg_locks l left join pg_stat_activity a on a.pid = l.pid
 where l.locktype = 'relation' and l.granted and l.database = ${here} and l.relation = any (${list})
   and l.pid is distinct from pg_backend_pid()
+  -- The server ends an autovacuum that somebody waits for, unless it must not.
+  and not coalesce(a.backend_type = 'autovacuum worker' and a.query not like '%(to prevent wraparound)', false)
 order by a.xact_start nulls last, l.pid;
 select jsonb_build_object('isLong', clock_timestamp() - a.xact_start > interval '1 s',
   'hasSnapshot', a.backend_xmin is not null, 'blocker', ${BLOCKER}) as tidemark_open
