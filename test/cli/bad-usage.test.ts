@@ -27,8 +27,7 @@ test("no command at all shows the help, and is an error", async () => {
 
     Commands:
       migrate [options]              apply what is pending
-      plan [options]                 show what migrate would run, which tables it
-                                     would lock and for whom it would wait
+      plan [options]                 show what migrate would run, lock and wait for
       rollback [options]             take migrations back by their down files,
                                      newest first
       status [options]               show each migration: state, time, duration, who
