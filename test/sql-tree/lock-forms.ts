@@ -32,7 +32,7 @@ create table base (id int, t text);
 create table kin () inherits (base);
 create table orphan (id int, t text);
 create domain tiny as int;
-create table amounts (x positive, y int, z tiny);
+create table amounts (x positive, y int, z tiny, twice int generated always as (y * 2) stored);
 alter domain tiny add constraint less check (value < 1000) not valid;
 create view user_names as select id, name from users;
 create view short_names as select id from user_names;
@@ -63,7 +63,7 @@ insert into amounts values (1, 1);
 refresh materialized view user_count;
 `;
 
-/** Statements that run in a transaction, each alone on the base. Lines of versions: \`>= 15: …\`. */
+/** Statements that run in a transaction, each alone on the base. Some need a version: `>= 18: …`. */
 export const FORMS: readonly string[] = `
 alter table users add column c text
 alter table users add column c text not null default 'x'
@@ -157,7 +157,8 @@ alter table users cluster on users_email_idx
 alter table users set without cluster
 alter table plain set unlogged
 alter table plain set logged
->= 17: alter table users alter column twice drop default
+>= 17: alter table amounts alter column twice set expression as (y * 3)
+alter table amounts alter column twice drop expression
 alter table users rename to people
 alter table users rename column name to full_name
 alter table users rename constraint age_ok to age_fine
