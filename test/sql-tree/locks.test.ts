@@ -236,5 +236,16 @@ const SEQUENCES = [
     "alter table lone add column x int default pick()",
   ],
   ["create domain short as text check (length(value) < 9)", "alter table lone add column x short"],
-  ["drop table posts", "drop table users cascade"],
+  [
+    "alter table logs alter column msg set not null",
+    "alter table logs_rest alter column msg set not null",
+  ],
+  ["create index on lone (a)", "drop index lone_a_idx"],
+  ["create index on logs (at)", "drop index logs_at_idx"],
+  ["alter table orphan inherit base", "alter table base add column more int"],
+  ["alter table base rename column t to u", "alter table only kin alter column u set not null"],
+  ["create view fewer as select id from posts", "drop table posts cascade"],
+  ["alter table users drop column name cascade", "drop table users cascade"],
+  ["alter table users drop constraint users_pkey cascade", "drop table posts cascade"],
+  ["drop schema doomed cascade", "drop table orgs cascade"],
 ];

@@ -2,7 +2,7 @@ import type { ColumnDef, Constraint, Node } from "libpg-query";
 import { pathOfTexts } from "../tree.ts";
 import { type Altered, type Effect, lock } from "./effect.ts";
 import type { Scene, SceneTable } from "./scene.ts";
-import { columnTypeOf, isVolatile } from "./type-change.ts";
+import { columnTypeOf, isVolatile, SERIALS } from "./type-change.ts";
 
 const AE = "ACCESS EXCLUSIVE";
 const SRE = "SHARE ROW EXCLUSIVE";
@@ -68,15 +68,6 @@ export function newColumnEffects(
     : lock(AE, all, builds || looks || (referred.length > 0 && !isBare) ? "scan" : "instant");
   return [...own, ...lock(SRE, referred, isBare ? "instant" : "scan")];
 }
-
-const SERIALS: ReadonlySet<string> = new Set([
-  "smallserial",
-  "serial",
-  "bigserial",
-  "serial2",
-  "serial4",
-  "serial8",
-]);
 
 /** Each row gets a value of its own. */
 function isFilledAnew(

@@ -1,8 +1,8 @@
-import type { AlterTableCmd, Constraint, Node } from "libpg-query";
+import type { Node } from "libpg-query";
 import { type Path, pathOf, pathOfTable, pathOfTexts, type Readers, readNode } from "../tree.ts";
-import { constraintsOf } from "./constraint-effects.ts";
+import { addElement, alterFamily, unused } from "./follow-alter.ts";
+import { tablesNamed } from "./row-effects.ts";
 import type { Scene, SceneTable } from "./scene.ts";
-import { columnTypeOf } from "./type-change.ts";
 
 /** Changes a scene as a statement changes the database, as far as later statements' locks depend on it. */
 export function follow(tree: Node, scene: Scene): void {
@@ -32,24 +32,33 @@ function readersOf(scene: Scene): Readers<void> {
       table.isDefaultPartition = partbound?.is_default === true;
       for (const element of tableElts) addElement(table, element, scene);
     },
-    CreateTableAsStmt: ({ into, objtype }) => {
-      if (into?.rel)
-        made(pathOfTable(into.rel), objtype === "OBJECT_MATVIEW" ? "matview" : "table");
+    CreateTableAsStmt: ({ into, objtype, query }) => {
+      if (into?.rel === undefined) return;
+      const isView = objtype === "OBJECT_MATVIEW";
+      const table = made(pathOfTable(into.rel), isView ? "matview" : "table");
+      if (isView) reads(table, query, scene);
     },
-    ViewStmt: ({ view = {} }) => {
-      if (scene.find(pathOfTable(view)) === undefined) made(pathOfTable(view), "view");
+    ViewStmt: ({ view = {}, query }) => {
+      reads(scene.find(pathOfTable(view)) ?? made(pathOfTable(view), "view"), query, scene);
     },
     IndexStmt: ({ relation, idxname, indexParams = [] }) => {
-      if (idxname === undefined) return;
       const columns = indexParams.flatMap((node) =>
         "IndexElem" in node ? (node.IndexElem.name ?? []) : [],
       );
-      scene.tableOf(relation).indexes.set(idxname, columns);
+      const nameOn = (table: SceneTable) =>
+        unused(table.indexes, [table.name, ...columns, "idx"].join("_"));
+      const table = scene.tableOf(relation);
+      table.indexes.set(idxname ?? nameOn(table), columns);
+      const parts = table.kind === "partitioned" ? scene.descendants(table) : [];
+      for (const part of parts) part.indexes.set(nameOn(part), columns);
     },
     AlterTableStmt: ({ relation, cmds = [] }) => {
       const table = scene.find(pathOfTable(relation ?? {}));
       if (table === undefined) return;
-      for (const node of cmds) if ("AlterTableCmd" in node) alter(table, node.AlterTableCmd, scene);
+      for (const node of cmds) {
+        if ("AlterTableCmd" in node)
+          alterFamily(table, node.AlterTableCmd, scene, relation?.inh === true);
+      }
     },
     RenameStmt: ({ renameType, relation, subname = "", newname = "" }) => {
       const path = pathOfTable(relation ?? {});
@@ -59,8 +68,10 @@ function readersOf(scene: Scene): Readers<void> {
         if (owner !== undefined) moved(owner.indexes, path.at(-1) ?? "", newname);
         return;
       }
-      if (renameType === "OBJECT_COLUMN") moved(table.columns, subname, newname);
-      else if (renameType === "OBJECT_TABCONSTRAINT") {
+      if (renameType === "OBJECT_COLUMN") {
+        for (const one of [table, ...scene.descendants(table)])
+          moved(one.columns, subname, newname);
+      } else if (renameType === "OBJECT_TABCONSTRAINT") {
         for (const kind of ["checks", "foreignKeys", "keys", "indexes"] as const) {
           moved<unknown>(table[kind], subname, newname);
         }
@@ -73,6 +84,11 @@ function readersOf(scene: Scene): Readers<void> {
     DropStmt: ({ removeType, objects = [], behavior }) => {
       for (const object of objects) {
         const path = pathOf(object);
+        if (removeType === "OBJECT_SCHEMA" && "String" in object) {
+          for (const one of scene.tables) {
+            if (one.schema === object.String.sval) scene.remove(one);
+          }
+        }
         if (removeType === "OBJECT_INDEX")
           scene.tableOfIndex(path)?.indexes.delete(path.at(-1) ?? "");
         const table = OF_TABLES.has(removeType ?? "") ? scene.find(path) : undefined;
@@ -120,112 +136,9 @@ function moved<T>(map: Map<string, T>, from: string, to: string): void {
   map.set(to, value);
 }
 
-function addElement(table: SceneTable, element: Node, scene: Scene): void {
-  if ("Constraint" in element) addConstraint(table, element.Constraint, scene);
-  if (!("ColumnDef" in element)) return;
-  const { colname = "", typeName } = element.ColumnDef;
-  const constraints = constraintsOf(element.ColumnDef);
-  const notNull = constraints.some(
-    ({ contype }) => contype === "CONSTR_NOTNULL" || contype === "CONSTR_PRIMARY",
-  );
-  table.columns.set(colname, { type: columnTypeOf(typeName), notNull });
-  for (const constraint of constraints) addConstraint(table, constraint, scene, colname);
-}
-
-function addConstraint(
-  table: SceneTable,
-  constraint: Constraint,
-  scene: Scene,
-  column?: string,
-): void {
-  const { contype, skip_validation, raw_expr, pktable, indexname } = constraint;
-  const texts = (nodes: readonly Node[] | undefined) =>
-    column === undefined ? pathOfTexts(nodes) : [column];
-  switch (contype) {
-    case "CONSTR_CHECK": {
-      const name = constraint.conname ?? unused(table.checks, `${table.name}_check`);
-      table.checks.set(name, { isValid: !skip_validation, expression: raw_expr });
-      return;
-    }
-    case "CONSTR_FOREIGN": {
-      const columns = texts(constraint.fk_attrs);
-      const name = constraint.conname ?? `${table.name}_${columns.join("_")}_fkey`;
-      table.foreignKeys.set(name, { columns, to: scene.tableOf(pktable), isInherited: false });
-      return;
-    }
-    case "CONSTR_NOTNULL":
-      if (column === undefined && !skip_validation) {
-        for (const name of pathOfTexts(constraint.keys)) setNotNull(table, name, true);
-      }
-      return;
-    case "CONSTR_PRIMARY":
-    case "CONSTR_UNIQUE":
-    case "CONSTR_EXCLUSION": {
-      const columns = table.indexes.get(indexname ?? "") ?? texts(constraint.keys);
-      const ending = contype === "CONSTR_PRIMARY" ? "pkey" : `${columns.join("_")}_key`;
-      const name = constraint.conname ?? `${table.name}_${ending}`;
-      if (indexname !== undefined) table.indexes.delete(indexname);
-      table.keys.set(name, columns);
-      table.indexes.set(name, columns);
-      if (contype === "CONSTR_PRIMARY") for (const one of columns) setNotNull(table, one, true);
-    }
-  }
-}
-
-function unused(map: ReadonlyMap<string, unknown>, name: string): string {
-  let tried = name;
-  for (let n = 1; map.has(tried); n += 1) tried = `${name}${n}`;
-  return tried;
-}
-
-function setNotNull(table: SceneTable, column: string, notNull: boolean): void {
-  const known = table.columns.get(column);
-  table.columns.set(column, { type: known?.type, notNull });
-}
-
-function alter(table: SceneTable, command: AlterTableCmd, scene: Scene): void {
-  const { subtype, name = "", def } = command;
-  const partition =
-    def && "PartitionCmd" in def
-      ? scene.table(pathOfTable(def.PartitionCmd.name ?? {}))
-      : undefined;
-  switch (subtype) {
-    case "AT_AddColumn":
-    case "AT_AddConstraint":
-      if (def !== undefined) addElement(table, def, scene);
-      return;
-    case "AT_DropColumn":
-      table.columns.delete(name);
-      for (const [key, { columns }] of table.foreignKeys) {
-        if (columns.includes(name)) table.foreignKeys.delete(key);
-      }
-      return;
-    case "AT_DropConstraint":
-      for (const kind of ["checks", "foreignKeys", "keys", "indexes"] as const)
-        table[kind].delete(name);
-      return;
-    case "AT_ValidateConstraint": {
-      const check = table.checks.get(name);
-      if (check !== undefined) table.checks.set(name, { ...check, isValid: true });
-      return;
-    }
-    case "AT_SetNotNull":
-    case "AT_DropNotNull":
-      setNotNull(table, name, subtype === "AT_SetNotNull");
-      return;
-    case "AT_AlterColumnType": {
-      const type = def && "ColumnDef" in def ? columnTypeOf(def.ColumnDef.typeName) : undefined;
-      table.columns.set(name, { type, notNull: table.columns.get(name)?.notNull ?? false });
-      return;
-    }
-    case "AT_AttachPartition":
-      if (partition !== undefined) {
-        partition.parents.add(table);
-        const bound = def && "PartitionCmd" in def ? def.PartitionCmd.bound : undefined;
-        partition.isDefaultPartition = bound?.is_default === true;
-      }
-      return;
-    case "AT_DetachPartition":
-      partition?.parents.delete(table);
+/** What a view is made of; which columns it names is not looked up. */
+function reads(view: SceneTable, query: Node | undefined, scene: Scene): void {
+  for (const table of tablesNamed({ query }, scene)) {
+    view.reads.set(table, new Set(table.columns.keys()));
   }
 }

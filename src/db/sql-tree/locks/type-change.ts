@@ -13,6 +13,15 @@ export function columnTypeOf(type: TypeName | undefined): ColumnType | undefined
   return { name: (type.arrayBounds ?? []).length > 0 ? `_${name}` : name, modifiers };
 }
 
+export const SERIALS: ReadonlySet<string> = new Set([
+  "smallserial",
+  "serial",
+  "bigserial",
+  "serial2",
+  "serial4",
+  "serial8",
+]);
+
 const TIMES: ReadonlySet<string> = new Set(["time", "timetz", "timestamp", "timestamptz"]);
 
 /** Types that lose nothing when they lose their modifier; a `char` without one is `char(1)`. */
