@@ -14,6 +14,7 @@ export default defineConfig({
       { extends: true, test: { name: "image", include: ["test/**/*.image.leg.test.ts"] } },
       { extends: true, test: { name: "pgbouncer", include: ["test/**/*.pgbouncer.leg.test.ts"] } },
       { extends: true, test: { name: "long", include: ["test/**/*.long.test.ts"] } },
+      { extends: true, test: { name: "stock", include: ["test/**/*.stock.leg.test.ts"] } },
       { extends: true, test: { name: "git", include: ["test/**/*.git.leg.test.ts"] } },
       { extends: true, test: { name: "bun", include: ["test/**/*.bun.leg.test.ts"] } },
       { extends: true, test: { name: "package", include: ["test/**/*.package.leg.test.ts"] } },

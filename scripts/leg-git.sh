@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# `verify --base` and the pre-push hook, on real repositories.
+# `verify --base`, `rebase` and the pre-push hook, on real repositories.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -5,7 +5,11 @@ import { type AppConfig, parseAppConfig } from "./app/config.ts";
 import { createLog } from "./app/log.ts";
 import { type DatabaseAddress, runApp } from "./app/start.ts";
 import { watchSignals } from "./cli/support/signals.ts";
+import { throwAfter } from "./db/base/problem.ts";
 import { MigrateError } from "./db/migrate/index.ts";
+
+/** Of the migrator's options in `app/start.ts`: the default. */
+const LEDGER_SCHEMA = "tidemark";
 
 /**
  * The application: config, listen, migrate, ready. Ends with the exit code of what stopped it. With
@@ -48,7 +52,10 @@ function command(config: AppConfig, args: readonly string[]): Promise<number> {
   });
 }
 
-/** The configured database, or an embedded server, started if it is not up. */
+/**
+ * The configured database, or an embedded server, started if it is not up, where the application has a role of its
+ * own that may change no table, as `tidemark init` makes it elsewhere.
+ */
 async function databaseOf(
   { databaseUrl, migrationDatabaseUrl }: AppConfig,
   onProgress: (line: string) => void,
@@ -59,7 +66,15 @@ async function databaseOf(
   }
   const { acquireEmbeddedServer } = await import("./db/embedded/index.ts");
   const server = await acquireEmbeddedServer({ dir: resolve(".tidemark"), onProgress });
-  return { url: server.url, migrationUrl: server.url, release: () => server.release() };
+  const release = () => server.release();
+  try {
+    const { initDatabase, ownServerSetup } = await import("./db/init/index.ts");
+    const setup = ownServerSetup(server.url, LEDGER_SCHEMA);
+    await initDatabase(setup);
+    return { url: setup.appUrl, migrationUrl: server.url, release };
+  } catch (error) {
+    return throwAfter(error, release);
+  }
 }
 
 process.exitCode = await main(process.argv.slice(2));

@@ -745,4 +745,22 @@ export const PROTECTIONS: readonly Protection[] = [
     test: "projections/rebuild.test",
     only: "takes its own quarantines over",
   },
+  {
+    name: "rebase, killed",
+    without: "a rebase that was killed while it swapped its files in cannot be finished",
+    file: "db/rebase/swap.ts",
+    from: "await ifThere(move(join(ready, FILES, String(place)), target));",
+    to: "await move(join(ready, FILES, String(place)), target);",
+    test: "rebase/swap.unit.test",
+    only: "moves is undone or finished, never half",
+  },
+  {
+    name: "rebase, sum last",
+    without: "the sum file matches before the migrations have their names",
+    file: "db/rebase/swap.ts",
+    from: 'path === "tidemark.sum" ? 2',
+    to: 'path === "tidemark.sum" ? -1',
+    test: "rebase/swap.unit.test",
+    only: "gives the journal its text after the migrations",
+  },
 ];

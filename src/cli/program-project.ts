@@ -67,6 +67,21 @@ export function addVerify(program: Command, run: RunCommand): void {
   );
 }
 
+export function addRebase(program: Command, run: RunCommand): void {
+  const rebase = withDatabase(program.command("rebase"))
+    .description("after a merge: move this branch's own migrations behind those of its base")
+    .option("--base <ref>", "branch whose migrations come first, e.g. origin/main")
+    .option("--dry-run", "try it, and show what would be written; write nothing")
+    .option(...SCRATCH_URL)
+    .action(run(async () => (await import("./rebase.ts")).runRebase));
+  examples(
+    rebase,
+    "git merge origin/main; tidemark rebase --base origin/main",
+    "tidemark rebase --base origin/main --dry-run",
+    "tidemark rebase --base main --json | jq '.moved[] | [.from, .to]'",
+  );
+}
+
 export function addDrift(program: Command, run: RunCommand): void {
   const drift = withDatabase(program.command("drift"))
     .description(

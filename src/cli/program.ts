@@ -1,12 +1,13 @@
 import { Command } from "commander";
 import { TOOL_VERSION } from "../db/migrate/index.ts";
-import { addDrift, addFiles, addVerify } from "./program-project.ts";
+import { addDrift, addFiles, addRebase, addVerify } from "./program-project.ts";
 import {
   append,
   examples,
   type RunCommand,
   SCRATCH_URL,
   withDatabase,
+  withFolder,
   withIfUrl,
   withTarget,
 } from "./support/options.ts";
@@ -34,6 +35,7 @@ export function createProgram(onEnd: (exitCode: number) => void): Command {
     (load) =>
     async (...given) =>
       onEnd(await (await load())(...given));
+  addInit(program, run);
   addMigrate(program, run);
   addPlan(program, run);
   addRollback(program, run);
@@ -42,9 +44,35 @@ export function createProgram(onEnd: (exitCode: number) => void): Command {
   addAdopt(program, run);
   addMenders(program, run);
   addFiles(program, run);
+  addRebase(program, run);
   addVerify(program, run);
   addCompletion(program);
   return program;
+}
+
+function addInit(program: Command, run: RunCommand): void {
+  const init = withFolder(program.command("init"))
+    .description(
+      "make the database, its owner, the application's role, their rights and the ledger",
+    )
+    .option("--url <url>", "of the role that migrates (default: MIGRATION_DATABASE_URL)")
+    .option(
+      "--admin-url <url>",
+      "of who may make roles and databases (default: ADMIN_DATABASE_URL)",
+    )
+    .option("--database <name>", "database (default: that of the role that migrates)")
+    .option("--owner <role>", "owns what is migrated (default: the role that migrates)")
+    .option("--app-role <role>", "the application's role (default: that of DATABASE_URL)")
+    .option("--ledger-schema <name>", "schema of the ledger (default: tidemark)")
+    .option("--embedded", "without a URL, on this folder's own development server")
+    .option("--print", "print the SQL for psql; connect to nothing")
+    .action(run(async () => (await import("./init.ts")).runInit));
+  examples(
+    init,
+    "tidemark init --admin-url postgres://postgres@db.example.com/postgres",
+    "tidemark init --print > init.sql   # for a DBA",
+    "tidemark init --print --database shop --owner shop_owner --app-role shop_app",
+  );
 }
 
 function addMigrate(program: Command, run: RunCommand): void {

@@ -3,12 +3,14 @@ import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { APP_VARIABLES, parseAppConfig } from "../../src/app/config.ts";
+import { setupOf } from "../../src/cli/support/init-setup.ts";
 import { EXIT_CODES } from "../../src/db/migrate/index.ts";
 import { type AppProcess, watchApp } from "../helpers/app-process.ts";
 import { createDatabase, type TestDatabase } from "../helpers/database.ts";
 import { type DockerStage, parseDockerfile } from "../helpers/dockerfile.ts";
 import { type AssembledImage, assembleImage, readAllowed } from "../helpers/image.ts";
 import { type Container, readCompose, readKubernetes } from "../helpers/manifests.ts";
+import { unprepared } from "../helpers/prepared-database.ts";
 
 const packageJson = JSON.parse(await readFile("package.json", "utf8")) as {
   version: string;
@@ -132,8 +134,8 @@ describe("the Dockerfile", () => {
 const deployments = [
   {
     file: "docker-compose.yml",
-    job: { command: compose.services.migrate.command, env: compose.services.migrate.environment },
-    app: { command: compose.services.app.command, env: compose.services.app.environment },
+    job: { command: compose.services.migrate.command, env: resolved(compose.services.migrate) },
+    app: { command: compose.services.app.command, env: resolved(compose.services.app) },
     replicas: 1,
   },
   {
@@ -154,21 +156,23 @@ function environmentOf({ env }: Container): Record<string, string> {
 describe.each(deployments)("$file", ({ job, app, replicas }) => {
   test("sets variables that exist, to values that the application takes", () => {
     const names = [...Object.keys(job.env), ...Object.keys(app.env)];
-    expect(names).toContain("DATABASE_URL");
+    expect(names).toEqual(expect.arrayContaining(["DATABASE_URL", "MIGRATION_DATABASE_URL"]));
     expect(names.filter((name) => !APP_VARIABLES.includes(name))).toEqual([]);
     expect(configOf(app.env).migrateOnBoot).toBe("wait");
   });
 
-  test("starts applications that live and wait, until its job has migrated", async () => {
-    const { url } = await emptyDatabase();
+  test("starts applications that live and wait, until its job has migrated, each as its own role", async () => {
+    const { init, appUrl, migrationUrl } = unprepared();
+    await init();
     const servers = Array.from({ length: replicas }, () =>
-      start(app.command ?? stepOf("CMD")?.exec, { ...app.env, DATABASE_URL: url }),
+      start(app.command ?? stepOf("CMD")?.exec, { ...app.env, DATABASE_URL: appUrl }),
     );
     for (const server of servers) {
       await expect.poll(() => statusOf(server), { timeout: 30_000 }).toBe("waiting");
       expect((await fetch(`${await server.url}/healthz`)).status).toBe(200);
     }
-    const { code, log } = await start(job.command, { ...job.env, DATABASE_URL: url }).end;
+    const migrated = start(job.command, { ...job.env, MIGRATION_DATABASE_URL: migrationUrl });
+    const { code, log } = await migrated.end;
     expect({ code, log }).toMatchObject({ code: 0, log: expect.stringContaining("Applied 4") });
     await Promise.all(servers.map((server) => server.isReady()));
   });
@@ -180,29 +184,47 @@ function configOf(env: Readonly<Record<string, string>>) {
   return parseAppConfig({ ...env, DATABASE_URL, NODE_ENV: "production" });
 }
 
+/** What Compose makes of a service's variables, where nothing is set. */
+function resolved({ environment }: { readonly environment: Readonly<Record<string, string>> }) {
+  return Object.fromEntries(
+    Object.entries(environment).map(([name, value]) => [name, resolveDefaults(value)]),
+  );
+}
+
 /** Compose's `${NAME:-default}`, where nothing is set. */
 function resolveDefaults(text: string): string {
   return text.replaceAll(/\$\{\w+:-([^}]*)\}/g, "$1");
 }
 
 describe("docker-compose.yml", () => {
-  const { database, migrate, app } = compose.services;
+  const { database, init, migrate, app } = compose.services;
 
-  test("migrates once the database answers, and starts the application once that has succeeded", () => {
-    expect(migrate.depends_on).toEqual({ database: { condition: "service_healthy" } });
+  test("prepares the database once it answers, then migrates, and starts the application once that has succeeded", () => {
+    expect(init.depends_on).toEqual({ database: { condition: "service_healthy" } });
+    expect(init.command).toEqual(["tidemark", "init"]);
+    expect(migrate.depends_on).toEqual({ init: { condition: "service_completed_successfully" } });
     expect(app.depends_on?.migrate).toEqual({ condition: "service_completed_successfully" });
     expect(database.healthcheck).toMatchObject({ test: expect.arrayContaining(["pg_isready"]) });
-    expect(migrate.restart).toBe("no");
+    expect([init.restart, migrate.restart]).toEqual(["no", "no"]);
     expect(app.restart).toBe("unless-stopped");
   });
 
-  test("gives the job and the application the address that the database has", () => {
+  test("gives the admin to the first job alone, the owner to the second, and the application its own role", () => {
     const { POSTGRES_USER, POSTGRES_PASSWORD, POSTGRES_DB } = database.environment;
-    for (const { environment } of [migrate, app]) {
-      expect(environment.DATABASE_URL).toBe(
-        `postgres://${POSTGRES_USER}:${POSTGRES_PASSWORD}@database:5432/${POSTGRES_DB}`,
-      );
-    }
+    const { ADMIN_DATABASE_URL, MIGRATION_DATABASE_URL = "", DATABASE_URL = "" } = init.environment;
+    expect(ADMIN_DATABASE_URL).toBe(
+      `postgres://${POSTGRES_USER}:${POSTGRES_PASSWORD}@database:5432/${POSTGRES_DB}`,
+    );
+    expect(migrate.environment).toEqual({ MIGRATION_DATABASE_URL });
+    expect(app.environment).toMatchObject({ DATABASE_URL });
+    expect(app.environment).not.toHaveProperty("MIGRATION_DATABASE_URL");
+    expect(setupOf({ ledgerSchema: "tidemark" }, resolved(init))).toMatchObject({
+      setup: {
+        database: "tidemark",
+        owner: { name: "tidemark_owner" },
+        app: { name: "tidemark_app" },
+      },
+    });
     expect(database.healthcheck).toMatchObject({
       test: expect.arrayContaining([`--username=${POSTGRES_USER}`, `--dbname=${POSTGRES_DB}`]),
     });
@@ -220,7 +242,8 @@ describe("docker-compose.yml", () => {
     ]);
     expect(management?.host).toBe("0.0.0.0");
     expect(app.ports?.map(resolveDefaults)).toEqual(ports.map(resolveDefaults));
-    expect([migrate.image, migrate.build]).toEqual([app.image, app.build]);
+    for (const job of [init, migrate])
+      expect([job.image, job.build]).toEqual([app.image, app.build]);
     expect(database.volumes?.map((volume) => volume.split(":")[0])).toEqual(
       Object.keys(compose.volumes),
     );
@@ -252,14 +275,12 @@ describe("deploy/kubernetes.yaml", () => {
     }
   });
 
-  test("takes the database's URL from one Secret, which is not in the file", () => {
-    const secrets = [migrateJob, app].map(({ env }) =>
-      env.find(({ name }) => name === "DATABASE_URL"),
-    );
-    const valueFrom = { secretKeyRef: { name: "tidemark-database", key: "url" } };
+  test("takes each role's URL from a Secret of its own, which is not in the file", () => {
+    const secrets = [migrateJob, app].map(({ env }) => env.filter((entry) => "valueFrom" in entry));
+    const urlIn = (name: string) => ({ secretKeyRef: { name, key: "url" } });
     expect(secrets).toEqual([
-      { name: "DATABASE_URL", valueFrom },
-      { name: "DATABASE_URL", valueFrom },
+      [{ name: "MIGRATION_DATABASE_URL", valueFrom: urlIn("tidemark-owner") }],
+      [{ name: "DATABASE_URL", valueFrom: urlIn("tidemark-app") }],
     ]);
   });
 

@@ -26,6 +26,8 @@ test("no command at all shows the help, and is an error", async () => {
       -h, --help                     display help for command
 
     Commands:
+      init [options]                 make the database, its owner, the application's
+                                     role, their rights and the ledger
       migrate [options]              apply what is pending
       plan [options]                 show what migrate would run, lock and wait for
       rollback [options]             take migrations back by their down files,

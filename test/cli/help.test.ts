@@ -50,7 +50,7 @@ describe("shell completion", () => {
     await chmod(command, 0o755);
     const offers = {
       "tidemark stat": "status",
-      "tidemark re": "repair resolve",
+      "tidemark re": "repair resolve rebase",
       "tidemark status --che": "--check",
       "tidemark migrate --url postgres://u:pw@h:5432/db --lock-t": "--lock-timeout --lock-tries",
       "tidemark resolve --done --url=$(touch evaluated) --re": "--retry",
@@ -84,7 +84,7 @@ describe("shell completion", () => {
       ["--lock-timeout", "--lock-tries", "--lock-budget"],
     ],
     [["status", "--che"], ["--check"]],
-    [["re"], ["repair", "resolve"]],
+    [["re"], ["repair", "resolve", "rebase"]],
   ])("answers %j", async (typed, expected) => {
     const { stdout } = await tidemark(["complete", "--", ...typed], { cwd });
     const offered = stdout

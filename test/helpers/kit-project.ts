@@ -18,7 +18,7 @@ export interface KitProject extends Project {
 
 const IMPORTS = `
 import { sql } from "drizzle-orm";
-import { index, integer, pgEnum, pgPolicy, pgRole, pgSchema, pgSequence, pgTable, pgTableCreator, pgView, serial, text } from "drizzle-orm/pg-core";
+import { index, integer, pgEnum, pgPolicy, pgRole, pgSchema, pgSequence, pgTable, pgTableCreator, pgView, serial, text, varchar } from "drizzle-orm/pg-core";
 `;
 
 export async function createKitProject(

@@ -38,7 +38,7 @@ const service = z.strictObject({
 
 const compose = z.strictObject({
   name: z.string(),
-  services: z.strictObject({ database: service, migrate: service, app: service }),
+  services: z.strictObject({ database: service, init: service, migrate: service, app: service }),
   volumes: z.record(z.string(), z.null()),
 });
 

@@ -99,7 +99,7 @@ describe("a folder that cannot be run is refused before anything is created:", (
       "exit code 2
       --- stderr
       error (history_invalid) drizzle/meta/_journal.json is not a usable journal: the index 1 is in entries 1 and 2 (0002_first_note); the tag 0001_add_author is in entries 1 and 3.
-      Nothing was run. After a merge, keep the entries of both branches, each once; \`git log -p\` on the file shows its earlier versions.
+      Nothing was run. After a merge, \`tidemark rebase --base <branch>\` puts the migrations of both branches in order; \`git log -p\` on the file shows its earlier versions.
       "
     `);
   });
@@ -115,7 +115,7 @@ describe("a folder that cannot be run is refused before anything is created:", (
       "exit code 2
       --- stderr
       error (history_invalid) drizzle/meta/_journal.json is not a usable journal: it is not JSON (<reason>).
-      Nothing was run. After a merge, keep the entries of both branches, each once; \`git log -p\` on the file shows its earlier versions.
+      Nothing was run. After a merge, \`tidemark rebase --base <branch>\` puts the migrations of both branches in order; \`git log -p\` on the file shows its earlier versions.
       "
     `);
   });
@@ -125,10 +125,10 @@ describe("a folder that cannot be run is refused before anything is created:", (
     expect(await tidemark("status", "--json")).toMatchInlineSnapshot(`
       "exit code 2
       --- stdout
-      {"error":{"code":"history_invalid","exitCode":2,"fact":"drizzle/meta/_journal.json is not a usable journal: it has no list \`entries\`.","outcome":"nothing-run","remedy":"After a merge, keep the entries of both branches, each once; \`git log -p\` on the file shows its earlier versions.","place":null,"tag":null,"applied":[],"notRun":[],"details":null}}
+      {"error":{"code":"history_invalid","exitCode":2,"fact":"drizzle/meta/_journal.json is not a usable journal: it has no list \`entries\`.","outcome":"nothing-run","remedy":"After a merge, \`tidemark rebase --base <branch>\` puts the migrations of both branches in order; \`git log -p\` on the file shows its earlier versions.","place":null,"tag":null,"applied":[],"notRun":[],"details":null}}
       --- stderr
       error (history_invalid) drizzle/meta/_journal.json is not a usable journal: it has no list \`entries\`.
-      Nothing was run. After a merge, keep the entries of both branches, each once; \`git log -p\` on the file shows its earlier versions.
+      Nothing was run. After a merge, \`tidemark rebase --base <branch>\` puts the migrations of both branches in order; \`git log -p\` on the file shows its earlier versions.
       "
     `);
   });

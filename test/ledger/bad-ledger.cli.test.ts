@@ -118,7 +118,7 @@ test("out of order", async () => {
     "exit code 4
     --- stderr
     error (out_of_order) Pending, but older than 0002_first_note, which is applied: 0003_never.
-    Nothing was run. Generate them again on top of the newest one, or, where their order does not matter, apply them with \`tidemark migrate --allow-out-of-order\`.
+    Nothing was run. If they are your branch's own, move them behind with \`tidemark rebase --base <branch>\` (\`origin/main\`); where their order does not matter, apply them with \`tidemark migrate --allow-out-of-order\`.
     "
   `);
   expect(await tidemark("status", "--json", "--check")).toMatch(

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { rowWritesIn, writeText } from "../../src/db/sql-tree/row-writes.ts";
 import { serverWideIn } from "../../src/db/sql-tree/server-wide.ts";
+import { overlapsOf, touchesOf } from "../../src/db/sql-tree/touched.ts";
 import { inverseRenames } from "../../src/db/sql-tree/undo-renames.ts";
 
 describe("renames are taken back", () => {
@@ -83,4 +84,50 @@ test("statements that reach beyond their database are found, and no others", asy
     "3 DROP OWNED",
     "3 ALTER DATABASE",
   ]);
+});
+
+describe("what two migrations both change", () => {
+  const both = async (own: string, theirs: string) =>
+    overlapsOf(await touchesOf(own), await touchesOf(theirs)).map(
+      ([mine, other]) => `${mine.how} ${mine.name}, ${other.how} ${other.name}`,
+    );
+
+  test.each([
+    ["alter table users add nick text", "alter table users add age int", []],
+    [
+      "alter table users add nick text",
+      "alter table public.users add nick text",
+      ["makes users.nick, makes users.nick"],
+    ],
+    [
+      "alter table users alter age type bigint",
+      "alter table users alter age set not null",
+      ["changes users.age, changes users.age"],
+    ],
+    [
+      "alter table users add nick text",
+      "alter table users rename to people",
+      ["changes users, renames users", "makes users.nick, renames users"],
+    ],
+    [
+      "alter table users alter age drop not null",
+      "alter table users drop column age",
+      ["changes users.age, drops users.age"],
+    ],
+    [
+      "alter table users rename column age to years",
+      "alter table users alter age drop default",
+      ["renames users.age, changes users.age"],
+    ],
+    [
+      "alter type mood add value 'a'",
+      "alter type public.mood add value 'b'",
+      ["changes mood, changes mood"],
+    ],
+    ["drop type mood", "alter type mood add value 'b'", ["drops mood, changes mood"]],
+    ["create table orgs (id int)", "create table users (id int)", []],
+    ["insert into users values (1)", "alter table orgs add age int", []],
+  ])("%s / %s", async (own, theirs, expected) => {
+    expect(await both(own, theirs)).toEqual(expected);
+  });
 });

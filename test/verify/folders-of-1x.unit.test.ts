@@ -159,7 +159,7 @@ describe("against a base, in the layout of 1.x", () => {
     expect(found({ findings })).toEqual([
       `error drizzle/20250101120000_early/migration.sql: 20250101120000_early is older than ${B}, the newest of origin/main.`,
     ]);
-    expect(findings[0]?.remedy).toContain("delete the migration here (its folder)");
+    expect(findings[0]?.remedy).toContain("`tidemark rebase --base origin/main`");
   });
 
   /** What was there before `drizzle-kit up`. */

@@ -49,7 +49,7 @@ describe("tidemark verify with drizzle-kit 1.x", () => {
         after drizzle/<time>_by_hand:
           drizzle/<time>_mine: add_column: email on users table (<time>_mine)
           drizzle/<time>_theirs: add_column: email on users table (<time>_theirs)
-      Nothing was written. Delete the folder of the branch that no database has run (your own, before it is merged), run \`tidemark sum\`, and generate it again: it then follows the other.
+      Nothing was written. Move your branch's own behind the other, if no database has run it: \`tidemark rebase --base <branch>\`. Or delete its folder, run \`tidemark sum\`, and generate it again.
       \`npx drizzle-kit generate --fix-conflicts\` would delete drizzle/<time>_mine, drizzle/<time>_theirs, and write one migration instead: only where no database has run any of them.
       "
     `);

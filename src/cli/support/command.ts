@@ -112,7 +112,8 @@ export function errorText(error: MigrateError, { errorColors }: Output): string 
   return `${errorColors.red(`error (${error.code})`)} ${error.fact}\n${errorColors.bold(adviceOf(error))}`;
 }
 
-async function withServer(
+/** Works with the database of a target: an embedded server is started or joined for it. */
+export async function withServer(
   target: Exclude<Target, { kind: "none" }>,
   output: Output,
   work: (url: string) => Promise<number>,

@@ -3,6 +3,7 @@ import { type CatalogContents, readContents } from "./contents.ts";
 import type { Difference } from "./difference.ts";
 import { type PlannedStatement, planStatements } from "./plan-statements.ts";
 import { renameRole } from "./rename-role.ts";
+import { withoutGranteesOf } from "./without-grantees.ts";
 
 export { CatalogError, type CatalogErrorCode } from "./catalog-error.ts";
 export type { ComparisonWarning } from "./compare.ts";
@@ -63,6 +64,11 @@ export async function readCatalog(options: ReadCatalogOptions): Promise<Catalog>
  */
 export function withRoleRenamed(catalog: Catalog, from: string, to: string): Catalog {
   return { [CONTENTS]: renameRole(catalog[CONTENTS], from, to) };
+}
+
+/** The catalog as if nothing had ever been granted to these roles, by default privileges neither. */
+export function withoutGrantees(catalog: Catalog, roles: readonly string[]): Catalog {
+  return { [CONTENTS]: withoutGranteesOf(catalog[CONTENTS], new Set(roles)) };
 }
 
 /**

@@ -7,6 +7,7 @@ import { toMigrateError } from "./drift-error.ts";
 import { parseIgnorePatterns } from "./ignore.ts";
 import { type LiveDatabase, type LiveTarget, readAssumed, readComparable } from "./live.ts";
 import { type AppliedFile, type AppliedFiles, readAppliedFiles } from "./replay-applied.ts";
+import { withoutRightsFromOutside } from "./rights-from-outside.ts";
 import { prepareRoles, type ScratchRoles } from "./scratch-roles.ts";
 import { nearest } from "./search.ts";
 import type { DriftWarning } from "./versions.ts";
@@ -57,8 +58,9 @@ export async function findBaseline(options: BaselineOptions): Promise<Baseline> 
     const { migrations } = await loadHistory(options.dir, { sumFile: "ignore" });
     const tags = migrations.map((migration) => migration.tag);
     if (tag !== undefined && !tags.includes(tag)) throw unknownTag(tag, options.dir);
-    const live = await readAssumed(options, tags);
-    const replayed = await readAppliedFiles(options.dir, live.applied);
+    const found = await readAssumed(options, tags);
+    const replayed = await readAppliedFiles(options.dir, found.applied);
+    const { live, notes } = await withoutRightsFromOutside(found, replayed.files);
     return await withScratchServer(
       { url: scratchUrl, dir: scratchDir, onProgress: say },
       async (server) => {
@@ -71,7 +73,10 @@ export async function findBaseline(options: BaselineOptions): Promise<Baseline> 
           return differencesOf(catalog, live.catalog, { isArtefact, patterns });
         };
         const point = tag === undefined ? undefined : tags.indexOf(tag) + 1;
-        return await search(tags, point, compare, replays, live, roles.warnings);
+        return await search(tags, point, compare, replays, live, [
+          ...roles.warnings,
+          ...notes.map((message) => ({ kind: "roles" as const, message })),
+        ]);
       },
     );
   } catch (error) {

@@ -15,6 +15,7 @@ import {
   readLive,
 } from "./live.ts";
 import { readAppliedFiles, replay } from "./replay-applied.ts";
+import { withoutRightsFromOutside } from "./rights-from-outside.ts";
 import { prepareRoles } from "./scratch-roles.ts";
 import type { DriftWarning } from "./versions.ts";
 
@@ -62,9 +63,10 @@ export async function findDrift(options: DriftOptions): Promise<DriftReport> {
   try {
     signal?.throwIfAborted();
     const reading = { ...target, signal, ...(onProgress && { onProgress }) };
-    const live = await (assume === undefined ? readLive(reading) : readAssumed(reading, assume));
-    const replayed = await readAppliedFiles(options.dir, live.applied);
+    const found = await (assume === undefined ? readLive(reading) : readAssumed(reading, assume));
+    const replayed = await readAppliedFiles(options.dir, found.applied);
     const { files } = replayed;
+    const { live, notes } = await withoutRightsFromOutside(found, files);
     say("scratch")("starting a scratch server");
     const scratch = await withScratchServer(
       { url: scratchUrl, dir: scratchDir, onProgress: say("scratch") },
@@ -101,6 +103,7 @@ export async function findDrift(options: DriftOptions): Promise<DriftReport> {
       warnings: [...scratch.warnings, ...warnings],
       notes: [
         ...notesOf(live.applied, options),
+        ...notes,
         ...idle.map((pattern) => `No difference matches --ignore ${JSON.stringify(pattern)}.`),
       ],
     };

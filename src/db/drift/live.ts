@@ -34,6 +34,8 @@ export interface LiveDatabase {
   readonly applied: AppliedSet;
   readonly catalog: Catalog;
   readonly roles: readonly ActingRole[];
+  /** Whom a role's default privileges let use what it will make, in every schema. */
+  readonly defaultGrantees: readonly string[];
 }
 
 const TRIES = 3;
@@ -65,7 +67,10 @@ export async function readLive({ onProgress, ...target }: LiveTarget): Promise<L
     const catalog = await readComparable(target);
     const after = await readApplied();
     const isSame = JSON.stringify(applied.migrations) === JSON.stringify(after.migrations);
-    if (isSame) return { name: server.name, roles: server.roles, applied, catalog };
+    if (isSame) {
+      const { owner: _owner, ...found } = server;
+      return { ...found, applied, catalog };
+    }
     applied = after;
   }
   throw new MigrateError({
@@ -117,7 +122,7 @@ const SHAPING: ReadonlySet<string> = new Set(["search_path", "role"]);
 
 async function readServer(
   url: string,
-): Promise<Pick<LiveDatabase, "name" | "roles"> & { readonly owner: string }> {
+): Promise<Omit<LiveDatabase, "applied" | "catalog"> & { readonly owner: string }> {
   const session = await openSession(url, "tidemark-drift");
   try {
     const rows = await session.run({
@@ -127,15 +132,26 @@ async function readServer(
             join pg_catalog.pg_namespace n on n.oid = c.relnamespace
             where c.relkind in ('r', 'p') and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
             group by c.relowner order by pg_catalog.count(*) desc limit 1
-          ), session_user) as owner, rolname as name,
-          pg_catalog.to_json(coalesce(rolconfig, '{}'))::text as settings
-        from pg_catalog.pg_roles
+          ), session_user) as owner, exists (
+            select from pg_catalog.pg_default_acl d, pg_catalog.aclexplode(d.defaclacl) a
+            where d.defaclnamespace = 0 and a.grantee = r.oid and a.grantee <> d.defaclrole
+          ) as "isDefaultGrantee", rolname as name,
+          -- Those for this database win.
+          pg_catalog.to_json(coalesce(rolconfig, '{}') || coalesce((
+            select s.setconfig from pg_catalog.pg_db_role_setting s
+            join pg_catalog.pg_database d on d.oid = s.setdatabase
+            where d.datname = pg_catalog.current_database() and s.setrole = r.oid
+          ), '{}'))::text as settings
+        from pg_catalog.pg_roles r
         where rolname not like 'pg\\_%'
         order by rolname`,
     });
     return {
       name: String(rows[0]?.database),
       owner: String(rows[0]?.owner),
+      defaultGrantees: rows.flatMap(({ name, isDefaultGrantee }) =>
+        isDefaultGrantee === true ? String(name) : [],
+      ),
       roles: rows.map(({ name, settings }) => ({
         name: String(name),
         settings: shapingSettings(JSON.parse(String(settings)) as readonly string[]),

@@ -1,3 +1,4 @@
+import { quotedIfNeeded } from "../base/quote.ts";
 import { type Catalog, type Difference, withRoleRenamed } from "../catalog/index.ts";
 import { MigrateError } from "../migrate/index.ts";
 import type { ActingRole, ScratchDatabase, ScratchServer } from "../scratch/index.ts";
@@ -39,7 +40,7 @@ export async function prepareRoles(
   return {
     databaseOf: (name, database) => server.actAs(roles.get(name) ?? { name }, database),
     asOfLive: (expected) => expected,
-    isArtefact: (difference) => isNeededToMigrate(difference, migrating),
+    isArtefact: (difference) => isHowTheyMigrate(difference, migrating),
     warnings: [],
   };
 }
@@ -66,7 +67,7 @@ async function standIn(
     asOfLive: (expected) =>
       isOne && maker !== server.role ? withRoleRenamed(expected, server.role, maker) : expected,
     isArtefact: (difference) =>
-      isNeededToMigrate(difference, migrating) || (!isOne && isOfMaker(difference, makers, server)),
+      isHowTheyMigrate(difference, migrating) || (!isOne && isOfMaker(difference, makers, server)),
     warnings: (isOne
       ? named.includes(server.role) && maker !== server.role
         ? [
@@ -78,6 +79,16 @@ async function standIn(
         ]
     ).map((message) => ({ kind: "roles", message })),
   };
+}
+
+function isHowTheyMigrate(difference: Difference, migrating: ReadonlySet<string>): boolean {
+  return isNeededToMigrate(difference, migrating) || isActingAs(difference, migrating);
+}
+
+/** A deployer makes everything in its owner's name, by a setting of the database. */
+function isActingAs({ kind, name }: Difference, migrating: ReadonlySet<string>): boolean {
+  if (kind !== "database setting of a role") return false;
+  return [...migrating].some((role) => name === `${quotedIfNeeded(role)}.role`);
 }
 
 /** The rights on schema public that a role needs to migrate, whoever granted them. */

@@ -121,7 +121,7 @@ export function forkRemedy(dir: string, forks: readonly Fork[]): string {
     mend.map(({ path, prevId, of }) => `  ${dir}/${path}: "prevId": "${prevId}" (the id of ${of})`),
   );
   return [
-    "Leave the SQL files and the journal alone: both migrations may be applied. No database knows of snapshots: put these in one line by editing:",
+    "If no database has run those of your own branch, `tidemark rebase --base <branch>` does all of this. Otherwise leave the SQL files and the journal alone: both migrations may be applied. No database knows of snapshots: put these in one line by editing:",
     ...edits,
     "Then run `tidemark generate`: it drafts what the newest snapshot lacks of the other branch, and says how to keep that without running it twice.",
   ].join("\n");

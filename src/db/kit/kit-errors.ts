@@ -58,7 +58,7 @@ function conflict({ details, fix }: KitFailure, dir: string): MigrateError {
     "history_invalid",
     `Two branches change the same thing, and drizzle-kit refuses to continue:\n${lines.join("\n")}`,
     [
-      `Delete the folder of the branch that no database has run (your own, before it is merged), run \`tidemark sum\`, and generate it again: it then follows the other.`,
+      `Move your branch's own behind the other, if no database has run it: \`tidemark rebase --base <branch>\`. Or delete its folder, run \`tidemark sum\`, and generate it again.`,
       `\`npx drizzle-kit generate --fix-conflicts\` would delete ${deleted}, and write one migration instead: only where no database has run any of them.`,
     ].join("\n"),
   );

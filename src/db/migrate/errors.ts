@@ -18,6 +18,7 @@ export const EXIT_CODES = {
   drift: 4,
   checksum_mismatch: 4,
   out_of_order: 4,
+  conflict: 4,
   adopt_required: 4,
   not_clean: 4,
   lock_timeout: 5,

@@ -7,6 +7,7 @@ export type {
   JudgedRow,
   TakenOver,
 } from "./adopt-types.ts";
+export { createLedger } from "./calls/create-ledger.ts";
 export type { TidemarkSettings } from "./calls/file-settings.ts";
 export { type MigratorOptions, optionProblems, settingsError } from "./calls/options.ts";
 export { lossText } from "./calls/refuse-loss.ts";
@@ -29,7 +30,7 @@ export {
 } from "./errors.ts";
 export { describeBlocker } from "./execute/blockers.ts";
 export { checksumOf } from "./history/checksum.ts";
-export { headerOf, IRREVERSIBLE, irreversibleReason } from "./history/down-notes.ts";
+export { headerOf, IRREVERSIBLE, irreversibleReason, lossNotes } from "./history/down-notes.ts";
 export type { GivenHistory, GivenMigration } from "./history/given.ts";
 export { type JournalEntry, readJournal, redated } from "./history/journal.ts";
 export { downFileOf, sqlFileOf } from "./history/layout.ts";

@@ -33,7 +33,9 @@ export async function empower(
   { name, settings = {} }: ActingRole,
   password: string,
 ): Promise<void> {
-  await createRoles(admin, [name]);
+  const { role: acting = name } = settings;
+  await createRoles(admin, [name, acting]);
+  await admin.ask(`alter role ${identifier(acting)} superuser`);
   const role = `alter role ${identifier(name)}`;
   await admin.ask(
     `${role} superuser login connection limit -1 valid until 'infinity' password ${literal(password)}`,

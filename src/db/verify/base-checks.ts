@@ -53,7 +53,7 @@ function firstDifference(here: readonly string[], there: readonly string[]): num
 /** New migrations come last, in the journal and by their times. */
 export function checkOrder(folder: FolderState, base: Base | undefined): Outcome {
   const news = newTags(folder, base);
-  const late = timesGoingBack(folder, news);
+  const late = timesGoingBack(folder, news, base?.ref);
   if (base === undefined || news === undefined)
     return { findings: late, detail: NO_BASE, skipped: true };
   const here = tagsOf(folder);
@@ -74,11 +74,9 @@ export function checkOrder(folder: FolderState, base: Base | undefined): Outcome
 }
 
 function tooEarly(folder: FolderState, { ref }: Base, tag: string, newest = ""): Finding {
-  const parts =
-    layoutOf(folder) === "1.x" ? "its folder" : "SQL, down file, snapshot, journal entry";
   return findingIn(folder, sqlPathOf(folder, tag), {
     fact: `${tag} is older than ${newest}, the newest of ${ref}.`,
-    remedy: `A database that has ${newest} would refuse it as out of order. Merge ${ref}, delete the migration here (${parts}), and generate it again with \`tidemark generate\`.`,
+    remedy: `A database that has ${newest} would refuse it as out of order (\`tidemark migrate --allow-out-of-order\` runs it all the same). Merge ${ref}, then move it behind: \`tidemark rebase --base ${ref}\`.`,
   });
 }
 
@@ -86,6 +84,7 @@ function tooEarly(folder: FolderState, { ref }: Base, tag: string, newest = ""):
 function timesGoingBack(
   folder: FolderState,
   news: ReadonlySet<string> | undefined,
+  ref?: string,
 ): readonly Finding[] {
   let latest: Required<Pick<JournalEntry, "tag" | "when">> | undefined;
   const findings: Finding[] = [];
@@ -97,7 +96,7 @@ function timesGoingBack(
         findingIn(folder, JOURNAL, {
           level: news === undefined ? "warning" : "error",
           fact: `${tag} has the time ${when} in ${folder.dir}/${JOURNAL}, which is not after the ${latest.when} of ${latest.tag} before it.`,
-          remedy: `drizzle's own migrator would silently skip it. Set its \`when\` to a later time (\`${latest.when + 1}\`), or generate it again.`,
+          remedy: `drizzle's own migrator would silently skip it. Set its \`when\` to a later time (\`${latest.when + 1}\`)${ref === undefined ? ", or generate it again" : `: \`tidemark rebase --base ${ref}\` does so`}.`,
           at: `"${tag}"`,
         }),
       );

@@ -37,7 +37,7 @@ function noJournal(folder: FolderState): Finding {
       ? {
           fact: `${file} is no journal: it cannot be read as JSON.`,
           remedy:
-            "Remove a merge's marks from it, and keep the entries of both sides in their order.",
+            "After a merge, `tidemark rebase --base <branch>` puts the migrations of both branches in order.",
         }
       : {
           fact: `${file} is missing.`,

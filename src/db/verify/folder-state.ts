@@ -4,7 +4,7 @@ import { ifThere } from "../base/files.ts";
 import { placeOf } from "../base/place.ts";
 import { MigrateError } from "../migrate/index.ts";
 import type { Finding } from "./findings.ts";
-import { git } from "./git.ts";
+import { filesAt, git } from "./git.ts";
 
 /** A migrations folder as it is on the disk, or in a commit. */
 export interface FolderState {
@@ -88,24 +88,15 @@ export async function readBase(dir: string, ref: string): Promise<Base> {
 
 const NOTHING: FolderState = { dir: "", files: new Map() };
 
-async function readCommit(dir: string, commit: string): Promise<FolderState> {
+/** The folder in a commit; one without files where the commit has none. */
+export async function readCommit(dir: string, commit: string): Promise<FolderState> {
   const listing = await git(dir, ["ls-tree", "-r", "-z", "--name-only", commit, "--", "."]);
   const names = listing.split("\0").filter((name) => KEPT.test(name));
-  const files = new Map<string, string>();
-  // One git process per file: not all at once.
-  for (let start = 0; start < names.length; start += TEXTS_AT_ONCE) {
-    const some = names.slice(start, start + TEXTS_AT_ONCE);
-    const texts = await Promise.all(
-      some.map((name) => git(dir, ["cat-file", "blob", `${commit}:./${name}`])),
-    );
-    for (const [index, name] of some.entries()) files.set(name, texts[index] ?? "");
-  }
-  return { dir, files };
+  return { dir, files: await filesAt(dir, commit, names) };
 }
 
-const TEXTS_AT_ONCE = 16;
-
-function noBase(ref: string, dir: string, cause: unknown): MigrateError {
+/** The base cannot be read. */
+export function noBase(ref: string, dir: string, cause: unknown): MigrateError {
   const { code, stderr, message } = cause as Error & { code?: unknown; stderr?: string };
   const said = stderr === undefined ? message : stderr.trim().split("\n")[0];
   const missing = code === "ENOENT" ? "git is not installed" : said;

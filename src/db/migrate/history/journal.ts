@@ -98,7 +98,7 @@ function invalid(file: string, reason: string, cause?: unknown): MigrateError {
     fact: `${file} is not a usable journal: ${reason}.`,
     outcome: "nothing-run",
     remedy:
-      "After a merge, keep the entries of both branches, each once; " +
+      "After a merge, `tidemark rebase --base <branch>` puts the migrations of both branches in order; " +
       "`git log -p` on the file shows its earlier versions.",
     cause,
   });

@@ -53,6 +53,7 @@ export function createLedger(schema: string): readonly string[] {
   end if;
   if pg_catalog.to_regclass(${literal(`${s}.runner`)}) is null then
     execute ${literal(createTables(schema))};
+    execute ${literal(readOnlyForOthers(schema))};
   elsif (select r.ledger_version < ${LEDGER_VERSION} from ${s}.runner r where r.id = 1) then
     execute ${literal(upgradeTables(schema))};
   else
@@ -61,6 +62,26 @@ export function createLedger(schema: string): readonly string[] {
   execute ${literal(ledgerFunctions(schema))};
 end`)}`,
   ];
+}
+
+/** What the role's default privileges have given away on tables that are new: others may read them, and no more. */
+function readOnlyForOthers(schema: string): string {
+  return `do ${literal(`declare given record;
+begin
+  for given in
+    select distinct c.relname, c.relkind,
+      case a.grantee when 0 then 'public' else a.grantee::regrole::text end as grantee
+    from pg_catalog.pg_class c, pg_catalog.aclexplode(c.relacl) a
+    where c.relnamespace = ${literal(identifier(schema))}::regnamespace and c.relkind in ('r', 'S')
+      and a.grantee <> c.relowner and a.privilege_type <> 'SELECT'
+  loop
+    execute format(
+      case given.relkind
+        when 'S' then 'revoke usage, update on sequence %I.%I from %s'
+        else 'revoke insert, update, delete, truncate, references, trigger on table %I.%I from %s' end,
+      ${literal(schema)}, given.relname, given.grantee);
+  end loop;
+end`)}`;
 }
 
 async function isStandby(session: Session): Promise<boolean> {

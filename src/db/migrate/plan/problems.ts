@@ -110,8 +110,8 @@ function outOfOrder(
       fact: `Pending, but older than ${newestApplied?.tag ?? "the newest"}, which is applied: ${names}.`,
       outcome: "nothing-run",
       remedy:
-        "Generate them again on top of the newest one, or, where their order does not matter, " +
-        "apply them with `tidemark migrate --allow-out-of-order`.",
+        "If they are your branch's own, move them behind with `tidemark rebase --base <branch>` (`origin/main`); " +
+        "where their order does not matter, apply them with `tidemark migrate --allow-out-of-order`.",
     }),
   ];
 }

@@ -1,0 +1,94 @@
+import { literal, quotedIfNeeded } from "../base/quote.ts";
+import { MigrateError } from "../migrate/index.ts";
+import type { Admin } from "../server/admin.ts";
+import type { Setup } from "./init-types.ts";
+
+interface FoundRole {
+  readonly name: string;
+  readonly canLogin: boolean;
+  readonly isUnbound: boolean;
+  readonly isOwner: boolean;
+}
+
+/**
+ * Refuses roles that could not be what they are meant for, before anything is made.
+ *
+ * @throws MigrateError `config`
+ */
+export async function refuseUnfit(admin: Admin, { owner, deployer, app }: Setup): Promise<void> {
+  const wanted = [owner, ...(deployer === undefined ? [] : [deployer]), app].map(
+    ({ name }) => name,
+  );
+  if (new Set(wanted).size < wanted.length) {
+    throw unfit(
+      `The application and the migrations are to use one role, ${app.name}.`,
+      "Give each its own: DATABASE_URL for the application, MIGRATION_DATABASE_URL for the role that migrates.",
+    );
+  }
+  const found = await admin.ask<FoundRole>(`
+    select r.rolname as name, r.rolcanlogin as "canLogin",
+      r.rolsuper or r.rolbypassrls or r.rolcreaterole as "isUnbound",
+      coalesce(pg_has_role(r.oid, (select oid from pg_roles where rolname = ${literal(owner.name)}), 'MEMBER'), false)
+        as "isOwner"
+    from pg_roles r where r.rolname in (${wanted.map(literal).join(", ")})`);
+  const of = (name: string) => found.find((role) => role.name === name);
+  const appRole = of(app.name);
+  if (appRole?.isUnbound) {
+    throw unfit(
+      `${app.name} is a superuser, or has CREATEROLE or BYPASSRLS: no right that is withheld would bind it.`,
+      "Take another role for the application, one that is made here.",
+    );
+  }
+  if (appRole?.isOwner) {
+    throw unfit(
+      `${app.name} is a member of ${owner.name}: it could change every object.`,
+      `Take it out (\`revoke ${quotedIfNeeded(owner.name)} from ${quotedIfNeeded(app.name)}\`), or take another role for the application.`,
+    );
+  }
+  const login = deployer ?? owner;
+  for (const { name } of [login, app]) {
+    if (of(name)?.canLogin === false) {
+      throw unfit(
+        `The role ${name} is there, and may not log in.`,
+        `\`alter role ${quotedIfNeeded(name)} login\`, or take another one.`,
+      );
+    }
+  }
+}
+
+/** What is there in another form than this makes it, and stays so. */
+export async function notesOn(
+  admin: Admin,
+  { database, owner }: Setup,
+): Promise<readonly string[]> {
+  const [of] = await admin.ask<{ owner: string }>(
+    `select r.rolname as owner from pg_database d join pg_roles r on r.oid = d.datdba where d.datname = ${literal(database)}`,
+  );
+  const others = await admin.ask<{ owner: string; isPinned: boolean; count: number }>(`
+    select r.rolname as owner, r.oid = 10 as "isPinned", count(*)::int as count
+    from pg_class c join pg_namespace n on n.oid = c.relnamespace join pg_roles r on r.oid = c.relowner
+    where c.relkind in ('r', 'p', 'v', 'm', 'S', 'f') and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
+      and r.rolname <> ${literal(owner.name)}
+      and not exists (select from pg_depend e where e.classid = 'pg_class'::regclass and e.objid = c.oid and e.deptype = 'e')
+    group by 1, 2 order by 1`);
+  return [
+    ...(of === undefined || of.owner === owner.name
+      ? []
+      : [`The database ${database} belongs to ${of.owner}, not to ${owner.name}.`]),
+    ...others.map(({ owner: other, isPinned, count }) => {
+      const to = quotedIfNeeded(owner.name);
+      // The server's first role owns the system catalogs too, and is never taken out of all that it owns.
+      const how = isPinned
+        ? `\`alter table … owner to ${to}\` for each of them`
+        : `\`reassign owned by ${quotedIfNeeded(other)} to ${to}\` in that database`;
+      return (
+        `Of the tables, views and sequences in ${database}, ${count} belong to ${other}: ${owner.name} cannot change them. ` +
+        `To hand them over: ${how}.`
+      );
+    }),
+  ];
+}
+
+function unfit(fact: string, remedy: string): MigrateError {
+  return new MigrateError({ code: "config", fact, outcome: "nothing-run", remedy });
+}

@@ -1,0 +1,18 @@
+import { expect, test } from "vitest";
+import { commandsOn, environmentOf, unprepared } from "../helpers/prepared-database.ts";
+
+test.each([
+  ["the owner", false],
+  ["a deployer in the owner's name", true],
+])("what init has granted is no drift where %s migrates; another grant is", async (_, deployer) => {
+  const prepared = unprepared({ deployer });
+  const run = commandsOn(environmentOf(prepared));
+  const options = deployer ? ["--owner", prepared.owner.name] : [];
+  expect(await run("init", ...options)).toMatchObject({ code: 0, stderr: "" });
+  expect(await run("migrate")).toMatchObject({ code: 0 });
+  const drift = await run("drift");
+  expect(drift).toMatchObject({ code: 0, stdout: expect.stringContaining("No drift") });
+  expect(drift.stderr).toContain(`Not compared: the rights of ${prepared.app.name}`);
+  await prepared.as(prepared.superuserUrl).unsafe("grant truncate on projections.users to public");
+  expect(await run("drift")).toMatchObject({ code: 4, stdout: expect.stringContaining("PUBLIC") });
+});
