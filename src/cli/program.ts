@@ -1,5 +1,6 @@
 import { Command } from "commander";
 import { TOOL_VERSION } from "../db/migrate/index.ts";
+import { addPlan } from "./program-plan.ts";
 import { addDrift, addFiles, addRebase, addVerify } from "./program-project.ts";
 import {
   append,
@@ -103,24 +104,6 @@ function addMigrate(program: Command, run: RunCommand): void {
     "tidemark migrate --to 0003_add_orgs --json",
     "tidemark migrate --if-url && next build   # a build step without a database too",
     "tidemark migrate --lock-timeout 1 --lock-tries 30   # on a busy database",
-  );
-}
-
-function addPlan(program: Command, run: RunCommand): void {
-  const plan = withIfUrl(withDatabase(program.command("plan")))
-    .description("show what migrate would run, lock and wait for")
-    .option("--to <tag>", "stop after this migration")
-    .option("--allow-out-of-order", "also pending migrations that are older than applied ones")
-    .option("--allow-existing", "also on a database that is not empty")
-    .option("--sql", "print a script for psql instead, which does not write the ledger")
-    .option("--sample <seconds>", "how long to count the tables' writes (default: 1)")
-    .action(run(async () => (await import("./plan.ts")).runPlan));
-  examples(
-    plan,
-    "tidemark plan",
-    "tidemark plan --to 0003_add_orgs --sample 10",
-    "tidemark plan --sql > next.sql",
-    "tidemark plan --json | jq '.steps[].forecast[].locks[] | select(.work == \"rewrite\")'",
   );
 }
 

@@ -50,6 +50,8 @@ test("no command at all shows the help, and is an error", async () => {
       down-file [options] [tags...]  generate rollback files, each verified on a
                                      scratch database
       sum [options]                  rewrite tidemark.sum after an intended change
+      rebase [options]               after a merge: move this branch's own
+                                     migrations behind those of its base
       verify [options]               the CI gate: schema, files, order, replay, down
                                      files (exit code 4)
       completion <shell>             print a completion script for a shell
