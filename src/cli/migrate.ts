@@ -1,5 +1,5 @@
 import { duration, listed, plural } from "../db/base/text.ts";
-import type { MigrateReport, PlanReport } from "../db/migrate/index.ts";
+import type { MigrateReport } from "../db/migrate/index.ts";
 import { type CommandContext, withMigrator } from "./support/command.ts";
 import { NO_MIRROR, withProgress } from "./support/progress.ts";
 import type { CommonFlags } from "./support/settings.ts";
@@ -14,9 +14,8 @@ interface MigrateFlags extends CommonFlags {
 
 /** `tidemark migrate`: applies what is pending, or shows what it would apply. */
 export function runMigrate(flags: MigrateFlags): Promise<number> {
-  return withMigrator(flags, (context) =>
-    flags.dryRun ? preview(context, flags) : apply(context, flags),
-  );
+  if (flags.dryRun) return preview(flags);
+  return withMigrator(flags, (context) => apply(context, flags));
 }
 
 async function apply(context: CommandContext, flags: MigrateFlags): Promise<number> {
@@ -39,13 +38,10 @@ async function apply(context: CommandContext, flags: MigrateFlags): Promise<numb
   return 0;
 }
 
-async function preview(context: CommandContext, flags: MigrateFlags): Promise<number> {
-  const { output, migrator, signal } = context;
-  const plan = await migrator.plan({ ...planOptions(flags), signal });
-  output.json(plan);
-  for (const { message } of plan.warnings) output.note(`warning: ${message}`);
-  output.print(planText(plan));
-  return 0;
+/** Loaded only by those who look: it reads what the locks depend on. */
+async function preview(flags: MigrateFlags): Promise<number> {
+  const { runPlan } = await import("./plan.ts");
+  return runPlan(flags);
 }
 
 function planOptions({ to, allowOutOfOrder, allowExisting, mirror }: MigrateFlags) {
@@ -72,27 +68,4 @@ function summary(report: MigrateReport, pending: readonly string[], to?: string)
     case "newer":
       return `Nothing pending: the database is at ${version}, ahead of this history.`;
   }
-}
-
-function planText(plan: PlanReport): string {
-  if (plan.outcome !== "pending") {
-    return plan.outcome === "newer"
-      ? "Nothing pending: the database is ahead of this history."
-      : "Nothing pending.";
-  }
-  const steps = plan.steps.map(({ tag, file, statements, resumeAt, outside }) => {
-    const from = resumeAt > 0 ? `, from statement ${resumeAt + 1}` : "";
-    const sql = statements
-      .map((text, i) => {
-        const note = outside.includes(resumeAt + i + 1) ? "-- outside a transaction:\n" : "";
-        return `${note}${text.trim()};`;
-      })
-      .join("\n");
-    return `-- ${tag} (${file}, ${plural(statements.length, "statement")}${from})\n${sql}\n`;
-  });
-  const first =
-    plan.drizzle === undefined
-      ? ""
-      : `-- First, ${plural(plan.drizzle.matched, "migration")} that ${plan.drizzle.table} has as applied would be taken over.\n`;
-  return `${first}${steps.map((step) => `${step}\n`).join("")}-- ${plan.steps.length} pending. Nothing was run.`;
 }

@@ -1,5 +1,6 @@
 import { Command } from "commander";
 import { TOOL_VERSION } from "../db/migrate/index.ts";
+import { addPlan } from "./program-plan.ts";
 import { addDrift, addFiles, addRebase, addVerify } from "./program-project.ts";
 import {
   append,
@@ -37,6 +38,7 @@ export function createProgram(onEnd: (exitCode: number) => void): Command {
       onEnd(await (await load())(...given));
   addInit(program, run);
   addMigrate(program, run);
+  addPlan(program, run);
   addRollback(program, run);
   addReaders(program, run);
   addDrift(program, run);
@@ -68,9 +70,9 @@ function addInit(program: Command, run: RunCommand): void {
     .action(run(async () => (await import("./init.ts")).runInit));
   examples(
     init,
-    "tidemark init --admin-url postgres://postgres@db.example.com/postgres",
-    "tidemark init --print > init.sql   # for a DBA",
     "tidemark init --print --database shop --owner shop_owner --app-role shop_app",
+    "tidemark init --print > init.sql   # for a DBA",
+    "tidemark init --admin-url postgres://postgres@db.example.com/postgres",
   );
 }
 
@@ -78,7 +80,7 @@ function addMigrate(program: Command, run: RunCommand): void {
   const migrate = withIfUrl(withDatabase(program.command("migrate")))
     .description("apply what is pending")
     .option("--to <tag>", "stop after this migration")
-    .option("--dry-run", "print what would run without running it")
+    .option("--dry-run", "show the plan, as `tidemark plan` does; run nothing")
     .option("--allow-out-of-order", "apply pending migrations that are older than applied ones")
     .option("--allow-existing", "allow the first run on a database that is not empty")
     .option("--no-mirror", "stop writing drizzle's own table as well (there is no way back then)")

@@ -26,7 +26,7 @@ export function runStatus(flags: StatusFlags): Promise<number> {
 }
 
 async function printStatus(report: StatusReport, output: Output): Promise<void> {
-  const { statusTable } = await import("./support/table.ts");
+  const { statusTable, terminalWidth } = await import("./support/table.ts");
   for (const { message } of report.warnings) output.note(`warning: ${message}`);
   if (report.migrations.length > 0) {
     output.print(`${statusTable(report.migrations, output.colors, terminalWidth())}\n`);
@@ -58,12 +58,6 @@ async function printStatus(report: StatusReport, output: Output): Promise<void> 
   output.print(
     `${report.pending} pending. The database is at ${report.version ?? "no version"}${ahead}.`,
   );
-}
-
-/** Undefined in a pipe, where nothing is cut off. */
-function terminalWidth(): number | undefined {
-  const { isTTY, columns } = process.stdout;
-  return isTTY && columns > 0 ? columns : undefined;
 }
 
 function capitalized(sentence: string): string {

@@ -29,6 +29,7 @@ test("no command at all shows the help, and is an error", async () => {
       init [options]                 make the database, its owner, the application's
                                      role, their rights and the ledger
       migrate [options]              apply what is pending
+      plan [options]                 show what migrate would run, lock and wait for
       rollback [options]             take migrations back by their down files,
                                      newest first
       status [options]               show each migration: state, time, duration, who

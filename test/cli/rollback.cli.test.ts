@@ -107,7 +107,7 @@ describe("tidemark rollback, away from a terminal", () => {
     expect(await rollback("--dry-run", "--json")).toMatchInlineSnapshot(`
       "exit code 0
       --- stdout
-      {"outcome":"pending","database":"<database>","isLocal":true,"isBusy":false,"steps":[{"tag":"0002_first_note","file":"drizzle/0002_first_note.down.sql","statements":["select 1"],"resumeAt":0,"outside":[],"source":"folder","loses":[]}],"versionAfter":"0001_add_author","problems":[],"warnings":[]}
+      {"outcome":"pending","database":"<database>","isLocal":true,"isBusy":false,"steps":[{"tag":"0002_first_note","file":"drizzle/0002_first_note.down.sql","statements":["select 1"],"resumeAt":0,"outside":[],"segments":[{"kind":"transaction","statements":[1]}],"masked":[],"source":"folder","loses":[]}],"versionAfter":"0001_add_author","problems":[],"warnings":[]}
       "
     `);
     expect(await tidemark("status", "--check")).toMatch(/^exit code 0\n/);

@@ -19,11 +19,19 @@ test("what is printed of statements outside transactions: before they run, and i
     "exit code 0
     --- stdout
     -- 0002_first_note (drizzle/0002_first_note.sql, 3 statements)
+    -- in one transaction:
     insert into notes (body) values ('one');
     -- outside a transaction:
     create index concurrently notes_idx on notes (body);
+    -- in one transaction:
     select 1;
 
+    -- statement          lock                    on     for   rows  size   writes/s
+    -- 0002_first_note 1  ROW EXCLUSIVE           notes  rows  0     24 kB  0
+    -- 0002_first_note 2  SHARE UPDATE EXCLUSIVE  notes  scan  0     24 kB  0
+    --
+    -- Nobody is in the way now.
+    -- Writes were counted for <duration>.
     -- 1 pending. Nothing was run.
     "
   `);

@@ -34,15 +34,21 @@ export function statusTable(
   ].join("\n");
 }
 
-/** Rows of cells as lines, each column as wide as its widest cell. */
-export function columnsOf(rows: Rows): readonly string[] {
-  const { widths } = fitted(rows, Number.POSITIVE_INFINITY);
+/** Rows of cells as lines, each column as wide as its widest cell; made to fit as the status table is. */
+export function columnsOf(all: Rows, most = Number.POSITIVE_INFINITY): readonly string[] {
+  const { rows, widths } = fitted(all, most);
   return rows.map((cells) =>
     cells
       .map((cell, i) => cell + " ".repeat((widths[i] ?? 0) - stringWidth(cell)))
       .join(GAP)
       .trimEnd(),
   );
+}
+
+/** Undefined in a pipe, where nothing is cut off. */
+export function terminalWidth(): number | undefined {
+  const { isTTY, columns } = process.stdout;
+  return isTTY && columns > 0 ? columns : undefined;
 }
 
 type Rows = readonly (readonly string[])[];

@@ -56,6 +56,7 @@ export type {
   HookContext,
   MigrateOptions,
   MigrateReport,
+  PlannedSegment,
   PlannedStep,
   PlanReport,
   RepairedMigration,
@@ -78,6 +79,8 @@ export type {
 export { loadParser } from "./sql/grammar.ts";
 /** @internal */
 export { parseMigration } from "./sql/parse.ts";
+/** @internal */
+export { maskSecrets } from "./sql/secrets.ts";
 export type {
   BeforeFile,
   Checksum,

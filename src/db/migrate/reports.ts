@@ -90,6 +90,16 @@ export interface PlannedStep {
   readonly resumeAt: number;
   /** Numbers in the file, from 1, of those that would run outside a transaction. */
   readonly outside: readonly number[];
+  /** What shares a transaction, in order; the file's own BEGIN and COMMIT are in none. */
+  readonly segments: readonly PlannedSegment[];
+  /** Numbers of those in which a secret is masked: as they stand here they must not be run. */
+  readonly masked: readonly number[];
+}
+
+export interface PlannedSegment {
+  readonly kind: "transaction" | "outside";
+  /** Numbers in the file, from 1. */
+  readonly statements: readonly number[];
 }
 
 export interface EventsOptions extends CallOptions {

@@ -1,6 +1,6 @@
 import { placeOf } from "../base/place.ts";
 import { type History, MigrateError, type Migration, parseMigration } from "../migrate/index.ts";
-import { strongLocks } from "../sql-tree/locks.ts";
+import { strongLocks } from "../sql-tree/strong-locks.ts";
 import { errorFinding, type Finding, type Outcome } from "./findings.ts";
 
 /**

@@ -9,13 +9,21 @@ export function plannedStep({
   segments,
   resumeAt,
 }: ParsedStep): PlannedStep {
+  const shown = statements.slice(resumeAt).map(({ text }) => maskSecrets(text));
   return {
     tag: migration.tag,
     file: migration.file,
-    statements: statements.slice(resumeAt).map(({ text }) => maskSecrets(text).text),
+    statements: shown.map(({ text }) => text),
     resumeAt,
     outside: segments.flatMap((segment) =>
       segment.kind === "outside" ? [segment.placed.index + 1] : [],
     ),
+    segments: segments.map((segment) => ({
+      kind: segment.kind,
+      statements: (segment.kind === "outside" ? [segment.placed] : segment.statements).map(
+        ({ index }) => index + 1,
+      ),
+    })),
+    masked: shown.flatMap(({ secrets }, i) => (secrets.length > 0 ? [resumeAt + i + 1] : [])),
   };
 }
