@@ -96,10 +96,11 @@ function refusedLogin(error: unknown, url: string, { name }: RoleName): unknown 
   return new MigrateError({
     code: "connect",
     fact: `${name} could not log in at ${describeTarget(url)}: ${messageOf(cause)}.`,
-    remedy:
-      (isRefused
+    remedy: `${
+      isRefused
         ? `A role that was there keeps its password: correct the URL, or set another one (\`\\password ${quotedIfNeeded(name)}\` in psql). `
-        : "Mend what the server says. ") + "Everything else is made; run it again then.",
+        : "Mend what the server says. "
+    }Everything else is made; run it again then.`,
     cause: error,
   });
 }

@@ -51,7 +51,8 @@ export async function countLosses(
     const count = async (loss: RowLoss) => {
       seen.push(loss);
       await beforeEach();
-      for (const each of await counted(session, loss, names)) losses.set(each.what, each);
+      for (const each of await counted(session, loss, names))
+        losses.set(`${each.what} ${each.rows}`, each);
     };
     // What a short name means to a file with a search path of its own is not known here.
     let hasOwnPath = statements.slice(0, resumeAt).some(setsSearchPath);

@@ -6,6 +6,9 @@ export const MOST_COUNTED = 1_000_000;
 /** How long one count may take, in milliseconds. */
 const COUNT_MS = 5_000;
 
+/** SQLSTATE of our own: what was counted as empty is not any more. */
+const REFILLED = "TM005";
+
 /** Column of what a look at a relation found. */
 export const RELATION = "tidemark_relation";
 export const COUNTED = "tidemark_counted";
@@ -66,7 +69,7 @@ begin
   end;
   perform pg_catalog.set_config('row_security', 'off', true);
   if exists (select from ${table} t${where}) then
-    raise exception using errcode = 'TM003', message = ${literal(`${what} was empty when this rollback counted what it loses, and is not any more`)},
+    raise exception using errcode = ${literal(REFILLED)}, message = ${literal(`${what} was empty when this rollback counted what it loses, and is not any more`)},
       hint = 'Nothing of it is lost. Run \`tidemark rollback\` again: it counts anew.';
   end if;
   perform pg_catalog.set_config('row_security', secure, true);
