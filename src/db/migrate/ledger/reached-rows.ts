@@ -1,11 +1,10 @@
 import { identifier, literal } from "../../base/quote.ts";
-import type { ReachingCatalog } from "../sql/loss-label.ts";
 import { type FoundRelation, RELATION } from "./count-rows.ts";
 
 /** Column of whether a function may do anything. */
 export const MAY_WRITE = "tidemark_may_write";
 
-const NAME_COLUMNS: Readonly<Record<Exclude<ReachingCatalog, "pg_class" | "pg_type">, string>> = {
+const NAME_COLUMNS = {
   pg_namespace: "nspname",
   pg_extension: "extname",
   pg_proc: "proname",
@@ -17,7 +16,10 @@ const NAME_COLUMNS: Readonly<Record<Exclude<ReachingCatalog, "pg_class" | "pg_ty
   pg_operator: "oprname",
   pg_foreign_data_wrapper: "fdwname",
   pg_foreign_server: "srvname",
-};
+} as const;
+
+/** Catalogs of the objects whose drop reaches others. */
+type ReachingCatalog = "pg_class" | "pg_type" | keyof typeof NAME_COLUMNS;
 
 /**
  * The tables and columns that go with an object, itself left out, as `FoundRelation`s: what depends on it, and on
