@@ -4,6 +4,10 @@ export type Colors = Pick<typeof yocto, "bold" | "dim" | "red" | "green" | "yell
 
 const plain = (text: string) => text;
 
+export function isPainted({ bold }: Colors): boolean {
+  return bold !== plain;
+}
+
 /**
  * Colours for a stream: only on a terminal, unless FORCE_COLOR asks for them;
  * never with `--no-color`, NO_COLOR or a dumb terminal.

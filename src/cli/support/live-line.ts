@@ -1,5 +1,6 @@
 import { duration } from "../../db/base/text.ts";
 import type { Output } from "./output.ts";
+import { visible } from "./visible.ts";
 
 const LONG_MS = 1_000;
 const STILL_EVERY_MS = 30_000;
@@ -31,7 +32,7 @@ export async function withLiveLine<T>(
     const at = performance.now();
     if (at - now.since < LONG_MS) return;
     const text = `${now.text} ${duration(at - now.since)}`;
-    if (spinner) spinner.text = text;
+    if (spinner) spinner.text = visible(text, false);
     else if (at - saidAt > STILL_EVERY_MS) {
       saidAt = at;
       output.note(text);
@@ -49,12 +50,12 @@ export async function withLiveLine<T>(
       saidAt = Number.NEGATIVE_INFINITY;
     }
     if (spinner) {
-      spinner.text = step.text;
+      spinner.text = visible(step.text, false);
       spinner.start();
     }
   };
   const remark: LiveLine["remark"] = (text) => {
-    if (spinner) spinner.text = text;
+    if (spinner) spinner.text = visible(text, false);
     else output.note(text);
   };
   try {

@@ -1,4 +1,5 @@
-import { colorsFor } from "./colors.ts";
+import { colorsFor, isPainted } from "./colors.ts";
+import { visible } from "./visible.ts";
 
 export type Output = Readonly<ReturnType<typeof createOutput>>;
 
@@ -16,13 +17,18 @@ export function createOutput(flags: OutputFlags) {
   const quiet = flags.quiet ?? false;
   const wanted = flags.color ?? true;
   let isTold = false;
+  const colors = colorsFor(stdout, wanted, process.env);
+  const errorColors = colorsFor(stderr, wanted, process.env);
   const write = (stream: NodeJS.WriteStream, text: string) => {
     stream.write(text.endsWith("\n") ? text : `${text}\n`);
   };
+  // In a pipe a script is a script, byte by byte.
+  const result = (text: string) => (stdout.isTTY ? visible(text, isPainted(colors)) : text);
+  const remark = (text: string) => write(stderr, visible(text, isPainted(errorColors)));
   return {
     /** A result for people; nothing with `--json`. */
     print: (text: string): void => {
-      if (!json) write(stdout, text);
+      if (!json) write(stdout, result(text));
     },
     /** The JSON object of `--json`: anything after the first is dropped. */
     json: (value: unknown): void => {
@@ -36,15 +42,15 @@ export function createOutput(flags: OutputFlags) {
     },
     /** Progress and remarks; nothing with `--quiet`. */
     note: (text: string): void => {
-      if (!quiet) write(stderr, text);
+      if (!quiet) remark(text);
     },
     /** Always. */
-    error: (text: string): void => write(stderr, text),
+    error: remark,
     mode: json ? "json" : "text",
     quiet,
     /** Somebody watches stderr. */
     live: stderr.isTTY === true && !quiet,
-    colors: colorsFor(stdout, wanted, process.env),
-    errorColors: colorsFor(stderr, wanted, process.env),
+    colors,
+    errorColors,
   };
 }
