@@ -7,7 +7,7 @@ import { entriesOf } from "../verify/entries.ts";
 import { type Answer, type AskedDatabase, refuseApplied } from "./applied.ts";
 import { assemble, isOtherLayout } from "./assemble.ts";
 import type { Move } from "./chain-0x.ts";
-import { findOwn, isMarked } from "./own.ts";
+import { type FoundOwn, findOwn, isMarked } from "./own.ts";
 import { misplaced, placeBehind } from "./place.ts";
 import { cannotPlace, halfDone, notMerged, otherLayout, refuseUnclear } from "./refusals.ts";
 import { type Settled, type SettleOptions, settle } from "./settle.ts";
@@ -81,7 +81,7 @@ export async function rebaseFolder(options: RebaseOptions): Promise<RebaseReport
     ...{ outcome: "nothing", base: ref, theirs, moved: [], database: undefined, left: undefined },
     ...{ written: [], deleted: [], finished, warnings: [] },
   };
-  if (!sides.isMerged) {
+  if (!sides.isMerged && !isSquashed(sides, found)) {
     if (own.length === 0 || theirs.length === 0) return nothing;
     throw notMerged(sides, theirs);
   }
@@ -129,6 +129,19 @@ export async function rebaseFolder(options: RebaseOptions): Promise<RebaseReport
     deleted: swap.deleted,
     warnings: settled?.warnings ?? [],
   };
+}
+
+/** `git merge --squash` leaves no trace but the files. */
+function isSquashed({ disk, base }: Sides, { own, theirs, layout }: FoundOwn): boolean {
+  const files = theirs.map((tag) => sqlFileOf(tag, layout));
+  return (
+    own.length > 0 &&
+    files.length > 0 &&
+    files.every(
+      (file) =>
+        disk.files.has(file) && sqlText(disk.files.get(file)) === sqlText(base.files.get(file)),
+    )
+  );
 }
 
 function movedOf(

@@ -47,10 +47,7 @@ export async function readSides(dir: string, ref: string): Promise<Sides> {
     const merged = await Promise.all(found.joined.map(hasTip));
     const apart = await Promise.all(own.map(async (commit) => !(await hasTip(commit))));
     const left = own.find((_, place) => apart[place]);
-    const fork =
-      left === undefined
-        ? tip
-        : (await git(dir, ["merge-base", left, tip]).catch(() => tip)).trim();
+    const fork = left === undefined ? tip : await commonOf(dir, left, tip);
     const [base, forked, ...sides] = await Promise.all(
       [tip, fork, ...own].map((commit) => readCommit(dir, commit)),
     );
@@ -94,6 +91,15 @@ async function commitOf(dir: string, name: string): Promise<string | undefined> 
     // It ends with 1, and says nothing.
     if ((error as { code?: unknown }).code === 1) return undefined;
     throw error;
+  }
+}
+
+async function commonOf(dir: string, one: string, other: string): Promise<string> {
+  try {
+    return (await git(dir, ["merge-base", one, other])).trim();
+  } catch (error) {
+    if ((error as { code?: unknown }).code !== 1) throw error;
+    throw new Error("this clone has no commit that it and this branch share");
   }
 }
 
