@@ -142,6 +142,20 @@ describe("a forecast", () => {
   });
 });
 
+test("shows a scan under the lock that its transaction holds by then", async () => {
+  const found = await forecast(
+    await migratorOf(
+      "alter table notes add constraint there check (body <> '') not valid;\nalter table notes validate constraint there;",
+    ).plan(),
+    { url: database.url, connectTimeoutMs: 5_000, sampleMs: 0 },
+  );
+  const [, { locks } = { locks: [] }] = found.steps[0]?.forecast ?? [];
+  expect(locks).toMatchObject([
+    { mode: "SHARE UPDATE EXCLUSIVE", held: "ACCESS EXCLUSIVE", work: "scan" },
+  ]);
+  expect(forecastText(found)).toMatch(/2 {2}ACCESS EXCLUSIVE \(held\) {2}notes {2}scan/);
+});
+
 test("the table of a forecast fits the terminal: columns go from the right", async () => {
   const found = await look();
   const tableOf = (most?: number) =>
@@ -152,6 +166,14 @@ test("the table of a forecast fits the terminal: columns go from the right", asy
 });
 
 describe("a script of a plan", () => {
+  test("ends each statement, also behind a comment, and begins with what tells the ledger", async () => {
+    const script = scriptOf(
+      await migratorOf("insert into notes (id) values (7) -- the last").plan(),
+    );
+    expect(script).toContain("values (7) -- the last\n;\nCOMMIT;");
+    expect(script).toContain("\n--   tidemark adopt --mark-applied 0002_next\n");
+  });
+
   test("stops before a statement whose secret is masked", async () => {
     const script = scriptOf(await migratorOf("create role r password 'hush';").plan());
     expect(script).not.toContain("hush");
