@@ -6,6 +6,7 @@ import { DatabaseMigrator, loadParser } from "../../src/db/migrate/index.ts";
 import { createDatabase, type TestDatabase } from "../helpers/database.ts";
 import { THREE } from "../helpers/history.ts";
 import { createMigratingRole } from "../helpers/role.ts";
+import { until } from "../helpers/until.ts";
 
 const BEFORE = { ...THREE, "0002_first_note": undefined };
 
@@ -106,6 +107,25 @@ describe("a forecast", () => {
     await other.unsafe("rollback");
     await other.end();
     expect(linesOf(found)[2]).toMatch(/^3 SHARE UPDATE EXCLUSIVE public.notes scan behind 1/);
+  });
+
+  test("names one that waits itself: whoever asks later stands behind it", async () => {
+    const reader = postgres(database.url, { max: 1 });
+    await reader.unsafe("begin; select from notes");
+    const waiter = postgres(database.url, { max: 1 });
+    const waiting = waiter.unsafe("begin; lock table notes").catch(() => undefined);
+    await until(
+      () => database.sql`select 1 from pg_locks where relation = 'notes'::regclass and not granted`,
+    ).toHaveLength(1);
+    const plan = await migratorOf("create index on notes (body)").plan();
+    const found = await forecast(plan, {
+      ...{ url: database.url, connectTimeoutMs: 10_000, sampleMs: 0 },
+    });
+    await reader.end();
+    await waiting;
+    await waiter.end();
+    expect(linesOf(found)).toEqual(["1 SHARE public.notes scan behind 1"]);
+    expect(found.sessions[0]?.query).toBe("begin; lock table notes");
   });
 
   test("does not wait for a table that somebody has locked: it says what it could not see", async () => {
