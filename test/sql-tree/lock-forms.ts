@@ -64,6 +64,9 @@ create table parts_1 partition of parts for values from (0) to (100);
 create table parts_2 (id int primary key, t text);
 create table parts_by (id int primary key, p int references parts);
 create index parts_1_lower on parts_1 (lower(t));
+create table tree (id int) partition by range (id);
+create table tree_1 partition of tree for values from (0) to (100) partition by range (id);
+create table tree_11 partition of tree_1 for values from (0) to (50);
 create view keyed_ids as select id from keyed_by;
 create view keyed_more as select id from keyed_ids;
 create materialized view deep as select count(*) from keyed_more;
@@ -166,6 +169,8 @@ alter table posts add constraint c foreign key (rank) references orgs
 alter table posts add constraint c foreign key (rank) references orgs not valid
 alter table posts add constraint c foreign key (rank) references hashed
 alter table logs add constraint c foreign key (org_id) references orgs
+>= 18: alter table users add column c int generated always as (id + 1) virtual not null
+>= 18: alter table users alter constraint users_org_id_fkey not enforced
 >= 18: alter table users add constraint c not null age not valid
 >= 18: alter table users add constraint c not null age
 alter table users add constraint c unique (code, id)
@@ -207,6 +212,7 @@ alter table logs detach partition logs_2024
 create table logs_2026 partition of logs for values from ('2026-01-01') to ('2027-01-01')
 alter table parts attach partition parts_2 for values from (200) to (300)
 alter table parts detach partition parts_1
+alter table tree detach partition tree_1
 create table parts_3 partition of parts for values from (300) to (400)
 create sequence s owned by users.age
 alter sequence numbers owned by users.age

@@ -271,5 +271,7 @@ const SEQUENCES = [
     "alter table mails add column if not exists email text not null default ''",
     "alter table mails alter column email set not null",
   ],
+  ["alter domain positive rename to plus", "alter table lone add column p plus"],
+  ["alter table mails set unlogged", "alter table mails set logged"],
   ["drop schema doomed cascade", "drop table orgs cascade"],
 ];

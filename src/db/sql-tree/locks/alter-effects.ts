@@ -1,7 +1,8 @@
-import type { AlterTableCmd, AlterTableStmt, Node, PartitionCmd } from "libpg-query";
-import { columnsIn, pathOfTable } from "../tree.ts";
+import type { AlterTableCmd, AlterTableStmt, ATAlterConstraint, Node } from "libpg-query";
+import { columnsIn } from "../tree.ts";
 import { constraintEffects, newColumnEffects } from "./constraint-effects.ts";
 import { type Altered, type Effect, family, lock } from "./effect.ts";
+import { attach, detach } from "./partition-effects.ts";
 import type { ColumnType, Scene, SceneTable } from "./scene.ts";
 import {
   columnTypeOf,
@@ -70,6 +71,10 @@ function commandEffects(command: AlterTableCmd, altered: Altered): readonly Effe
       return [...lock(AE, all), ...dropKey(name, altered, command.behavior)];
     case "AT_ValidateConstraint":
       return validate(name, altered);
+    case "AT_AlterConstraint":
+      return def && "ATAlterConstraint" in def
+        ? enforce(def.ATAlterConstraint, altered)
+        : lock(AE, table);
     case "AT_AlterColumnType":
       return changeType(name, def, altered);
     case "AT_SetNotNull":
@@ -142,6 +147,17 @@ function validate(name: string, { table, all }: Altered): readonly Effect[] {
   ];
 }
 
+/** From 18 on a foreign key can be switched off, and on: then its rows are looked up. */
+function enforce(
+  { conname = "", alterEnforceability, is_enforced }: ATAlterConstraint,
+  { table }: Altered,
+): readonly Effect[] {
+  const other = table.foreignKeys.get(conname)?.to;
+  if (!alterEnforceability || other === undefined) return lock(AE, table);
+  const work = is_enforced ? "scan" : "instant";
+  return [...lock(AE, table, work), ...lock(is_enforced ? SRE : AE, other, work)];
+}
+
 function changeType(name: string, def: Node | undefined, altered: Altered): readonly Effect[] {
   const { scene, table, all } = altered;
   const { typeName, raw_default, collClause } = def && "ColumnDef" in def ? def.ColumnDef : {};
@@ -195,34 +211,4 @@ function setNotNull(
     "scan",
     "To avoid that, add a CHECK (… IS NOT NULL) NOT VALID and validate it first.",
   );
-}
-
-function attach({ name }: PartitionCmd, { scene, table }: Altered): readonly Effect[] {
-  const partition = scene.table(pathOfTable(name ?? {}));
-  const other = scene.defaultPartition(table);
-  const referred = [...table.foreignKeys.values()].map(({ to }) => to);
-  return [
-    ...lock(SUE, table),
-    ...lock(AE, [partition, ...scene.descendants(partition)], "scan"),
-    ...(other === undefined ? [] : lock(AE, other, "scan")),
-    ...lock(SRE, referred, "scan"),
-    ...lock(SRE, scene.referrers(table)),
-  ];
-}
-
-function detach({ name, concurrent }: PartitionCmd, { scene, table }: Altered): readonly Effect[] {
-  const partition = scene.table(pathOfTable(name ?? {}));
-  const other = scene.defaultPartition(table);
-  if (concurrent) return [...lock(SUE, table), ...lock(AE, partition)];
-  return [
-    ...lock(AE, table, "instant", "DETACH PARTITION … CONCURRENTLY lets others pass."),
-    ...lock(AE, partition),
-    ...lock(
-      SRE,
-      [...partition.foreignKeys.values()].map(({ to }) => to),
-    ),
-    ...(other === undefined ? [] : lock(AE, other)),
-    // None of their rows may refer to one that goes.
-    ...lock(AE, scene.referrers(table), "scan"),
-  ];
 }

@@ -56,9 +56,11 @@ export function newColumnEffects(
   const rewrites =
     isFilledAnew(column, constraints, scene) || isVolatile(withDefault?.raw_expr, scene);
   const isBare = withDefault === undefined && !has("CONSTR_IDENTITY", "CONSTR_GENERATED");
+  // What is computed as it is read may be NULL.
+  const isVirtual = has("CONSTR_GENERATED") && !isFilledAnew(column, constraints, scene);
   const builds = has("CONSTR_PRIMARY", "CONSTR_UNIQUE", "CONSTR_CHECK");
   // Without a default it fails on a table with rows: looking for NULL it has read the first by then.
-  const looks = isBare && has("CONSTR_NOTNULL", "CONSTR_PRIMARY");
+  const looks = (isBare || isVirtual) && has("CONSTR_NOTNULL", "CONSTR_PRIMARY");
   const referred = constraints.flatMap(({ contype, pktable }) =>
     contype === "CONSTR_FOREIGN" ? withParts(pktable, scene) : [],
   );

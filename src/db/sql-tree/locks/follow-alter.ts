@@ -86,6 +86,8 @@ const OF_ONE: ReadonlySet<string> = new Set([
   "AT_DetachPartition",
   "AT_AddInherit",
   "AT_DropInherit",
+  "AT_SetLogged",
+  "AT_SetUnLogged",
 ]);
 
 function alter(table: SceneTable, command: AlterTableCmd, scene: Scene): void {
@@ -137,6 +139,10 @@ function alter(table: SceneTable, command: AlterTableCmd, scene: Scene): void {
       table.columns.set(name, { type: columnTypeOf(typeName), notNull, isCollated });
       return;
     }
+    case "AT_SetLogged":
+    case "AT_SetUnLogged":
+      table.isUnlogged = subtype === "AT_SetUnLogged";
+      return;
     case "AT_AttachPartition":
       if (partition !== undefined) {
         partition.parents.add(table);

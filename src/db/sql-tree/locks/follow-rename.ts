@@ -24,7 +24,18 @@ export function renameColumn(table: SceneTable, from: string, to: string, scene:
   }
 }
 
-export function moved<T>(map: Map<string, T>, from: string, to: string): void {
+/** A type or a domain is called otherwise, in each column that has it. */
+export function renameTypeTo(to: string, scene: Scene, from: string): void {
+  for (const { columns } of scene.tables) {
+    for (const [name, column] of columns) {
+      if (column.type?.name !== from) continue;
+      columns.set(name, { ...column, type: { ...column.type, name: to } });
+    }
+  }
+  if (scene.constrainedDomains.delete(from)) scene.constrainedDomains.add(to);
+}
+
+function moved<T>(map: Map<string, T>, from: string, to: string): void {
   const value = map.get(from);
   if (value === undefined) return;
   map.delete(from);

@@ -9,7 +9,7 @@ import {
   readNode,
 } from "../tree.ts";
 import { addElement, alterFamily, unused } from "./follow-alter.ts";
-import { renameColumn, renameKey } from "./follow-rename.ts";
+import { renameColumn, renameKey, renameTypeTo } from "./follow-rename.ts";
 import { tablesNamed } from "./row-effects.ts";
 import type { Scene, SceneTable } from "./scene.ts";
 
@@ -75,7 +75,11 @@ function readersOf(scene: Scene): Readers<void> {
           alterFamily(table, node.AlterTableCmd, scene, relation?.inh === true);
       }
     },
-    RenameStmt: ({ renameType, relation, subname = "", newname = "" }) => {
+    RenameStmt: ({ renameType, relation, object, subname = "", newname = "" }) => {
+      if (renameType === "OBJECT_DOMAIN" || renameType === "OBJECT_TYPE") {
+        renameTypeTo(newname, scene, pathOf(object).at(-1) ?? "");
+        return;
+      }
       const path = pathOfTable(relation ?? {});
       const table = scene.find(path);
       if (renameType === "OBJECT_INDEX" || table === undefined) {
