@@ -5,6 +5,7 @@ import { referredBy } from "./constraint-effects.ts";
 import { dropEffects, renameEffects, truncateEffects } from "./drop-effects.ts";
 import { type Effect, family, lock, strongest } from "./effect.ts";
 import { modeOfNumber } from "./lock-modes.ts";
+import { partners } from "./partition-effects.ts";
 import {
   readEffects,
   readThrough,
@@ -75,7 +76,7 @@ function readersOf(scene: Scene): Readers<readonly Effect[]> {
       const inherited = parents.flatMap((one) => [...one.foreignKeys.values()].map(({ to }) => to));
       return [
         ...lock(SRE, [...referredBy(tableElts, scene), ...(partbound ? inherited : [])]),
-        ...lock(SRE, partbound ? parents.flatMap((one) => scene.referrers(one)) : []),
+        ...(partbound ? parents.flatMap((one) => partners(one, scene)) : []),
         ...lock(partbound === undefined ? SUE : AE, parents),
         ...lock(AE, others, "scan"),
         ...lock("ACCESS SHARE", likes),

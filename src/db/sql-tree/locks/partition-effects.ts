@@ -1,10 +1,17 @@
 import type { PartitionCmd } from "libpg-query";
 import { pathOfTable } from "../tree.ts";
 import { type Altered, type Effect, lock } from "./effect.ts";
+import type { Scene, SceneTable } from "./scene.ts";
 
 const AE = "ACCESS EXCLUSIVE";
 const SRE = "SHARE ROW EXCLUSIVE";
 const SUE = "SHARE UPDATE EXCLUSIVE";
+
+/** Tables that refer to one that gets a partition. */
+export function partners(table: SceneTable, scene: Scene): readonly Effect[] {
+  const mode = scene.facts.serverVersion >= 150_000 ? SRE : "ACCESS SHARE";
+  return lock(mode, scene.referrers(table));
+}
 
 export function attach({ name }: PartitionCmd, { scene, table }: Altered): readonly Effect[] {
   const partition = scene.table(pathOfTable(name ?? {}));
@@ -15,7 +22,7 @@ export function attach({ name }: PartitionCmd, { scene, table }: Altered): reado
     ...lock(AE, [partition, ...scene.descendants(partition)], "scan"),
     ...(other === undefined ? [] : lock(AE, other, "scan")),
     ...lock(SRE, referred, "scan"),
-    ...lock(SRE, scene.referrers(table)),
+    ...partners(table, scene),
   ];
 }
 
