@@ -52,6 +52,27 @@ test("does not take a shallow clone that lacks the fork for a merged one", async
   expect(code).toBe(2);
 });
 
+test("does not take the migrations of a remote base for own ones where the local base is behind it", async () => {
+  const { here, git, rebase } = await twoBranches("create table maps (id int);\n");
+  await git("update-ref", "refs/remotes/origin/main", "main");
+  await git("branch", "--force", "main", "main~1");
+  await git("merge", "origin/main").catch(() => undefined);
+  const { code, stderr } = await here.run(rebase);
+  expect(stderr).toMatch(
+    /^error \(usage\) origin\/main is in this branch, or on its way in, and has commits that main does not have\./,
+  );
+  expect(stderr).toContain("`tidemark rebase --base origin/main`");
+  expect(code).toBe(2);
+  // As `git pull` leaves it, of somebody who works on the base itself.
+  await git("merge", "--abort");
+  await git("branch", "--force", "main", "mine");
+  await git("checkout", "--quiet", "main");
+  await git("merge", "origin/main").catch(() => undefined);
+  expect((await here.run(rebase)).code).toBe(2);
+  const remote = await here.run(rebase.map((arg) => (arg === "main" ? "origin/main" : arg)));
+  expect(remote.stdout).toContain("0001_nick → 0002_nick");
+});
+
 test("moves SQL of a project without drizzle-kit, and says what could not be asked and tried", async () => {
   const { here, git, rebase } = await twoBranches("create extension tidemark_nowhere;\n");
   await git("merge", "main").catch(() => undefined);

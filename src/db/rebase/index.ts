@@ -9,7 +9,14 @@ import { assemble, isOtherLayout } from "./assemble.ts";
 import type { Move } from "./chain-0x.ts";
 import { type FoundOwn, findOwn, isMarked } from "./own.ts";
 import { misplaced, placeBehind } from "./place.ts";
-import { cannotPlace, halfDone, notMerged, otherLayout, refuseUnclear } from "./refusals.ts";
+import {
+  behindRemote,
+  cannotPlace,
+  halfDone,
+  notMerged,
+  otherLayout,
+  refuseUnclear,
+} from "./refusals.ts";
 import { type Settled, type SettleOptions, settle } from "./settle.ts";
 import { readSides, type Sides } from "./sides.ts";
 import { withStage } from "./stage.ts";
@@ -74,6 +81,7 @@ export async function rebaseFolder(options: RebaseOptions): Promise<RebaseReport
   if (dryRun && (await isHalfSwapped(dir))) throw halfDone({ dir });
   const finished = dryRun ? false : await finishSwap(dir);
   const sides = await readSides(dir, ref);
+  if (sides.newer !== undefined) throw behindRemote(sides, sides.newer);
   if (isOtherLayout(sides)) throw otherLayout(sides);
   const found = findOwn(sides);
   const { own, theirs, layout } = found;
