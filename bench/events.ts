@@ -5,7 +5,7 @@
  *   npm run bench:events -- [--rounds <n>] [--seconds <s>] [--events <n>] [--url <url>]
  *     [--only appends|projections|sizes]
  *
- * On the server of `--url`, as a role that may create databases, which are dropped again; else on an
+ * Bundled, as the application is when it is deployed. On the server of `--url`, as a role that may create databases, which are dropped again; else on an
  * embedded one of the run's own. The sides take turns in each round; printed are medians and the medians
  * of the rounds' ratios. Above 1 the event store is faster. `--events` is the size of the full table (default
  * 5,000,000, which takes some two minutes and 2 GB; 0 leaves that part out). The floor is a raw INSERT

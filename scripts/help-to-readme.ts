@@ -5,6 +5,7 @@
 import { readFile, writeFile } from "node:fs/promises";
 import type { Command } from "commander";
 import { createProgram } from "../src/cli/program.ts";
+import { examplesOf } from "../src/cli/support/options.ts";
 
 const FILE = "README.md";
 const START = "<!-- commands: written by `npm run docs:commands` -->";
@@ -35,10 +36,17 @@ async function table(): Promise<string> {
       `\`tidemark ${command.name()}${usage(command)}\``,
       script in scripts ? `\`npm run ${script}\`` : "",
       command.description(),
+      `\`${exampleOf(command)}\``,
     ];
   });
-  const lines = [["command", "here", "does"], ["---", "---", "---"], ...rows];
+  const lines = [["command", "here", "does", "for example"], Array(4).fill("---"), ...rows];
   return lines.map((cells) => `| ${cells.join(" | ")} |`).join("\n");
+}
+
+function exampleOf(command: Command): string {
+  const [line] = examplesOf(command);
+  if (line === undefined) throw new Error(`${command.name()} has no example.`);
+  return line.replaceAll("|", "\\|");
 }
 
 /** The arguments, and the options that not every command has. */

@@ -7,4 +7,4 @@ if ! command -v "${GIT:=git}" >/dev/null; then
   echo "NOT RUN: no git ($GIT)"
   exit 0
 fi
-npm run test:git
+npm run test:git -- "$@"

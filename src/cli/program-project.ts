@@ -76,8 +76,8 @@ export function addRebase(program: Command, run: RunCommand): void {
     .action(run(async () => (await import("./rebase.ts")).runRebase));
   examples(
     rebase,
-    "git merge origin/main; tidemark rebase --base origin/main",
     "tidemark rebase --base origin/main --dry-run",
+    "git merge origin/main; tidemark rebase --base origin/main",
     "tidemark rebase --base main --json | jq '.moved[] | [.from, .to]'",
   );
 }

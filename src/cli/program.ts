@@ -70,9 +70,9 @@ function addInit(program: Command, run: RunCommand): void {
     .action(run(async () => (await import("./init.ts")).runInit));
   examples(
     init,
-    "tidemark init --admin-url postgres://postgres@db.example.com/postgres",
-    "tidemark init --print > init.sql   # for a DBA",
     "tidemark init --print --database shop --owner shop_owner --app-role shop_app",
+    "tidemark init --print > init.sql   # for a DBA",
+    "tidemark init --admin-url postgres://postgres@db.example.com/postgres",
   );
 }
 

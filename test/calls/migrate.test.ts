@@ -294,6 +294,14 @@ describe("status", () => {
   });
 });
 
+test("a role whose transactions are read-only builds an index outside of them too", async () => {
+  await folder.write("0002_first_note", "create index concurrently notes_body on notes (body)");
+  await database.sql.unsafe(
+    `alter database ${database.name} set default_transaction_read_only = on`,
+  );
+  expect((await migrator().migrate()).version).toBe("0002_first_note");
+});
+
 describe("the plan", () => {
   test("shows the statements that would run, and runs none", async () => {
     const plan = await migrator().plan({ to: "0001_add_author" });

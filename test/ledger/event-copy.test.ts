@@ -9,6 +9,7 @@ import { expectSameStory, projectFolder, readCopy } from "../helpers/event-copy.
 import { useHistory } from "../helpers/history.ts";
 import { readLedgerContent } from "../helpers/ledger.ts";
 import { FilledDatabaseMigrator } from "../helpers/migrator.ts";
+import { createMigratingRole } from "../helpers/role.ts";
 import { runInProcess } from "../helpers/runner-process.ts";
 
 const database = useDatabase();
@@ -83,6 +84,22 @@ describe("the event store's copy of the migration events", () => {
     await folder.list([...OWN, "0004_note"]);
     await migrate();
     await expectSameStory(database.url, database.sql);
+  });
+
+  test("obeys the policies of the application's table, which let it in", async () => {
+    const role = await createMigratingRole(database, "");
+    try {
+      const policies = `alter table eventstore.events enable row level security;
+        alter table eventstore.events force row level security;
+        create policy system on eventstore.events using (instance_id = 'system') with check (instance_id = 'system');`;
+      await folder.take(
+        await projectFolder({ "0004_policies": policies, "0005_after": "select 1" }),
+      );
+      expect((await migrate(role.url)).warnings).toEqual([]);
+      await expectSameStory(database.url, database.sql);
+    } finally {
+      await role.drop();
+    }
   });
 
   test("goes on behind a ledger that was made anew, whose numbers are those of the old one", async () => {

@@ -162,3 +162,18 @@ test("a role that may not look for drizzle's own table is told so", async () => 
     "
   `);
 });
+
+test.each(["runner", "schema_migrations", "migration_events"])(
+  "row-level security on %s hides nothing in silence: a role that it binds is told, and the owner is not bound",
+  async (table) => {
+    await migrateAsOwner();
+    await grantReading();
+    await here.database.sql.unsafe(`alter table tidemark.${table} enable row level security`);
+    const shown = await asRole(table === "migration_events" ? "events" : "status");
+    expect(shown).toMatch(/^exit code 2\n/);
+    expect(shown).toContain(`row-level security policy for table "${table}"`);
+    expect(shown).toContain(`alter table tidemark.${table} disable row level security`);
+    const owner = await here.project.run(["status"], { DATABASE_URL: here.database.url });
+    expect(screen(owner)).toContain("0 pending");
+  },
+);

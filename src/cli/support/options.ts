@@ -61,11 +61,19 @@ export function withIfUrl(command: Command): Command {
   return command.option("--if-url", "without a database URL, do nothing and exit with 0");
 }
 
+const EXAMPLES = new WeakMap<Command, readonly string[]>();
+
+/** Lines for a shell, the plainest first: it stands in the README's table too. */
 export function examples(command: Command, ...lines: readonly string[]): Command {
+  EXAMPLES.set(command, lines);
   return command.addHelpText(
     "after",
     `\nExamples:\n${lines.map((line) => `  $ ${line}`).join("\n")}`,
   );
+}
+
+export function examplesOf(command: Command): readonly string[] {
+  return EXAMPLES.get(command) ?? [];
 }
 
 /** For a repeatable option. */

@@ -19,7 +19,7 @@ export function watchSignals(): Interrupts {
   let first: { readonly code: number; readonly at: number } | undefined;
   for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     process.on(name, () => {
-      const now = Date.now();
+      const now = performance.now();
       if (first === undefined) {
         first = { code: EXIT_CODES[name], at: now };
         controller.abort();

@@ -33,12 +33,14 @@ const BEGIN = "begin isolation level read committed read write";
  * Settings of our own statements. search_path: nothing that a user of the database can create comes
  * before pg_catalog. jit: a function that returns rows makes any plan look expensive, and a server
  * with JIT would compile it for 0.4 s; the statements of a migration keep the server's setting.
+ * row_security: a policy that would hide rows is an error.
  */
 export function ownSettings(serverVersion: number): string {
   return [
     limits(serverVersion, LOCK_TIMEOUT_MS),
     "set local search_path to pg_catalog, pg_temp",
     "set local jit to off",
+    "set local row_security to off",
   ].join(";\n");
 }
 

@@ -70,14 +70,14 @@ export async function connect(
   options: ConnectOptions,
   firstQuery: string,
 ): Promise<{ readonly session: Session; readonly first: Reply | ServerError }> {
-  const start = Date.now();
+  const start = performance.now();
   const { connectTimeoutMs, busyTimeoutMs } = options;
   // Since when there has been no server at all; undefined while there is one.
   let absentSince: number | undefined;
   let pauseMs = FIRST_PAUSE_MS;
   for (;;) {
     options.signal?.throwIfAborted();
-    const now = Date.now();
+    const now = performance.now();
     try {
       return await openSession(
         {
@@ -96,11 +96,11 @@ export async function connect(
       if (options.signal?.aborted) throw error;
       const busy = isBusy(error);
       absentSince = busy ? undefined : (absentSince ?? now);
-      const waitedMs = Date.now() - start;
+      const waitedMs = Math.round(performance.now() - start);
       const leftMs =
         absentSince === undefined
           ? (busyTimeoutMs ?? connectTimeoutMs) - waitedMs
-          : connectTimeoutMs - (Date.now() - absentSince);
+          : connectTimeoutMs - (performance.now() - absentSince);
       if (!isPassing(error) || pauseMs > leftMs) {
         throw connectError(options.url, error, waitedMs);
       }

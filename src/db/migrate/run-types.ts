@@ -104,7 +104,7 @@ export interface LeaseToken {
 
 /** A run's wait for other runners, over all its connections; its bound is `waitTimeoutMs`. */
 export interface Waiting {
-  /** As `Date.now()`; undefined while it does not wait. */
+  /** As `performance.now()`; undefined while it does not wait. */
   since: number | undefined;
 }
 

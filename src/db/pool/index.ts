@@ -114,28 +114,49 @@ export class DatabasePool {
     return this.#closing;
   }
 
-  #run(statement: Statement): Promise<Result> {
-    return this.#withSession(async (session) => {
+  async #run(statement: Statement): Promise<Result> {
+    const taken = this.#take();
+    const session = taken instanceof Promise ? await taken : taken;
+    try {
       const result = await session.run(statement);
       refuseTransactionControl(session, result.command);
       return result;
-    });
+    } finally {
+      const ended = this.#giveBack(session);
+      if (ended !== undefined) await ended;
+    }
   }
 
   async #withSession<T>(work: (session: Session) => Promise<T>): Promise<T> {
-    const admitted = this.#slots.take();
-    if (admitted !== undefined) await admitted;
+    const session = await this.#take();
     try {
-      const session = this.#idle.pop()?.session ?? (await this.#open());
-      try {
-        return await work(session);
-      } finally {
-        const ended = this.#park(session);
-        if (ended !== undefined) await ended;
-      }
+      return await work(session);
     } finally {
-      this.#slots.give();
+      await this.#giveBack(session);
     }
+  }
+
+  /** No promise where one is idle: most of a short query's cost on this side is turns of the event loop. */
+  #take(): Session | Promise<Session> {
+    const admitted = this.#slots.take();
+    const next = () => this.#idle.pop()?.session ?? this.#openTaken();
+    return admitted === undefined ? next() : admitted.then(next);
+  }
+
+  async #openTaken(): Promise<Session> {
+    try {
+      return await this.#open();
+    } catch (error) {
+      this.#slots.give();
+      throw error;
+    }
+  }
+
+  #giveBack(session: Session): Promise<void> | undefined {
+    const ended = this.#park(session);
+    if (ended !== undefined) return ended.finally(() => this.#slots.give());
+    this.#slots.give();
+    return undefined;
   }
 
   #open(): Promise<Session> {

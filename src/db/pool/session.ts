@@ -39,6 +39,10 @@ export interface Session {
   kill(reason: DatabaseError): void;
 }
 
+// Never the simple protocol: it would accept several statements, and hide a COMMIT among them.
+const PREPARED = { prepare: true, simple: false } as postgres.UnsafeQueryOptions;
+const UNPREPARED = { prepare: false, simple: false } as postgres.UnsafeQueryOptions;
+
 // A server that is gone does not answer: the socket must not wait for it.
 const GOODBYE_SECONDS = 1;
 
@@ -79,6 +83,11 @@ export function createSession(target: Target, onLost: () => void): Session {
     onLost();
   }
 
+  /** Type 0 lets the server say what an array is; the driver would guess from its first item. */
+  function typed(value: unknown): unknown {
+    return Array.isArray(value) ? client.typed(value as never, 0) : value;
+  }
+
   /** Hands it to the driver, which sends it when it is awaited. */
   function query(statement: Statement) {
     const dead = loss.reason();
@@ -88,12 +97,8 @@ export function createSession(target: Target, onLost: () => void): Session {
     datesAsText = shape !== "plain";
     const pending = client.unsafe(
       text,
-      // Type 0 lets the server say what an array is; the driver would guess from its first item.
-      params.map((value) =>
-        Array.isArray(value) ? client.typed(value as never, 0) : value,
-      ) as never[],
-      // Never the simple protocol: it would accept several statements, and hide a COMMIT among them.
-      { prepare: isDirect, simple: false } as postgres.UnsafeQueryOptions,
+      (params.some(Array.isArray) ? params.map(typed) : params) as never[],
+      isDirect ? PREPARED : UNPREPARED,
     );
     return shape === "drizzle" ? pending.values() : pending;
   }

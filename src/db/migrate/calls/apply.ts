@@ -24,7 +24,7 @@ import { hasHooks, runHook } from "./hooks.ts";
  * is something to do, take the lease, read the ledger, plan again if that changed, execute. Loaded
  * when it is needed: most boots find nothing to do.
  *
- * @param since when the run began, as `Date.now()`
+ * @param since when the run began, as `performance.now()`
  * @throws MigrateError; SessionLost, LeaseLost
  */
 export async function applyPending(

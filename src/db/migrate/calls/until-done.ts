@@ -18,7 +18,7 @@ const MOST_LOSSES = 5;
 
 /** A run over all its connections. */
 export interface Attempt {
-  /** When it began, as `Date.now()`. */
+  /** When it began, as `performance.now()`. */
   readonly since: number;
   /** What it has done, as far as its commits were heard of. */
   readonly done: Map<Tag, AppliedMigration>;
@@ -51,7 +51,7 @@ async function again<T>(
   work: (run: Run, attempt: Attempt) => Promise<T>,
 ): Promise<{ readonly end: T; readonly done: readonly AppliedMigration[] }> {
   const done = new Map<Tag, AppliedMigration>();
-  const since = Date.now();
+  const since = performance.now();
   let losses = 0;
   let doneAtLoss = 0;
   for (let isFirst = true; ; isFirst = false) {
@@ -98,7 +98,7 @@ export async function inSession<T>(
 }
 
 function waitedMs({ since }: Waiting): number {
-  return since === undefined ? 0 : Date.now() - since;
+  return since === undefined ? 0 : performance.now() - since;
 }
 
 function lostForGood(

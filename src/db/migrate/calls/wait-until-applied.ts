@@ -28,14 +28,14 @@ const HOPELESS = new Set(["checksum_mismatch", "missing_file", "adopt_required"]
  * `checksum_mismatch`, `missing_file`, `adopt_required` at once; `connect`
  */
 export async function waitUntilApplied(run: Run, timeoutMs: number): Promise<WaitReport> {
-  const start = Date.now();
-  const leftMs = () => timeoutMs - (Date.now() - start);
+  const start = performance.now();
+  const leftMs = () => timeoutMs - (performance.now() - start);
   for (;;) {
     const connectTimeoutMs = Math.min(Math.max(leftMs(), 0), LONGEST_TIMER_MS);
     const { session, first } = await openLedger({ ...run, connectTimeoutMs }, look(run.schema));
     try {
       const end = await pollUntilApplied(session, run, runnerOf(first, run.schema), leftMs);
-      return { ...end, waitedMs: Date.now() - start };
+      return { ...end, waitedMs: Math.round(performance.now() - start) };
     } catch (error) {
       if (!(error instanceof SessionLost) || leftMs() <= 0) throw error;
       run.onProgress({ kind: "reconnecting", reason: error.message, attempt: 1 });
@@ -57,7 +57,7 @@ async function pollUntilApplied(
   let runner = first;
   let plan: Plan | undefined;
   let pauseMs = FIRST_PAUSE_MS;
-  let reportedAt = 0;
+  let reportedAt = Number.NEGATIVE_INFINITY;
   for (let seen: string | undefined; ; ) {
     if (runner?.head === head) {
       return { outcome: "current", version: history.migrations.at(-1)?.tag, head };
@@ -76,8 +76,8 @@ async function pollUntilApplied(
       }
     }
     if (leftMs() <= 0) throw plan.problems[0] ?? timedOut(history, plan, runner);
-    if (Date.now() - reportedAt > REPORT_EVERY_MS) {
-      reportedAt = Date.now();
+    if (performance.now() - reportedAt > REPORT_EVERY_MS) {
+      reportedAt = performance.now();
       const holder = runner && holderOf(runner);
       onProgress({ kind: "behind", pending: plan.steps.length, holder });
     }

@@ -56,14 +56,14 @@ async function runToTheEnd(execution: Execution, started: Promise<unknown>): Pro
   const { lockPatience, watch } = execution;
   let from = 0;
   let tries = 0;
-  let since = Date.now();
+  let since = performance.now();
   for (;;) {
     const end = await runPipeline(execution, from, started);
     if (end.kind === "done") return;
     if (end.kind === "aborted") throw await recordStop(execution, end.next, undefined);
     if (end.index > from) {
       tries = 0;
-      since = Date.now();
+      since = performance.now();
     }
     from = end.index;
     tries += 1;
@@ -71,7 +71,7 @@ async function runToTheEnd(execution: Execution, started: Promise<unknown>): Pro
     // A statement that cannot be judged afterwards is not run again.
     const pauseMs =
       isConflict && !isUnjudgeable(end.part)
-        ? pauseAfterTry(lockPatience, tries, Date.now() - since)
+        ? pauseAfterTry(lockPatience, tries, performance.now() - since)
         : undefined;
     if (pauseMs === undefined) {
       const locks = isConflict

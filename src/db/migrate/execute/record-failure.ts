@@ -1,5 +1,5 @@
-import { messageOf } from "../../base/problem.ts";
-import { QUERY_CANCELED } from "../../base/sqlstate.ts";
+import { errorCode, messageOf } from "../../base/problem.ts";
+import { QUERY_CANCELED, UNTRANSLATABLE_CHARACTER } from "../../base/sqlstate.ts";
 import {
   ask,
   columnOf,
@@ -16,6 +16,7 @@ import { COPY } from "../ledger/event-copy.ts";
 import { record } from "../ledger/record.ts";
 import { isContended } from "../ledger/server-error.ts";
 import type { ParsedStep } from "../sql/segments.ts";
+import type { RecordedError } from "../types.ts";
 import { heldBy } from "./blockers.ts";
 import type { Execution, Part } from "./execution.ts";
 import {
@@ -68,6 +69,13 @@ export async function recordFailure(
     ended,
   });
 }
+
+/** The same where every character beyond ASCII is a question mark. */
+function inAscii(recorded: RecordedError): RecordedError {
+  return JSON.parse(JSON.stringify(recorded).replace(BEYOND_ASCII, "?"));
+}
+
+const BEYOND_ASCII = /[^\u0020-\u007e]/gu;
 
 /** A statement that the catalog cannot judge afterwards. */
 export function isUnjudgeable(part: Part): boolean {
@@ -133,22 +141,29 @@ async function recordAndRelease(
   const { recorded } = thrown;
   const { tag } = step.migration;
   const isDown = step.down !== undefined;
-  const payload = {
-    error: recorded,
-    ...(ended && { ended: true as const }),
-    ...(isDown && { direction: "down" as const }),
+  const write = (error: RecordedError) => {
+    const payload = {
+      error,
+      ...(ended && { ended: true as const }),
+      ...(isDown && { direction: "down" as const }),
+    };
+    const event = { type: "migration.failed", ...subjectOf(step), payload } as const;
+    const text = transaction(session.serverVersion, [
+      fence(execution, { activity: tag }),
+      ...record(execution, [event], { head: null, activity: tag }),
+      releaseLease(execution),
+    ]);
+    return despiteLateCancel(() =>
+      rolledBackAfterError(session, ask(session, "failed", `rollback;\n${text}`)),
+    );
   };
-  const event = { type: "migration.failed", ...subjectOf(step), payload } as const;
-  const write = transaction(session.serverVersion, [
-    fence(execution, { activity: tag }),
-    ...record(execution, [event], { head: null, activity: tag }),
-    releaseLease(execution),
-  ]);
   let note = "";
   try {
-    const reply = await despiteLateCancel(() =>
-      rolledBackAfterError(session, ask(session, "failed", `rollback;\n${write}`)),
-    );
+    const reply = await write(recorded).catch((error: unknown) => {
+      // A database that is not in UTF-8 has not all characters that a file and our own texts have.
+      if (errorCode(error) !== UNTRANSLATABLE_CHARACTER) throw error;
+      return write(inAscii(recorded));
+    });
     const copied = columnOf(reply, COPY);
     if (copied !== undefined) onCopied(copied as string | null);
   } catch (error) {

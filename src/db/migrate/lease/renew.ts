@@ -13,12 +13,12 @@ import { LEASE_RENEW_MS, RENEWED, renewLease } from "./sql.ts";
  */
 export async function pauseUnderLease(run: HeldRun, pauseMs: number): Promise<void> {
   const { session, signal } = run;
-  const end = Date.now() + pauseMs;
+  const end = performance.now() + pauseMs;
   for (;;) {
     const text = renewLease(run, session.serverVersion);
     const reply = await rolledBackAfterError(session, ask(session, "renew", text));
     if (columnOf(reply, RENEWED) === undefined) throw new LeaseLost();
-    const leftMs = end - Date.now();
+    const leftMs = end - performance.now();
     if (leftMs <= 0) return;
     await pause(Math.min(leftMs, LEASE_RENEW_MS), signal);
   }

@@ -15,7 +15,7 @@ export interface Taken {
   readonly lease: LeaseToken;
   readonly rows: readonly LedgerRow[];
   readonly mirror: DrizzleMirror | null;
-  /** When it was taken, by the database's clock, and asked for, as `Date.now()`. */
+  /** When it was taken, by the database's clock, and asked for, as `performance.now()`. */
   readonly at: Date;
   readonly askedAtMs: number;
 }
@@ -45,11 +45,11 @@ export async function takeOrWait(
   isDone: (runner: RunnerRow) => boolean,
 ): Promise<Taken | undefined> {
   const { schema, identity, waiting, waitTimeoutMs, signal, onProgress } = run;
-  waiting.since ??= Date.now();
+  waiting.since ??= performance.now();
   const { since } = waiting;
   let runner = first;
   let pauseMs = FIRST_PAUSE_MS;
-  let reportedAt = 0;
+  let reportedAt = Number.NEGATIVE_INFINITY;
   let silent: { readonly token: string; readonly since: number } | undefined;
   for (;;) {
     signal?.throwIfAborted();
@@ -57,8 +57,9 @@ export async function takeOrWait(
     if (runner.standby) throw standbyError("migrations are pending");
     const holder = holderOf(runner);
     if (!isSilent(runner)) silent = undefined;
-    else if (silent?.token !== runner.token) silent = { token: runner.token, since: Date.now() };
-    const silentMs = silent === undefined ? 0 : Date.now() - silent.since;
+    else if (silent?.token !== runner.token)
+      silent = { token: runner.token, since: performance.now() };
+    const silentMs = silent === undefined ? 0 : performance.now() - silent.since;
     if (mayBeTaken(runner, silentMs)) {
       const taken = await take(run, session);
       if (taken !== undefined) {
@@ -69,19 +70,19 @@ export async function takeOrWait(
         return taken;
       }
     }
-    const waitedMs = Date.now() - since;
+    const waitedMs = Math.round(performance.now() - since);
     const leftMs = waitTimeoutMs - waitedMs;
     if (leftMs <= 0) throw lockTimeout(holder, waitedMs);
-    if (holder !== undefined && Date.now() - reportedAt > REPORT_EVERY_MS) {
-      reportedAt = Date.now();
+    if (holder !== undefined && performance.now() - reportedAt > REPORT_EVERY_MS) {
+      reportedAt = performance.now();
       onProgress({ kind: "waiting", holder, waitedMs });
     }
     await pause(Math.min(jittered(pauseMs), leftMs), signal);
     pauseMs = Math.min(pauseMs * 2, silent === undefined ? LONGEST_PAUSE_MS : SILENT_PAUSE_MS);
-    const boundMs = Math.max(waitTimeoutMs - (Date.now() - since), LOOK_MS);
+    const boundMs = Math.max(waitTimeoutMs - (performance.now() - since), LOOK_MS);
     // Through a pooler a look may stand in its queue, behind the very run that is waited for.
     runner = await within(boundMs, lookAgain(session, schema, identity.runId), () =>
-      lockTimeout(holder, Date.now() - since),
+      lockTimeout(holder, Math.round(performance.now() - since)),
     );
   }
 }
@@ -122,7 +123,7 @@ type TakenRow = Pick<LeaseToken, "token" | "direct"> &
   Pick<Taken, "mirror"> & { readonly now: string };
 
 async function take({ schema, identity }: Run, session: Session): Promise<Taken | undefined> {
-  const askedAtMs = Date.now();
+  const askedAtMs = performance.now();
   try {
     const statements = takeLease(schema, identity, session.handshakePid());
     const reply = await transact(session, "take", statements);

@@ -11,7 +11,11 @@ export const COPY = "tidemark_copy";
 export function copyEvents(schema: string, sink: EventSink | undefined): readonly string[] {
   if (sink === undefined) return [];
   const args = `${literal(sink.table)}, ${literal(sink.sql)}`;
-  return [`select ${identifier(schema)}.copy_events(${args}) as ${COPY}`];
+  return [
+    // The app's policies are for its tables, ours for the ledger's.
+    "set local row_security to on",
+    `select ${identifier(schema)}.copy_events(${args}) as ${COPY}`,
+  ];
 }
 
 /** Column of what `isCopyBehind` reads. */

@@ -1,4 +1,4 @@
-import { identifier } from "../../base/quote.ts";
+import { identifier, quotedIfNeeded } from "../../base/quote.ts";
 import {
   DEADLOCK_DETECTED,
   INSUFFICIENT_PRIVILEGE,
@@ -51,9 +51,25 @@ export function ledgerError(schema: string, error: ServerError): MigrateError {
     fact: `The ledger in schema ${schema} cannot be used: ${error.message} (SQLSTATE ${error.code}).`,
     ...(error.code !== INSUFFICIENT_PRIVILEGE &&
       error.code !== QUERY_CANCELED && { outcome: "nothing-run" }),
-    remedy: remedyOf(schema, error),
+    remedy: isHiddenByPolicy(error) ? withoutPolicies(schema, error) : remedyOf(schema, error),
     cause: error,
   });
+}
+
+/** The server's function that refuses to hide rows, which no other refusal of a right comes from. */
+function isHiddenByPolicy({ code, routine }: ServerError): boolean {
+  return code === INSUFFICIENT_PRIVILEGE && routine === "check_enable_rls";
+}
+
+function withoutPolicies(schema: string, { table_name: name }: ServerError): string {
+  const tables = name ? [name] : ["runner", "schema_migrations", "migration_events"];
+  const statements = tables.map(
+    (table) => `alter table ${quotedIfNeeded(schema)}.${table} disable row level security;`,
+  );
+  return (
+    "Row-level security was enabled on the ledger, and would hide rows from this role: what is applied would look pending. " +
+    `Connect as the role that owns schema ${schema}, or take it off:\n${statements.join("\n")}`
+  );
 }
 
 function remedyOf(schema: string, { code }: ServerError): string {

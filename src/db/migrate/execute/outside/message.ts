@@ -60,6 +60,7 @@ export function sessionSettings(
 ): string {
   return [
     "set statement_timeout to 0",
+    "set default_transaction_read_only to off",
     ...(serverVersion >= 170_000 ? ["set transaction_timeout to 0"] : []),
     ...settings.map(({ text }) => `${text}\n`),
     // How the statement is read is not the file's to say.
