@@ -1,6 +1,5 @@
 import { join } from "node:path";
-import { loadDotEnv } from "../src/cli/support/project-config.ts";
-import { parseConfig } from "../src/config.ts";
+import { loadDotEnv, parseConfig } from "../src/config.ts";
 import { messageOf } from "../src/db/base/problem.ts";
 import { EMBEDDED_TEST_SERVER } from "../src/db/testing/find-server.ts";
 

@@ -1,4 +1,36 @@
+import { readFileSync, statSync } from "node:fs";
+import { parseEnv } from "node:util";
+import { withoutBom } from "./db/base/files.ts";
+import { errorCode, messageOf } from "./db/base/problem.ts";
 import { settingsError, urlProblem } from "./db/migrate/index.ts";
+
+const DOT_ENV = ".env";
+
+/**
+ * Reads `.env` of the working folder if it is there. The environment wins.
+ *
+ * @throws MigrateError `config` where it cannot be read
+ */
+export function loadDotEnv(): void {
+  for (const [name, value] of Object.entries(parseEnv(readDotEnv()))) {
+    if (value !== undefined) process.env[name] ??= value;
+  }
+}
+
+function readDotEnv(): string {
+  try {
+    // A pipe would be read for ever. Docker makes a folder of a mount whose file is not there.
+    const kind = statSync(DOT_ENV);
+    if (kind.isFile()) return withoutBom(readFileSync(DOT_ENV, "utf8"));
+    throw settingsError([
+      `${DOT_ENV} is ${kind.isDirectory() ? "a folder" : "a pipe or a device"}, not a file`,
+    ]);
+  } catch (error) {
+    if (errorCode(error) === "ENOENT") return "";
+    if (errorCode(error) === undefined || errorCode(error) === "config") throw error;
+    throw settingsError([`${DOT_ENV} cannot be read: ${messageOf(error)}`]);
+  }
+}
 
 /** The configuration from the environment. */
 export type Config = Readonly<ReturnType<typeof readConfig>["config"]>;

@@ -1,10 +1,10 @@
-import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { runCommand } from "./app/command.ts";
 import { type AppConfig, parseAppConfig } from "./app/config.ts";
 import { createLog } from "./app/log.ts";
 import { type DatabaseAddress, runApp } from "./app/start.ts";
 import { watchSignals } from "./cli/support/signals.ts";
+import { loadDotEnv } from "./config.ts";
 import { throwAfter } from "./db/base/problem.ts";
 import { MigrateError } from "./db/migrate/index.ts";
 
@@ -17,7 +17,7 @@ const LEDGER_SCHEMA = "tidemark";
  */
 async function main(args: readonly string[]): Promise<number> {
   try {
-    if (existsSync(".env")) process.loadEnvFile(".env");
+    loadDotEnv();
     const config = parseAppConfig(process.env);
     return args.length === 0 ? await serve(config) : await command(config, args);
   } catch (error) {

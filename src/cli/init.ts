@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { loadDotEnv } from "../config.ts";
 import type { InitOptions, InitReport } from "../db/init/index.ts";
 import { MigrateError } from "../db/migrate/index.ts";
 import { reporting } from "./support/command.ts";
@@ -9,7 +10,7 @@ import {
   setupOf,
 } from "./support/init-setup.ts";
 import type { Output } from "./support/output.ts";
-import { loadDotEnv, readProject } from "./support/project-config.ts";
+import { readProject } from "./support/project-config.ts";
 import type { CommonFlags } from "./support/settings.ts";
 
 type InitFlags = CommonFlags & Omit<SetupFlags, "ledgerSchema"> & { readonly print?: boolean };

@@ -1,4 +1,5 @@
 import { existsSync } from "node:fs";
+import { loadDotEnv } from "../config.ts";
 import { oneLine, plural } from "../db/base/text.ts";
 import { MigrateError } from "../db/migrate/index.ts";
 import {
@@ -9,7 +10,7 @@ import {
 } from "../db/rebase/index.ts";
 import { reporting, withServer } from "./support/command.ts";
 import type { Output } from "./support/output.ts";
-import { loadDotEnv, type ProjectConfig, readProject } from "./support/project-config.ts";
+import { type ProjectConfig, readProject } from "./support/project-config.ts";
 import { type ScratchFlags, scratchOf } from "./support/scratch.ts";
 import { type CommonFlags, resolveSettings, type Settings } from "./support/settings.ts";
 import { downLine } from "./support/written.ts";

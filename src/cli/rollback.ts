@@ -60,7 +60,8 @@ async function revert(
   const report = await withProgress(output, (onProgress) =>
     migrator.rollback({
       expect: plan.steps.map(({ tag }) => tag),
-      allowDataLoss: flags.allowDataLoss,
+      // What has come since the plan counts too.
+      allowDataLoss: flags.allowDataLoss === true && isNamed(plan, flags),
       database: flags.database,
       signal,
       onProgress,
@@ -85,8 +86,7 @@ function refuseLoss(plan: RollbackPlan, flags: RollbackFlags): void {
   );
   // Nobody is there who would see which database it is.
   const needsName = !canAsk() || !isLocal;
-  const isNamed = !needsName || flags.database !== undefined;
-  if (flags.allowDataLoss ? isNamed : isBusy) return;
+  if (flags.allowDataLoss ? isNamed(plan, flags) : isBusy) return;
   if (lines.length === 0 && !isBusy) return;
   const why = isLocal ? "this is not a terminal" : "the server is not on this machine";
   throw new MigrateError({
@@ -100,6 +100,11 @@ function refuseLoss(plan: RollbackPlan, flags: RollbackFlags): void {
       ? `Make a backup, then allow it: --allow-data-loss --database ${database} (named, as ${why}).`
       : "Make a backup, then allow it: --allow-data-loss.",
   });
+}
+
+/** Somebody at this machine sees which database it is; others say so. */
+function isNamed({ isLocal }: RollbackPlan, { database }: RollbackFlags): boolean {
+  return (canAsk() && isLocal) || database !== undefined;
 }
 
 function notAsked(): MigrateError {

@@ -6,6 +6,7 @@ import { useDatabase } from "../helpers/database.ts";
 import { migrateWithDrizzle } from "../helpers/drizzle-migrators.ts";
 import { THREE, useHistory } from "../helpers/history.ts";
 import { expectFoldToMatch, storyOf } from "../helpers/ledger.ts";
+import { tcpProxy } from "../helpers/network.ts";
 
 const database = useDatabase();
 const folder = useHistory();
@@ -134,6 +135,8 @@ describe("which text takes a migration back", () => {
 
   test("none, where it says that there is no way back", async () => {
     const migrator = await migrated();
+    await folder.write("0002_first_note.down", "\n  --IRREVERSIBLE\n");
+    await expect(migrator.rollback()).rejects.toMatchObject({ code: "irreversible" });
     await folder.write("0002_first_note.down", "-- irreversible: the mail is sent\n");
     await expect(migrator.rollback()).rejects.toMatchObject({
       code: "irreversible",
@@ -192,7 +195,7 @@ describe("what a rollback loses", () => {
     const migrator = new DatabaseMigrator({ url: database.url, dir: folder.dir });
     await migrator.migrate();
     expect((await migrator.planRollback()).steps[0]?.loses).toEqual([
-      { what: "column a.n", rows: 1, isExact: true },
+      { what: "values of column a.n", rows: 1, isExact: true },
     ]);
   });
 
@@ -207,6 +210,22 @@ describe("what a rollback loses", () => {
     expect(await loses()).toEqual([{ what: "table a", rows: 2, isExact: true }]);
     await folder.write("0000_a.down", "set search_path = public; drop table a;");
     expect(await loses()).toEqual([{ what: "table a", rows: null, isExact: false }]);
+  });
+
+  test("wants the database's name through a tunnel, which the server sees as an address of its own", async () => {
+    const migrator = await migrated();
+    expect(await migrator.planRollback()).toMatchObject({ isLocal: true });
+    const tunnel = await tcpProxy(database.url);
+    try {
+      const far = new DatabaseMigrator({ url: tunnel.url, dir: folder.dir });
+      expect(await far.planRollback()).toMatchObject({ isLocal: false });
+      await expect(far.rollback({ allowDataLoss: true })).rejects.toMatchObject({
+        code: "data_loss",
+        remedy: expect.stringContaining(`--database ${database.name}`),
+      });
+    } finally {
+      await tunnel.close();
+    }
   });
 
   test("is lost in no other database than the one named", async () => {
@@ -243,6 +262,25 @@ describe("a rollback that fails", () => {
     await folder.write("0002_first_note.down", DOWNS["0002_first_note"]);
     await migrator.rollback({ allowDataLoss: true });
     await expectFoldToMatch(database.url);
+  });
+
+  test("is refused where a migration is partly applied: the rest of it would be run later on what is not there", async () => {
+    await folder.make({
+      "0000_a": "create table a (n integer);",
+      "0001_b": "alter table a add column b integer; commit; select 1 / 0;",
+    });
+    await folder.write("0000_a.down", "drop table a;");
+    const migrator = new DatabaseMigrator({ url: database.url, dir: folder.dir });
+    await expect(migrator.migrate()).rejects.toMatchObject({ outcome: "partly-committed" });
+    expect((await migrator.planRollback()).problems).toMatchObject([{ code: "in_doubt" }]);
+    await expect(migrator.rollback({ steps: "all" })).rejects.toMatchObject({
+      code: "in_doubt",
+      tag: "0001_b",
+      fact: expect.stringContaining(
+        "0001_b is partly applied: 2 of its 3 statements are committed",
+      ),
+      outcome: "nothing-run",
+    });
   });
 
   test("at a statement that no transaction holds is tried again from there", async () => {

@@ -1,5 +1,7 @@
+import { spawn } from "node:child_process";
 import { readFile } from "node:fs/promises";
-import { beforeEach, describe, expect, test } from "vitest";
+import { join } from "node:path";
+import { beforeEach, describe, expect, inject, test } from "vitest";
 import { createProgram } from "../../src/cli/program.ts";
 import { useProject } from "../helpers/project-fixture.ts";
 import { screen } from "../helpers/screen.ts";
@@ -166,6 +168,48 @@ describe("tidemark rollback, away from a terminal", () => {
       "
     `);
     expect(await tidemark("status", "--check")).toMatch(/^exit code 0\n/);
+  });
+});
+
+/** Runs `tidemark rollback` on a terminal, and types an answer. */
+async function onTerminal(answer: string, ...args: readonly string[]) {
+  const main = join(inject("build"), "cli/main.js");
+  const command = [process.execPath, main, "rollback", ...args].join(" ");
+  const { PATH = "", HOME = "" } = process.env;
+  const env = { PATH, HOME, TERM: "dumb", NO_COLOR: "1", DATABASE_URL: shop.database.url };
+  const child = spawn("script", ["-qefc", command, "/dev/null"], { cwd: shop.project.root, env });
+  let text = "";
+  child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
+    if (!text.includes("[y/N]") && (text + chunk).includes("[y/N]")) child.stdin.write(answer);
+    text += chunk;
+  });
+  const code = await new Promise((resolve) => child.on("close", resolve));
+  return { code, text };
+}
+
+describe.runIf(process.platform === "linux")("tidemark rollback, on a terminal", () => {
+  test.each([
+    ["n\r", 1, "Nothing was run."],
+    ["\u0003", 1, "Nothing was run."],
+    ["\u0004", 1, "Nothing was run."],
+    ["y\r", 0, "Took back 1 migration"],
+  ])("asks, and takes %j for an answer", async (answer, code, end) => {
+    const shown = await onTerminal(answer);
+    expect(shown.text).toContain(
+      `Take back 1 migration of ${shop.database.name}, to 0001_add_author?`,
+    );
+    expect(shown).toMatchObject({ code, text: expect.stringContaining(end) });
+    expect(await tidemark("status", "--check")).toMatch(
+      code === 0 ? /^exit code 3/ : /^exit code 0/,
+    );
+  });
+
+  test("asks nobody before the loss of rows is allowed; then shows them", async () => {
+    const refused = await onTerminal("y\r", "--steps", "2");
+    expect(refused).toMatchObject({ code: 1, text: expect.stringContaining("--allow-data-loss") });
+    expect(refused.text).not.toContain("[y/N]");
+    const asked = await onTerminal("n\r", "--steps", "2", "--allow-data-loss");
+    expect(asked.text).toMatch(/column notes\.author \(1 row\).*with the rows above/s);
   });
 });
 

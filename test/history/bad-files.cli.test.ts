@@ -1,3 +1,7 @@
+import { execFile } from "node:child_process";
+import { symlink } from "node:fs/promises";
+import { join } from "node:path";
+import { promisify } from "node:util";
 import { afterEach, describe, expect, test } from "vitest";
 import { useProject } from "../helpers/project-fixture.ts";
 
@@ -15,6 +19,29 @@ describe("a folder that cannot be run is refused before anything is created:", (
       Nothing was run. Name the folder with --dir, or as \`out\` in drizzle.config.ts; \`npx drizzle-kit generate\` makes one with a first migration.
       "
     `);
+  });
+
+  test.each([
+    ["sqlite", "7", /of the dialect "sqlite": its migrations are not for PostgreSQL/],
+    ["mysql", "5", /of the dialect "mysql"/],
+    ["postgresql", "99", /has the version "99"; 5, 6 and 7 are known/],
+  ])("a journal of %s, version %s", async (dialect, version, fact) => {
+    const entries = [{ idx: 0, version, when: 1, tag: "0000_create_notes", breakpoints: true }];
+    const journal = JSON.stringify({ version, dialect, entries });
+    await here.project.write("drizzle/meta/_journal.json", journal);
+    expect(await tidemark("migrate")).toMatch(fact);
+    expect(await tidemark("status")).toMatch(/^exit code 2\n/);
+  });
+
+  test.each([
+    ["a pipe", (path: string) => promisify(execFile)("mkfifo", [path])],
+    ["a link to a device", (path: string) => symlink("/dev/zero", path)],
+  ])("%s in a migration's place, which would be read for ever", async (_, make) => {
+    await here.project.delete("drizzle/0001_add_author.sql");
+    await make(join(here.project.root, "drizzle/0001_add_author.sql"));
+    expect(await tidemark("migrate")).toMatch(
+      /0001_add_author\.sql is neither a file nor a folder: a pipe, a socket or a device/,
+    );
   });
 
   test("a file in the folder's place", async () => {

@@ -13,6 +13,15 @@ test.each([
   const drift = await run("drift");
   expect(drift).toMatchObject({ code: 0, stdout: expect.stringContaining("No drift") });
   expect(drift.stderr).toContain(`Not compared: the rights of ${prepared.app.name}`);
-  await prepared.as(prepared.superuserUrl).unsafe("grant truncate on projections.users to public");
+  const superuser = prepared.as(prepared.superuserUrl);
+  // The default privileges of a role that makes nothing here explain no right.
+  const third = `third_${prepared.app.name}`;
+  await superuser.unsafe(`create role ${third};
+    alter default privileges grant select on tables to ${third};
+    grant delete on projections.users to ${third}`);
+  expect(await run("drift")).toMatchObject({ code: 4, stdout: expect.stringContaining(third) });
+  await superuser.unsafe(`drop owned by ${third}; drop role ${third}`);
+  expect(await run("drift")).toMatchObject({ code: 0 });
+  await superuser.unsafe("grant truncate on projections.users to public");
   expect(await run("drift")).toMatchObject({ code: 4, stdout: expect.stringContaining("PUBLIC") });
 });

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { initScript } from "../../src/db/init/index.ts";
 import { DatabaseMigrator } from "../../src/db/migrate/index.ts";
 import { onServer } from "../helpers/database.ts";
 import { unprepared } from "../helpers/prepared-database.ts";
@@ -164,6 +165,28 @@ describe("init", () => {
     expect((await prepared.init()).outcome).toBe("there");
   });
 
+  test("gives nothing back that a migration has taken away", async () => {
+    const prepared = unprepared();
+    await prepared.init();
+    const app = prepared.app.name;
+    const sql = `create table audit (n int); revoke update, delete on audit from "${app}";
+      create table secrets (n int); revoke all on secrets from "${app}";
+      create function risky() returns int language sql as 'select 1';
+      revoke all on function risky() from public, "${app}"`;
+    const history = [{ tag: "0000_audit", sql }];
+    await new DatabaseMigrator({ url: prepared.migrationUrl, history }).migrate();
+    const again = await prepared.init();
+    expect(again.outcome).toBe("there");
+    expect(again.notes).toEqual([
+      expect.stringContaining(`${app} lacks rights on public.audit, public.secrets.`),
+    ]);
+    const serving = prepared.as(prepared.appUrl);
+    await serving`insert into audit values (1)`;
+    for (const refused of ["delete from audit", "select from secrets", "select risky()"]) {
+      await expect(serving.unsafe(refused)).rejects.toMatchObject({ code: "42501" });
+    }
+  });
+
   test("a role with CREATEROLE and CREATEDB is enough", async () => {
     const prepared = unprepared();
     const name = `admin_of_${prepared.app.name}`;
@@ -247,6 +270,53 @@ describe("init refuses, before it makes anything,", () => {
   });
 });
 
+test.each([
+  [
+    "a member of a superuser",
+    "create role $third superuser; grant $third to $app",
+    /is a member of/,
+  ],
+  [
+    "able to write everything",
+    "grant pg_write_all_data to $app",
+    /is a member of pg_write_all_data/,
+  ],
+  [
+    "able to write the ledger by a right that everybody has",
+    "grant all on all tables in schema tidemark to public",
+    /not so: app_.* may not write the ledger\. The server ran `revoke insert/,
+  ],
+])("an application's role that is %s is refused", async (_, change, fact) => {
+  const prepared = unprepared();
+  await prepared.init();
+  const third = `third_${prepared.app.name}`;
+  const superuser = prepared.as(prepared.superuserUrl);
+  await superuser.unsafe(
+    change.replaceAll("$third", third).replaceAll("$app", `"${prepared.app.name}"`),
+  );
+  await expect(prepared.init()).rejects.toMatchObject({
+    code: "config",
+    fact: expect.stringMatching(fact),
+  });
+  await superuser.unsafe(`drop role if exists ${third}`);
+});
+
+test("names that the server would cut are refused: they would be one", async () => {
+  const prepared = unprepared();
+  const long = (end: string) => ({ name: `${"ü".repeat(31)}${end}`, password: "x" });
+  await expect(prepared.init({ owner: long("_owner"), app: long("_app") })).rejects.toMatchObject({
+    code: "config",
+    fact: expect.stringContaining("68 bytes; PostgreSQL cuts names at 63"),
+    outcome: "nothing-run",
+  });
+  expect(() => initScript({ ...prepared, database: "shop\n\\! id" })).toThrow(
+    "holds a control character",
+  );
+  expect(initScript({ ...prepared, database: `postgres://a'b"\\` })).toContain(
+    `\\connect -reuse-previous=on "dbname='postgres://a\\'b""\\\\'"\n`,
+  );
+});
+
 test("where a role was there with another password, it says whose, and what to do", async () => {
   const prepared = unprepared();
   await prepared.init();
@@ -264,6 +334,23 @@ test("where a role was there with another password, it says whose, and what to d
       remedy: expect.stringContaining("\\password"),
     });
   }
+});
+
+test("an application that may create, or cannot log in, is told of", async () => {
+  const prepared = unprepared();
+  await prepared.init();
+  const superuser = prepared.as(prepared.superuserUrl);
+  await superuser`create schema old`;
+  await superuser`grant create on schema old to public`;
+  expect((await prepared.init()).notes).toEqual([
+    expect.stringContaining(`${prepared.app.name} may create in schema old`),
+  ]);
+  const appUrl = prepared.appUrl.replace(/:\d+\//, ":1/");
+  await expect(prepared.init({ appUrl })).rejects.toMatchObject({
+    code: "connect",
+    fact: expect.stringMatching(/could not log in .*ECONNREFUSED/),
+    remedy: expect.stringContaining("Everything else is made"),
+  });
 });
 
 test("a role without rights is told what it lacks, and of --print", async () => {

@@ -1,4 +1,5 @@
 import { existsSync } from "node:fs";
+import { loadDotEnv } from "../../config.ts";
 import { adviceOf } from "../../db/base/problem.ts";
 import {
   DatabaseMigrator,
@@ -9,7 +10,6 @@ import {
   withParts,
 } from "../../db/migrate/index.ts";
 import { createOutput, type Output, type OutputFlags } from "./output.ts";
-import { loadDotEnv } from "./project-config.ts";
 import { type CommonFlags, resolveSettings, type Settings, type Target } from "./settings.ts";
 import { type Interrupts, watchSignals } from "./signals.ts";
 import { UNEXPECTED_EXIT_CODE, unexpectedJson, unexpectedText } from "./unexpected.ts";

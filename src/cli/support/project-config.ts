@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import { basename, dirname, isAbsolute, relative, resolve } from "node:path";
+import { loadDotEnv } from "../../config.ts";
 import { MigrateError, settingsError, type TidemarkSettings } from "../../db/migrate/index.ts";
 import { type DrizzleConfig, findDrizzleConfig, readDrizzleConfig } from "./drizzle-config.ts";
 import { readTidemarkKey } from "./tidemark-key.ts";
@@ -21,11 +22,6 @@ export interface ProjectConfig {
   readonly settings: TidemarkSettings;
   /** What a person should know of, each a sentence. */
   readonly warnings: readonly string[];
-}
-
-/** Reads `.env` if it exists. The environment wins. */
-export function loadDotEnv(): void {
-  if (existsSync(".env")) process.loadEnvFile(".env");
 }
 
 /**

@@ -84,7 +84,7 @@ export class Link {
     return this.#isAnswered || (this.#first as { readonly active?: boolean }).active === true;
   }
 
-  async reserve(): Promise<Session> {
+  async reserve(): Promise<Omit<Session, "localPorts">> {
     const reserved = await this.#lost.race(this.#client.reserve());
     return {
       handshakePid: () => this.#handshakePid,

@@ -59,6 +59,8 @@ export interface Sent {
 export interface Session<Name extends string = string> {
   /** Backend pid as the handshake gave it; behind a pooler not the server's. */
   readonly handshakePid: () => number;
+  /** This machine's ports that lead to the server, or to what is before it; none of a Unix socket. */
+  readonly localPorts: () => readonly number[];
   /** As `server_version_num`: 180004. */
   readonly serverVersion: number;
   /**

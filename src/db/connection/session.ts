@@ -105,7 +105,10 @@ export async function openSession(
     };
     // What the handshake tells of a pooler is not always different from the server's own.
     const handshakePid = isPooled ? () => 0 : session.handshakePid;
-    return { session: { ...session, handshakePid, close }, first };
+    return {
+      session: { ...session, handshakePid, localPorts: sockets.localPorts, close },
+      first,
+    };
   } catch (error) {
     stopWatching();
     await closeClient(client, 0);

@@ -15,6 +15,8 @@ export interface Sockets {
   readonly open: (target: DriverTarget) => Promise<Socket>;
   /** The session is on the host that was connected last: a cancel has to go there. */
   readonly settle: () => void;
+  /** This machine's port of each that is connected. */
+  readonly localPorts: () => readonly number[];
   /** Takes them all down at once, whatever the server does. */
   readonly destroy: () => void;
   /** The server said no when it was asked for TLS. */
@@ -27,6 +29,8 @@ const NO_TLS = "N".charCodeAt(0);
 /** @param timeoutMs bound on the way to each host */
 export function createSockets(timeoutMs: number): Sockets {
   const sockets = new Set<Socket>();
+  // TLS takes a socket's handle over, and then it does not tell.
+  const ports = new Map<Socket, number>();
   let refusedTls = false;
   let destroyed = false;
   let next = 0;
@@ -54,12 +58,14 @@ export function createSockets(timeoutMs: number): Sockets {
       socket.once("close", () => {
         clearTimeout(timer);
         sockets.delete(socket);
+        ports.delete(socket);
         reject(
           Object.assign(new Error("the connection was closed"), { code: "CONNECTION_CLOSED" }),
         );
       });
       socket.once("connect", () => {
         clearTimeout(timer);
+        if (socket.localPort !== undefined) ports.set(socket, socket.localPort);
         resolve(socket);
       });
       socket.once("data", (bytes: Buffer) => {
@@ -87,6 +93,7 @@ export function createSockets(timeoutMs: number): Sockets {
     settle: () => {
       isSettled = true;
     },
+    localPorts: () => [...sockets].flatMap((socket) => ports.get(socket) ?? []),
     destroy: () => {
       destroyed = true;
       for (const socket of sockets) socket.destroy();

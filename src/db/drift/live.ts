@@ -34,7 +34,7 @@ export interface LiveDatabase {
   readonly applied: AppliedSet;
   readonly catalog: Catalog;
   readonly roles: readonly ActingRole[];
-  /** Whom a role's default privileges let use what it will make, in every schema. */
+  /** Whom the default privileges of a role that has made tables here let use what it will make, in every schema. */
   readonly defaultGrantees: readonly string[];
 }
 
@@ -135,6 +135,10 @@ async function readServer(
           ), session_user) as owner, exists (
             select from pg_catalog.pg_default_acl d, pg_catalog.aclexplode(d.defaclacl) a
             where d.defaclnamespace = 0 and a.grantee = r.oid and a.grantee <> d.defaclrole
+              and exists (
+                select from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+                where c.relowner = d.defaclrole and c.relkind in ('r', 'p') and n.nspname !~ '^pg_'
+                  and n.nspname <> 'information_schema')
           ) as "isDefaultGrantee", rolname as name,
           -- Those for this database win.
           pg_catalog.to_json(coalesce(rolconfig, '{}') || coalesce((

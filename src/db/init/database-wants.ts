@@ -17,7 +17,7 @@ const KINDS = [
 
 /** Everything that the database must have, apart from the ledger. Looked for and made within it. */
 export function databaseWants(setup: Setup): readonly Want[] {
-  return [...publicSchema(setup), ...defaults(setup), ...existing(setup)];
+  return [...publicSchema(setup), ...existing(setup), ...defaults(setup)];
 }
 
 /** Where the ledger is there: the application reads it, and writes nothing into it. */
@@ -86,31 +86,47 @@ function defaults({ owner, app }: Setup): readonly Want[] {
     what: `${app.name} may ${verb} the ${on} that ${owner.name} will make`,
     lacking: `select format('alter default privileges for role %I grant ${rights.join(", ").toLowerCase()} on ${on} to %I',
     ${literal(owner.name)}, ${literal(app.name)})
-  where (
-    select count(*) from pg_default_acl d, aclexplode(d.defaclacl) a
-    where d.defaclrole = ${oidOf(owner.name)} and d.defaclnamespace = 0 and d.defaclobjtype = '${kind}'
-      and a.grantee = ${oidOf(app.name)} and a.privilege_type in (${rights.map(literal).join(", ")})
-  ) < ${rights.length}`,
+  where ${lacksDefault(kind, rights, { owner, app })}`,
   }));
 }
 
-/** What the owner has made before. */
+function lacksDefault(
+  kind: string,
+  rights: readonly string[],
+  { owner, app }: Pick<Setup, "owner" | "app">,
+): string {
+  return `(
+    select count(*) from pg_default_acl d, aclexplode(d.defaclacl) a
+    where d.defaclrole = ${oidOf(owner.name)} and d.defaclnamespace = 0 and d.defaclobjtype = '${kind}'
+      and a.grantee = ${oidOf(app.name)} and a.privilege_type in (${rights.map(literal).join(", ")})
+  ) < ${rights.length}`;
+}
+
+/**
+ * What the owner has made before. To be looked for before the defaults are there: what lacks a right although they
+ * are is of a migration's doing, as `revoke delete on audit from app`; only what nobody has ever granted on is not.
+ */
 function existing({ owner, app, ledgerSchema }: Setup): readonly Want[] {
   const role = oidOf(app.name);
   const to = literal(app.name);
+  const isOpen = (acl: string, wanted: string) => {
+    const found = KINDS.find(({ kind }) => kind === wanted);
+    return `(${acl} is null or ${lacksDefault(wanted, found?.rights ?? [], { owner, app })})`;
+  };
   const within = `n.nspname <> ${literal(ledgerSchema)} and n.nspname !~ '^pg_'`;
   return [
     {
       what: `${app.name} may use the schemas that ${owner.name} has made`,
       lacking: `select format('grant usage on schema %I to %I', n.nspname, ${to})
   from pg_namespace n
-  where ${within} and n.nspowner = ${oidOf(owner.name)} and not has_schema_privilege(${role}, n.oid, 'USAGE')`,
+  where ${within} and n.nspowner = ${oidOf(owner.name)} and ${isOpen("n.nspacl", "n")} and not has_schema_privilege(${role}, n.oid, 'USAGE')`,
     },
     {
       what: `${app.name} may read and write the tables that ${owner.name} has made`,
       lacking: `select format('grant select, insert, update, delete on table %I.%I to %I', n.nspname, c.relname, ${to})
   from pg_class c join pg_namespace n on n.oid = c.relnamespace
   where ${within} and c.relkind in ('r', 'p', 'v', 'm', 'f') and c.relowner = ${oidOf(owner.name)}
+    and ${isOpen("c.relacl", "r")}
     and exists (select from unnest(array['SELECT', 'INSERT', 'UPDATE', 'DELETE']) as wanted
       where not has_table_privilege(${role}, c.oid, wanted))`,
     },
@@ -119,13 +135,14 @@ function existing({ owner, app, ledgerSchema }: Setup): readonly Want[] {
       lacking: `select format('grant usage, select on sequence %I.%I to %I', n.nspname, c.relname, ${to})
   from pg_class c join pg_namespace n on n.oid = c.relnamespace
   where ${within} and c.relkind = 'S' and c.relowner = ${oidOf(owner.name)}
+    and ${isOpen("c.relacl", "S")}
     and not (has_sequence_privilege(${role}, c.oid, 'USAGE') and has_sequence_privilege(${role}, c.oid, 'SELECT'))`,
     },
     {
       what: `${app.name} may call the functions that ${owner.name} has made`,
       lacking: `select format('grant execute on routine %s to %I', p.oid::regprocedure, ${to})
   from pg_proc p join pg_namespace n on n.oid = p.pronamespace
-  where ${within} and p.proowner = ${oidOf(owner.name)} and not has_function_privilege(${role}, p.oid, 'EXECUTE')`,
+  where ${within} and p.proowner = ${oidOf(owner.name)} and ${isOpen("p.proacl", "f")} and not has_function_privilege(${role}, p.oid, 'EXECUTE')`,
     },
   ];
 }

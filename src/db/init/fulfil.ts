@@ -2,6 +2,7 @@ import { jittered, pause } from "../base/backoff.ts";
 import { errorCode } from "../base/problem.ts";
 import { identifier, literal } from "../base/quote.ts";
 import { isServerError } from "../connection/session.ts";
+import { MigrateError } from "../migrate/index.ts";
 import type { Admin } from "../server/admin.ts";
 import type { InitReport, Want } from "./init-types.ts";
 import { scramVerifier } from "./scram.ts";
@@ -17,7 +18,7 @@ type Step = InitReport["steps"][number];
 /**
  * Runs what is lacking of a want, and looks again, until nothing is.
  *
- * @throws ServerError
+ * @throws ServerError, MigrateError `config`
  */
 export async function fulfil(admin: Admin, want: Want): Promise<Step> {
   let outcome: Step["outcome"] = "there";
@@ -45,7 +46,13 @@ const INSUFFICIENT_PRIVILEGE = "42501";
 
 function refused({ what, isOptional = false }: Want, [statement = ""]: readonly string[]): Step {
   if (isOptional) return { what, outcome: "refused" };
-  throw new TypeError(`without effect: ${statement}`);
+  throw new MigrateError({
+    code: "config",
+    fact: `This is not so: ${what}. The server ran \`${statement}\`, and it changed nothing.`,
+    remedy:
+      "Such a right comes from PUBLIC, from another role that it is a member of, or from another grantor " +
+      "(`\\du` and `\\dp` in psql show them). Take it away there, and run this again; what was made stays.",
+  });
 }
 
 /** In the statement that makes the role, so that there is never one without. */

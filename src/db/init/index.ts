@@ -91,13 +91,16 @@ async function made(admin: Admin, want: Want) {
 function refusedLogin(error: unknown, url: string, { name }: RoleName): unknown {
   const cause = error instanceof MigrateError ? error.cause : error;
   const state = errorCode(cause);
-  if (state === undefined || !["28P01", "28000"].includes(state)) return error;
+  const isRefused = state !== undefined && ["28P01", "28000"].includes(state);
+  if (!isRefused && error instanceof MigrateError) return error;
   return new MigrateError({
     code: "connect",
     fact: `${name} could not log in at ${describeTarget(url)}: ${messageOf(cause)}.`,
-    remedy:
-      `A role that was there keeps its password: correct the URL, or set another one (\`\\password ${quotedIfNeeded(name)}\` in psql). ` +
-      "Everything else is made; run it again then.",
+    remedy: `${
+      isRefused
+        ? `A role that was there keeps its password: correct the URL, or set another one (\`\\password ${quotedIfNeeded(name)}\` in psql). `
+        : "Mend what the server says. "
+    }Everything else is made; run it again then.`,
     cause: error,
   });
 }

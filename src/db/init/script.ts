@@ -1,14 +1,18 @@
 import { identifier, literal } from "../base/quote.ts";
 import { databaseWants, ledgerWants } from "./database-wants.ts";
+import { refuseNames } from "./findings.ts";
 import type { Setup, Want } from "./init-types.ts";
 import { serverWants } from "./server-wants.ts";
 
 /**
  * The same for psql, for those who may not run it themselves: it may be run again at any time.
  *
+ * @throws MigrateError `config`
+ *
  * The ledger is left to the first `tidemark migrate`, which keeps it from being written by others.
  */
 export function initScript(setup: Setup): string {
+  refuseNames(setup);
   const { database, owner, deployer, app } = setup;
   const variables = [
     ...(deployer === undefined
@@ -26,11 +30,16 @@ export function initScript(setup: Setup): string {
     "\\set ON_ERROR_STOP on",
     "",
     ...serverWants(setup).map(stepOf),
-    `\\connect ${identifier(database)}`,
+    `\\connect -reuse-previous=on "${databaseParameter(database).replaceAll('"', '""')}"`,
     "",
     ...databaseWants(setup).map(stepOf),
     ...ledgerWants(setup).map(stepOf),
   ].join("\n");
+}
+
+/** As a parameter: a bare name that looks like a URL, or like parameters, would lead elsewhere. */
+function databaseParameter(name: string): string {
+  return `dbname='${name.replaceAll(/[\\']/g, "\\$&")}'`;
 }
 
 function stepOf({ what, lacking, password }: Want): string {

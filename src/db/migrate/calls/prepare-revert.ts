@@ -4,6 +4,7 @@ import { loadDowns } from "../history/sum-folder.ts";
 import { readStoredDowns } from "../ledger/read.ts";
 import { storedDownsOf } from "../ledger/replies.ts";
 import type { Ledger } from "../ledger-types.ts";
+import { halfWayUp } from "../plan/half-way.ts";
 import { planRun } from "../plan/plan.ts";
 import { planRevert, type RevertPlan, type RevertStep } from "../plan/revert.ts";
 import type { RollbackTarget } from "../rollback-types.ts";
@@ -38,7 +39,9 @@ export async function prepareRevert(
     ? storedDownsOf(await ask(session, "read", readStoredDowns(run.schema)))
     : new Map();
   const plan = planRevert(history, ledger, { files, stored }, target);
-  if (plan.problems.length > 0) return { plan, steps: [] };
+  const partly = target.steps === 0 ? undefined : halfWayUp(ledger.rows, ledger.runner);
+  const problems = [...(partly === undefined ? [] : [partly]), ...plan.problems];
+  if (problems.length > 0) return { plan: { ...plan, problems }, steps: [] };
   const parse = stepParser();
   const steps: (RevertStep & ParsedStep)[] = [];
   for (const step of plan.steps) steps.push(await parseEither(parse, step));

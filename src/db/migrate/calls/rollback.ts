@@ -115,14 +115,14 @@ async function revert(
   };
   try {
     const held = await withLease(run, session, runner, async (held, { rows, at, askedAtMs }) => {
-      const ledger = { runner, rows };
+      // Under the lease nobody else is at work.
+      const ledger = { runner: { ...runner, runId: null }, rows };
       const target = targetOf(rows, expected);
       const prepared = await prepareRevert(session, run, history, ledger, target);
       if (isOver(prepared)) return endOf(prepared);
-      const { steps } = prepared;
-      refuseFailedMeanwhile(steps, rows, new Date(at.getTime() - (askedAtMs - since)));
+      refuseFailedMeanwhile(prepared.steps, rows, new Date(at.getTime() - (askedAtMs - since)));
       // Not before: while another run is at work, what is there is not what will be.
-      await refuseLosses(held, prepared, options);
+      const steps = await refuseLosses(held, prepared, options);
       const tags = steps.map(({ migration }) => migration.tag);
       run.onProgress({ kind: "planned", tags, direction: "down" });
       await checkOutsideStatements(held, steps);
@@ -157,21 +157,32 @@ function endOf({ plan }: PreparedRevert): RollbackEnd {
   return { version: plan.versionAfter, head: plan.head, warnings: [] };
 }
 
+/** @returns the steps, which check again, as they drop it, that what was empty still is */
 async function refuseLosses(
   held: HeldRun,
   { steps }: PreparedRevert,
   options: RollbackOptions,
-): Promise<void> {
+): Promise<PreparedRevert["steps"]> {
   const { session } = held;
   const where = await whereabouts(session, held);
   refuseOtherDatabase(options, where);
   // Counting takes a while, and says nothing to somebody who allows it.
-  if (options.allowDataLoss && (where.isLocal || options.database !== undefined)) return;
-  const losses = await countLosses(session, steps, () => pauseUnderLease(held, 0));
+  if (options.allowDataLoss && (where.isLocal || options.database !== undefined)) return steps;
+  const guards = new Map(steps.map((step) => [step, new Map<number, string[]>()]));
+  const losses = await countLosses(
+    session,
+    steps,
+    () => pauseUnderLease(held, 0),
+    (step, index, guard) => {
+      const ofStep = guards.get(step as PreparedRevert["steps"][number]);
+      ofStep?.set(index, [...(ofStep.get(index) ?? []), guard]);
+    },
+  );
   const each = steps.map(
     ({ migration }, i): StepLosses => ({ tag: migration.tag, loses: losses[i] ?? [] }),
   );
   refuseLoss(each, options, where);
+  return steps.map((step) => ({ ...step, guards: guards.get(step) ?? new Map() }));
 }
 
 /** What this run committed without hearing of it before the connection broke. */

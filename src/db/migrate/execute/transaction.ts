@@ -77,6 +77,7 @@ export function transactionMessage(run: HeldRun, step: number, part: Transaction
     proof: { step, activity: part.step.migration.tag },
     settings: [...settings.session, ...settings.local].map(({ text }) => text),
     statements,
+    guards: part.step.guards,
     end: endOfPart(run, part),
   });
 }
@@ -89,11 +90,12 @@ export function fencedMessage(
     /** What runs before the statements, as the role. */
     readonly settings: readonly string[];
     readonly statements: readonly Placed[];
+    readonly guards?: ParsedStep["guards"];
     /** What runs after them, as ours. */
     readonly end: readonly string[];
   },
 ): Message {
-  const { proof, settings, statements, end } = parts;
+  const { proof, settings, statements, guards, end } = parts;
   const { serverVersion } = run.session;
   const { lockTimeoutMs } = run.lockPatience;
   const starts: number[] = [];
@@ -105,8 +107,9 @@ export function fencedMessage(
     ...settings.map((setting) => `${setting}\n`),
     "",
   ].join(";\n");
-  for (const [i, { statement }] of statements.entries()) {
+  for (const [i, { statement, index }] of statements.entries()) {
     text += `select ${i} as ${MARKER};\n`;
+    for (const guard of guards?.get(index) ?? []) text += `${guard};\n`;
     starts.push(text.length);
     // The line end closes a comment after the statement.
     text += `${statement.text}\n;\n`;

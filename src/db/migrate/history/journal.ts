@@ -28,6 +28,7 @@ interface Journal {
  */
 export function parseJournal(text: string, file: string): readonly JournalEntry[] {
   const { entries, problems } = readJournal(text, file);
+  refuseOtherKinds(text, file);
   if (problems.length > 0) throw invalid(file, problems.join("; "));
   return entries;
 }
@@ -85,6 +86,31 @@ function readEntries(text: string, file: string): readonly unknown[] {
   const entries = (parsed as { entries?: unknown } | null)?.entries;
   if (!Array.isArray(entries)) throw invalid(file, "it has no list `entries`");
   return entries;
+}
+
+/** Of drizzle-kit 0.x; older ones wrote `pg`. */
+const DIALECTS: readonly unknown[] = ["postgresql", "pg", undefined];
+const VERSIONS: readonly unknown[] = ["5", "6", "7", undefined];
+
+/** Another database's files would be run here, or what this version has never seen. */
+function refuseOtherKinds(text: string, file: string): void {
+  const { dialect, version } = JSON.parse(withoutBom(text)) as Readonly<Record<string, unknown>>;
+  if (!DIALECTS.includes(dialect)) {
+    throw new MigrateError({
+      code: "history_invalid",
+      fact: `${file} is of the dialect ${JSON.stringify(dialect)}: its migrations are not for PostgreSQL.`,
+      outcome: "nothing-run",
+      remedy:
+        "Name the folder of the PostgreSQL migrations with --dir, or as `out` in drizzle.config.ts.",
+    });
+  }
+  if (VERSIONS.includes(typeof version === "number" ? String(version) : version)) return;
+  throw new MigrateError({
+    code: "history_invalid",
+    fact: `${file} has the version ${JSON.stringify(version)}; 5, 6 and 7 are known.`,
+    outcome: "nothing-run",
+    remedy: "Install a newer Tidemark, which knows the drizzle-kit that wrote it.",
+  });
 }
 
 /** A tag names a file of the folder: nothing that leads out of it. */

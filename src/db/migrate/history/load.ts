@@ -1,7 +1,8 @@
 import { isUtf8 } from "node:buffer";
-import { readdir, readFile } from "node:fs/promises";
+import type { Dirent } from "node:fs";
+import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { withoutBom } from "../../base/files.ts";
+import { ifThere, withoutBom } from "../../base/files.ts";
 import { errorCode, messageOf } from "../../base/problem.ts";
 import { listed, plural } from "../../base/text.ts";
 import { MigrateError } from "../errors.ts";
@@ -109,8 +110,11 @@ function textOf(dir: string, layout: Layout, { tag, when, bytes }: FoundFile) {
 
 async function listFolder(dir: string): Promise<readonly string[]> {
   try {
-    return await readdir(dir);
+    const entries = await readdir(dir, { withFileTypes: true });
+    await Promise.all(entries.map((entry) => refuseEndless(entry, join(dir, entry.name))));
+    return entries.map(({ name }) => name);
   } catch (cause) {
+    if (cause instanceof MigrateError) throw cause;
     const code = errorCode(cause) ?? String(cause);
     const facts: Readonly<Record<string, string>> = {
       ENOENT: `There is no migrations folder at ${dir}.`,
@@ -126,6 +130,19 @@ async function listFolder(dir: string): Promise<readonly string[]> {
       cause,
     });
   }
+}
+
+/** A pipe or a device, also behind a link, has no end: it would be read for ever. */
+async function refuseEndless(entry: Dirent, path: string): Promise<void> {
+  if (entry.isFile() || entry.isDirectory()) return;
+  const target = entry.isSymbolicLink() ? await ifThere(stat(path)) : entry;
+  if (target === undefined || target.isFile() || target.isDirectory()) return;
+  throw new MigrateError({
+    code: "history_invalid",
+    fact: `${path} is neither a file nor a folder: a pipe, a socket or a device.`,
+    outcome: "nothing-run",
+    remedy: "Take it out of the migrations folder, or restore the file that belongs there.",
+  });
 }
 
 function noHistory(dir: string, journalFile: string): MigrateError {

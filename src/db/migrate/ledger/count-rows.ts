@@ -6,6 +6,9 @@ export const MOST_COUNTED = 1_000_000;
 /** How long one count may take, in milliseconds. */
 const COUNT_MS = 5_000;
 
+/** SQLSTATE of our own: what was counted as empty is not any more. */
+const REFILLED = "TM005";
+
 /** Column of what a look at a relation found. */
 export const RELATION = "tidemark_relation";
 export const COUNTED = "tidemark_counted";
@@ -22,6 +25,8 @@ export interface FoundRelation {
   readonly hasColumn: boolean;
   /** Of a sequence: it was used. */
   readonly isUsed: boolean;
+  /** The column that is meant, of a look at what goes with something else. */
+  readonly column?: string | null;
 }
 
 /**
@@ -48,13 +53,27 @@ where c.oid = nullif(current_setting('tidemark.relation'), '')::oid`,
   ];
 }
 
-/** The tables of a schema. */
-export function tablesOf(schema: string): string {
-  return `select jsonb_build_object('schema', n.nspname, 'name', c.relname, 'relkind', c.relkind,
-  'estimate', c.reltuples, 'hasColumn', false, 'isUsed', false) as ${RELATION}
-from pg_class c join pg_namespace n on n.oid = c.relnamespace
-where n.nspname = ${literal(schema)} and c.relkind in ('r', 'p', 'f') and not c.relispartition
-order by c.relname`;
+/**
+ * Fails where a table that was empty, or a column, has something by now: a statement, for just before what drops it.
+ * It takes the lock that the drop takes, so that nothing comes in between.
+ */
+export function refuseNewRows({ schema, name }: FoundRelation, column: string | undefined): string {
+  const table = `${identifier(schema)}.${identifier(name)}`;
+  const where = column === undefined ? "" : ` where t.${identifier(column)} is not null`;
+  const what = column === undefined ? table : `${table}.${identifier(column)}`;
+  return `do ${literal(`declare secure text := pg_catalog.current_setting('row_security');
+begin
+  begin
+    lock table ${table} in access exclusive mode;
+  exception when insufficient_privilege then null;
+  end;
+  perform pg_catalog.set_config('row_security', 'off', true);
+  if exists (select from ${table} t${where}) then
+    raise exception using errcode = ${literal(REFILLED)}, message = ${literal(`${what} was empty when this rollback counted what it loses, and is not any more`)},
+      hint = 'Nothing of it is lost. Run \`tidemark rollback\` again: it counts anew.';
+  end if;
+  perform pg_catalog.set_config('row_security', secure, true);
+end`)}`;
 }
 
 /** Counts rows, those that have a value in a column where one is given, up to one more than the bound. */

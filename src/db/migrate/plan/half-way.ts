@@ -4,6 +4,39 @@ import type { LedgerRow, RunnerRow } from "../ledger-types.ts";
 import { stateOf } from "./state.ts";
 
 /**
+ * The error of a rollback that finds a migration partly applied, whose run has stopped: what is below it cannot go, as
+ * `migrate` would go on with the rest of it. Undefined where there is none.
+ *
+ * @param runner as of `halfWayDown`
+ */
+export function halfWayUp(
+  rows: readonly LedgerRow[],
+  runner: RunnerRow | undefined,
+): MigrateError | undefined {
+  const row = rows.find(
+    (one) =>
+      one.state !== "DONE" &&
+      one.reverting === null &&
+      (one.statementsDone > 0 || one.underWay !== null) &&
+      stateOf(one, runner).kind !== "STARTED",
+  );
+  if (row === undefined) return undefined;
+  const { tag, statementsDone, statementsTotal, underWay } = row;
+  const done =
+    underWay === null
+      ? `${statementsDone} of its ${plural(statementsTotal, "statement")} are committed`
+      : `it was at statement ${underWay.statement} of ${statementsTotal} (${underWay.label})`;
+  return new MigrateError({
+    code: "in_doubt",
+    tag,
+    fact: `${tag} is partly applied: ${done}.`,
+    outcome: "nothing-run",
+    remedy:
+      "Finish it first: correct its file or the data it met, and run `tidemark migrate`. Then it can be taken back.",
+  });
+}
+
+/**
  * The error of a run that finds a migration on its way down, whose rollback has stopped: neither running it up
  * nor leaving it as it is would be right. Undefined where there is none.
  *

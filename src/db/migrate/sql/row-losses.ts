@@ -1,20 +1,17 @@
-import type { AlterTableStmt, DropStmt, Node, RangeVar } from "libpg-query";
-import { quotedIfNeeded } from "../../base/quote.ts";
+import type { AlterTableStmt, DropStmt, Node } from "libpg-query";
 import { lossNotes } from "../history/down-notes.ts";
+import {
+  keyOf,
+  labelOf,
+  pathOf,
+  pathOfTable,
+  type ReachingCatalog,
+  type RowLoss,
+  shortName,
+} from "./loss-label.ts";
+import { calls, lossyWritesOf } from "./lossy-writes.ts";
+import { decidesNames } from "./made-settings.ts";
 import type { Statement } from "./statements.ts";
-
-/** A name as its parts, with the schema only where the SQL names it. */
-type Path = readonly string[];
-
-/** Something with rows that a statement takes away. */
-export type RowLoss =
-  | { readonly kind: "table" | "sequence" | "schema"; readonly path: Path }
-  /** Values of one column; `path` is the table's. */
-  | { readonly kind: "column"; readonly path: Path; readonly column: string }
-  /** Rows of a table that a DELETE chooses: at most all. */
-  | { readonly kind: "rows"; readonly path: Path }
-  /** What no name tells: `label` is for people. */
-  | { readonly kind: "unknown"; readonly label: string };
 
 /**
  * What a down file's notes say that it loses and no statement shows: values of column users.age that do not fit
@@ -26,14 +23,13 @@ export function notedLosses(sql: string, seen: readonly RowLoss[]): readonly Row
   const labels = new Set(seen.map(labelOf));
   return lossNotes(sql)
     .filter((label) => !labels.has(label))
-    .map(ofNote);
+    .map(ofNote)
+    .filter((loss) => !labels.has(labelOf(loss)));
 }
 
-/** Whether short names mean something else after a statement. */
-export function setsSearchPath({ tree }: Statement): boolean {
-  if (!("VariableSetStmt" in tree)) return false;
-  const { name } = tree.VariableSetStmt;
-  return name === "search_path" || name === "role" || name === "session_authorization";
+/** Whether short names may mean something else after a statement. */
+export function setsSearchPath(statement: Statement): boolean {
+  return decidesNames(statement) || calls(statement.tree, "set_config");
 }
 
 /** The table, or the columns, that a statement makes: as `keyOf` names them. */
@@ -48,78 +44,91 @@ export function madeBy({ tree }: Statement): readonly string[] {
   });
 }
 
-/** As people say it: `column users.bio` for `public.users.bio`. */
-export function labelOf(loss: RowLoss): string {
-  switch (loss.kind) {
-    case "column":
-      return `column ${shortName([...loss.path, loss.column])}`;
-    case "rows":
-      return `rows of table ${shortName(loss.path)}`;
-    case "unknown":
-      return loss.label;
-    default:
-      return `${loss.kind} ${shortName(loss.path)}`;
-  }
-}
-
-/** Tells names apart; a name without a schema is found on the search path, which begins at `public`. */
-export function keyOf(path: Path): string {
-  return JSON.stringify(path[0] === "public" ? path.slice(1) : path);
-}
-
-function shortName(path: Path): string {
-  return (path[0] === "public" && path.length > 1 ? path.slice(1) : path)
-    .map(quotedIfNeeded)
-    .join(".");
+/** Names that stand for other rows after a statement than in the database as it is now. */
+export function renamedBy({ tree }: Statement): readonly string[] {
+  if ("RenameStmt" in tree) return [tree.RenameStmt.newname ?? ""];
+  if ("AlterObjectSchemaStmt" in tree) return pathOfTable(tree.AlterObjectSchemaStmt.relation);
+  if (!("AlterTableStmt" in tree)) return [];
+  const { relation, cmds = [] } = tree.AlterTableStmt;
+  return cmds.flatMap((command) => {
+    const { subtype, def } = "AlterTableCmd" in command ? command.AlterTableCmd : {};
+    if (subtype === "AT_AttachPartition") return pathOfTable(relation).slice(-1);
+    return subtype === "AT_AddInherit" && def && "RangeVar" in def ? pathOf(def).slice(-1) : [];
+  });
 }
 
 /**
- * What a statement drops, truncates or deletes. What a function or a DO block does is not seen.
+ * What a statement drops, truncates, deletes or overwrites. What a function or a DO block does is not known.
  */
 export function rowLossesOf(tree: Node): readonly RowLoss[] {
   if ("DropStmt" in tree) return dropped(tree.DropStmt);
-  if ("AlterTableStmt" in tree) return droppedColumns(tree.AlterTableStmt);
+  if ("AlterTableStmt" in tree) return changedColumns(tree.AlterTableStmt);
   if ("TruncateStmt" in tree) {
-    return (tree.TruncateStmt.relations ?? []).flatMap((relation): readonly RowLoss[] =>
-      "RangeVar" in relation ? [{ kind: "table", path: pathOfTable(relation.RangeVar) }] : [],
-    );
+    const { relations = [], behavior } = tree.TruncateStmt;
+    const cascade = behavior === "DROP_CASCADE" ? { cascade: "truncate" as const } : {};
+    return relations.map((relation) => ({ kind: "table", path: pathOf(relation), ...cascade }));
   }
-  if ("DeleteStmt" in tree) return [{ kind: "rows", path: pathOfTable(tree.DeleteStmt.relation) }];
   if ("DropOwnedStmt" in tree) return [{ kind: "unknown", label: "what DROP OWNED drops" }];
-  return [];
+  return lossyWritesOf(tree);
 }
+
+/** What else goes with a drop that cascades; the tables of an extension go without that. */
+const REACHING: Readonly<Record<string, ReachingCatalog>> = {
+  OBJECT_TABLE: "pg_class",
+  OBJECT_FOREIGN_TABLE: "pg_class",
+  OBJECT_VIEW: "pg_class",
+  OBJECT_MATVIEW: "pg_class",
+  OBJECT_TYPE: "pg_type",
+  OBJECT_DOMAIN: "pg_type",
+  OBJECT_SCHEMA: "pg_namespace",
+  OBJECT_EXTENSION: "pg_extension",
+  OBJECT_FUNCTION: "pg_proc",
+  OBJECT_PROCEDURE: "pg_proc",
+  OBJECT_ROUTINE: "pg_proc",
+  OBJECT_AGGREGATE: "pg_proc",
+  OBJECT_COLLATION: "pg_collation",
+  OBJECT_ACCESS_METHOD: "pg_am",
+  OBJECT_LANGUAGE: "pg_language",
+  OBJECT_OPCLASS: "pg_opclass",
+  OBJECT_OPFAMILY: "pg_opfamily",
+  OBJECT_OPERATOR: "pg_operator",
+  OBJECT_FDW: "pg_foreign_data_wrapper",
+  OBJECT_FOREIGN_SERVER: "pg_foreign_server",
+};
+
+const HOLDING: Readonly<Record<string, "table" | "sequence">> = {
+  OBJECT_TABLE: "table",
+  OBJECT_FOREIGN_TABLE: "table",
+  OBJECT_SEQUENCE: "sequence",
+};
 
 function dropped({ removeType, objects = [], behavior }: DropStmt): readonly RowLoss[] {
-  const paths = objects.map(pathOf);
-  const kinds: Readonly<Record<string, "table" | "sequence">> = {
-    OBJECT_TABLE: "table",
-    OBJECT_FOREIGN_TABLE: "table",
-    OBJECT_SEQUENCE: "sequence",
-  };
   if (removeType === undefined) return [];
-  const kind = kinds[removeType];
-  if (kind !== undefined) return paths.map((path) => ({ kind, path }));
-  if (behavior !== "DROP_CASCADE") return [];
-  if (removeType === "OBJECT_SCHEMA") return paths.map((path) => ({ kind: "schema", path }));
-  const reaches = ["OBJECT_TYPE", "OBJECT_DOMAIN", "OBJECT_EXTENSION"].includes(removeType);
-  return reaches
-    ? paths.map((path) => ({
-        kind: "unknown",
-        label: `what depends on ${removeType.replace("OBJECT_", "").toLowerCase()} ${shortName(path)}`,
-      }))
-    : [];
+  const kind = HOLDING[removeType];
+  const catalog = REACHING[removeType];
+  const isReaching = behavior === "DROP_CASCADE" || removeType === "OBJECT_EXTENSION";
+  return objects
+    .map(pathOf)
+    .flatMap((path): readonly RowLoss[] => [
+      ...(kind === undefined ? [] : [{ kind, path }]),
+      ...(catalog === undefined || !isReaching
+        ? []
+        : [{ kind: "reached", catalog, path } as const]),
+    ]);
 }
 
-function droppedColumns({ relation, objtype, cmds = [] }: AlterTableStmt): readonly RowLoss[] {
+function changedColumns({ relation, objtype, cmds = [] }: AlterTableStmt): readonly RowLoss[] {
+  const path = pathOfTable(relation);
   return cmds.flatMap((command): readonly RowLoss[] => {
     if (!("AlterTableCmd" in command)) return [];
     const { subtype, name } = command.AlterTableCmd;
+    const kind = subtype === "AT_DropColumn" ? "column" : "values";
+    const isLosing = subtype === "AT_DropColumn" || subtype === "AT_AlterColumnType";
+    if (!isLosing || name === undefined) return [];
     // Of a composite type too.
-    if (subtype !== "AT_DropColumn" || name === undefined) return [];
-    const path = pathOfTable(relation);
-    return objtype === "OBJECT_TYPE"
-      ? [{ kind: "unknown", label: `attribute ${shortName([...path, name])}` }]
-      : [{ kind: "column", path, column: name }];
+    if (objtype !== "OBJECT_TYPE") return [{ kind, path, column: name }];
+    const label = `${kind === "values" ? "values of " : ""}attribute ${shortName([...path, name])}`;
+    return [{ kind: "unknown", label }];
   });
 }
 
@@ -135,7 +144,7 @@ function ofNote(label: string): RowLoss {
     return { kind: "unknown", label };
   }
   // A note leaves `public` out.
-  return { kind: "column", path: path.length === 2 ? ["public", first] : [first, second], column };
+  return { kind: "values", path: path.length === 2 ? ["public", first] : [first, second], column };
 }
 
 /** The parts of a name as SQL writes it. */
@@ -144,19 +153,4 @@ function partsOfName(name: string): readonly string[] {
   return parts.map((part) =>
     part.startsWith('"') ? part.slice(1, -1).replaceAll('""', '"') : part,
   );
-}
-
-function pathOfTable({ schemaname, relname }: RangeVar = {}): Path {
-  return [schemaname, relname].filter((name) => name !== undefined);
-}
-
-function pathOf(object: Node): Path {
-  if ("RangeVar" in object) return pathOfTable(object.RangeVar);
-  const texts =
-    "List" in object
-      ? (object.List.items ?? [])
-      : "TypeName" in object
-        ? (object.TypeName.names ?? [])
-        : [object];
-  return texts.flatMap((item) => ("String" in item ? (item.String.sval ?? []) : []));
 }

@@ -202,6 +202,8 @@ function settingsReader(statements: readonly Statement[]): (index: number) => Se
 
 /** A migration that is to run, parsed. */
 export interface ParsedStep extends Step {
+  /** What is checked just before a statement of a transaction: SQL, by the statement's place in the file, from 0. */
+  readonly guards?: ReadonlyMap<number, readonly string[]>;
   /** All of its file. */
   readonly statements: readonly Statement[];
   /** What is left of it; at least one. */
