@@ -60,8 +60,7 @@ function prefixOf(
   if (/^\d{14}$/.test(first)) return first > after ? first : (later(after, 14) ?? stampOf(when));
   if (/^\d{10}$/.test(first))
     return first > after ? first : (later(after, 10) ?? String(Math.trunc(when / SECOND)));
-  if (/^\d{4,}$/.test(first) && (Number(first) === old || first.length === 4))
-    return numbered(idx);
+  if (/^\d{4,}$/.test(first) && (Number(first) === old || first.length === 4)) return numbered(idx);
   return undefined;
 }
 
