@@ -44,12 +44,12 @@ describe("tidemark plan", () => {
       ALTER TABLE "notes" ALTER COLUMN "author" SET NOT NULL;
       DO $$ BEGIN PERFORM 1; END $$;
 
-      -- statement          lock                    on          for      rows   size    writes/s
-      -- 0002_first_note 1  ACCESS EXCLUSIVE        notes       rewrite  1,200  <size>  0
-      -- 0002_first_note 2  SHARE ROW EXCLUSIVE     notes       instant  1,200  <size>  0
-      -- 0002_first_note 3  SHARE UPDATE EXCLUSIVE  notes       scan     1,200  <size>  0
-      -- 0002_first_note 4  ACCESS EXCLUSIVE        notes       scan     1,200  <size>  0
-      -- 0002_first_note 5  not known               a DO block
+      -- statement          lock                     on          for      rows   size    writes/s
+      -- 0002_first_note 1  ACCESS EXCLUSIVE         notes       rewrite  1,200  <size>  0
+      -- 0002_first_note 2  ACCESS EXCLUSIVE (held)  notes       instant  1,200  <size>  0
+      -- 0002_first_note 3  SHARE UPDATE EXCLUSIVE   notes       scan     1,200  <size>  0
+      -- 0002_first_note 4  ACCESS EXCLUSIVE         notes       scan     1,200  <size>  0
+      -- 0002_first_note 5  not known                a DO block
       --
       -- Nobody is in the way now.
       -- Writes were counted for <duration>.

@@ -6,6 +6,7 @@ import { DatabaseMigrator, loadParser } from "../../src/db/migrate/index.ts";
 import { createDatabase, type TestDatabase } from "../helpers/database.ts";
 import { THREE } from "../helpers/history.ts";
 import { createMigratingRole } from "../helpers/role.ts";
+import { until } from "../helpers/until.ts";
 
 const BEFORE = { ...THREE, "0002_first_note": undefined };
 
@@ -108,6 +109,25 @@ describe("a forecast", () => {
     expect(linesOf(found)[2]).toMatch(/^3 SHARE UPDATE EXCLUSIVE public.notes scan behind 1/);
   });
 
+  test("names one that waits itself: whoever asks later stands behind it", async () => {
+    const reader = postgres(database.url, { max: 1 });
+    await reader.unsafe("begin; select from notes");
+    const waiter = postgres(database.url, { max: 1 });
+    const waiting = waiter.unsafe("begin; lock table notes").catch(() => undefined);
+    await until(
+      () => database.sql`select 1 from pg_locks where relation = 'notes'::regclass and not granted`,
+    ).toHaveLength(1);
+    const plan = await migratorOf("create index on notes (body)").plan();
+    const found = await forecast(plan, {
+      ...{ url: database.url, connectTimeoutMs: 10_000, sampleMs: 0 },
+    });
+    await reader.end();
+    await waiting;
+    await waiter.end();
+    expect(linesOf(found)).toEqual(["1 SHARE public.notes scan behind 1"]);
+    expect(found.sessions[0]?.query).toBe("begin; lock table notes");
+  });
+
   test("does not wait for a table that somebody has locked: it says what it could not see", async () => {
     const other = postgres(database.url, { max: 1 });
     await other.unsafe("begin; lock table notes");
@@ -142,6 +162,20 @@ describe("a forecast", () => {
   });
 });
 
+test("shows a scan under the lock that its transaction holds by then", async () => {
+  const found = await forecast(
+    await migratorOf(
+      "alter table notes add constraint there check (body <> '') not valid;\nalter table notes validate constraint there;",
+    ).plan(),
+    { url: database.url, connectTimeoutMs: 5_000, sampleMs: 0 },
+  );
+  const [, { locks } = { locks: [] }] = found.steps[0]?.forecast ?? [];
+  expect(locks).toMatchObject([
+    { mode: "SHARE UPDATE EXCLUSIVE", held: "ACCESS EXCLUSIVE", work: "scan" },
+  ]);
+  expect(forecastText(found)).toMatch(/2 {2}ACCESS EXCLUSIVE \(held\) {2}notes {2}scan/);
+});
+
 test("the table of a forecast fits the terminal: columns go from the right", async () => {
   const found = await look();
   const tableOf = (most?: number) =>
@@ -152,6 +186,14 @@ test("the table of a forecast fits the terminal: columns go from the right", asy
 });
 
 describe("a script of a plan", () => {
+  test("ends each statement, also behind a comment, and begins with what tells the ledger", async () => {
+    const script = scriptOf(
+      await migratorOf("insert into notes (id) values (7) -- the last").plan(),
+    );
+    expect(script).toContain("values (7) -- the last\n;\nCOMMIT;");
+    expect(script).toContain("\n--   tidemark adopt --mark-applied 0002_next\n");
+  });
+
   test("stops before a statement whose secret is masked", async () => {
     const script = scriptOf(await migratorOf("create role r password 'hush';").plan());
     expect(script).not.toContain("hush");

@@ -5,7 +5,8 @@ import { promisify } from "node:util";
 import { expect, inject, onTestFinished, test } from "vitest";
 import { createProject } from "../helpers/project.ts";
 
-test("moves SQL of a project without drizzle-kit, and says what could not be asked and tried", async () => {
+/** Two branches without drizzle-kit: `mine` adds a column, `main` runs this; `mine` is checked out. */
+async function twoBranches(main: string) {
   const here = await createProject({ "0000_users": "create table users (id int);\n" });
   onTestFinished(here.remove);
   const git = (...args: readonly string[]) => {
@@ -26,21 +27,58 @@ test("moves SQL of a project without drizzle-kit, and says what could not be ask
   await here.write("drizzle/0001_nick.down.sql", "alter table users drop column nick;\n");
   await commit("0001_nick", "alter table users add nick text;\n");
   await git("checkout", "--quiet", "main");
-  await commit("0001_maps", "create extension tidemark_nowhere;\n");
+  await commit("0001_maps", main);
   await git("checkout", "--quiet", "mine");
+  return { here, git, rebase: ["rebase", "--base", "main", "--scratch-url", inject("serverUrl")] };
+}
+
+test("moves what a squash merge of the base left, which git does not know as a merge", async () => {
+  const { here, git, rebase } = await twoBranches("create table maps (id int);\n");
+  await git("merge", "--squash", "main").catch(() => undefined);
+  const { code, stdout, stderr } = await here.run(rebase);
+  expect(stdout, stderr).toContain("0001_nick → 0002_nick");
+  expect(code).toBe(0);
+  await git("add", "--all", ".");
+  await git("commit", "--quiet", "--message=squashed");
+  expect((await here.run(rebase)).stdout).toContain("Nothing to move");
+});
+
+test("does not take a shallow clone that lacks the fork for a merged one", async () => {
+  const { here, git, rebase } = await twoBranches("create table maps (id int);\n");
+  const { stdout: tips } = await git("rev-parse", "mine", "main");
+  await here.write(".git/shallow", tips);
+  const { code, stderr } = await here.run(rebase);
+  expect(stderr).toContain("this clone has no commit that it and this branch share.");
+  expect(code).toBe(2);
+});
+
+test("does not take the migrations of a remote base for own ones where the local base is behind it", async () => {
+  const { here, git, rebase } = await twoBranches("create table maps (id int);\n");
+  await git("update-ref", "refs/remotes/origin/main", "main");
+  await git("branch", "--force", "main", "main~1");
+  await git("merge", "origin/main").catch(() => undefined);
+  const { code, stderr } = await here.run(rebase);
+  expect(stderr).toMatch(
+    /^error \(usage\) origin\/main is in this branch, or on its way in, and has commits that main does not have\./,
+  );
+  expect(stderr).toContain("`tidemark rebase --base origin/main`");
+  expect(code).toBe(2);
+  // As `git pull` leaves it, of somebody who works on the base itself.
+  await git("merge", "--abort");
+  await git("branch", "--force", "main", "mine");
+  await git("checkout", "--quiet", "main");
+  await git("merge", "origin/main").catch(() => undefined);
+  expect((await here.run(rebase)).code).toBe(2);
+  const remote = await here.run(rebase.map((arg) => (arg === "main" ? "origin/main" : arg)));
+  expect(remote.stdout).toContain("0001_nick → 0002_nick");
+});
+
+test("moves SQL of a project without drizzle-kit, and says what could not be asked and tried", async () => {
+  const { here, git, rebase } = await twoBranches("create extension tidemark_nowhere;\n");
   await git("merge", "main").catch(() => undefined);
 
   const unreachable = "postgres://nobody@127.0.0.1:1/nothing";
-  const args = [
-    "rebase",
-    "--base",
-    "main",
-    "--scratch-url",
-    inject("serverUrl"),
-    "--json",
-    "--connect-timeout",
-    "1",
-  ];
+  const args = [...rebase, "--json", "--connect-timeout", "1"];
   const named = await here.run([...args, "--url", unreachable]);
   expect(named.code).toBe(1);
   const { code, stdout, stderr } = await here.run(args, { DATABASE_URL: unreachable });

@@ -45,6 +45,7 @@ const MARKS = "<<<<<<< HEAD\nours\n=======\ntheirs\n>>>>>>> main\n";
 
 const sides = (disk: FolderState, parts: Partial<Sides> = {}): Sides => ({
   ...{ ref: "main", disk, base: BASE, fork: FORK, own: [OWN], operation: "merge", isMerged: true },
+  newer: undefined,
   ...{ unmerged: new Set<string>(), unmergedElsewhere: [] },
   ...parts,
 });

@@ -26,6 +26,15 @@ describe("places behind the base", () => {
     ]);
   });
 
+  test("leave the base its snapshots where its names are ahead of its numbers", () => {
+    const base = [entry(0, "0001_a", 100), entry(1, "0002_b", 300)];
+    const own = [entry(1, "0002_mine", 200), entry(2, "0003_more", 250)];
+    expect(shown(placeBehind(own, base, "0.x"))).toEqual([
+      "3 0003_mine 301 meta/0003_snapshot.json",
+      "4 0004_more 302 meta/0004_snapshot.json",
+    ]);
+  });
+
   test("go by the base's latest time, which need not be its last", () => {
     const base = [entry(0, "0000_a", 900), entry(1, "0001_b", 300)];
     expect(shown(placeBehind([entry(1, "0001_mine", 400)], base, "0.x"))).toEqual([

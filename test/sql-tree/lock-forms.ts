@@ -49,6 +49,27 @@ create schema elsewhere;
 create schema doomed;
 create table doomed.things (id int primary key, org_id int references orgs);
 create sequence numbers;
+create domain under as positive;
+create domain filled as uuid default gen_random_uuid();
+create table mails (id int primary key, email varchar(100), addr varchar(100), at timestamp, st text, c text collate "C", feels mood);
+create unique index mails_lower on mails (lower(email));
+create index mails_part on mails (id) where addr is not null;
+create index mails_at on mails (at);
+create index mails_st on mails (st);
+create index mails_c on mails (c);
+create table keyed (id int primary key, u int unique);
+create table keyed_by (id int primary key, k int references keyed (id));
+create table parts (id int primary key, t text) partition by range (id);
+create table parts_1 partition of parts for values from (0) to (100);
+create table parts_2 (id int primary key, t text);
+create table parts_by (id int primary key, p int references parts);
+create index parts_1_lower on parts_1 (lower(t));
+create table tree (id int) partition by range (id);
+create table tree_1 partition of tree for values from (0) to (100) partition by range (id);
+create table tree_11 partition of tree_1 for values from (0) to (50);
+create view keyed_ids as select id from keyed_by;
+create view keyed_more as select id from keyed_ids;
+create materialized view deep as select count(*) from keyed_more;
 insert into orgs select g, 'o' || g, 's' || g from generate_series(1, 9) g;
 insert into users (id, org_id, email, name, age, nick, code, net) select g, g % 9 + 1, 'e' || g, 'n' || g, g, 'k' || g, 'abc', '10.0.0.0/8' from generate_series(1, 99) g;
 insert into posts (id, user_id, body) select g, g, 'b' from generate_series(1, 99) g;
@@ -60,6 +81,9 @@ insert into logs_2025 select '2025-02-02', 1, 'm' from generate_series(1, 9);
 insert into hashed select g, 't' from generate_series(1, 20) g;
 insert into base values (1, 't'); insert into kin values (2, 't'); insert into orphan values (3, 't');
 insert into amounts values (1, 1);
+insert into mails (id, email, addr, at, st, c, feels) select g, 'e' || g, 'a', now(), 's', 'c', 'fine' from generate_series(1, 9) g;
+insert into keyed values (1, 1); insert into keyed_by values (1, 1);
+insert into parts values (1, 't'); insert into parts_by values (1, null); insert into parts_2 values (200, 't');
 refresh materialized view user_count;
 `;
 
@@ -78,6 +102,9 @@ alter table users add column c int generated always as (age * 2) stored
 >= 18: alter table users add column c int generated always as (age * 2) virtual
 alter table users add column c positive
 alter table users add column c loose
+alter table users add column c under
+alter table users add column c filled
+alter table users add column c int references parts
 alter table users add column c int check (c > 0)
 alter table users add column c int unique
 alter table users add column c int references orgs
@@ -119,6 +146,16 @@ alter table posts alter column rank type bigint
 alter table posts alter column user_id type bigint
 alter table orgs alter column id type bigint
 alter table users alter column seen type timestamp
+alter table mails alter column email type varchar(200)
+alter table mails alter column addr type varchar(200)
+alter table mails alter column at type timestamptz
+alter table mails alter column at type timestamptz(3)
+alter table mails alter column st type bpchar
+alter table mails alter column c type text
+alter table mails alter column email type varchar using email::char(3)::varchar
+alter table mails alter column feels type mood using feels::text::mood
+alter table parts alter column t type varchar
+alter table users alter column email set not null, drop constraint email_there
 alter table users alter column age set statistics 10
 alter table users alter column age set (n_distinct = 5)
 alter table users alter column name set storage external
@@ -132,6 +169,8 @@ alter table posts add constraint c foreign key (rank) references orgs
 alter table posts add constraint c foreign key (rank) references orgs not valid
 alter table posts add constraint c foreign key (rank) references hashed
 alter table logs add constraint c foreign key (org_id) references orgs
+>= 18: alter table users add column c int generated always as (id + 1) virtual not null
+>= 18: alter table users alter constraint users_org_id_fkey not enforced
 >= 18: alter table users add constraint c not null age not valid
 >= 18: alter table users add constraint c not null age
 alter table users add constraint c unique (code, id)
@@ -171,6 +210,12 @@ alter table kin no inherit base
 alter table logs attach partition logs_2025 for values from ('2025-01-01') to ('2026-01-01')
 alter table logs detach partition logs_2024
 create table logs_2026 partition of logs for values from ('2026-01-01') to ('2027-01-01')
+alter table parts attach partition parts_2 for values from (200) to (300)
+alter table parts detach partition parts_1
+alter table tree detach partition tree_1
+create table parts_3 partition of parts for values from (300) to (400)
+create sequence s owned by users.age
+alter sequence numbers owned by users.age
 create table fresh_ones (id int primary key, user_id int references users, org_id int references orgs)
 create table fresh_ones (id int references hashed)
 create table fresh_ones (like users)
@@ -222,6 +267,7 @@ reindex index users_email_idx
 cluster users using users_email_idx
 refresh materialized view user_count
 refresh materialized view concurrently user_count
+refresh materialized view deep
 alter materialized view user_count rename to c2
 alter view user_names rename to n2
 alter view user_names set (security_barrier)
@@ -249,6 +295,7 @@ insert into lone select a from plain
 update users set age = age + 1 where id > 5
 update logs set msg = 'x'
 delete from posts where id = 1
+with gone as (delete from posts where id = 1 returning id) insert into lone select id from gone
 with old as (select id from users) select count(*) from old
 select * from users where id = 1 for update
 select 1

@@ -247,5 +247,31 @@ const SEQUENCES = [
   ["create view fewer as select id from posts", "drop table posts cascade"],
   ["alter table users drop column name cascade", "drop table users cascade"],
   ["alter table users drop constraint users_pkey cascade", "drop table posts cascade"],
+  [
+    "alter table keyed drop constraint keyed_u_key",
+    "alter table keyed alter column id type bigint",
+  ],
+  ["alter table keyed rename column id to uid", "alter table keyed alter column uid type int"],
+  [
+    "alter index keyed_pkey rename to keyed_key",
+    "alter table keyed drop constraint keyed_key cascade",
+  ],
+  [
+    "alter table mails rename column at to happened",
+    "alter table mails alter column happened type timestamptz",
+  ],
+  ["create index on mails (id) where st <> ''", "alter table mails alter column st type varchar"],
+  [
+    "alter table mails add constraint there check (addr is not null)",
+    "alter table mails drop column addr",
+    "alter table mails add column addr text",
+    "alter table mails alter column addr set not null",
+  ],
+  [
+    "alter table mails add column if not exists email text not null default ''",
+    "alter table mails alter column email set not null",
+  ],
+  ["alter domain positive rename to plus", "alter table lone add column p plus"],
+  ["alter table mails set unlogged", "alter table mails set logged"],
   ["drop schema doomed cascade", "drop table orgs cascade"],
 ];

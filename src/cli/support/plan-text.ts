@@ -1,5 +1,10 @@
 import { plural } from "../../db/base/text.ts";
-import type { Forecast, ForecastLock, ForecastStep } from "../../db/forecast/index.ts";
+import {
+  ended,
+  type Forecast,
+  type ForecastLock,
+  type ForecastStep,
+} from "../../db/forecast/index.ts";
 import { describeBlocker, type PlanReport } from "../../db/migrate/index.ts";
 import { columnsOf } from "./table.ts";
 
@@ -14,7 +19,7 @@ export function statementsText(plan: Pick<PlanReport, "steps" | "drizzle">): str
       .map((text, i) => {
         const border = starts.get(resumeAt + i + 1);
         const isShown = border === OUTSIDE || (border !== undefined && segments.length > 1);
-        return `${isShown ? border : ""}${text.trim()};`;
+        return `${isShown ? border : ""}${ended(text)}`;
       })
       .join("\n");
     return `-- ${tag} (${file}, ${plural(statements.length, "statement")}${from})\n${sql}\n\n`;
@@ -47,7 +52,7 @@ export function forecastText(forecast: Forecast, most = Number.POSITIVE_INFINITY
 function stepRows({ tag, forecast }: ForecastStep, all: Forecast): readonly (readonly string[])[] {
   return forecast.flatMap(({ statement, locks, unseen }) => {
     const rows = locks.map((lock) => [
-      lock.mode,
+      lock.held === null ? lock.mode : `${lock.held} (held)`,
       shortName(lock.table),
       lock.work,
       ...figures(lock, all),
@@ -60,17 +65,21 @@ function stepRows({ tag, forecast }: ForecastStep, all: Forecast): readonly (rea
 function figures({ table, isNew }: ForecastLock, { tables }: Forecast): readonly string[] {
   const found = tables.find((one) => one.table === table);
   if (found === undefined) return [isNew ? "new" : "", "", ""];
-  const { rows, isExact, bytes, writesPerSecond } = found;
+  const { rows, isExact, bytes, isBytesEstimated, writesPerSecond } = found;
+  // Never analyzed: its pages are not known either.
+  const isUnknown = isBytesEstimated && rows === null;
   return [
     rows === null ? "?" : `${isExact ? "" : "~"}${rows.toLocaleString("en-US")}`,
-    sizeText(bytes),
+    isUnknown ? "?" : `${isBytesEstimated ? "~" : ""}${sizeText(bytes)}`,
     writesPerSecond === null ? "?" : String(writesPerSecond),
   ];
 }
 
 function wayLines(forecast: Forecast): readonly string[] {
   const { sessions, steps, longTransactions, sampleMs, tables } = forecast;
-  const isEstimated = tables.some(({ rows, isExact }) => rows !== null && !isExact);
+  const isEstimated = tables.some(
+    ({ rows, isExact, isBytesEstimated }) => rows !== null && (!isExact || isBytesEstimated),
+  );
   const lines = sessions.flatMap((session) => {
     const waits = steps.flatMap(({ tag, forecast: statements }) =>
       statements.flatMap(({ statement, locks, waitsForSnapshots }) => {

@@ -6,6 +6,8 @@ import type { Figures } from "./figures.ts";
 /** A lock that a statement will take. */
 export interface ForecastLock {
   readonly mode: LockMode;
+  /** A stronger one that its transaction holds by then; or null. */
+  readonly held: LockMode | null;
   /** With its schema, where that is known. */
   readonly table: string;
   readonly work: Work;

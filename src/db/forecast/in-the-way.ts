@@ -4,7 +4,7 @@ import { type Blocker, maskSecrets } from "../migrate/index.ts";
 import { conflictsOf, type LockMode, serverModeOf } from "../sql-tree/locks/lock-modes.ts";
 import { LOOKS } from "./read-scene.ts";
 
-/** Another session's lock on a table that the run will lock. */
+/** A lock that another session has, or waits for, on a table that the run will lock: either is in the way. */
 export interface HeldLock {
   readonly oid: number;
   readonly mode: string;
@@ -40,7 +40,7 @@ select jsonb_build_object('role', current_user,
     or (select r.rolsuper from pg_roles r where r.rolname = current_user)) as tidemark_self;
 select jsonb_build_object('oid', l.relation::bigint, 'mode', l.mode, 'blocker', ${BLOCKER}) as tidemark_lock
 from pg_locks l left join pg_stat_activity a on a.pid = l.pid
-where l.locktype = 'relation' and l.granted and l.database = ${here} and l.relation = any (${list})
+where l.locktype = 'relation' and l.database = ${here} and l.relation = any (${list})
   and l.pid is distinct from pg_backend_pid()
   -- The server ends an autovacuum that somebody waits for, unless it must not.
   and not coalesce(a.backend_type = 'autovacuum worker' and a.query not like '%(to prevent wraparound)', false)

@@ -13,7 +13,7 @@ import { blockersOf, lookAround, type OthersNow } from "./in-the-way.ts";
 import { readScene } from "./read-scene.ts";
 
 export type * from "./forecast-types.ts";
-export { scriptOf } from "./script.ts";
+export { ended, scriptOf } from "./script.ts";
 
 export interface ForecastTarget {
   readonly url: string;
@@ -154,6 +154,27 @@ async function foresee(step: PlannedStep, scene: Scene): Promise<Foreseen> {
   return { step, statements };
 }
 
+/** What the transaction of each statement holds when its turn comes. */
+function held(
+  segments: readonly PlannedSegment[],
+  statements: Foreseen["statements"],
+): ReadonlyMap<number, ReadonlyMap<SceneTable, LockMode>> {
+  const byStatement = new Map<number, ReadonlyMap<SceneTable, LockMode>>();
+  for (const { kind, statements: numbers } of segments) {
+    if (kind === "outside") continue;
+    const holds = new Map<SceneTable, LockMode>();
+    for (const { statement, effects } of statements) {
+      if (!numbers.includes(statement)) continue;
+      byStatement.set(statement, new Map(holds));
+      for (const { table, mode } of effects) {
+        const known = holds.get(table);
+        if (known === undefined || rankOf(known) < rankOf(mode)) holds.set(table, mode);
+      }
+    }
+  }
+  return byStatement;
+}
+
 function isConcurrent(
   text: string,
   segments: readonly PlannedSegment[],
@@ -166,6 +187,7 @@ function isConcurrent(
 }
 
 function withWaits({ step, statements }: Foreseen, now: OthersNow): ForecastStep {
+  const holds = held(step.segments, statements);
   return {
     ...step,
     forecast: statements.map(({ statement, effects, unseen, outwaits }) => ({
@@ -175,7 +197,9 @@ function withWaits({ step, statements }: Foreseen, now: OthersNow): ForecastStep
         const modes = outwaits === undefined ? [mode] : [mode, outwaits];
         const blockers = oid === undefined ? [] : modes.flatMap((one) => blockersOf(oid, one, now));
         const waitsFor = [...new Set(blockers.map(({ pid }) => pid))];
-        return { mode, table: name, work, isNew, waitsFor };
+        const before = holds.get(statement)?.get(table) ?? mode;
+        const stronger = rankOf(before) > rankOf(mode) ? before : null;
+        return { mode, held: stronger, table: name, work, isNew, waitsFor };
       }),
       unseen,
       waitsForSnapshots: outwaits === undefined ? [] : now.snapshots.map(({ pid }) => pid),

@@ -17,10 +17,14 @@ interface FoundTable {
   readonly schema: string;
   readonly name: string;
   readonly kind: string;
-  readonly columns: readonly (readonly [string, string, string, boolean])[] | null;
+  readonly columns: readonly (readonly [string, string, string, boolean, boolean])[] | null;
   readonly constraints: readonly FoundConstraint[] | null;
   readonly indexes:
-    | readonly { readonly name: string; readonly columns: readonly string[] }[]
+    | readonly {
+        readonly name: string;
+        readonly columns: readonly string[];
+        readonly isComputed: boolean;
+      }[]
     | null;
   readonly parents: readonly number[] | null;
   readonly isDefault: boolean;
@@ -92,10 +96,14 @@ export async function readScene(session: Session): Promise<Scene> {
   for (const one of tables) {
     const table = byOid.get(one.oid);
     if (table === undefined) continue;
-    for (const [name, type, whole, notNull] of one.columns ?? []) {
-      table.columns.set(name, { type: { name: type, modifiers: modifiersOf(whole) }, notNull });
+    for (const [name, typeName, whole, notNull, isCollated] of one.columns ?? []) {
+      const type = { name: typeName, modifiers: modifiersOf(whole) };
+      table.columns.set(name, { type, notNull, isCollated });
     }
-    for (const { name, columns } of one.indexes ?? []) table.indexes.set(name, columns);
+    for (const { name, columns, isComputed } of one.indexes ?? []) {
+      table.indexes.set(name, columns);
+      if (isComputed) table.computed.add(name);
+    }
     for (const { name, type, isValid, columns, to, check, isInherited } of one.constraints ?? []) {
       if (type === "c") table.checks.set(name, { isValid, expression: expressionOf(check) });
       else if (type !== "f") table.keys.set(name, columns ?? []);
@@ -154,8 +162,11 @@ const FACTS = `select jsonb_build_object(
   'volatile', (select jsonb_agg(distinct p.proname) from pg_proc p where p.provolatile = 'v' and p.prokind = 'f'),
   'casts', (select jsonb_agg(s.typname || '>' || t.typname) from pg_cast k
     join pg_type s on s.oid = k.castsource join pg_type t on t.oid = k.casttarget where k.castmethod = 'b'),
-  'domains', (select coalesce(jsonb_agg(t.typname), '[]') from pg_type t where t.typtype = 'd'
-    and (t.typnotnull or exists (select from pg_constraint o where o.contypid = t.oid)))
+  'domains', (with recursive d as (
+      select t.oid, t.typname from pg_type t where t.typtype = 'd'
+        and (t.typnotnull or t.typdefault is not null or exists (select from pg_constraint o where o.contypid = t.oid))
+      union select t.oid, t.typname from pg_type t join d on t.typbasetype = d.oid where t.typtype = 'd')
+    select coalesce(jsonb_agg(d.typname), '[]') from d)
 ) as tidemark_facts`;
 
 function tablesSql(withChecks: boolean): string {
@@ -164,15 +175,19 @@ function tablesSql(withChecks: boolean): string {
     : "null";
   return `select jsonb_build_object(
   'oid', c.oid::bigint, 'schema', n.nspname, 'name', c.relname, 'kind', c.relkind,
-  'columns', (select jsonb_agg(jsonb_build_array(a.attname, t.typname, format_type(a.atttypid, a.atttypmod), a.attnotnull))
+  'columns', (select jsonb_agg(jsonb_build_array(a.attname, t.typname, format_type(a.atttypid, a.atttypmod), a.attnotnull,
+      a.attcollation <> t.typcollation))
     from pg_attribute a join pg_type t on t.oid = a.atttypid
     where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped),
   'constraints', (select jsonb_agg(jsonb_build_object('name', o.conname, 'type', o.contype,
       'isValid', o.convalidated, 'to', o.confrelid::bigint, 'isInherited', o.conparentid <> 0, 'columns', (select jsonb_agg(a.attname)
         from pg_attribute a where a.attrelid = o.conrelid and a.attnum = any (o.conkey)), 'check', ${check}))
     from pg_constraint o where o.conrelid = c.oid and o.contype in ('c', 'f', 'p', 'u', 'x')),
-  'indexes', (select jsonb_agg(jsonb_build_object('name', x.relname, 'columns', coalesce((select jsonb_agg(a.attname)
-        from pg_attribute a where a.attrelid = c.oid and a.attnum = any (i.indkey)), '[]')))
+  'indexes', (select jsonb_agg(jsonb_build_object('name', x.relname,
+      'isComputed', i.indexprs is not null or i.indpred is not null,
+      'columns', coalesce((select jsonb_agg(a.attname) from pg_attribute a where a.attrelid = c.oid and (a.attnum = any (i.indkey)
+        or a.attnum in (select d.refobjsubid from pg_depend d where d.classid = 'pg_class'::regclass and d.objid = x.oid
+          and d.refclassid = 'pg_class'::regclass and d.refobjid = c.oid and d.refobjsubid > 0))), '[]')))
     from pg_index i join pg_class x on x.oid = i.indexrelid where i.indrelid = c.oid),
   'parents', (select jsonb_agg(h.inhparent::bigint) from pg_inherits h where h.inhrelid = c.oid),
   'isUnlogged', c.relpersistence = 'u', 'isDefault', exists (select from pg_partitioned_table p where p.partdefid = c.oid),

@@ -1,14 +1,24 @@
 import { literal } from "../base/quote.ts";
-import type { PlannedStep, PlanReport } from "../migrate/index.ts";
+import type { PlannedStep, PlanReport, Tag } from "../migrate/index.ts";
 
-const HEAD = `-- What \`tidemark migrate\` would run, for psql. It does not write Tidemark's ledger: after it has run, tell the
--- ledger with \`tidemark adopt --mark-applied <tag>\`, or Tidemark will run these migrations again. It takes no lease,
--- tries for no lock again, and does not resume.
+function head(tags: readonly Tag[]): string {
+  const marks = tags.map((tag) => ` --mark-applied ${tag}`).join("");
+  return `-- What \`tidemark migrate\` would run, for psql. It takes no lease, tries for no lock again, does not resume, and does not
+-- write Tidemark's ledger. After it has run, tell the ledger, or Tidemark will run these migrations again:
+--   tidemark adopt${marks}
 \\set ON_ERROR_STOP on`;
+}
 
 /** A plan as a script that psql can run: each segment is a transaction. */
 export function scriptOf({ steps }: Pick<PlanReport, "steps">): string {
-  return [HEAD, ...steps.map(stepScript)].join("\n\n");
+  return [head(steps.map(({ tag }) => tag)), ...steps.map(stepScript)].join("\n\n");
+}
+
+/** A statement with its semicolon, which a comment at its end must not swallow. */
+export function ended(sql: string): string {
+  const text = sql.trim();
+  const [last = ""] = text.split("\n").slice(-1);
+  return last.includes("--") ? `${text}\n;` : `${text};`;
 }
 
 function stepScript(step: PlannedStep): string {
@@ -29,7 +39,7 @@ function statementScript(
   { tag, statements, resumeAt, masked }: PlannedStep,
   number: number,
 ): string {
-  const sql = `${(statements[number - resumeAt - 1] ?? "").trim()};`;
+  const sql = ended(statements[number - resumeAt - 1] ?? "");
   if (!masked.includes(number)) return sql;
   const refusal = `Statement ${number} of ${tag} has a secret that is masked here: put it in, and delete this DO block.`;
   return `DO $refuse$ BEGIN RAISE EXCEPTION USING MESSAGE = ${literal(refusal)}; END $refuse$;\n${sql}`;

@@ -7,9 +7,16 @@ import { entriesOf } from "../verify/entries.ts";
 import { type Answer, type AskedDatabase, refuseApplied } from "./applied.ts";
 import { assemble, isOtherLayout } from "./assemble.ts";
 import type { Move } from "./chain-0x.ts";
-import { findOwn, isMarked } from "./own.ts";
+import { type FoundOwn, findOwn, isMarked } from "./own.ts";
 import { misplaced, placeBehind } from "./place.ts";
-import { cannotPlace, halfDone, notMerged, otherLayout, refuseUnclear } from "./refusals.ts";
+import {
+  behindRemote,
+  cannotPlace,
+  halfDone,
+  notMerged,
+  otherLayout,
+  refuseUnclear,
+} from "./refusals.ts";
 import { type Settled, type SettleOptions, settle } from "./settle.ts";
 import { readSides, type Sides } from "./sides.ts";
 import { withStage } from "./stage.ts";
@@ -74,6 +81,7 @@ export async function rebaseFolder(options: RebaseOptions): Promise<RebaseReport
   if (dryRun && (await isHalfSwapped(dir))) throw halfDone({ dir });
   const finished = dryRun ? false : await finishSwap(dir);
   const sides = await readSides(dir, ref);
+  if (sides.newer !== undefined) throw behindRemote(sides, sides.newer);
   if (isOtherLayout(sides)) throw otherLayout(sides);
   const found = findOwn(sides);
   const { own, theirs, layout } = found;
@@ -81,7 +89,7 @@ export async function rebaseFolder(options: RebaseOptions): Promise<RebaseReport
     ...{ outcome: "nothing", base: ref, theirs, moved: [], database: undefined, left: undefined },
     ...{ written: [], deleted: [], finished, warnings: [] },
   };
-  if (!sides.isMerged) {
+  if (!sides.isMerged && !isSquashed(sides, found)) {
     if (own.length === 0 || theirs.length === 0) return nothing;
     throw notMerged(sides, theirs);
   }
@@ -129,6 +137,19 @@ export async function rebaseFolder(options: RebaseOptions): Promise<RebaseReport
     deleted: swap.deleted,
     warnings: settled?.warnings ?? [],
   };
+}
+
+/** `git merge --squash` leaves no trace but the files. */
+function isSquashed({ disk, base }: Sides, { own, theirs, layout }: FoundOwn): boolean {
+  const files = theirs.map((tag) => sqlFileOf(tag, layout));
+  return (
+    own.length > 0 &&
+    files.length > 0 &&
+    files.every(
+      (file) =>
+        disk.files.has(file) && sqlText(disk.files.get(file)) === sqlText(base.files.get(file)),
+    )
+  );
 }
 
 function movedOf(

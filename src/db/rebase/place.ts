@@ -29,17 +29,20 @@ export function placeBehind(
 function inJournal(own: readonly JournalEntry[], base: readonly JournalEntry[]): readonly Placed[] {
   let idx = Math.max(-1, ...base.map((entry, place) => entry.idx ?? place));
   let when = Math.max(0, ...base.map((entry) => entry.when ?? 0));
-  let prefix = base.at(-1)?.tag.split("_")[0] ?? "";
+  const prefixes = base.map(({ tag }) => tag.split("_")[0] ?? "");
+  let prefix = prefixes.at(-1) ?? "";
   return own.map((entry) => {
     const old = entry.idx ?? idx + 1;
     idx = Math.max(old, idx + 1);
+    // Where the base's names are ahead of its numbers, a snapshot would get the name of one of its.
+    while (prefixes.includes(numbered(idx))) idx += 1;
     when = Math.max(entry.when ?? 0, when + 1);
     const [first = "", ...rest] = entry.tag.split("_");
     const next = prefixOf(first, { old, idx, when, after: prefix });
     const isCounted = next !== undefined;
     const tag = isCounted ? [next, ...rest].join("_") : entry.tag;
     prefix = isCounted ? next : prefix;
-    const stem = isCounted ? next : String(idx).padStart(4, "0");
+    const stem = isCounted ? next : numbered(idx);
     return {
       from: entry.tag,
       tag,
@@ -57,9 +60,12 @@ function prefixOf(
   if (/^\d{14}$/.test(first)) return first > after ? first : (later(after, 14) ?? stampOf(when));
   if (/^\d{10}$/.test(first))
     return first > after ? first : (later(after, 10) ?? String(Math.trunc(when / SECOND)));
-  if (/^\d{4,}$/.test(first) && (Number(first) === old || first.length === 4))
-    return String(idx).padStart(4, "0");
+  if (/^\d{4,}$/.test(first) && (Number(first) === old || first.length === 4)) return numbered(idx);
   return undefined;
+}
+
+function numbered(idx: number): string {
+  return String(idx).padStart(4, "0");
 }
 
 /** The next second after a prefix of the same kind. */

@@ -38,6 +38,15 @@ export function notMerged({ ref, disk }: Sides, theirs: readonly Tag[]): Migrate
   );
 }
 
+/** Its migrations would be taken for this branch's own, and moved. */
+export function behindRemote({ ref }: Sides, newer: string): MigrateError {
+  return refusal(
+    `${newer} is in this branch, or on its way in, and has commits that ${ref} does not have.`,
+    `Name that one: \`tidemark rebase --base ${newer}\`.`,
+    "usage",
+  );
+}
+
 export function otherLayout({ ref, disk }: Sides): MigrateError {
   return refusal(
     `${disk.dir} has another layout than on ${ref}: one of them was converted by \`drizzle-kit up\`.`,

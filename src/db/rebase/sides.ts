@@ -15,6 +15,8 @@ export interface Sides {
   readonly operation: string | undefined;
   /** The base's newest commit is in this branch, or is being merged into it. */
   readonly isMerged: boolean;
+  /** The remote's branch of the base's name, where it has more than the base, and is in this branch already. */
+  readonly newer: string | undefined;
   /** Paths in the folder that git calls unmerged. */
   readonly unmerged: ReadonlySet<string>;
   /** Other unmerged paths of the repository, relative to the working folder. */
@@ -47,10 +49,7 @@ export async function readSides(dir: string, ref: string): Promise<Sides> {
     const merged = await Promise.all(found.joined.map(hasTip));
     const apart = await Promise.all(own.map(async (commit) => !(await hasTip(commit))));
     const left = own.find((_, place) => apart[place]);
-    const fork =
-      left === undefined
-        ? tip
-        : (await git(dir, ["merge-base", left, tip]).catch(() => tip)).trim();
+    const fork = left === undefined ? tip : await commonOf(dir, left, tip);
     const [base, forked, ...sides] = await Promise.all(
       [tip, fork, ...own].map((commit) => readCommit(dir, commit)),
     );
@@ -59,11 +58,28 @@ export async function readSides(dir: string, ref: string): Promise<Sides> {
       ...{ ref, disk: await readFolder(dir), base, fork: forked, own: sides },
       operation: found.operation,
       isMerged: merged.includes(true),
+      newer: await newerBase(dir, ref, tip, found.joined),
       ...(await unmergedIn(dir)),
     };
   } catch (error) {
     throw noBase(ref, dir, error);
   }
+}
+
+/** Merged, the migrations of a remote's branch would be taken for this branch's own by a base without them. */
+async function newerBase(
+  dir: string,
+  ref: string,
+  tip: string,
+  joined: readonly string[],
+): Promise<string | undefined> {
+  for (const name of [`${ref}@{upstream}`, `refs/remotes/origin/${ref}`]) {
+    const commit = await commitOf(dir, name).catch(() => undefined);
+    if (commit === undefined || (await isAncestor(dir, commit, tip))) continue;
+    const merged = await Promise.all(joined.map((head) => isAncestor(dir, commit, head)));
+    if (merged.includes(true)) return (await git(dir, ["rev-parse", "--abbrev-ref", name])).trim();
+  }
+  return undefined;
 }
 
 async function headsOf(dir: string, tip: string) {
@@ -94,6 +110,15 @@ async function commitOf(dir: string, name: string): Promise<string | undefined> 
     // It ends with 1, and says nothing.
     if ((error as { code?: unknown }).code === 1) return undefined;
     throw error;
+  }
+}
+
+async function commonOf(dir: string, one: string, other: string): Promise<string> {
+  try {
+    return (await git(dir, ["merge-base", one, other])).trim();
+  } catch (error) {
+    if ((error as { code?: unknown }).code !== 1) throw error;
+    throw new Error("this clone has no commit that it and this branch share");
   }
 }
 

@@ -1,4 +1,4 @@
-import type { Node, RangeVar } from "libpg-query";
+import type { ColumnRef, Node, RangeVar } from "libpg-query";
 import { withoutBom } from "../base/files.ts";
 import { loadParser } from "../migrate/index.ts";
 
@@ -41,6 +41,13 @@ export function* nodesIn(tree: unknown): Generator<readonly [field: string, body
     yield [field, body];
     yield* nodesIn(body);
   }
+}
+
+/** Names of the columns in an expression. */
+export function columnsIn(tree: unknown): readonly string[] {
+  return [...nodesIn(tree)].flatMap(([field, body]) =>
+    field === "ColumnRef" ? pathOfTexts((body as ColumnRef).fields).slice(-1) : [],
+  );
 }
 
 export function pathOfTable({ schemaname, relname }: RangeVar): Path {

@@ -104,7 +104,7 @@ export function noBase(ref: string, dir: string, cause: unknown): MigrateError {
     code: "usage",
     fact: `The base ${ref} cannot be read in ${dir}: ${missing || "git knows no such commit"}.`,
     remedy:
-      "Name an existing branch or commit with --base; in CI, fetch it first (`fetch-depth: 0` of actions/checkout, or `git fetch origin main`).",
+      "Name an existing branch or commit with --base; in CI, fetch it first (`fetch-depth: 0` of actions/checkout, `git fetch origin main`, or `git fetch --unshallow`).",
     cause,
   });
 }

@@ -1,9 +1,16 @@
-import type { AlterTableCmd, AlterTableStmt, Node, PartitionCmd } from "libpg-query";
-import { pathOfTable, pathOfTexts } from "../tree.ts";
+import type { AlterTableCmd, AlterTableStmt, ATAlterConstraint, Node } from "libpg-query";
+import { columnsIn } from "../tree.ts";
 import { constraintEffects, newColumnEffects } from "./constraint-effects.ts";
 import { type Altered, type Effect, family, lock } from "./effect.ts";
-import type { Scene, SceneTable } from "./scene.ts";
-import { columnTypeOf, provesNotNull, rewritesOnChange } from "./type-change.ts";
+import { attach, detach } from "./partition-effects.ts";
+import type { ColumnType, Scene, SceneTable } from "./scene.ts";
+import {
+  columnTypeOf,
+  isItself,
+  provesNotNull,
+  rewritesOnChange,
+  sortsAnew,
+} from "./type-change.ts";
 
 const AE = "ACCESS EXCLUSIVE";
 const SRE = "SHARE ROW EXCLUSIVE";
@@ -17,9 +24,12 @@ export function alterEffects(
   if (!OF_TABLES.has(objtype ?? "")) return [];
   const table = scene.tableOf(relation);
   const all = family(scene, relation);
-  return cmds.flatMap((node) =>
-    "AlterTableCmd" in node ? commandEffects(node.AlterTableCmd, { scene, table, all }) : [],
+  const commands = cmds.flatMap((node) => ("AlterTableCmd" in node ? node.AlterTableCmd : []));
+  // Wherever they stand in the statement, the server drops first.
+  const dropped = new Set(
+    commands.flatMap(({ subtype, name = "" }) => (subtype === "AT_DropConstraint" ? name : [])),
   );
+  return commands.flatMap((command) => commandEffects(command, { scene, table, all, dropped }));
 }
 
 const OF_TABLES: ReadonlySet<string> = new Set([
@@ -61,10 +71,14 @@ function commandEffects(command: AlterTableCmd, altered: Altered): readonly Effe
       return [...lock(AE, all), ...dropKey(name, altered, command.behavior)];
     case "AT_ValidateConstraint":
       return validate(name, altered);
+    case "AT_AlterConstraint":
+      return def && "ATAlterConstraint" in def
+        ? enforce(def.ATAlterConstraint, altered)
+        : lock(AE, table);
     case "AT_AlterColumnType":
       return changeType(name, def, altered);
     case "AT_SetNotNull":
-      return all.flatMap((one) => setNotNull(one, name));
+      return all.flatMap((one) => setNotNull(one, name, altered.dropped));
     case "AT_SetLogged":
       return lock(AE, table, table.isUnlogged === false ? "instant" : "rewrite");
     case "AT_SetUnLogged":
@@ -133,49 +147,62 @@ function validate(name: string, { table, all }: Altered): readonly Effect[] {
   ];
 }
 
-function changeType(
-  name: string,
-  def: Node | undefined,
-  { scene, table, all }: Altered,
+/** From 18 on a foreign key can be switched off, and on: then its rows are looked up. */
+function enforce(
+  { conname = "", alterEnforceability, is_enforced }: ATAlterConstraint,
+  { table }: Altered,
 ): readonly Effect[] {
+  const other = table.foreignKeys.get(conname)?.to;
+  if (!alterEnforceability || other === undefined) return lock(AE, table);
+  const work = is_enforced ? "scan" : "instant";
+  return [...lock(AE, table, work), ...lock(is_enforced ? SRE : AE, other, work)];
+}
+
+function changeType(name: string, def: Node | undefined, altered: Altered): readonly Effect[] {
+  const { scene, table, all } = altered;
   const { typeName, raw_default, collClause } = def && "ColumnDef" in def ? def.ColumnDef : {};
   const to = columnTypeOf(typeName);
   const rewrites =
-    (raw_default !== undefined && !isItself(raw_default, name)) ||
+    (raw_default !== undefined && !isItself(raw_default, name, to)) ||
     rewritesOnChange(table.columns.get(name)?.type, to, scene);
-  const indexed = [...table.indexes.values()].some((columns) => columns.includes(name));
-  // Checks of the column are made anew, and looked through all rows.
-  const checked = [...table.checks.values()].some(({ expression }) => mentions(expression, name));
-  const scans = checked || (indexed && collClause !== undefined);
+  const isCollated = collClause !== undefined;
   return [
-    ...lock(AE, all, rewrites ? "rewrite" : scans ? "scan" : "instant"),
+    ...all.flatMap((one) =>
+      lock(
+        AE,
+        one,
+        rewrites ? "rewrite" : looksAgain(one, name, to, isCollated) ? "scan" : "instant",
+      ),
+    ),
     // A foreign key is made anew too, and its rows are looked up where they were rewritten.
-    ...lock(AE, partnersOf(name, { scene, table, all }), rewrites ? "scan" : "instant"),
+    ...lock(AE, partnersOf(name, altered), rewrites ? "scan" : "instant"),
   ];
 }
 
-/** USING that names only the column, or casts it. */
-function isItself(using: Node, name: string): boolean {
-  if ("TypeCast" in using) {
-    const { arg } = using.TypeCast;
-    return arg !== undefined && isItself(arg, name);
-  }
-  return "ColumnRef" in using && pathOfTexts(using.ColumnRef.fields).join() === name;
-}
-
-function mentions(tree: unknown, column: string): boolean {
-  if (typeof tree !== "object" || tree === null) return false;
-  return Object.entries(tree).some(([field, body]) =>
-    field === "ColumnRef"
-      ? pathOfTexts((body as { fields?: Node[] }).fields).at(-1) === column
-      : mentions(body, column),
+/** Whether all rows are read although the bytes stay: for a CHECK, or for an index that is built anew. */
+function looksAgain(
+  { columns, checks, indexes, computed }: SceneTable,
+  name: string,
+  to: ColumnType | undefined,
+  isCollated: boolean,
+): boolean {
+  const column = columns.get(name);
+  const sorts = isCollated || column?.isCollated === true || sortsAnew(column?.type, to);
+  return (
+    [...checks.values()].some(({ expression }) => columnsIn(expression).includes(name)) ||
+    [...indexes].some(([index, on]) => on.includes(name) && (sorts || computed.has(index)))
   );
 }
 
-function setNotNull(table: SceneTable, column: string): readonly Effect[] {
+function setNotNull(
+  table: SceneTable,
+  column: string,
+  dropped: ReadonlySet<string>,
+): readonly Effect[] {
   if (table.columns.get(column)?.notNull) return lock(AE, table);
-  const isProven = [...table.checks.values()].some(
-    ({ isValid, expression }) => isValid && provesNotNull(expression, column),
+  const isProven = [...table.checks].some(
+    ([name, { isValid, expression }]) =>
+      isValid && !dropped.has(name) && provesNotNull(expression, column),
   );
   if (isProven) return lock(AE, table);
   return lock(
@@ -184,31 +211,4 @@ function setNotNull(table: SceneTable, column: string): readonly Effect[] {
     "scan",
     "To avoid that, add a CHECK (… IS NOT NULL) NOT VALID and validate it first.",
   );
-}
-
-function attach({ name }: PartitionCmd, { scene, table }: Altered): readonly Effect[] {
-  const partition = scene.table(pathOfTable(name ?? {}));
-  const other = scene.defaultPartition(table);
-  const referred = [...table.foreignKeys.values()].map(({ to }) => to);
-  return [
-    ...lock(SUE, table),
-    ...lock(AE, [partition, ...scene.descendants(partition)], "scan"),
-    ...(other === undefined ? [] : lock(AE, other, "scan")),
-    ...lock(SRE, referred, "scan"),
-  ];
-}
-
-function detach({ name, concurrent }: PartitionCmd, { scene, table }: Altered): readonly Effect[] {
-  const partition = scene.table(pathOfTable(name ?? {}));
-  const other = scene.defaultPartition(table);
-  if (concurrent) return [...lock(SUE, table), ...lock(AE, partition)];
-  return [
-    ...lock(AE, table, "instant", "DETACH PARTITION … CONCURRENTLY lets others pass."),
-    ...lock(AE, partition),
-    ...lock(
-      SRE,
-      [...partition.foreignKeys.values()].map(({ to }) => to),
-    ),
-    ...(other === undefined ? [] : lock(AE, other)),
-  ];
 }

@@ -1,4 +1,4 @@
-import type { ColumnDef, Constraint, Node } from "libpg-query";
+import type { ColumnDef, Constraint, Node, RangeVar } from "libpg-query";
 import { pathOfTexts } from "../tree.ts";
 import { type Altered, type Effect, lock } from "./effect.ts";
 import type { Scene, SceneTable } from "./scene.ts";
@@ -19,8 +19,7 @@ export function constraintEffects(
   const { contype, skip_validation, indexname } = constraint;
   switch (contype) {
     case "CONSTR_FOREIGN": {
-      const referred = scene.tableOf(constraint.pktable);
-      const partners = [referred, ...scene.descendants(referred)];
+      const partners = withParts(constraint.pktable, scene);
       return skip_validation
         ? lock(SRE, [...all, ...partners])
         : lock(SRE, [...all, ...partners], "scan", NOT_VALID);
@@ -57,11 +56,13 @@ export function newColumnEffects(
   const rewrites =
     isFilledAnew(column, constraints, scene) || isVolatile(withDefault?.raw_expr, scene);
   const isBare = withDefault === undefined && !has("CONSTR_IDENTITY", "CONSTR_GENERATED");
+  // What is computed as it is read may be NULL.
+  const isVirtual = has("CONSTR_GENERATED") && !isFilledAnew(column, constraints, scene);
   const builds = has("CONSTR_PRIMARY", "CONSTR_UNIQUE", "CONSTR_CHECK");
   // Without a default it fails on a table with rows: looking for NULL it has read the first by then.
-  const looks = isBare && has("CONSTR_NOTNULL", "CONSTR_PRIMARY");
+  const looks = (isBare || isVirtual) && has("CONSTR_NOTNULL", "CONSTR_PRIMARY");
   const referred = constraints.flatMap(({ contype, pktable }) =>
-    contype === "CONSTR_FOREIGN" ? [scene.tableOf(pktable)] : [],
+    contype === "CONSTR_FOREIGN" ? withParts(pktable, scene) : [],
   );
   const own = rewrites
     ? lock(AE, all, "rewrite", "To avoid that, add it without the default, and fill it in later.")
@@ -98,8 +99,13 @@ export function referredBy(elements: readonly Node[], scene: Scene): readonly Sc
           : [];
     return constraints.flatMap(({ contype, pktable }) => {
       if (contype !== "CONSTR_FOREIGN") return [];
-      const table = scene.tableOf(pktable);
-      return [table, ...scene.descendants(table)];
+      return withParts(pktable, scene);
     });
   });
+}
+
+/** A table that a foreign key refers to, with its partitions. */
+function withParts(referred: RangeVar | undefined, scene: Scene): readonly SceneTable[] {
+  const table = scene.tableOf(referred);
+  return [table, ...scene.descendants(table)];
 }

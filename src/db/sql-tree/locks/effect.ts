@@ -36,6 +36,8 @@ export interface Altered {
   readonly table: SceneTable;
   /** It, and its partitions and children where the statement is about them too. */
   readonly all: readonly SceneTable[];
+  /** Constraints that the statement drops. */
+  readonly dropped: ReadonlySet<string>;
 }
 
 /** A lock on each of some tables. */

@@ -5,7 +5,14 @@ import { referredBy } from "./constraint-effects.ts";
 import { dropEffects, renameEffects, truncateEffects } from "./drop-effects.ts";
 import { type Effect, family, lock, strongest } from "./effect.ts";
 import { modeOfNumber } from "./lock-modes.ts";
-import { readEffects, selectEffects, tablesNamed, writeEffects } from "./row-effects.ts";
+import { partners } from "./partition-effects.ts";
+import {
+  readEffects,
+  readThrough,
+  selectEffects,
+  tablesNamed,
+  writeEffects,
+} from "./row-effects.ts";
 import type { Scene, SceneTable } from "./scene.ts";
 
 const AE = "ACCESS EXCLUSIVE";
@@ -69,11 +76,14 @@ function readersOf(scene: Scene): Readers<readonly Effect[]> {
       const inherited = parents.flatMap((one) => [...one.foreignKeys.values()].map(({ to }) => to));
       return [
         ...lock(SRE, [...referredBy(tableElts, scene), ...(partbound ? inherited : [])]),
+        ...(partbound ? parents.flatMap((one) => partners(one, scene)) : []),
         ...lock(partbound === undefined ? SUE : AE, parents),
         ...lock(AE, others, "scan"),
         ...lock("ACCESS SHARE", likes),
       ];
     },
+    CreateSeqStmt: ({ options }) => owned(options, scene),
+    AlterSeqStmt: ({ options }) => owned(options, scene),
     CreateTableAsStmt: ({ query }) => readEffects({ query }, scene),
     ViewStmt: ({ view, query, replace }) => [
       ...(replace ? existing(scene, view).flatMap((one) => lock(AE, one)) : []),
@@ -123,7 +133,11 @@ function readersOf(scene: Scene): Readers<readonly Effect[]> {
       ...(concurrent
         ? lock("EXCLUSIVE", on(relation), "scan")
         : lock(AE, on(relation), "rewrite", "CONCURRENTLY lets readers pass.")),
-      ...lock("ACCESS SHARE", on(relation).reads.keys(), "scan"),
+      ...lock(
+        "ACCESS SHARE",
+        [...on(relation).reads.keys()].flatMap((one) => readThrough(one, scene)),
+        "scan",
+      ),
     ],
     ClusterStmt: ({ relation }) =>
       relation === undefined ? [] : lock(AE, on(relation), "rewrite"),
@@ -170,6 +184,15 @@ const WITH_ROWS: ReadonlySet<string> = new Set([
   "OBJECT_MATVIEW",
   "OBJECT_FOREIGN_TABLE",
 ]);
+
+/** OWNED BY a column. */
+function owned(options: readonly Node[] = [], scene: Scene): readonly Effect[] {
+  return options.flatMap((one) => {
+    if (!("DefElem" in one) || one.DefElem.defname !== "owned_by") return [];
+    const path = pathOf(one.DefElem.arg).slice(0, -1);
+    return path.length === 0 ? [] : lock("ACCESS SHARE", scene.table(path));
+  });
+}
 
 function existing(scene: Scene, view: RangeVar | undefined): readonly SceneTable[] {
   const found = scene.find(pathOf({ RangeVar: view ?? {} }));

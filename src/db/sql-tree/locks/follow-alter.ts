@@ -1,5 +1,5 @@
 import type { AlterTableCmd, Constraint, Node } from "libpg-query";
-import { pathOfTable, pathOfTexts } from "../tree.ts";
+import { columnsIn, pathOfTable, pathOfTexts } from "../tree.ts";
 import { constraintsOf } from "./constraint-effects.ts";
 import type { Scene, SceneTable } from "./scene.ts";
 import { columnTypeOf, SERIALS } from "./type-change.ts";
@@ -7,7 +7,7 @@ import { columnTypeOf, SERIALS } from "./type-change.ts";
 export function addElement(table: SceneTable, element: Node, scene: Scene): void {
   if ("Constraint" in element) addConstraint(table, element.Constraint, scene);
   if (!("ColumnDef" in element)) return;
-  const { colname = "", typeName } = element.ColumnDef;
+  const { colname = "", typeName, collClause } = element.ColumnDef;
   const constraints = constraintsOf(element.ColumnDef);
   const notNull = constraints.some(
     ({ contype = "" }) =>
@@ -15,7 +15,8 @@ export function addElement(table: SceneTable, element: Node, scene: Scene): void
   );
   const type = columnTypeOf(typeName);
   const isSerial = SERIALS.has(type?.name ?? "");
-  table.columns.set(colname, { type, notNull: notNull || isSerial });
+  const isCollated = collClause !== undefined;
+  table.columns.set(colname, { type, notNull: notNull || isSerial, isCollated });
   for (const constraint of constraints) addConstraint(table, constraint, scene, colname);
 }
 
@@ -66,8 +67,7 @@ export function unused(map: ReadonlyMap<string, unknown>, name: string): string 
 }
 
 function setNotNull(table: SceneTable, column: string, notNull: boolean): void {
-  const known = table.columns.get(column);
-  table.columns.set(column, { type: known?.type, notNull });
+  table.columns.set(column, { type: undefined, ...table.columns.get(column), notNull });
 }
 
 /** Columns and constraints are those of its partitions and children too. */
@@ -86,33 +86,42 @@ const OF_ONE: ReadonlySet<string> = new Set([
   "AT_DetachPartition",
   "AT_AddInherit",
   "AT_DropInherit",
+  "AT_SetLogged",
+  "AT_SetUnLogged",
 ]);
 
 function alter(table: SceneTable, command: AlterTableCmd, scene: Scene): void {
   const { subtype, name = "", def } = command;
+  const cascades = command.behavior === "DROP_CASCADE";
   const partition =
     def && "PartitionCmd" in def
       ? scene.table(pathOfTable(def.PartitionCmd.name ?? {}))
       : undefined;
   switch (subtype) {
     case "AT_AddColumn":
-    case "AT_AddConstraint":
-      if (def !== undefined) addElement(table, def, scene);
+    case "AT_AddConstraint": {
+      const column = def && "ColumnDef" in def ? def.ColumnDef.colname : undefined;
+      const isThere = command.missing_ok && table.columns.has(column ?? "");
+      if (def !== undefined && !isThere) addElement(table, def, scene);
       return;
+    }
     case "AT_DropColumn":
       table.columns.delete(name);
+      for (const [key, { expression }] of table.checks) {
+        if (columnsIn(expression).includes(name)) table.checks.delete(key);
+      }
       for (const kind of ["foreignKeys", "keys", "indexes"] as const) {
         for (const [key, value] of table[kind]) {
           const columns = "columns" in value ? value.columns : value;
-          if (columns.includes(name)) goneWithKey(table, key, scene);
+          if (columns.includes(name)) goneWithKey(table, key, scene, cascades);
         }
       }
-      if (command.behavior === "DROP_CASCADE") {
+      if (cascades) {
         for (const view of scene.viewsOn(table, name)) scene.remove(view);
       }
       return;
     case "AT_DropConstraint":
-      goneWithKey(table, name, scene);
+      goneWithKey(table, name, scene, cascades);
       return;
     case "AT_ValidateConstraint": {
       const check = table.checks.get(name);
@@ -124,10 +133,16 @@ function alter(table: SceneTable, command: AlterTableCmd, scene: Scene): void {
       setNotNull(table, name, subtype === "AT_SetNotNull");
       return;
     case "AT_AlterColumnType": {
-      const type = def && "ColumnDef" in def ? columnTypeOf(def.ColumnDef.typeName) : undefined;
-      table.columns.set(name, { type, notNull: table.columns.get(name)?.notNull ?? false });
+      const { typeName, collClause } = def && "ColumnDef" in def ? def.ColumnDef : {};
+      const notNull = table.columns.get(name)?.notNull ?? false;
+      const isCollated = collClause !== undefined;
+      table.columns.set(name, { type: columnTypeOf(typeName), notNull, isCollated });
       return;
     }
+    case "AT_SetLogged":
+    case "AT_SetUnLogged":
+      table.isUnlogged = subtype === "AT_SetUnLogged";
+      return;
     case "AT_AttachPartition":
       if (partition !== undefined) {
         partition.parents.add(table);
@@ -146,9 +161,9 @@ function alter(table: SceneTable, command: AlterTableCmd, scene: Scene): void {
   }
 }
 
-/** A constraint or an index goes; with a key, the foreign keys that need it. */
-function goneWithKey(table: SceneTable, name: string, scene: Scene): void {
-  if (table.keys.has(name)) {
+/** A constraint or an index goes; with CASCADE, the foreign keys that need a key. Without it there are none. */
+function goneWithKey(table: SceneTable, name: string, scene: Scene, cascades: boolean): void {
+  if (cascades && table.keys.has(name)) {
     for (const other of scene.referrers(table)) {
       for (const [key, { to }] of other.foreignKeys) {
         if (to === table) other.foreignKeys.delete(key);

@@ -1,6 +1,15 @@
 import type { Node } from "libpg-query";
-import { type Path, pathOf, pathOfTable, pathOfTexts, type Readers, readNode } from "../tree.ts";
+import {
+  columnsIn,
+  type Path,
+  pathOf,
+  pathOfTable,
+  pathOfTexts,
+  type Readers,
+  readNode,
+} from "../tree.ts";
 import { addElement, alterFamily, unused } from "./follow-alter.ts";
+import { renameColumn, renameKey, renameTypeTo } from "./follow-rename.ts";
 import { tablesNamed } from "./row-effects.ts";
 import type { Scene, SceneTable } from "./scene.ts";
 
@@ -41,16 +50,22 @@ function readersOf(scene: Scene): Readers<void> {
     ViewStmt: ({ view = {}, query }) => {
       reads(scene.find(pathOfTable(view)) ?? made(pathOfTable(view), "view"), query, scene);
     },
-    IndexStmt: ({ relation, idxname, indexParams = [] }) => {
+    IndexStmt: ({ relation, idxname, indexParams = [], whereClause }) => {
       const columns = indexParams.flatMap((node) =>
         "IndexElem" in node ? (node.IndexElem.name ?? []) : [],
       );
       const nameOn = (table: SceneTable) =>
         unused(table.indexes, [table.name, ...columns, "idx"].join("_"));
+      const needed = [...new Set([...columns, ...columnsIn({ indexParams, whereClause })])];
+      const isComputed = needed.length > columns.length || whereClause !== undefined;
+      const add = (table: SceneTable, name: string) => {
+        table.indexes.set(name, needed);
+        if (isComputed) table.computed.add(name);
+      };
       const table = scene.tableOf(relation);
-      table.indexes.set(idxname ?? nameOn(table), columns);
+      add(table, idxname ?? nameOn(table));
       const parts = table.kind === "partitioned" ? scene.descendants(table) : [];
-      for (const part of parts) part.indexes.set(nameOn(part), columns);
+      for (const part of parts) add(part, nameOn(part));
     },
     AlterTableStmt: ({ relation, cmds = [] }) => {
       const table = scene.find(pathOfTable(relation ?? {}));
@@ -60,21 +75,22 @@ function readersOf(scene: Scene): Readers<void> {
           alterFamily(table, node.AlterTableCmd, scene, relation?.inh === true);
       }
     },
-    RenameStmt: ({ renameType, relation, subname = "", newname = "" }) => {
+    RenameStmt: ({ renameType, relation, object, subname = "", newname = "" }) => {
+      if (renameType === "OBJECT_DOMAIN" || renameType === "OBJECT_TYPE") {
+        renameTypeTo(newname, scene, pathOf(object).at(-1) ?? "");
+        return;
+      }
       const path = pathOfTable(relation ?? {});
       const table = scene.find(path);
       if (renameType === "OBJECT_INDEX" || table === undefined) {
         const owner = scene.tableOfIndex(path);
-        if (owner !== undefined) moved(owner.indexes, path.at(-1) ?? "", newname);
+        if (owner !== undefined) renameKey(owner, path.at(-1) ?? "", newname);
         return;
       }
       if (renameType === "OBJECT_COLUMN") {
-        for (const one of [table, ...scene.descendants(table)])
-          moved(one.columns, subname, newname);
+        renameColumn(table, subname, newname, scene);
       } else if (renameType === "OBJECT_TABCONSTRAINT") {
-        for (const kind of ["checks", "foreignKeys", "keys", "indexes"] as const) {
-          moved<unknown>(table[kind], subname, newname);
-        }
+        renameKey(table, subname, newname);
       } else if (OF_TABLES.has(renameType ?? "")) table.name = newname;
     },
     AlterObjectSchemaStmt: ({ relation, newschema }) => {
@@ -128,13 +144,6 @@ const OF_TABLES: ReadonlySet<string> = new Set([
   "OBJECT_MATVIEW",
   "OBJECT_FOREIGN_TABLE",
 ]);
-
-function moved<T>(map: Map<string, T>, from: string, to: string): void {
-  const value = map.get(from);
-  if (value === undefined) return;
-  map.delete(from);
-  map.set(to, value);
-}
 
 /** What a view is made of; which columns it names is not looked up. */
 function reads(view: SceneTable, query: Node | undefined, scene: Scene): void {

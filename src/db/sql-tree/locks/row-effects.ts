@@ -6,8 +6,21 @@ import type { Scene, SceneTable } from "./scene.ts";
 /** The locks of what reads: of all tables that a tree names, and of those that its views read. */
 export function readEffects(tree: unknown, scene: Scene): readonly Effect[] {
   const tables = tablesNamed(tree, scene).flatMap((table) => readThrough(table, scene));
-  return lock("ACCESS SHARE", tables, "rows");
+  // A WITH may write.
+  const writes = [...nodesIn(tree)].flatMap(([field, body]) =>
+    field in VERBS ? written(body, scene, VERBS[field] ?? "change") : [],
+  );
+  return [...lock("ACCESS SHARE", tables, "rows"), ...writes];
 }
+
+type Verb = "insert" | "change";
+
+const VERBS: Readonly<Record<string, Verb>> = {
+  InsertStmt: "insert",
+  UpdateStmt: "change",
+  DeleteStmt: "change",
+  MergeStmt: "change",
+};
 
 /** The tables that a query names. A name that nobody knows is a function's or a catalog's. */
 export function tablesNamed(tree: unknown, scene: Scene): readonly SceneTable[] {
@@ -17,7 +30,8 @@ export function tablesNamed(tree: unknown, scene: Scene): readonly SceneTable[] 
     .flatMap((relation) => scene.find(pathOfTable(relation)) ?? []);
 }
 
-function readThrough(table: SceneTable, scene: Scene): readonly SceneTable[] {
+/** A table; of a view also what it reads; with partitions and children. */
+export function readThrough(table: SceneTable, scene: Scene): readonly SceneTable[] {
   return [
     table,
     ...(table.kind === "view"
@@ -46,19 +60,26 @@ function relationsIn(tree: unknown): readonly RangeVar[] {
 export function writeEffects(
   body: { readonly relation?: RangeVar },
   scene: Scene,
-  verb: "insert" | "change",
+  verb: Verb,
 ): readonly Effect[] {
-  const { relation, ...rest } = body;
+  const { relation: _relation, ...rest } = body;
+  return [...written(body, scene, verb), ...readEffects(rest, scene)];
+}
+
+function written(
+  { relation }: { readonly relation?: RangeVar },
+  scene: Scene,
+  verb: Verb,
+): readonly Effect[] {
   const table = scene.tableOf(relation);
-  const written =
+  const tables =
     verb === "change" || table.kind === "partitioned"
       ? [table, ...scene.descendants(table)]
       : [table];
   const referred = [...table.foreignKeys.values()].map(({ to }) => to);
   return [
-    ...lock("ROW EXCLUSIVE", written, "rows"),
+    ...lock("ROW EXCLUSIVE", tables, "rows"),
     ...(verb === "insert" ? lock("ROW SHARE", referred, "rows") : []),
-    ...readEffects(rest, scene),
   ];
 }
 

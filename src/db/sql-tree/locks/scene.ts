@@ -11,6 +11,8 @@ export interface ColumnType {
 export interface SceneColumn {
   readonly type: ColumnType | undefined;
   readonly notNull: boolean;
+  /** It sorts otherwise than its type does. */
+  readonly isCollated?: boolean;
 }
 
 export interface SceneCheck {
@@ -44,8 +46,10 @@ export interface SceneTable {
   readonly foreignKeys: Map<string, SceneForeignKey>;
   /** Primary key, unique and exclusion constraints: their columns. */
   readonly keys: Map<string, readonly string[]>;
-  /** Columns of each index, those of constraints included. */
+  /** Columns that each index needs, those of constraints included. */
   readonly indexes: Map<string, readonly string[]>;
+  /** Names of indexes with an expression or a WHERE. */
+  readonly computed: Set<string>;
   /** Tables it inherits from, or the one it is a partition of. */
   readonly parents: Set<SceneTable>;
   isDefaultPartition: boolean;
@@ -124,6 +128,7 @@ export class Scene {
       foreignKeys: new Map(),
       keys: new Map(),
       indexes: new Map(),
+      computed: new Set(),
       parents: new Set(),
       reads: new Map(),
     };

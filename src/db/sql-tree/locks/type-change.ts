@@ -36,7 +36,7 @@ export function rewritesOnChange(
   if (from === undefined || to === undefined) return true;
   if (from.name !== to.name) {
     const isTime = [from.name, to.name].sort().join() === "timestamp,timestamptz";
-    if (isTime) return !facts.isUtc || (to.modifiers.length > 0 && narrows(from, to));
+    if (isTime) return !facts.isUtc || to.modifiers.length > 0;
     const isBinary = facts.binaryCasts.has(`${from.name}>${to.name}`);
     return !isBinary || to.modifiers.length > 0 || constrainedDomains.has(to.name);
   }
@@ -44,6 +44,14 @@ export function rewritesOnChange(
   if (isSame) return false;
   if (to.modifiers.length === 0) return !OPEN.has(to.name);
   return narrows(from, to);
+}
+
+/** Types that sort alike: an index on one serves the other. */
+const ALIKE: ReadonlySet<string> = new Set(["varchar>text", "text>varchar", "cidr>inet"]);
+
+/** Whether an index on a column is built anew for its new type. */
+export function sortsAnew(from: ColumnType | undefined, to: ColumnType | undefined): boolean {
+  return from?.name !== to?.name && !ALIKE.has(`${from?.name}>${to?.name}`);
 }
 
 /** Whether a value of one may not fit into the other as it is. */
@@ -65,6 +73,17 @@ function narrows({ name, modifiers: from }: ColumnType, { modifiers: to }: Colum
 
 /** Of a second. */
 const MOST_DIGITS = 6;
+
+/** USING that names only the column, or casts it to its new type. */
+export function isItself(using: Node, name: string, to: ColumnType | undefined): boolean {
+  if ("TypeCast" in using) {
+    const { arg, typeName } = using.TypeCast;
+    const cast = columnTypeOf(typeName);
+    const isSame = cast?.name === to?.name && cast?.modifiers.join() === to?.modifiers.join();
+    return isSame && arg !== undefined && "ColumnRef" in arg && isItself(arg, name, to);
+  }
+  return "ColumnRef" in using && pathOfTexts(using.ColumnRef.fields).join() === name;
+}
 
 /** Whether a default may give another value for each row. */
 export function isVolatile(tree: Node | undefined, scene: Scene): boolean {
