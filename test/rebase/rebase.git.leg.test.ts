@@ -11,6 +11,7 @@ import {
 } from "../helpers/branches.ts";
 import { createDatabase } from "../helpers/database.ts";
 import { migrateWithDrizzle } from "../helpers/drizzle-migrators.ts";
+import { readmeExample } from "../helpers/readme-examples.ts";
 
 let original: BranchProject;
 
@@ -66,8 +67,12 @@ test("moves three migrations out of a merge that left conflict markers in journa
   for (const file of ["meta/_journal.json", "meta/0001_snapshot.json", "tidemark.sum"])
     expect(await here.read(file)).toContain("<<<<<<<");
   const before = await here.files();
-  const planned = await here.done("rebase", "--base", "main", "--dry-run");
-  expect(planned).toContain("Would move 3 migrations behind those of main. Nothing was written.");
+  await here.git("update-ref", "refs/remotes/origin/main", "main");
+  // As the README's table has it: `tidemark rebase --base origin/main --dry-run`.
+  const planned = await here.done(...(await readmeExample("rebase")));
+  expect(planned).toContain(
+    "Would move 3 migrations behind those of origin/main. Nothing was written.",
+  );
   expect(await here.files()).toEqual(before);
 
   const { code, stdout, stderr } = await here.type("rebase", "--base", "main");
