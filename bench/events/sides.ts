@@ -34,8 +34,11 @@ export async function compare({ name, clients, rounds, seconds, sides }: Compari
   const names = Object.keys(sides);
   const rates = new Map(names.map((side) => [side, [] as number[]]));
   for (let round = -1; round < rounds; round += 1) {
-    for (let i = 0; i < names.length; i += 1) {
-      const side = names[(i + Math.max(round, 0)) % names.length] ?? "";
+    const from = Math.max(round, 0) % names.length;
+    const order = [...names.slice(from), ...names.slice(0, from)];
+    // What one leaves to be done, vacuum and dirty pages, would else always be done beside the same other.
+    if (round % 2 === 1) order.reverse();
+    for (const side of order) {
       const run = sides[side];
       if (run === undefined) continue;
       // The first round warms up: connections, plans, the server's caches.
