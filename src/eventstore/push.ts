@@ -201,7 +201,7 @@ async function send(
       revision,
       creator: aggregate.creator,
       owner: aggregate.owner,
-      createdAt: new Date(row.created_at),
+      createdAt: row.created_at instanceof Date ? row.created_at : new Date(row.created_at),
       type,
       payload,
     };
