@@ -51,6 +51,7 @@ export async function compareSizes({ databases, rounds, seconds, events }: Sizes
       seconds,
       sides: { [ours]: append(full.store), [theirs]: append(empty.store) },
     });
+    for (const { pool } of [full, empty]) await pool.query(ALL_HANDLED);
     await compare({
       name: `poll of 3 projections in ${INSTANCES} instances`,
       clients: 1,
@@ -80,6 +81,10 @@ export async function compareSizes({ databases, rounds, seconds, events }: Sizes
     await empty.pool.close();
   }
 }
+
+const ALL_HANDLED = `
+  update projections.current_states
+  set position = (select max(global_sequence) from eventstore.events)`;
 
 async function appendTail(store: ReturnType<typeof createEventStore>): Promise<number> {
   const after = (await store.barrier("i2")) ?? 0;
