@@ -27,7 +27,6 @@ describe("tidemark verify with drizzle-kit 1.x", () => {
       ✓ Each down file leads back, and the migration runs again (3 of 3 down files)
       Verified: 8 checks in <duration>, 2 not checked, 1 warning.
       --- stderr
-        3 of 3: <time>_by_hand
       Next: commit the migrations; CI verifies them against the base.
       "
     `);
