@@ -39,6 +39,8 @@ async function startEmbedded(): Promise<TestServer> {
   const dir = await mkdtemp(join(await fastFolder(), "tidemark-test-"));
   const server = await acquireEmbeddedServer({
     ...EMBEDDED_TEST_SERVER,
+    // In memory a gigabyte of old WAL would be one of memory.
+    settings: { ...EMBEDDED_TEST_SERVER.settings, max_wal_size: "256MB" },
     dir,
   });
   return {
