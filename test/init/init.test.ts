@@ -159,6 +159,20 @@ describe("init", () => {
     const app = prepared.as(prepared.appUrl);
     await app`insert into later.moods (mood) values ('good')`;
     expect(await app`select nextval('numbers') as next`).toEqual([{ next: "1" }]);
+    // Whoever could connect before still can: somebody may depend on it.
+    const other = unprepared();
+    await other.init();
+    const { migrationUrl } = other;
+    const beside = prepared.as(
+      migrationUrl.replace(
+        encodeURIComponent(other.database),
+        encodeURIComponent(prepared.database),
+      ),
+    );
+    expect(await beside`select 1 as one`).toEqual([{ one: 1 }]);
+    expect((await prepared.init()).notes).toContainEqual(
+      expect.stringContaining("Every role of the server may connect"),
+    );
     await expect(app`delete from tidemark.schema_migrations`).rejects.toMatchObject({
       code: "42501",
     });
@@ -217,6 +231,7 @@ describe("init", () => {
     await prepared.as(prepared.superuserUrl)`create table old ()`;
     const { notes } = await prepared.init();
     expect(notes).toEqual([
+      expect.stringContaining("Every role of the server may connect"),
       expect.stringContaining(`The database ${prepared.database} belongs to `),
       expect.stringMatching(/1 belong to .*: Owner-.* cannot change them\. .* to "Owner-/),
     ]);

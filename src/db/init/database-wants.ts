@@ -1,5 +1,5 @@
 import { literal } from "../base/quote.ts";
-import type { Setup, Want } from "./init-types.ts";
+import type { RoleName, Setup, Want } from "./init-types.ts";
 
 /** Rights of the application's role by kind of object, as `pg_default_acl` and `GRANT` name the kinds. */
 const KINDS = [
@@ -17,7 +17,42 @@ const KINDS = [
 
 /** Everything that the database must have, apart from the ledger. Looked for and made within it. */
 export function databaseWants(setup: Setup): readonly Want[] {
-  return [...publicSchema(setup), ...existing(setup), ...defaults(setup)];
+  const { owner, deployer, app } = setup;
+  return [
+    closed(setup),
+    databaseRight(setup, owner, ["CONNECT", "CREATE", "TEMPORARY"]),
+    ...(deployer === undefined ? [] : [databaseRight(setup, deployer, ["CONNECT"])]),
+    databaseRight(setup, app, ["CONNECT"]),
+    ...publicSchema(setup),
+    ...existing(setup),
+    ...defaults(setup),
+  ];
+}
+
+// What other roles may do in a database with a past, somebody may depend on.
+const IS_EMPTY = `not exists (
+    select from pg_class c join pg_namespace n on n.oid = c.relnamespace
+    where n.nspname !~ '^pg_' and n.nspname <> 'information_schema')`;
+
+function closed({ database, owner }: Setup): Want {
+  return {
+    what: `${database}, while it is empty, is closed to other roles`,
+    // Nor where somebody has decided otherwise.
+    lacking: `select format('revoke all on database %I from public', d.datname)
+  from pg_database d join pg_roles r on r.oid = d.datdba
+  where d.datname = ${literal(database)} and r.rolname = ${literal(owner.name)} and d.datacl is null
+    and ${IS_EMPTY}`,
+  };
+}
+
+function databaseRight({ database }: Setup, { name }: RoleName, rights: readonly string[]): Want {
+  const lacks = rights.map((right) => `not has_database_privilege(r.oid, d.oid, '${right}')`);
+  return {
+    what: `${name} may ${rights.length === 1 ? "connect to" : "connect to and create in"} ${database}`,
+    lacking: `select format('grant ${rights.join(", ").toLowerCase()} on database %I to %I', d.datname, r.rolname)
+  from pg_database d, pg_roles r
+  where d.datname = ${literal(database)} and r.rolname = ${literal(name)} and (${lacks.join(" or ")})`,
+  };
 }
 
 /** Where the ledger is there: the application reads it, and writes nothing into it. */
@@ -52,11 +87,12 @@ function publicSchema({ owner, app }: Setup): readonly Want[] {
   return [
     {
       // As it is from PostgreSQL 15 on.
-      what: "schema public lets nobody create",
+      what: "schema public, while the database is empty, lets nobody create",
       isOptional: true,
       lacking: `select 'revoke create on schema public from public'
   from pg_namespace n, aclexplode(coalesce(n.nspacl, acldefault('n', n.nspowner))) a
-  where n.nspname = 'public' and a.grantee = 0 and a.privilege_type = 'CREATE'`,
+  where n.nspname = 'public' and a.grantee = 0 and a.privilege_type = 'CREATE'
+    and ${IS_EMPTY}`,
     },
     {
       what: `${owner.name} may create in schema public`,

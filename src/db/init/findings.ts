@@ -96,9 +96,11 @@ export async function notesOn(
   admin: Admin,
   { database, owner, app, ledgerSchema }: Setup,
 ): Promise<readonly string[]> {
-  const [of] = await admin.ask<{ owner: string }>(
-    `select r.rolname as owner from pg_database d join pg_roles r on r.oid = d.datdba where d.datname = ${literal(database)}`,
-  );
+  const [of] = await admin.ask<{ owner: string; isOpen: boolean }>(`
+    select r.rolname as owner, exists (
+      select from aclexplode(coalesce(d.datacl, acldefault('d', d.datdba))) a
+      where a.grantee = 0 and a.privilege_type = 'CONNECT') as "isOpen"
+    from pg_database d join pg_roles r on r.oid = d.datdba where d.datname = ${literal(database)}`);
   const others = await admin.ask<{ owner: string; isPinned: boolean; count: number }>(`
     select r.rolname as owner, r.oid = 10 as "isPinned", count(*)::int as count
     from pg_class c join pg_namespace n on n.oid = c.relnamespace join pg_roles r on r.oid = c.relowner
@@ -132,6 +134,12 @@ export async function notesOn(
       ({ name }) =>
         `${app.name} may create in ${name}: a right that it, a role of its, or everybody had before.`,
     ),
+    ...(of?.isOpen
+      ? [
+          `Every role of the server may connect to ${database}, as before. To close it: ` +
+            `\`revoke connect on database ${quotedIfNeeded(database)} from public\`, and grant it to those who need it.`,
+        ]
+      : []),
     ...(of === undefined || of.owner === owner.name
       ? []
       : [`The database ${database} belongs to ${of.owner}, not to ${owner.name}.`]),

@@ -51,16 +51,6 @@ export function serverWants(setup: Setup): readonly Want[] {
       and ${literal(`role=${owner.name}`)} = any (s.setconfig))`,
           },
         ]),
-    {
-      what: `no other role may connect to ${database}`,
-      // Only where nobody has decided otherwise: the rights of a database with a past are its own.
-      lacking: `select format('revoke all on database %I from public', d.datname)
-  from pg_database d join pg_roles r on r.oid = d.datdba
-  where d.datname = ${literal(database)} and r.rolname = ${literal(owner.name)} and d.datacl is null`,
-    },
-    databaseRight(setup, owner, ["CONNECT", "CREATE", "TEMPORARY"]),
-    ...(deployer === undefined ? [] : [databaseRight(setup, deployer, ["CONNECT"])]),
-    databaseRight(setup, app, ["CONNECT"]),
   ];
 }
 
@@ -80,14 +70,4 @@ function loginRole(role: RoleName, variable: string): Want {
 function roleLacking(name: string, login: "login" | "nologin"): string {
   return `select ${literal(`create role ${identifier(name)} ${login}`)}
   where not exists (select from pg_roles where rolname = ${literal(name)})`;
-}
-
-function databaseRight({ database }: Setup, { name }: RoleName, rights: readonly string[]): Want {
-  const lacks = rights.map((right) => `not has_database_privilege(r.oid, d.oid, '${right}')`);
-  return {
-    what: `${name} may ${rights.length === 1 ? "connect to" : "connect to and create in"} ${database}`,
-    lacking: `select format('grant ${rights.join(", ").toLowerCase()} on database %I to %I', d.datname, r.rolname)
-  from pg_database d, pg_roles r
-  where d.datname = ${literal(database)} and r.rolname = ${literal(name)} and (${lacks.join(" or ")})`,
-  };
 }
