@@ -31,7 +31,7 @@ test("a ledger of version 1 is read as it is, and upgraded by the first run that
   await folder.list(["0000_a", "0001_b"]);
   const reports = await Promise.all([1, 2, 3].map(() => migrator().migrate()));
   expect(reports.flatMap(({ applied }) => applied)).toMatchObject([{ tag: "0001_b" }]);
-  expect(await versions()).toEqual([{ ledger_version: 3, min_reader: 2 }]);
+  expect(await versions()).toEqual([{ ledger_version: 4, min_reader: 2 }]);
   await folder.write("0002_c", "create table c (id integer);");
   await folder.list(["0000_a", "0001_b", "0002_c"]);
   expect(await migrator().adopt({ markApplied: ["0002_c"] })).toMatchObject({
@@ -50,5 +50,5 @@ test("a rollback upgrades a ledger that keeps no down files, and goes by the fol
     update tidemark.runner set ledger_version = 2`);
   expect(await migrator().planRollback()).toMatchObject({ steps: [{ source: "folder" }] });
   expect(await migrator().rollback()).toMatchObject({ reverted: [{ tag: "0000_a" }] });
-  expect(await versions()).toEqual([{ ledger_version: 3, min_reader: 2 }]);
+  expect(await versions()).toEqual([{ ledger_version: 4, min_reader: 2 }]);
 });

@@ -38,7 +38,11 @@ export type MessageName =
   | `migration:${Tag}`
   | `begin:${Tag}`
   | `statement:${Tag}`
-  | `end:${Tag}`;
+  | `end:${Tag}`
+  | "repeatables"
+  | "dependents"
+  | "settle"
+  | `repeatable:${Tag}`;
 
 export type Session = connection.Session<MessageName>;
 export type Failpoint = connection.Failpoint<MessageName>;

@@ -6,6 +6,7 @@ import { DRIZZLE_TABLE } from "../adopt/find-sql.ts";
 import type { DrizzleTableName } from "../adopt-types.ts";
 import { MigrateError } from "../errors.ts";
 import type { GivenHistory } from "../history/given.ts";
+import type { GivenRepeatable } from "../history/repeatables.ts";
 import type { Hook } from "../reports.ts";
 import type { LockPatience, RunSettings } from "../run-types.ts";
 import type { BeforeFile, EventSink, Warning } from "../types.ts";
@@ -22,6 +23,8 @@ export interface MigratorOptions {
   readonly history?: GivenHistory;
   /** Of `history`: what `before.sql` is to a folder. */
   readonly before?: BeforeFile | undefined;
+  /** Of `history`: what `repeatable/` is to a folder. */
+  readonly repeatables?: readonly GivenRepeatable[] | undefined;
   /** Schema of the ledger. Default `tidemark`. */
   readonly ledgerSchema?: string;
   /**
@@ -67,6 +70,7 @@ export interface ResolvedOptions extends RunSettings {
   /** In place of the folder. */
   readonly history: GivenHistory | undefined;
   readonly before: BeforeFile | undefined;
+  readonly repeatables: readonly GivenRepeatable[] | undefined;
   readonly appVersion: string | null;
   /** What is unusual about the URL. */
   readonly urlWarnings: readonly Warning[];
@@ -129,6 +133,7 @@ function withDefaults(
     dir: options.dir ?? "./drizzle",
     history: options.history,
     before: options.before,
+    repeatables: options.repeatables,
     schema: options.ledgerSchema ?? "tidemark",
     connectTimeoutMs: options.connectTimeoutMs ?? 10_000,
     waitTimeoutMs: options.waitTimeoutMs ?? 600_000,

@@ -66,6 +66,11 @@ export type NewEvent = Subject & {
         /** Without a rank it stays pending; with `formerly` only its name is new. */
         readonly payload: Pick<EventPayload, "rank" | "by" | "appliedAt" | "row" | "formerly">;
       }
+    | { readonly type: "repeatable.done"; readonly payload: Required<Pick<EventPayload, "why">> }
+    | {
+        readonly type: "repeatable.failed";
+        readonly payload: Required<Pick<EventPayload, "why" | "error">>;
+      }
   );
 
 /** Column of the duration that `record` returns: of what ended, in milliseconds. */

@@ -1,0 +1,151 @@
+import { identifier, integer, jsonLiteral, literal } from "../../base/quote.ts";
+import { transact } from "../../connection/ask.ts";
+import type { HeldRun } from "../run-types.ts";
+import type { Tag } from "../types.ts";
+import type { MadeObject } from "./made-objects.ts";
+import type { ParsedRepeatable } from "./parse-repeatables.ts";
+import type { SqlName } from "./sql-names.ts";
+
+/** An object of the database that is to be dropped and made again, or that depends on one. */
+export interface FoundObject {
+  /** As `pg_identify_object` names its kind: `view`, `function`, `default value` … */
+  readonly type: string;
+  /** With its schema, as SQL. */
+  readonly identity: string;
+  /** For messages. */
+  readonly description: string;
+  /** It is what was asked for, not what depends on that. */
+  readonly isTarget: boolean;
+  /** The repeatable that makes it, and which of its statements, from 0. */
+  readonly maker: { readonly tag: Tag; readonly statement: number } | null;
+  readonly owner: string | null;
+  /** Of relations and routines: `{role=r/owner,…}`. */
+  readonly acl: string | null;
+  readonly comment: string | null;
+  readonly columns: readonly {
+    readonly name: string;
+    readonly acl: string | null;
+    readonly comment: string | null;
+  }[];
+}
+
+/**
+ * Finds what depends on objects, and on that, in the order in which it can be dropped: each before what it needs.
+ * The objects themselves are among them. Writes nothing.
+ *
+ * @throws ServerError, SessionLost
+ */
+export async function findDependents(
+  run: HeldRun,
+  targets: readonly MadeObject[],
+  all: readonly ParsedRepeatable[],
+): Promise<readonly FoundObject[]> {
+  const makers = all.flatMap(({ tag, statements, makesBy }) =>
+    statements.flatMap((_, statement) =>
+      (makesBy[statement] ?? []).map((made) => ({ made, tag, statement })),
+    ),
+  );
+  const rows = [
+    ...targets.map((made) => rowOf(made, null)),
+    ...makers.map(({ made, tag, statement }) => rowOf(made, { tag, statement })),
+  ];
+  const reply = await transact(
+    run.session,
+    "dependents",
+    [
+      // Names without a schema are the role's.
+      "set local search_path to default",
+      `select pg_catalog.set_config('tidemark.made', (select coalesce(pg_catalog.jsonb_agg(m), '[]')
+from (${rows.join("\nunion all\n")}) m where m.objid is not null)::text, true)`,
+      "set local search_path to pg_catalog, pg_temp",
+      FIND,
+    ],
+    "rollback",
+  );
+  return reply.rows.flatMap((row) =>
+    "tidemark_dependent" in row ? [row.tidemark_dependent as FoundObject] : [],
+  );
+}
+
+/** Where an object is in the catalog; `maker` is null for one that is asked for. */
+function rowOf(made: MadeObject, maker: FoundObject["maker"]): string {
+  const rest = `${maker === null ? "null::jsonb" : jsonLiteral(maker)} as maker`;
+  switch (made.kind) {
+    case "relation":
+      return `select 'pg_catalog.pg_class'::pg_catalog.regclass::pg_catalog.oid as classid, pg_catalog.to_regclass(${nameLiteral(made.name)})::pg_catalog.oid as objid, ${rest}`;
+    case "indexes":
+      return `select 'pg_catalog.pg_class'::pg_catalog.regclass::pg_catalog.oid, i.indexrelid, ${rest}
+from pg_catalog.pg_index i where i.indrelid = pg_catalog.to_regclass(${nameLiteral(made.table)})`;
+    case "routine":
+      return `select 'pg_catalog.pg_proc'::pg_catalog.regclass::pg_catalog.oid, p.oid, ${rest}
+from pg_catalog.pg_proc p where ${routineIs(made.name, made.args)}`;
+    case "trigger":
+      return `select 'pg_catalog.pg_trigger'::pg_catalog.regclass::pg_catalog.oid, t.oid, ${rest}
+from pg_catalog.pg_trigger t where t.tgname = ${literal(made.name)} and t.tgrelid = pg_catalog.to_regclass(${nameLiteral(made.table)})`;
+    case "policy":
+      return `select 'pg_catalog.pg_policy'::pg_catalog.regclass::pg_catalog.oid, p.oid, ${rest}
+from pg_catalog.pg_policy p where p.polname = ${literal(made.name)} and p.polrelid = pg_catalog.to_regclass(${nameLiteral(made.table)})`;
+  }
+}
+
+function routineIs(name: SqlName, args: readonly string[] | undefined): string {
+  const schema = name.length > 1 ? name.at(-2) : undefined;
+  const within =
+    schema === undefined
+      ? "pg_catalog.pg_function_is_visible(p.oid)"
+      : `p.pronamespace = (select n.oid from pg_catalog.pg_namespace n where n.nspname = ${literal(schema)})`;
+  const oids = (args ?? []).map(
+    (type) => `pg_catalog.to_regtype(${literal(type)})::pg_catalog.oid`,
+  );
+  const isSame =
+    oids.length === 0
+      ? ""
+      : ` and p.proargtypes::pg_catalog.text = pg_catalog.concat_ws(' ', ${oids.join(", ")})`;
+  const types = args === undefined ? "" : ` and p.pronargs = ${integer(args.length)}${isSame}`;
+  return `p.proname = ${literal(name.at(-1) ?? "")} and ${within}${types}`;
+}
+
+function nameLiteral(name: SqlName): string {
+  return literal(name.map(identifier).join("."));
+}
+
+// What goes with something else of the list by itself (a view's row type, its rule) is left out.
+const FIND = `with recursive made as (
+  select m.classid, m.objid, m.maker
+  from jsonb_to_recordset(current_setting('tidemark.made')::jsonb) as m(classid oid, objid oid, maker jsonb)
+), reached(classid, objid, depth) as (
+  select m.classid, m.objid, 0 from made m where m.maker is null
+  union
+  select case when w.oid is null then d.classid else 'pg_class'::regclass::oid end,
+    case when w.oid is null then d.objid else w.ev_class end, r.depth + 1
+  from reached r
+  join pg_depend d on d.refclassid = r.classid and d.refobjid = r.objid
+  left join pg_rewrite w on d.classid = 'pg_rewrite'::regclass and w.oid = d.objid and w.rulename = '_RETURN'
+  where r.depth < 64 and (d.classid, d.objid) <> (r.classid, r.objid)
+    and (w.oid is null or w.ev_class <> r.objid)
+), listed as (
+  select r.classid, r.objid, max(r.depth) as depth, bool_or(r.depth = 0) as is_target
+  from reached r group by r.classid, r.objid
+)
+select jsonb_build_object(
+  'type', i.type, 'identity', i.identity, 'description', pg_describe_object(l.classid, l.objid, 0),
+  'isTarget', l.is_target,
+  'maker', (select m.maker from made m where m.classid = l.classid and m.objid = l.objid and m.maker is not null
+    order by (m.maker->>'statement')::integer desc limit 1),
+  'owner', coalesce(c.relowner, p.proowner)::regrole::text,
+  'acl', coalesce(c.relacl, p.proacl, acldefault(case when c.oid is null then 'f' else 'r' end::"char", coalesce(c.relowner, p.proowner)))::text,
+  'comment', obj_description(l.objid, l.classid::regclass::name),
+  'columns', coalesce((
+    select jsonb_agg(jsonb_build_object('name', a.attname, 'acl', a.attacl::text, 'comment', col_description(a.attrelid, a.attnum)))
+    from pg_attribute a
+    where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+      and (a.attacl is not null or col_description(a.attrelid, a.attnum) is not null)), '[]')
+) as tidemark_dependent
+from listed l
+cross join lateral pg_identify_object(l.classid, l.objid, 0) i
+left join pg_class c on l.classid = 'pg_class'::regclass and c.oid = l.objid
+left join pg_proc p on l.classid = 'pg_proc'::regclass and p.oid = l.objid
+where l.is_target or not exists (
+  select from pg_depend d join listed o on o.classid = d.refclassid and o.objid = d.refobjid
+  where d.classid = l.classid and d.objid = l.objid and d.deptype = 'i')
+order by l.depth desc, i.identity`;
