@@ -23,6 +23,11 @@ export function repeatableFileOf(name: string): string {
   return `${repeatableTag(name)}.sql`;
 }
 
+/** Whether a name within the migrations folder is that of a repeatable's file. */
+export function isRepeatableFile(name: string): boolean {
+  return name.startsWith(repeatableTag(""));
+}
+
 export function repeatableOf(given: GivenRepeatable, isDamaged = false): Repeatable {
   const { name, file = repeatableFileOf(name) } = given;
   const sql = withoutBom(given.sql);
@@ -41,6 +46,14 @@ export function repeatablesDigest({
   return checksumOf(repeatables.map(({ name, checksum }) => `${name}\n${checksum}`).join("\n"));
 }
 
+/** Whether all of them have run here, with these texts. */
+export function areRepeatablesAsOf(
+  history: History,
+  runner: { readonly repeatables: Checksum | null },
+): boolean {
+  return runner.repeatables === repeatablesDigest(history);
+}
+
 /** Whether the database's head and digest say that there is nothing to do. */
 export function isSettled(
   history: History,
@@ -48,7 +61,7 @@ export function isSettled(
 ): boolean {
   return (
     runner?.head === history.head &&
-    runner.repeatables === repeatablesDigest(history) &&
+    areRepeatablesAsOf(history, runner) &&
     !(history.repeatables ?? []).some(({ isAlways }) => isAlways)
   );
 }

@@ -2,13 +2,14 @@ import { MigrateError } from "../errors.ts";
 import type { Checksum, History, Tag } from "../types.ts";
 import { isChecksum } from "./checksum.ts";
 import { DOWN, downFileOf, sqlFileOf } from "./layout.ts";
+import { isRepeatableFile, repeatableFileOf } from "./repeatables.ts";
 
 /** Name of the sum file in the migrations folder. */
 export const SUM_FILE = "tidemark.sum";
 
 /**
  * The sum file's text: the chain's head, then a line a file, in the history's order, each down file
- * after its migration. The head covers only the migrations.
+ * after its migration, then the repeatables by their names. The head covers only the migrations.
  */
 export function formatSumFile(
   history: History,
@@ -20,7 +21,10 @@ export function formatSumFile(
     const line = `${sqlFileOf(tag, layout)} ${checksum}`;
     return down === undefined ? [line] : [line, `${downFileOf(tag, layout)} ${down}`];
   });
-  return `${[history.head, ...lines].join("\n")}\n`;
+  const repeatables = (history.repeatables ?? []).map(
+    ({ name, checksum }) => `${repeatableFileOf(name)} ${checksum}`,
+  );
+  return `${[history.head, ...lines, ...repeatables].join("\n")}\n`;
 }
 
 /**
@@ -72,10 +76,13 @@ function sumProblems(
     const up = [sqlFileOf(tag, layout), checksum] as const;
     return down === undefined ? [up] : [up, [downFileOf(tag, layout), down] as const];
   });
+  const repeatables = (history.repeatables ?? []).map(
+    ({ name, checksum }) => [repeatableFileOf(name), checksum] as const,
+  );
   const differsByIntent = new Set(
     [...meant].flatMap((tag) => [sqlFileOf(tag, layout), downFileOf(tag, layout)]),
   );
-  for (const [name, checksum] of there) {
+  for (const [name, checksum] of [...there, ...repeatables]) {
     const sum = recorded.get(name);
     if (differsByIntent.has(name)) isAsMeant ||= sum !== checksum;
     else if (sum === undefined) problems.push(`${name} is not listed`);
@@ -86,7 +93,8 @@ function sumProblems(
     if (differsByIntent.has(name)) continue;
     if (name.endsWith(DOWN)) {
       if (downs !== undefined) problems.push(`${name} is listed but does not exist`);
-    } else problems.push(`${name} is listed but not in the history`);
+    } else if (isRepeatableFile(name)) problems.push(`${name} is listed but does not exist`);
+    else problems.push(`${name} is listed but not in the history`);
   }
   if (problems.length === 0 && !isAsMeant && head !== history.head) {
     problems.push(

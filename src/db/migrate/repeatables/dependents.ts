@@ -14,8 +14,8 @@ export interface FoundObject {
   readonly identity: string;
   /** For messages. */
   readonly description: string;
-  /** It is what was asked for, not what depends on that. */
-  readonly isTarget: boolean;
+  /** Its number among those that were asked for; null of what depends on them. */
+  readonly target: number | null;
   /** The repeatable that makes it, and which of its statements, from 0. */
   readonly maker: { readonly tag: Tag; readonly statement: number } | null;
   readonly owner: string | null;
@@ -46,8 +46,8 @@ export async function findDependents(
     ),
   );
   const rows = [
-    ...targets.map((made) => rowOf(made, null)),
-    ...makers.map(({ made, tag, statement }) => rowOf(made, { tag, statement })),
+    ...targets.map((made, target) => rowOf(made, { target })),
+    ...makers.map(({ made, tag, statement }) => rowOf(made, { maker: { tag, statement } })),
   ];
   const reply = await transact(
     run.session,
@@ -67,23 +67,29 @@ from (${rows.join("\nunion all\n")}) m where m.objid is not null)::text, true)`,
   );
 }
 
-/** Where an object is in the catalog; `maker` is null for one that is asked for. */
-function rowOf(made: MadeObject, maker: FoundObject["maker"]): string {
-  const rest = `${maker === null ? "null::jsonb" : jsonLiteral(maker)} as maker`;
+/** Where an object is in the catalog. */
+function rowOf(
+  made: MadeObject,
+  what: { readonly target: number } | { readonly maker: FoundObject["maker"] },
+): string {
+  const rest =
+    "target" in what
+      ? `null::jsonb as maker, ${integer(what.target)} as target`
+      : `${jsonLiteral(what.maker)} as maker, null::integer as target`;
   switch (made.kind) {
     case "relation":
       return `select 'pg_catalog.pg_class'::pg_catalog.regclass::pg_catalog.oid as classid, pg_catalog.to_regclass(${nameLiteral(made.name)})::pg_catalog.oid as objid, ${rest}`;
     case "indexes":
-      return `select 'pg_catalog.pg_class'::pg_catalog.regclass::pg_catalog.oid, i.indexrelid, ${rest}
+      return `select 'pg_catalog.pg_class'::pg_catalog.regclass::pg_catalog.oid as classid, i.indexrelid as objid, ${rest}
 from pg_catalog.pg_index i where i.indrelid = pg_catalog.to_regclass(${nameLiteral(made.table)})`;
     case "routine":
-      return `select 'pg_catalog.pg_proc'::pg_catalog.regclass::pg_catalog.oid, p.oid, ${rest}
+      return `select 'pg_catalog.pg_proc'::pg_catalog.regclass::pg_catalog.oid as classid, p.oid as objid, ${rest}
 from pg_catalog.pg_proc p where ${routineIs(made.name, made.args)}`;
     case "trigger":
-      return `select 'pg_catalog.pg_trigger'::pg_catalog.regclass::pg_catalog.oid, t.oid, ${rest}
+      return `select 'pg_catalog.pg_trigger'::pg_catalog.regclass::pg_catalog.oid as classid, t.oid as objid, ${rest}
 from pg_catalog.pg_trigger t where t.tgname = ${literal(made.name)} and t.tgrelid = pg_catalog.to_regclass(${nameLiteral(made.table)})`;
     case "policy":
-      return `select 'pg_catalog.pg_policy'::pg_catalog.regclass::pg_catalog.oid, p.oid, ${rest}
+      return `select 'pg_catalog.pg_policy'::pg_catalog.regclass::pg_catalog.oid as classid, p.oid as objid, ${rest}
 from pg_catalog.pg_policy p where p.polname = ${literal(made.name)} and p.polrelid = pg_catalog.to_regclass(${nameLiteral(made.table)})`;
   }
 }
@@ -111,10 +117,10 @@ function nameLiteral(name: SqlName): string {
 
 // What goes with something else of the list by itself (a view's row type, its rule) is left out.
 const FIND = `with recursive made as (
-  select m.classid, m.objid, m.maker
-  from jsonb_to_recordset(current_setting('tidemark.made')::jsonb) as m(classid oid, objid oid, maker jsonb)
+  select m.classid, m.objid, m.maker, m.target
+  from jsonb_to_recordset(current_setting('tidemark.made')::jsonb) as m(classid oid, objid oid, maker jsonb, target integer)
 ), reached(classid, objid, depth) as (
-  select m.classid, m.objid, 0 from made m where m.maker is null
+  select m.classid, m.objid, 0 from made m where m.target is not null
   union
   select case when w.oid is null then d.classid else 'pg_class'::regclass::oid end,
     case when w.oid is null then d.objid else w.ev_class end, r.depth + 1
@@ -124,12 +130,13 @@ const FIND = `with recursive made as (
   where r.depth < 64 and (d.classid, d.objid) <> (r.classid, r.objid)
     and (w.oid is null or w.ev_class <> r.objid)
 ), listed as (
-  select r.classid, r.objid, max(r.depth) as depth, bool_or(r.depth = 0) as is_target
+  select r.classid, r.objid, max(r.depth) as depth,
+    (select min(m.target) from made m where m.classid = r.classid and m.objid = r.objid) as target
   from reached r group by r.classid, r.objid
 )
 select jsonb_build_object(
   'type', i.type, 'identity', i.identity, 'description', pg_describe_object(l.classid, l.objid, 0),
-  'isTarget', l.is_target,
+  'target', l.target,
   'maker', (select m.maker from made m where m.classid = l.classid and m.objid = l.objid and m.maker is not null
     order by (m.maker->>'statement')::integer desc limit 1),
   'owner', coalesce(c.relowner, p.proowner)::regrole::text,
@@ -145,7 +152,7 @@ from listed l
 cross join lateral pg_identify_object(l.classid, l.objid, 0) i
 left join pg_class c on l.classid = 'pg_class'::regclass and c.oid = l.objid
 left join pg_proc p on l.classid = 'pg_proc'::regclass and p.oid = l.objid
-where l.is_target or not exists (
+where i.schema is distinct from 'pg_toast' and (l.target is not null or not exists (
   select from pg_depend d join listed o on o.classid = d.refclassid and o.objid = d.refobjid
-  where d.classid = l.classid and d.objid = l.objid and d.deptype = 'i')
+  where d.classid = l.classid and d.objid = l.objid and d.deptype = 'i'))
 order by l.depth desc, i.identity`;

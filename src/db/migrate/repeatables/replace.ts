@@ -59,16 +59,13 @@ export function unitOf(
   found: readonly FoundObject[],
   targets: readonly Target[],
 ): { readonly unit: Unit } | { readonly inTheWay: readonly FoundObject[] } | undefined {
-  const kept = new Set(
-    targets.filter(({ isDroppedByFile }) => isDroppedByFile).map(({ made }) => labelOf(made)),
-  );
-  const isKept = ({ isTarget, identity }: FoundObject) =>
-    isTarget && kept.has(bare(identity, kept));
+  const isKept = ({ target }: FoundObject) =>
+    target !== null && targets[target]?.isDroppedByFile === true;
   const remade = found.filter((object) => !isKept(object));
   const inTheWay = remade.filter((object) => object.maker === null || !canBeRemade(object));
   if (inTheWay.length > 0) {
     // What is asked for is no view and no routine: the server's own error says more.
-    return inTheWay.some(({ isTarget }) => isTarget) ? undefined : { inTheWay };
+    return inTheWay.some(({ target }) => target !== null) ? undefined : { inTheWay };
   }
   if (remade.length === 0) return undefined;
   const tags = new Set<Tag | undefined>([
@@ -76,14 +73,4 @@ export function unitOf(
     ...remade.map(({ maker }) => maker?.tag),
   ]);
   return { unit: { parts: all.filter(({ tag }) => tags.has(tag)), remade } };
-}
-
-/** The label that an object of the catalog has where the file names it with or without its schema. */
-function bare(identity: string, labels: ReadonlySet<string>): string {
-  const name = identity.replace(/\(.*$/, "");
-  const match = [...labels].find((label) => {
-    const own = label.replace(/\(.*$/, "");
-    return own === name || name.endsWith(`.${own}`);
-  });
-  return match ?? identity;
 }
