@@ -42,7 +42,7 @@ async function printStatus(report: StatusReport, output: Output): Promise<void> 
     if (state === "FAILED") output.print(`${output.colors.red(tag)} ${error?.text}\n`);
     if (flags.includes("MISSING")) {
       output.print(
-        `${output.colors.red(tag)} ran here and is not in the folder. What it made is still there: a migration that drops it takes it away.\n`,
+        `${output.colors.red(tag)} ran here and is not in the folder. A migration that drops what it made takes that away.\n`,
       );
     }
   }

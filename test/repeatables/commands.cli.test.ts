@@ -21,24 +21,26 @@ test("plan says what would run and why, migrate runs it, status has a row each",
   expect(await tidemark("migrate")).toContain(
     "Applied 3 migrations and ran 2 repeatables in <duration>. The database is at 0002_first_note.",
   );
-  expect(await tidemark("status", "--check")).toMatch(/exit code 0[^]*repeatable\/b_shout +DONE/);
+  expect(await tidemark("status", "--check")).toMatch(
+    /exit code 0[\s\S]*repeatable\/b_shout +DONE/,
+  );
   await shop.project.write("drizzle/repeatable/b_shout.sql", FUNCTION.replace("upper", "lower"));
   expect(await tidemark("status", "--check")).toMatch(
-    /exit code 3[^]*repeatable\/b_shout +PENDING CHANGED[^]*0 pending, and 1 repeatable to run/,
+    /exit code 3[\s\S]*repeatable\/b_shout +PENDING CHANGED[\s\S]*0 pending, and 1 repeatable to run/,
   );
   expect(await tidemark("migrate", "--dry-run")).toMatch(
-    /b_shout.sql, changed\)\ncreate or replace function[^]*0 pending, and 1 repeatable to run/,
+    /b_shout.sql, changed\)\ncreate or replace function[\s\S]*0 pending, and 1 repeatable to run/,
   );
   expect(await tidemark("plan", "--sql")).toMatch(
-    /-- repeatable\/b_shout .*\nBEGIN;\ncreate or replace function shout[^]*COMMIT;/,
+    /-- repeatable\/b_shout .*\nBEGIN;\ncreate or replace function shout[\s\S]*COMMIT;/,
   );
   expect(await tidemark("wait", "--timeout", "0")).toMatch(
-    /exit code 5[^]*0 of 3 migrations are still pending, and 1 repeatable: repeatable\/b_shout/,
+    /exit code 5[\s\S]*0 of 3 migrations are still pending, and 1 repeatable: repeatable\/b_shout/,
   );
   expect(await tidemark("migrate")).toContain("Nothing pending. Ran 1 repeatable in <duration>.");
   expect(await tidemark("wait", "--timeout", "0")).toContain("exit code 0");
   expect(await tidemark("events", "--tag", "repeatable/b_shout")).toMatch(
-    /repeatable\.done[^]*new[^]*repeatable\.done[^]*changed/,
+    /repeatable\.done[\s\S]*new[\s\S]*repeatable\.done[\s\S]*changed/,
   );
 });
 
@@ -46,7 +48,7 @@ test("one that is removed is reported, and nothing is dropped", async () => {
   await tidemark("migrate");
   await rm(join(shop.project.root, "drizzle/repeatable/a_authors.sql"));
   expect(await tidemark("status")).toMatch(
-    /repeatable\/a_authors +DONE MISSING[^]*repeatable\/a_authors ran here and is not in the folder/,
+    /repeatable\/a_authors +DONE MISSING[\s\S]*repeatable\/a_authors ran here and is not in the folder/,
   );
   expect(await tidemark("migrate")).toContain("Nothing pending.");
   expect(await shop.database.sql`select * from authors`).toHaveLength(1);
@@ -71,7 +73,7 @@ test("drift knows what they made, and names those that it cannot compare", async
   const scratch = ["--scratch-url", inject("serverUrl")];
   expect(await tidemark("drift", ...scratch)).toContain("exit code 0");
   await shop.database.sql`create or replace view authors as select author from notes`;
-  expect(await tidemark("drift", ...scratch)).toMatch(/exit code 4[^]*authors/);
+  expect(await tidemark("drift", ...scratch)).toMatch(/exit code 4[\s\S]*authors/);
   await shop.project.write("drizzle/repeatable/b_shout.sql", `${FUNCTION}-- edited\n`);
   expect(await tidemark("drift", ...scratch)).toContain(
     "1 repeatable ran here with another text than the folder's, or not at all: repeatable/b_shout.",

@@ -5,6 +5,7 @@ import { DatabaseMigrator, type MigrateOptions } from "../../src/db/migrate/inde
 import type { Failpoint } from "../../src/db/migrate/run-types.ts";
 import { useDatabase } from "../helpers/database.ts";
 import { useHistory } from "../helpers/history.ts";
+import { runInProcess } from "../helpers/runner-process.ts";
 
 const database = useDatabase();
 const folder = useHistory({
@@ -167,4 +168,42 @@ test("a trigger function may write the view that its trigger is on", async () =>
   expect(await migrate()).toMatchObject({
     ran: ["repeatable/b_function new", "repeatable/a_view new"],
   });
+});
+
+test("what a migration drops of an unchanged one is made again, also after a crash in between", async () => {
+  await folder.repeat("v", "create or replace view v as select name from users;");
+  await folder.repeat("w", "create or replace view w as select id from users;");
+  await migrate();
+  await folder.write(
+    "0001_type",
+    "drop view v; alter table users alter column name type varchar(99);",
+  );
+  await folder.list(["0000_users", "0001_type"]);
+  expect(await migrate()).toMatchObject({ ran: ["repeatable/v dropped"] });
+  await folder.write("0002_type", "drop view v; alter table users alter column name type text;");
+  await folder.list(["0000_users", "0001_type", "0002_type"]);
+  const killed = await runInProcess({
+    options: { url: database.url, dir: folder.dir },
+    failpoint: { phase: "before", message: "repeatable:repeatable/v" },
+  });
+  expect(killed.signal).toBe("SIGKILL");
+  expect(await database.sql`select to_regclass('v') as v`).toEqual([{ v: null }]);
+  expect(await migrate()).toMatchObject({ applied: [], ran: ["repeatable/v dropped"] });
+  expect(await migrate()).toMatchObject({ outcome: "current" });
+});
+
+test("one that is removed is forgotten once a migration has dropped what it made", async () => {
+  await folder.repeat("v", "create or replace view v as select name from users;");
+  await migrate();
+  await rm(join(folder.dir, "repeatable", "v.sql"));
+  await folder.write("0001_other", "select 1;");
+  await folder.list(["0000_users", "0001_other"]);
+  await migrate();
+  expect((await migrator().status()).repeatables).toMatchObject([{ flags: ["MISSING"] }]);
+  await folder.write("0002_drop", "drop view v;");
+  await folder.list(["0000_users", "0001_other", "0002_drop"]);
+  await migrate();
+  expect((await migrator().status()).repeatables).toEqual([]);
+  const events = await migrator().events({ tag: "repeatable/v" });
+  expect(events.map(({ type }) => type)).toEqual(["repeatable.done", "repeatable.removed"]);
 });

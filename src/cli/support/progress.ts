@@ -14,6 +14,7 @@ export const WHY: Readonly<Record<RepeatableReason, string>> = {
   changed: "changed",
   always: "runs always",
   "rolled-back": "again after a rollback",
+  dropped: "what it made is gone",
   remade: "made again",
 };
 

@@ -1,5 +1,5 @@
 import type { DrizzleMirror, Existing } from "./adopt-types.ts";
-import type { RepeatableReason, RepeatableRow } from "./repeatable-types.ts";
+import type { MadeObject, RepeatableReason, RepeatableRow } from "./repeatable-types.ts";
 import type { Checksum, Owner, RecordedError, Tag } from "./types.ts";
 
 export const EVENT_TYPES = [
@@ -11,6 +11,7 @@ export const EVENT_TYPES = [
   "migration.adopted",
   "repeatable.done",
   "repeatable.failed",
+  "repeatable.removed",
   "statement.started",
   "statement.done",
 ] as const;
@@ -65,6 +66,8 @@ export interface EventPayload {
   readonly formerly?: Tag;
   /** Of `repeatable.done`: why it ran. */
   readonly why?: RepeatableReason;
+  /** What it made, as its statements name it. */
+  readonly made?: readonly MadeObject[];
 }
 
 /**

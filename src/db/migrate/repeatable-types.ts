@@ -1,10 +1,28 @@
 import type { Checksum, Owner, RecordedError, Tag } from "./types.ts";
 
+/** Something that a statement of a repeatable makes, or drops. */
+export type MadeObject =
+  /** Views, materialized views, indexes, tables: whatever has a row in `pg_class`. */
+  | { readonly kind: "relation"; readonly name: SqlName }
+  /** `args` as types in SQL; undefined where the statement has none, as `drop function f`. */
+  | {
+      readonly kind: "routine";
+      readonly name: SqlName;
+      readonly args?: readonly string[] | undefined;
+    }
+  | { readonly kind: "trigger" | "policy"; readonly name: string; readonly table: SqlName }
+  /** The indexes of a relation whose statement names none. */
+  | { readonly kind: "indexes"; readonly table: SqlName };
+
+/** A name as its parts, with the schema only where the SQL has it. */
+export type SqlName = readonly string[];
+
 /**
- * Why a repeatable runs. `rolled-back`: a migration was taken back since it ran; `remade`: what it makes depends
- * on something that had to be dropped and made again.
+ * Why a repeatable runs. `rolled-back`: a migration was taken back since it ran; `dropped`: something that it made
+ * is gone, as a migration has dropped it; `remade`: what it makes depends on something that had to be dropped and
+ * made again.
  */
-export type RepeatableReason = "new" | "changed" | "always" | "rolled-back" | "remade";
+export type RepeatableReason = "new" | "changed" | "always" | "rolled-back" | "dropped" | "remade";
 
 /**
  * `CHANGED`: the database has another text of it. `OLDER`: it had this one before that, so a newer release has run
@@ -58,6 +76,8 @@ export interface RepeatableRow {
   readonly head: Checksum | null;
   /** A migration was taken back since: it is to run again. */
   readonly isStale: boolean;
+  /** What it made, as its statements name it. */
+  readonly made: readonly MadeObject[];
   /** Times it was run, or tried. */
   readonly attempt: number;
   readonly finishedAt: Date | null;

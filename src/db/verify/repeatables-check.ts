@@ -1,10 +1,14 @@
 import { plural } from "../base/text.ts";
-import { MigrateError, repeatableFileOf } from "../migrate/index.ts";
+import { type History, MigrateError, repeatableFileOf } from "../migrate/index.ts";
 import type { Replay } from "../scratch/replay.ts";
 import { errorFinding, type Finding, type Outcome } from "./findings.ts";
-import type { ScratchChecks } from "./scratch-checks.ts";
+import type { Base, FolderState } from "./folder-state.ts";
 
-type Looked = Pick<ScratchChecks, "history" | "folder" | "base">;
+interface Looked {
+  readonly history: History | undefined;
+  readonly folder: FolderState;
+  readonly base: Base | undefined;
+}
 
 /** Whether there are repeatables, here or at the base. */
 export function hasRepeatables({ history, base }: Looked): boolean {

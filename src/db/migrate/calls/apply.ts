@@ -15,7 +15,8 @@ import { nothingToDo, type Plan } from "../plan/plan.ts";
 import { statusesOf } from "../plan/statuses.ts";
 import type { RanRepeatable, RepeatableRow } from "../repeatable-types.ts";
 import { parseRepeatables } from "../repeatables/parse-repeatables.ts";
-import { runRepeatables } from "../repeatables/run-repeatables.ts";
+import { findDropped, runRepeatables } from "../repeatables/run-repeatables.ts";
+import type { RepeatableWork } from "../repeatables/unit-run.ts";
 import type { AppliedMigration, RunEnd } from "../reports.ts";
 import type { HeldRun, Run, Session } from "../run-types.ts";
 import type { Checksum, History } from "../types.ts";
@@ -100,23 +101,20 @@ export async function applyPending(
         if (halfWay !== undefined) throw halfWay;
         const ran = await rowsOfRepeatables(session, run);
         const { plan, steps } = prepare({ runner, rows, repeatables: ran });
-        const work = {
-          ...{ all: await ofRuns(plan), runs: plan.repeatables.runs, onRan, onCopied },
-          rows: new Map(ran.map((row) => [row.tag, row])),
-          digest: plan.repeatables.older.length === 0 ? digestAfter(history, plan) : undefined,
-        };
+        const repeat = () =>
+          repeatAfter(held, plan, { history, ran, repeatables, onRan, onCopied });
         const nothingLeft = nothingToDo(plan);
         if (nothingLeft === "newer") return { outcome: nothingLeft, plan, taken };
         if (nothingLeft !== undefined) {
           await runHook(held, "beforeMigrate", []);
-          if (needsSettling(history, plan, runner)) await runRepeatables(held, work);
+          if (needsSettling(history, plan, runner)) await repeat();
           await runHook(held, "afterMigrate", []);
           return { outcome: nothingLeft, plan, taken };
         }
         // Rather too short: what failed before this run began is tried again.
         const begun = new Date(at.getTime() - (askedAtMs - since));
         refuseFailedMeanwhile(plan.steps, rows, begun);
-        if (plan.steps.length === 0) refuseRepeatableFailedMeanwhile(work.runs, begun);
+        if (plan.steps.length === 0) refuseRepeatableFailedMeanwhile(plan.repeatables.runs, begun);
         const parsedSteps = await steps();
         await runBefore(held, await before);
         const tags = parsedSteps.map(({ migration }) => migration.tag);
@@ -124,7 +122,7 @@ export async function applyPending(
         await checkOutsideStatements(held, parsedSteps);
         await runHook(held, "beforeMigrate", tags);
         await executeSteps(held, parsedSteps, { onCopied, onApplied });
-        await runRepeatables(held, work);
+        await repeat();
         await runHook(held, "afterMigrate", tags);
         return { outcome: "applied" as const, plan, taken };
       },
@@ -173,6 +171,29 @@ function needsSettling(history: History, plan: Plan, runner: RunnerRow | undefin
   if (runner === undefined || runner.standby || runs.length > 0 || older.length > 0) return false;
   const digest = digestAfter(history, plan);
   return plan.steps.length === 0 && digest !== undefined && runner.repeatables !== digest;
+}
+
+/** What is to be done with repeatables once no migration is left pending. */
+async function repeatAfter(
+  held: HeldRun,
+  plan: Plan,
+  given: Pick<RepeatableWork, "onRan" | "onCopied"> & {
+    readonly history: History;
+    readonly ran: readonly RepeatableRow[];
+    readonly repeatables: () => ReturnType<typeof parseRepeatables>;
+  },
+): Promise<void> {
+  const { history, ran, repeatables, onRan, onCopied } = given;
+  const { runs, older, isWhole } = plan.repeatables;
+  const isNone = ran.length === 0 && (history.repeatables ?? []).length === 0;
+  if (isNone || !isWhole) return;
+  const digest = older.length === 0 ? digestAfter(history, plan) : undefined;
+  const rows = new Map(ran.map((row) => [row.tag, row]));
+  const work = { all: await repeatables(), runs, rows, digest, onRan, onCopied };
+  // A migration may have dropped what they made; this run's, or that of one that was killed after it.
+  const mayBeGone = plan.steps.length > 0 || runs.length === 0;
+  const dropped = mayBeGone ? await findDropped(held, work.all, work) : [];
+  await runRepeatables(held, { ...work, runs: [...runs, ...dropped] });
 }
 
 /** What the ledger has of repeatables, where the history or the ledger may have any. */

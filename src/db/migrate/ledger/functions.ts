@@ -2,7 +2,7 @@ import { dollarQuote, identifier, literal } from "../../base/quote.ts";
 import { IDLE_IN_TRANSACTION_MS } from "../../connection/begin.ts";
 import { copyFunction } from "./event-copy.ts";
 import { eventObject } from "./read.ts";
-import { foldRepeatable, forgetRepeatables } from "./repeatable-rows.ts";
+import { foldRepeatable, forgetRepeatables, unsettleRepeatables } from "./repeatable-rows.ts";
 import { MIN_READER, MIN_READER_DOWN } from "./tables.ts";
 
 /** Life of a lease without renewal. */
@@ -161,6 +161,7 @@ begin
         duration_ms = took, owner = who, event_id = event_number,
         down_checksum = details->>'down', down_sql = event->>'downSql'
       where m.tag = subject;
+      ${unsettleRepeatables(s)}
     when 'migration.reverted' then
       select m.rank into taken from ${s}.schema_migrations m where m.tag = subject;
       update ${s}.schema_migrations m

@@ -18,6 +18,7 @@ create table if not exists ${s}.repeatables (
   earlier text[] not null default '{}',
   head text,
   stale boolean not null default false,
+  made jsonb not null default '[]',
   attempt integer not null,
   finished_at timestamptz,
   duration_ms bigint,
@@ -54,19 +55,22 @@ end`)};`;
 export function foldRepeatable(s: string): string {
   return `when 'repeatable.done' then
       insert into ${s}.repeatables as r (
-        tag, checksum, head, attempt, finished_at, duration_ms, run_id, owner, event_id
+        tag, checksum, head, made, attempt, finished_at, duration_ms, run_id, owner, event_id
       )
       values (
         subject, event->>'checksum', (select n.head from ${s}.runner n where n.id = 1),
-        (event->>'attempt')::integer, happened, took, p_run, who, event_number
+        details->'made', (event->>'attempt')::integer, happened, took, p_run, who, event_number
       )
       on conflict (tag) do update
       set earlier = case when r.checksum is null or r.checksum = excluded.checksum then r.earlier
           else (array_remove(array_prepend(r.checksum, r.earlier), excluded.checksum))[1:100] end,
         checksum = excluded.checksum, head = excluded.head, stale = false,
+        made = excluded.made,
         attempt = excluded.attempt, finished_at = excluded.finished_at,
         duration_ms = excluded.duration_ms, run_id = excluded.run_id, owner = excluded.owner,
         error = null, failed_at = null, failed_checksum = null, event_id = excluded.event_id;
+    when 'repeatable.removed' then
+      delete from ${s}.repeatables r where r.tag = subject;
     when 'repeatable.failed' then
       insert into ${s}.repeatables as r (
         tag, attempt, run_id, owner, error, failed_at, failed_checksum, event_id
@@ -81,6 +85,11 @@ export function foldRepeatable(s: string): string {
         failed_checksum = excluded.failed_checksum, event_id = excluded.event_id;`;
 }
 
+/** A migration has run: what the repeatables made may be gone since, and is looked for before all is said to have run. */
+export function unsettleRepeatables(s: string): string {
+  return `update ${s}.runner set repeatables = null where id = 1 and repeatables is not null;`;
+}
+
 /** A migration was taken back: what the repeatables made may be gone with it, or be for another schema. */
 export function forgetRepeatables(s: string): string {
   return `update ${s}.repeatables set stale = true where not stale;
@@ -92,7 +101,7 @@ export function readRepeatableRows(schema: string): string {
   return `${BOUNDED};
 select pg_catalog.jsonb_build_object(
   'tag', r.tag, 'checksum', r.checksum, 'earlier', pg_catalog.to_jsonb(r.earlier), 'head', r.head,
-  'isStale', r.stale, 'attempt', r.attempt, 'finishedAt', r.finished_at, 'durationMs', r.duration_ms,
+  'isStale', r.stale, 'made', r.made, 'attempt', r.attempt, 'finishedAt', r.finished_at, 'durationMs', r.duration_ms,
   'runId', r.run_id, 'owner', r.owner, 'error', r.error, 'failedAt', r.failed_at,
   'failedChecksum', r.failed_checksum, 'eventId', r.event_id
 ) as ${ROW}

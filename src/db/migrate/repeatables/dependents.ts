@@ -1,10 +1,10 @@
-import { identifier, integer, jsonLiteral, literal } from "../../base/quote.ts";
+import { integer, jsonLiteral } from "../../base/quote.ts";
 import { transact } from "../../connection/ask.ts";
+import type { MadeObject } from "../repeatable-types.ts";
 import type { HeldRun } from "../run-types.ts";
 import type { Tag } from "../types.ts";
-import type { MadeObject } from "./made-objects.ts";
+import { locate } from "./locate.ts";
 import type { ParsedRepeatable } from "./parse-repeatables.ts";
-import type { SqlName } from "./sql-names.ts";
 
 /** An object of the database that is to be dropped and made again, or that depends on one. */
 export interface FoundObject {
@@ -46,8 +46,12 @@ export async function findDependents(
     ),
   );
   const rows = [
-    ...targets.map((made, target) => rowOf(made, { target })),
-    ...makers.map(({ made, tag, statement }) => rowOf(made, { maker: { tag, statement } })),
+    ...targets.map((made, target) =>
+      locate(made, `null::jsonb as maker, ${integer(target)} as target`),
+    ),
+    ...makers.map(({ made, tag, statement }) =>
+      locate(made, `${jsonLiteral({ tag, statement })} as maker, null::integer as target`),
+    ),
   ];
   const reply = await transact(
     run.session,
@@ -65,54 +69,6 @@ from (${rows.join("\nunion all\n")}) m where m.objid is not null)::text, true)`,
   return reply.rows.flatMap((row) =>
     "tidemark_dependent" in row ? [row.tidemark_dependent as FoundObject] : [],
   );
-}
-
-/** Where an object is in the catalog. */
-function rowOf(
-  made: MadeObject,
-  what: { readonly target: number } | { readonly maker: FoundObject["maker"] },
-): string {
-  const rest =
-    "target" in what
-      ? `null::jsonb as maker, ${integer(what.target)} as target`
-      : `${jsonLiteral(what.maker)} as maker, null::integer as target`;
-  switch (made.kind) {
-    case "relation":
-      return `select 'pg_catalog.pg_class'::pg_catalog.regclass::pg_catalog.oid as classid, pg_catalog.to_regclass(${nameLiteral(made.name)})::pg_catalog.oid as objid, ${rest}`;
-    case "indexes":
-      return `select 'pg_catalog.pg_class'::pg_catalog.regclass::pg_catalog.oid as classid, i.indexrelid as objid, ${rest}
-from pg_catalog.pg_index i where i.indrelid = pg_catalog.to_regclass(${nameLiteral(made.table)})`;
-    case "routine":
-      return `select 'pg_catalog.pg_proc'::pg_catalog.regclass::pg_catalog.oid as classid, p.oid as objid, ${rest}
-from pg_catalog.pg_proc p where ${routineIs(made.name, made.args)}`;
-    case "trigger":
-      return `select 'pg_catalog.pg_trigger'::pg_catalog.regclass::pg_catalog.oid as classid, t.oid as objid, ${rest}
-from pg_catalog.pg_trigger t where t.tgname = ${literal(made.name)} and t.tgrelid = pg_catalog.to_regclass(${nameLiteral(made.table)})`;
-    case "policy":
-      return `select 'pg_catalog.pg_policy'::pg_catalog.regclass::pg_catalog.oid as classid, p.oid as objid, ${rest}
-from pg_catalog.pg_policy p where p.polname = ${literal(made.name)} and p.polrelid = pg_catalog.to_regclass(${nameLiteral(made.table)})`;
-  }
-}
-
-function routineIs(name: SqlName, args: readonly string[] | undefined): string {
-  const schema = name.length > 1 ? name.at(-2) : undefined;
-  const within =
-    schema === undefined
-      ? "pg_catalog.pg_function_is_visible(p.oid)"
-      : `p.pronamespace = (select n.oid from pg_catalog.pg_namespace n where n.nspname = ${literal(schema)})`;
-  const oids = (args ?? []).map(
-    (type) => `pg_catalog.to_regtype(${literal(type)})::pg_catalog.oid`,
-  );
-  const isSame =
-    oids.length === 0
-      ? ""
-      : ` and p.proargtypes::pg_catalog.text = pg_catalog.concat_ws(' ', ${oids.join(", ")})`;
-  const types = args === undefined ? "" : ` and p.pronargs = ${integer(args.length)}${isSame}`;
-  return `p.proname = ${literal(name.at(-1) ?? "")} and ${within}${types}`;
-}
-
-function nameLiteral(name: SqlName): string {
-  return literal(name.map(identifier).join("."));
 }
 
 // What goes with something else of the list by itself (a view's row type, its rule) is left out.

@@ -1,19 +1,7 @@
 import type { FunctionParameter, Node, TypeName } from "libpg-query";
 import { identifier } from "../../base/quote.ts";
-import { nameOfObject, nameOfRange, namesOf, type SqlName } from "./sql-names.ts";
-
-/** Something that a statement of a repeatable makes, or drops. */
-export type MadeObject =
-  /** Views, materialized views, indexes, types: whatever has a row in `pg_class`. */
-  | { readonly kind: "relation"; readonly name: SqlName }
-  | {
-      readonly kind: "routine";
-      readonly name: SqlName;
-      readonly args: readonly string[] | undefined;
-    }
-  | { readonly kind: "trigger" | "policy"; readonly name: string; readonly table: SqlName }
-  /** The indexes of a relation whose statement names none. */
-  | { readonly kind: "indexes"; readonly table: SqlName };
+import type { MadeObject, SqlName } from "../repeatable-types.ts";
+import { nameOfObject, nameOfRange, namesOf } from "./sql-names.ts";
 
 /** What a statement makes. */
 export function madeBy(tree: Node): readonly MadeObject[] {

@@ -1,12 +1,13 @@
 import type { Node } from "libpg-query";
 import { MigrateError } from "../errors.ts";
+import type { MadeObject } from "../repeatable-types.ts";
 import { loadParser } from "../sql/grammar.ts";
 import { stepParser } from "../sql/parse.ts";
 import { borderOf, type ParsedStep } from "../sql/segments.ts";
 import { errorAt } from "../sql/snippet.ts";
 import type { Statement } from "../sql/statements.ts";
 import type { Repeatable } from "../types.ts";
-import { type MadeObject, madeBy } from "./made-objects.ts";
+import { madeBy } from "./made-objects.ts";
 import { inOrder, type Needs } from "./repeatable-order.ts";
 import { usedBy } from "./used-names.ts";
 

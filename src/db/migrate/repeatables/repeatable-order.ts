@@ -1,7 +1,8 @@
 import { MigrateError } from "../errors.ts";
+import type { MadeObject, SqlName } from "../repeatable-types.ts";
 import type { Tag } from "../types.ts";
-import { labelOf, type MadeObject } from "./made-objects.ts";
-import { mayBeSame, type SqlName } from "./sql-names.ts";
+import { labelOf } from "./made-objects.ts";
+import { mayBeSame } from "./sql-names.ts";
 import type { UsedName } from "./used-names.ts";
 
 /** What a repeatable makes and uses. */

@@ -1,6 +1,7 @@
+import type { MadeObject } from "../repeatable-types.ts";
 import type { Tag } from "../types.ts";
 import type { FoundObject } from "./dependents.ts";
-import { droppedBy, labelOf, type MadeObject, madeBy } from "./made-objects.ts";
+import { droppedBy, labelOf, madeBy } from "./made-objects.ts";
 import type { ParsedRepeatable } from "./parse-repeatables.ts";
 import { canBeRemade } from "./remake.ts";
 import type { Unit } from "./unit-message.ts";

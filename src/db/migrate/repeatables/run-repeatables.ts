@@ -1,9 +1,10 @@
-import { ask, transact } from "../../connection/ask.ts";
+import { ask, columnOf, transact } from "../../connection/ask.ts";
 import { secondConnection } from "../../connection/second.ts";
 import { isServerError, type Row, type ServerError } from "../../connection/session.ts";
 import { watchBlockers } from "../execute/blockers.ts";
 import { pauseAfterTry } from "../execute/lock-retry.ts";
 import { MARKER } from "../execute/transaction.ts";
+import { EMPTY_HEAD } from "../history/checksum.ts";
 import { LeaseLost } from "../lease/lost.ts";
 import { pauseUnderLease } from "../lease/renew.ts";
 import { fence } from "../lease/sql.ts";
@@ -11,10 +12,13 @@ import { COPY } from "../ledger/event-copy.ts";
 import { DURATION, type NewEvent, record } from "../ledger/record.ts";
 import { settleRepeatables } from "../ledger/repeatable-rows.ts";
 import { isContended, LOCK_CONFLICTS } from "../ledger/server-error.ts";
+import type { RepeatableRun } from "../plan/repeatables.ts";
 import type { HeldRun } from "../run-types.ts";
 import type { Checksum } from "../types.ts";
 import { findDependents } from "./dependents.ts";
+import type { ParsedRepeatable } from "./parse-repeatables.ts";
 import { canBeReplaced, targetsOf, unitOf } from "./replace.ts";
+import { lookStillThere } from "./still-there.ts";
 import { recordUnitFailure, recordUnitStop } from "./unit-failure.ts";
 import { type Unit, unitMessage, unitStage } from "./unit-message.ts";
 import type { RepeatableWork, UnitFailure, UnitRun } from "./unit-run.ts";
@@ -42,6 +46,45 @@ export async function runRepeatables(run: HeldRun, work: RepeatableWork): Promis
     second.close();
   }
   if (total === 0 && work.digest !== undefined) await settle(run, work.digest);
+}
+
+/**
+ * After migrations: what is to run again because something that it made is gone. Of those that are not in the folder
+ * and of which nothing is left, that is recorded.
+ */
+export async function findDropped(
+  run: HeldRun,
+  all: readonly ParsedRepeatable[],
+  { runs, rows, onCopied }: Pick<RepeatableWork, "runs" | "rows" | "onCopied">,
+): Promise<readonly RepeatableRun[]> {
+  const due = new Set(runs.map(({ repeatable }) => repeatable.tag));
+  const onDisk = new Map(all.map((one) => [one.tag, one]));
+  const known = [...rows.values()].filter(({ checksum }) => checksum !== null);
+  const there = await lookStillThere(
+    run,
+    known.map(({ tag, made }) => onDisk.get(tag)?.makes ?? made),
+  );
+  const gone = known.filter(({ tag }, i) => there[i] === "none" && !onDisk.has(tag));
+  if (gone.length > 0) {
+    const events = gone.map(
+      ({ tag, attempt, checksum }): NewEvent => ({
+        ...{ type: "repeatable.removed", tag, attempt, payload: {} },
+        checksum: checksum ?? EMPTY_HEAD,
+      }),
+    );
+    const statements = [
+      fence(run, { activity: null }),
+      ...record(run, events, { head: null, activity: null }),
+    ];
+    const copied = columnOf(await transact(run.session, "settle", statements), COPY);
+    if (copied !== undefined) onCopied(copied as string | null);
+  }
+  return known.flatMap((row, i) => {
+    const one = onDisk.get(row.tag);
+    const isHere = one !== undefined && one.repeatable.checksum === row.checksum;
+    if (!isHere || there[i] === "all" || due.has(row.tag)) return [];
+    return [{ repeatable: one.repeatable, why: "dropped" as const, row }];
+  });
 }
 
 /** Remembers that nothing is left to run, where nothing ran. */
@@ -91,11 +134,11 @@ async function runOne(at: UnitRun): Promise<void> {
 /** @returns why it failed: nothing of it is left then */
 async function tryUnit(at: UnitRun, unit: Unit): Promise<UnitFailure | undefined> {
   const { run, work, one, due } = at;
-  const events = unit.parts.map(({ tag, repeatable }): NewEvent => {
+  const events = unit.parts.map(({ tag, repeatable, makes }): NewEvent => {
     const attempt = (work.rows.get(tag)?.attempt ?? 0) + 1;
     const why = due.get(tag) ?? "remade";
     const subject = { tag, attempt, checksum: repeatable.checksum };
-    return { type: "repeatable.done", ...subject, payload: { why } };
+    return { type: "repeatable.done", ...subject, payload: { why, made: makes } };
   });
   const left = [...due.keys()].filter((tag) => unit.parts.every((part) => part.tag !== tag));
   const isLast = left.length === 0 && work.digest !== undefined;

@@ -1,7 +1,5 @@
 import type { Node, RangeVar, TypeName } from "libpg-query";
-
-/** A name as its parts, with the schema only where the SQL has it. */
-export type SqlName = readonly string[];
+import type { SqlName } from "../repeatable-types.ts";
 
 /** All objects within a tree, each with the field that it stands in. */
 export function* objectsIn(tree: unknown, field = ""): Generator<readonly [string, object]> {

@@ -1,4 +1,5 @@
 import type { Node } from "libpg-query";
+import type { SqlName } from "../repeatable-types.ts";
 import type { Parser } from "../sql/grammar.ts";
 import type { Statement } from "../sql/statements.ts";
 import {
@@ -8,7 +9,6 @@ import {
   nameOfRange,
   namesOf,
   objectsIn,
-  type SqlName,
 } from "./sql-names.ts";
 
 /** A name that a statement uses. */
