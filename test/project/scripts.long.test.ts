@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { delimiter, join, resolve } from "node:path";
 import type { Sql } from "postgres";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { acquireEmbeddedServer } from "../../src/db/embedded/index.ts";
 import { createDatabase } from "../helpers/database.ts";
 import { queryOne } from "../helpers/embedded-folder.ts";
 import { fakeDocker, PULL_FAILS } from "../helpers/fake-docker.ts";
@@ -271,6 +272,16 @@ test("npm start serves, and on SIGTERM ends with all that it started, the embedd
   const app = npmStart();
   await app.said('"msg":"ready"');
   expect((await fetch(`${app.url()}/readyz`)).status).toBe(200);
+  // By then the owner has migrated, and only the application's own role is connected.
+  const server = await acquireEmbeddedServer({ dir: join(project, ".tidemark") });
+  expect(
+    await queryOne(
+      server.url,
+      `select string_agg(distinct usename, ' ') as roles from pg_stat_activity
+       where datname = 'tidemark' and pid <> pg_backend_pid()`,
+    ),
+  ).toEqual({ roles: "tidemark_app" });
+  await server.release();
   expect(await app.stop("SIGTERM", "npm")).toBeLessThan(5_000);
   await app.said('"msg":"stopped"');
   await expectNothingToRun(app.url());
