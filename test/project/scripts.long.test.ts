@@ -182,6 +182,7 @@ test("db:generate refuses while a file is not as tidemark.sum has it", async () 
   expect(await readFile(join(project, "drizzle/tidemark.sum"), "utf8")).toBe(sum);
 });
 
+// users:start
 test("db:seed writes a data set once, where nothing is pending, and not in production", async () => {
   const database = await createDatabase();
   try {
@@ -220,6 +221,7 @@ async function countRows(sql: Sql) {
       (select count(*)::int from projections.user_notifications) as notifications`;
   return row;
 }
+// users:end
 
 test("db:events, db:wait and db:repair are the commands of these names", async () => {
   const database = await createDatabase();
