@@ -524,7 +524,7 @@ export const PROTECTIONS: readonly Protection[] = [
     name: "rollback, min_reader",
     without: "a release that does not know the way down reads a migration that is half-way",
     file: "db/migrate/ledger/functions.ts",
-    from: "set min_reader = ledger_version where id = 1;",
+    from: "set min_reader = ${MIN_READER_DOWN} where id = 1;",
     to: "set min_reader = min_reader where id = 1;",
     test: "calls/rollback-crash.test",
     only: "between two of its statements",
@@ -766,7 +766,7 @@ export const PROTECTIONS: readonly Protection[] = [
   {
     name: "older repeatables",
     without: "an older release with the same migrations runs its text over the newer one",
-    file: "db/migrate/plan/repeatables.ts",
+    file: "db/migrate/plan/repeatable-plan.ts",
     from: "!now.isFirst && !now.allowOlder && row !== undefined",
     to: "false && row !== undefined",
     test: "repeatables/older-release.test",

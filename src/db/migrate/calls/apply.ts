@@ -69,6 +69,8 @@ export async function applyPending(
   }
   const preview = await readLedgerAfter(session, run, history, found);
   const previewed = prepare(preview);
+  const mayRepeat =
+    (history.repeatables ?? []).length > 0 || (preview.repeatables ?? []).length > 0;
   const nothing = nothingToDo(previewed.plan);
   if (
     nothing !== undefined &&
@@ -99,7 +101,7 @@ export async function applyPending(
         // Nobody is at work now, whatever was seen before the lease was taken.
         const halfWay = halfWayDown(rows, undefined);
         if (halfWay !== undefined) throw halfWay;
-        const ran = await rowsOfRepeatables(session, run);
+        const ran = mayRepeat ? await rowsOfRepeatables(session, run) : [];
         const { plan, steps } = prepare({ runner, rows, repeatables: ran });
         const repeat = () =>
           repeatAfter(held, plan, { history, ran, repeatables, onRan, onCopied });

@@ -2,7 +2,7 @@ import { MigrateError } from "../errors.ts";
 import { LOCK_CONFLICTS } from "../ledger/server-error.ts";
 import type { LedgerRow } from "../ledger-types.ts";
 import type { Step } from "../plan/plan.ts";
-import type { RepeatableRun } from "../plan/repeatables.ts";
+import type { RepeatableRun } from "../plan/repeatable-plan.ts";
 
 /**
  * Two hundred replicas that boot at one moment must not each retry a migration that

@@ -1,5 +1,5 @@
 import { type Plan, passedOverWarnings } from "../plan/plan.ts";
-import { olderWarnings } from "../plan/repeatables.ts";
+import { olderWarnings } from "../plan/repeatable-plan.ts";
 import type { PlannedRepeatable } from "../repeatable-types.ts";
 import { parseRepeatables } from "../repeatables/parse-repeatables.ts";
 import type { PlannedStep } from "../reports.ts";

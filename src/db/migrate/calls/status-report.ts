@@ -1,6 +1,6 @@
 import type { Ledger } from "../ledger-types.ts";
 import { drizzleStatus, planRun } from "../plan/plan.ts";
-import { isToRun } from "../plan/repeatables.ts";
+import { isToRun } from "../plan/repeatable-plan.ts";
 import type { StatusReport } from "../reports.ts";
 import type { History } from "../types.ts";
 import { warningsOf } from "./planned.ts";

@@ -10,7 +10,7 @@ import { describeHolder, holderOf } from "../lease/wait.ts";
 import { runnerOf } from "../ledger/replies.ts";
 import type { RunnerRow } from "../ledger-types.ts";
 import { type Plan, planRun } from "../plan/plan.ts";
-import { isToRun } from "../plan/repeatables.ts";
+import { isToRun } from "../plan/repeatable-plan.ts";
 import type { WaitReport } from "../reports.ts";
 import type { Run, Session } from "../run-types.ts";
 import type { History } from "../types.ts";

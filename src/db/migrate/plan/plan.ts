@@ -18,7 +18,7 @@ import { accountFor } from "./existing.ts";
 import { halfWayDown } from "./half-way.ts";
 import { findProblems } from "./problems.ts";
 import { type Renamed, renamedRows, renamesOf } from "./renames.ts";
-import { planRepeatables, type RepeatablePlan } from "./repeatables.ts";
+import { planRepeatables, type RepeatablePlan } from "./repeatable-plan.ts";
 import { isSkipped } from "./state.ts";
 import { missingOnDisk, newestApplied, rowsByTag, statusesOf } from "./statuses.ts";
 import { rowsAfter, type Takeover } from "./takeover.ts";

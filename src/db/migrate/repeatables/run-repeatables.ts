@@ -12,7 +12,7 @@ import { COPY } from "../ledger/event-copy.ts";
 import { DURATION, type NewEvent, record } from "../ledger/record.ts";
 import { settleRepeatables } from "../ledger/repeatable-rows.ts";
 import { isContended, LOCK_CONFLICTS } from "../ledger/server-error.ts";
-import type { RepeatableRun } from "../plan/repeatables.ts";
+import type { RepeatableRun } from "../plan/repeatable-plan.ts";
 import type { HeldRun } from "../run-types.ts";
 import type { Checksum } from "../types.ts";
 import { findDependents } from "./dependents.ts";

@@ -1,6 +1,6 @@
 import type { ServerError } from "../../connection/session.ts";
 import type { BlockerWatch } from "../execute/blockers.ts";
-import type { RepeatableRun } from "../plan/repeatables.ts";
+import type { RepeatableRun } from "../plan/repeatable-plan.ts";
 import type { RanRepeatable, RepeatableReason, RepeatableRow } from "../repeatable-types.ts";
 import type { HeldRun } from "../run-types.ts";
 import type { Checksum, Tag } from "../types.ts";
