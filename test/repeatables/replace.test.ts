@@ -193,3 +193,16 @@ test("what the new text does not make again is an error, and nothing is dropped"
   });
   expect(await rows("select * from b")).toEqual([]);
 });
+
+test("a failure of one that is made again with another names its own place", async () => {
+  await folder.repeat("a", "select 1;\ncreate or replace view a as select id, name from users;");
+  await folder.repeat("b", "create or replace view b as select name from a;");
+  await ran();
+  await folder.repeat("a", "select 1;\ncreate or replace view a as select id from users;");
+  await expect(ran()).rejects.toMatchObject({
+    tag: "repeatable/a",
+    place: { file: expect.stringContaining("repeatable/b.sql"), line: 1, column: 36 },
+    recorded: { sqlState: "42703", file: expect.stringContaining("repeatable/b.sql") },
+  });
+  expect(await rows("select * from b")).toEqual([]);
+});

@@ -4,6 +4,7 @@ import { ask, transact } from "../../connection/ask.ts";
 import { isServerError } from "../../connection/session.ts";
 import type { Run, Session } from "../run-types.ts";
 import { ledgerFunctions } from "./functions.ts";
+import { shareRepeatables } from "./repeatable-rows.ts";
 import { ledgerError, standbyError } from "./server-error.ts";
 import { createTables, LEDGER_VERSION, upgradeTables } from "./tables.ts";
 
@@ -57,6 +58,7 @@ export function createLedger(schema: string): readonly string[] {
   elsif (select r.ledger_version < ${LEDGER_VERSION} from ${s}.runner r where r.id = 1) then
     execute ${literal(upgradeTables(schema))};
     execute ${literal(readOnlyForOthers(schema, "repeatables"))};
+    execute ${literal(shareRepeatables(schema))};
   else
     return;
   end if;

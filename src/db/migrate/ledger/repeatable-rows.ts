@@ -8,7 +8,7 @@ import { BOUNDED } from "./read.ts";
 /** The ledger's first version with `repeatables`. */
 export const FIRST_WITH_REPEATABLES = 4;
 
-/** Makes the table of the repeatables: the fold of each one's events. Whoever may read the ledger may read it too. */
+/** Makes the table of the repeatables: the fold of each one's events. */
 export function createRepeatables(schema: string): string {
   const s = identifier(schema);
   return `
@@ -31,24 +31,29 @@ create table if not exists ${s}.repeatables (
 );`;
 }
 
-/** Lets an older log have the events of repeatables, and its readers read their table. */
+/** Makes the table in an older ledger, whose log may have the events of repeatables from then on. */
 export function upgradeForRepeatables(schema: string): string {
   const s = identifier(schema);
   return `${createRepeatables(schema)}
 alter table ${s}.migration_events drop constraint if exists migration_events_type_check;
 alter table ${s}.migration_events add constraint migration_events_type_check
-  check (type in (${EVENT_TYPES.map(literal).join(", ")})) not valid;
-do ${literal(`declare reader text;
+  check (type in (${EVENT_TYPES.map(literal).join(", ")})) not valid;`;
+}
+
+/** Whoever may read or write the states of migrations may do so with those of repeatables. */
+export function shareRepeatables(schema: string): string {
+  const s = identifier(schema);
+  return `do ${literal(`declare given record;
 begin
-  for reader in
-    select distinct case a.grantee when 0 then 'public' else a.grantee::regrole::text end
+  for given in
+    select case a.grantee when 0 then 'public' else a.grantee::regrole::text end as grantee, a.privilege_type
     from pg_catalog.pg_class c, pg_catalog.aclexplode(c.relacl) a
     where c.oid = ${literal(`${s}.schema_migrations`)}::regclass and a.grantee <> c.relowner
-      and a.privilege_type = 'SELECT'
+      and a.privilege_type in ('SELECT', 'INSERT', 'UPDATE')
   loop
-    execute format('grant select on table %I.repeatables to %s', ${literal(schema)}, reader);
+    execute format('grant %s on table %I.repeatables to %s', given.privilege_type, ${literal(schema)}, given.grantee);
   end loop;
-end`)};`;
+end`)}`;
 }
 
 /** Branches of the function `record`: an event of a repeatable into its row, and what a way down means for all. */
@@ -70,7 +75,9 @@ export function foldRepeatable(s: string): string {
         duration_ms = excluded.duration_ms, run_id = excluded.run_id, owner = excluded.owner,
         error = null, failed_at = null, failed_checksum = null, event_id = excluded.event_id;
     when 'repeatable.removed' then
-      delete from ${s}.repeatables r where r.tag = subject;
+      update ${s}.repeatables
+      set checksum = null, earlier = '{}', head = null, made = '[]', event_id = event_number
+      where tag = subject;
     when 'repeatable.failed' then
       insert into ${s}.repeatables as r (
         tag, attempt, run_id, owner, error, failed_at, failed_checksum, event_id

@@ -1,3 +1,4 @@
+import { offsetOfCodePoint } from "../../base/place.ts";
 import { messageOf } from "../../base/problem.ts";
 import { QUERY_CANCELED } from "../../base/sqlstate.ts";
 import { listed } from "../../base/text.ts";
@@ -34,8 +35,7 @@ export async function recordUnitFailure(
   if (error.code === QUERY_CANCELED && run.signal?.aborted) return recordUnitStop(at, error);
   const known = stage.kind === "drops" ? ({ kind: "constraints" } as const) : stage;
   const culprit = culpritOf(message, known, error);
-  const number = known.kind === "statement" ? known.index : 0;
-  const part = (culprit && partAt(failure, culprit)) ?? message.partOf(number) ?? one;
+  const part = message.partOf(numberOf(failure)) ?? one;
   const locks =
     tries === undefined
       ? undefined
@@ -84,13 +84,15 @@ export async function recordUnitStop(
   });
 }
 
-function partAt({ message }: UnitFailure, culprit: { readonly offset: number }) {
-  const number = message.statements.findIndex(
-    ({ statement }) =>
-      culprit.offset >= statement.offset &&
-      culprit.offset <= statement.offset + statement.text.length,
-  );
-  return message.partOf(number);
+/** The statement that failed, of all parts in their order: the one that the error's position lies in, else by the stage. */
+function numberOf({ message, stage, error }: UnitFailure): number {
+  if (error.position !== undefined && /^\d+$/.test(error.position)) {
+    const at = offsetOfCodePoint(message.text, Number(error.position) - 1);
+    const number = message.starts.findLastIndex((start) => start <= at);
+    const length = message.statements[number]?.statement.text.length ?? -1;
+    if (at - (message.starts[number] ?? 0) <= length) return number;
+  }
+  return stage.kind === "statement" ? stage.index : -1;
 }
 
 async function recordAndRelease(
