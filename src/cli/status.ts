@@ -40,7 +40,8 @@ async function printStatus(report: StatusReport, output: Output): Promise<void> 
   }
   for (const { tag, state, flags, error } of repeatables) {
     if (state === "FAILED") output.print(`${output.colors.red(tag)} ${error?.text}\n`);
-    if (flags.includes("MISSING")) {
+    // A newer release may have it.
+    if (flags.includes("MISSING") && !report.newer) {
       output.print(
         `${output.colors.red(tag)} ran here and is not in the folder. A migration that drops what it made takes that away.\n`,
       );

@@ -21,7 +21,7 @@ test("one that gets no lock is rolled back, says who holds it, and is tried agai
   const report = await migrator.migrate({
     onProgress: (progress) => {
       seen.push(progress);
-      if (progress.kind === "lock-retry") void holder`commit`;
+      if (progress.kind === "lock-retry") void holder`commit`.execute();
     },
   });
   holder.release();
