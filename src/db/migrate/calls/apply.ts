@@ -191,10 +191,10 @@ async function repeatAfter(
   if (isNone || !isWhole) return;
   const digest = older.length === 0 ? digestAfter(history, plan) : undefined;
   const rows = new Map(ran.map((row) => [row.tag, row]));
-  const work = { all: await repeatables(), runs, rows, digest, onRan, onCopied };
+  const work = { all: await repeatables(), runs, rows, older, digest, onRan, onCopied };
   // A migration may have dropped what they made; this run's, or that of one that was killed after it.
   const mayBeGone = plan.steps.length > 0 || runs.length === 0;
-  const dropped = mayBeGone ? await findDropped(held, work.all, work) : [];
+  const dropped = mayBeGone ? await findDropped(held, work.all, history.head, work) : [];
   await runRepeatables(held, { ...work, runs: [...runs, ...dropped] });
 }
 

@@ -7,7 +7,7 @@ import { borderOf, type ParsedStep } from "../sql/segments.ts";
 import { errorAt } from "../sql/snippet.ts";
 import type { Statement } from "../sql/statements.ts";
 import type { Repeatable } from "../types.ts";
-import { madeBy } from "./made-objects.ts";
+import { objectsOf } from "./made-by-file.ts";
 import { inOrder, type Needs } from "./repeatable-order.ts";
 import { usedBy } from "./used-names.ts";
 
@@ -17,6 +17,8 @@ export interface ParsedRepeatable extends Needs {
   readonly statements: readonly Statement[];
   /** What each of them makes. */
   readonly makesBy: readonly (readonly MadeObject[])[];
+  /** What each of them drops. */
+  readonly dropsBy: readonly (readonly MadeObject[])[];
   /** As the engine parses what it runs. */
   readonly step: ParsedStep;
 }
@@ -41,9 +43,10 @@ export async function parseRepeatables(
     if (step === undefined) continue;
     refuseUnfit(repeatable, step);
     const { statements } = step;
-    const makesBy = statements.map(({ tree }) => madeBy(tree));
+    const objects = objectsOf(statements.map(({ tree }) => tree));
+    const makes = objects.makesBy.flat();
     const uses = statements.flatMap((statement) => usedBy(statement, parser));
-    all.push({ repeatable, tag, file, statements, step, makesBy, makes: makesBy.flat(), uses });
+    all.push({ repeatable, tag, file, statements, step, ...objects, makes, uses });
   }
   return inOrder(all);
 }

@@ -1,0 +1,196 @@
+import { expect, test } from "vitest";
+import { DatabaseMigrator } from "../../src/db/migrate/index.ts";
+import { useDatabase } from "../helpers/database.ts";
+import { historyFolder, useHistory } from "../helpers/history.ts";
+
+const database = useDatabase();
+const folder = useHistory({
+  "0000_users": "create table users (id integer primary key, name text, born date);",
+});
+const migrator = () => new DatabaseMigrator({ url: database.url, dir: folder.dir });
+const ran = async () =>
+  (await migrator().migrate()).repeatables.map(({ tag, why }) => `${tag} ${why}`);
+const rows = (sql: string) => database.sql.unsafe(sql);
+
+test("an index of the same name on another table is not dropped", async () => {
+  await folder.write("0001_i", "create unique index by_name on users (name);");
+  await folder.list(["0000_users", "0001_i"]);
+  await folder.repeat(
+    "m",
+    "create materialized view m as select name from users; create index by_name on m (name);",
+  );
+  await expect(ran()).rejects.toMatchObject({ recorded: { sqlState: "42P07" } });
+  expect(await rows("select tablename from pg_indexes where indexname = 'by_name'")).toEqual([
+    { tablename: "users" },
+  ]);
+});
+
+test("an index that has the name of a view is not dropped", async () => {
+  await folder.write("0001_i", "create index report on users (name);");
+  await folder.list(["0000_users", "0001_i"]);
+  await folder.repeat("m", "create materialized view report as select name from users;");
+  await expect(ran()).rejects.toMatchObject({ recorded: { sqlState: "42P07" } });
+  expect(await rows("select tablename from pg_indexes where indexname = 'report'")).toHaveLength(1);
+});
+
+test("a view that has the name of an index is not dropped", async () => {
+  await folder.write("0001_v", "create view report as select name from users;");
+  await folder.list(["0000_users", "0001_v"]);
+  await folder.repeat(
+    "m",
+    "create materialized view m as select name from users; create index report on m (name);",
+  );
+  await expect(ran()).rejects.toMatchObject({ recorded: { sqlState: "42P07" } });
+  expect(await rows("select * from report")).toEqual([]);
+});
+
+test("a text that is older than what is here is not made again with another", async () => {
+  await folder.repeat("a", "create or replace view a as select id, name from users;");
+  await folder.repeat("b", "create or replace view b as select name, 1 as release from a;");
+  await ran();
+  const newer = await historyFolder({
+    "0000_users": "create table users (id integer primary key, name text, born date);",
+  });
+  await newer.repeat("a", "create or replace view a as select id, name from users;");
+  await newer.repeat("b", "create or replace view b as select name, 2 as release from a;");
+  await new DatabaseMigrator({ url: database.url, dir: newer.dir }).migrate();
+  await rows("insert into users values (1, 'ada')");
+  await folder.repeat("a", "create or replace view a as select name, id from users;");
+  await expect(ran()).rejects.toMatchObject({
+    code: "migration_failed",
+    tag: "repeatable/a",
+    outcome: "rolled-back",
+    message: expect.stringContaining("repeatable/b"),
+  });
+  expect(await rows("select release from b")).toEqual([{ release: 2 }]);
+  await newer.remove();
+});
+
+test("a view that becomes a materialized one, and a function that becomes a procedure, keep what they had", async () => {
+  await rows("create role tm_kept");
+  try {
+    await folder.repeat(
+      "v",
+      `create or replace view v as select 1 as x;
+       create or replace function f(integer) returns void language sql as 'select null';`,
+    );
+    await ran();
+    await rows(`comment on view v is 'one'; comment on column v.x is 'col'; grant select on v to tm_kept; grant select (x) on v to tm_kept;
+      comment on function f(integer) is 'f'; grant execute on function f(integer) to tm_kept`);
+    await folder.repeat(
+      "v",
+      `create materialized view v as select 1 as x;
+       create or replace procedure f(integer) language sql as 'select null';`,
+    );
+    expect(await ran()).toEqual(["repeatable/v changed"]);
+    expect(
+      await rows(`select obj_description('v'::regclass) as v, col_description('v'::regclass, 1) as x,
+        has_table_privilege('tm_kept', 'v', 'select') as may, obj_description('f(integer)'::regprocedure, 'pg_proc') as f,
+        (select proacl::text like '%tm_kept=X%' from pg_proc where proname = 'f') as runs`),
+    ).toEqual([{ v: "one", x: "col", may: true, f: "f", runs: true }]);
+    await folder.repeat(
+      "v",
+      `create or replace view v as select 1 as x, 2 as y;
+       create or replace function f(integer) returns void language sql as 'select null';`,
+    );
+    expect(await ran()).toEqual(["repeatable/v changed"]);
+    expect(await rows("select obj_description('v'::regclass) as v")).toEqual([{ v: "one" }]);
+  } finally {
+    await rows("drop owned by tm_kept cascade; drop role tm_kept");
+  }
+});
+
+test("rules of a view, and defaults of its columns, are made again by the file that makes them", async () => {
+  const text = (columns: string) => `create or replace view v as select ${columns} from users;
+    create or replace rule put as on insert to v do instead insert into users (id, name) values (new.id, new.name);
+    alter view v alter column name set default 'nobody';`;
+  await folder.repeat("v", text("id, name"));
+  await ran();
+  await folder.repeat("v", text("name, id"));
+  expect(await ran()).toEqual(["repeatable/v changed"]);
+  await rows("insert into v (id) values (1)");
+  expect(await rows("select name from users")).toEqual([{ name: "nobody" }]);
+});
+
+test("a trigger that was switched off stays so when it is made again", async () => {
+  const text = (event: string) => `
+    create or replace function stop() returns trigger language plpgsql as 'begin return null; end';
+    create trigger stop before ${event} on users for each row execute function stop();`;
+  await folder.repeat("t", text("insert"));
+  await ran();
+  await rows("alter table users disable trigger stop");
+  await folder.repeat("t", text("insert or update"));
+  await ran();
+  expect(await rows("select tgenabled::text as t from pg_trigger where tgname = 'stop'")).toEqual([
+    { t: "D" },
+  ]);
+});
+
+test("options that another gave a view or a function are kept where their text stays", async () => {
+  await folder.repeat("a", "create or replace view a as select id, name from users;");
+  await folder.repeat(
+    "b",
+    `create or replace view b as select name from a;
+     create or replace function f() returns bigint security definer begin atomic select count(*) from a; end;`,
+  );
+  await ran();
+  await rows(
+    "alter view b set (security_barrier = true); alter function f() set search_path to pg_catalog, public; alter function f() cost 7",
+  );
+  await folder.repeat("a", "create or replace view a as select name, id from users;");
+  expect(await ran()).toEqual(["repeatable/a changed", "repeatable/b remade"]);
+  expect(
+    await rows(
+      "select reloptions::text as o, proconfig::text as c from pg_class, pg_proc where relname = 'b' and proname = 'f'",
+    ),
+  ).toEqual([{ o: "{security_barrier=true}", c: '{"search_path=pg_catalog, public"}' }]);
+});
+
+test("a function's own error is told, not what depends on it", async () => {
+  await folder.repeat(
+    "f",
+    "create or replace function f() returns integer language sql as 'select 1';",
+  );
+  await ran();
+  await rows("create table d (x integer default f())");
+  await folder.repeat(
+    "f",
+    "create or replace function f() returns integer language sql as $$ select 'x'::text $$;",
+  );
+  await expect(ran()).rejects.toMatchObject({
+    recorded: { sqlState: "42P13" },
+    remedy: expect.stringContaining("correct "),
+    message: expect.not.stringContaining("in the way"),
+  });
+});
+
+test("an index without a name may change with its materialized view", async () => {
+  await folder.repeat(
+    "m",
+    "create materialized view m as select id, name from users; create index on m (id);",
+  );
+  await ran();
+  await folder.repeat(
+    "m",
+    "create materialized view m as select name, id from users; create index on m (name);",
+  );
+  expect(await ran()).toEqual(["repeatable/m changed"]);
+  expect(await rows("select indexname from pg_indexes where tablename = 'm'")).toEqual([
+    { indexname: "m_name_idx" },
+  ]);
+});
+
+test("an index by hand beside one without a name is not lost", async () => {
+  await folder.repeat(
+    "m",
+    "create materialized view m as select id, name from users; create index on m (id);",
+  );
+  await ran();
+  await rows("create unique index by_hand on m (id)");
+  await folder.repeat(
+    "m",
+    "create materialized view m as select name, id from users; create index on m (id);",
+  );
+  await expect(ran()).rejects.toMatchObject({ message: expect.stringContaining("by_hand") });
+  expect(await rows("select indexname from pg_indexes where tablename = 'm'")).toHaveLength(2);
+});
