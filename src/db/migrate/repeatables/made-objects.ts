@@ -32,7 +32,8 @@ export function madeBy(tree: Node): readonly MadeObject[] {
     const { rulename, relation: table } = tree.RuleStmt;
     return onTable("rule", rulename, table);
   }
-  if ("AlterTableStmt" in tree) {
+  // A table's default is no object of its own: it goes with its column.
+  if ("AlterTableStmt" in tree && tree.AlterTableStmt.objtype === "OBJECT_VIEW") {
     const { relation: table, cmds = [] } = tree.AlterTableStmt;
     return cmds.flatMap((item) => {
       const command = "AlterTableCmd" in item ? item.AlterTableCmd : undefined;

@@ -7,6 +7,7 @@ import { borderOf, type ParsedStep } from "../sql/segments.ts";
 import { errorAt } from "../sql/snippet.ts";
 import type { Statement } from "../sql/statements.ts";
 import type { Repeatable } from "../types.ts";
+import { givenBy } from "./given-names.ts";
 import { objectsOf } from "./made-by-file.ts";
 import { inOrder, type Needs } from "./repeatable-order.ts";
 import { usedBy } from "./used-names.ts";
@@ -46,7 +47,8 @@ export async function parseRepeatables(
     const objects = objectsOf(statements.map(({ tree }) => tree));
     const makes = objects.makesBy.flat();
     const uses = statements.flatMap((statement) => usedBy(statement, parser));
-    all.push({ repeatable, tag, file, statements, step, ...objects, makes, uses });
+    const gives = statements.flatMap(({ tree }) => givenBy(tree));
+    all.push({ repeatable, tag, file, statements, step, ...objects, makes, gives, uses });
   }
   return inOrder(all);
 }
