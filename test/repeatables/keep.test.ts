@@ -194,3 +194,41 @@ test("an index by hand beside one without a name is not lost", async () => {
   await expect(ran()).rejects.toMatchObject({ message: expect.stringContaining("by_hand") });
   expect(await rows("select indexname from pg_indexes where tablename = 'm'")).toHaveLength(2);
 });
+
+test("an index, a trigger or a rule that the new text leaves out goes with the view that is made again", async () => {
+  await folder.repeat(
+    "m",
+    `create materialized view m as select id, name from users; create index m_id on m (id);
+     create or replace view v as select id, name from users;
+     create or replace function put() returns trigger language plpgsql as 'begin return new; end';
+     create trigger put instead of insert on v for each row execute function put();
+     create or replace rule up as on update to v do instead nothing;`,
+  );
+  await ran();
+  await folder.repeat(
+    "m",
+    `create materialized view m as select id, name from users; create index m_name on m (name);
+     create or replace view v as select name, id from users;`,
+  );
+  expect(await ran()).toEqual(["repeatable/m changed"]);
+  expect(await rows("select indexname from pg_indexes where tablename = 'm'")).toEqual([
+    { indexname: "m_name" },
+  ]);
+});
+
+test("an index of a table that the new text leaves out is not dropped", async () => {
+  await folder.repeat(
+    "f",
+    `create or replace function f(a integer) returns integer language sql immutable as 'select a';
+     create unique index once on users (f(id));`,
+  );
+  await ran();
+  await folder.repeat(
+    "f",
+    "create or replace function f(a integer) returns bigint language sql immutable as 'select a::bigint';",
+  );
+  await expect(ran()).rejects.toMatchObject({
+    message: expect.stringContaining("in the way: index public.once"),
+  });
+  expect(await rows("select indexname from pg_indexes where indexname = 'once'")).toHaveLength(1);
+});

@@ -4,7 +4,7 @@ import type { MadeObject } from "../repeatable-types.ts";
 import type { HeldRun } from "../run-types.ts";
 import type { Tag } from "../types.ts";
 import { locate } from "./locate.ts";
-import type { ParsedRepeatable } from "./parse-repeatables.ts";
+import type { RepeatableWork } from "./unit-run.ts";
 
 /** An object of the database that is to be dropped and made again, or that depends on one. */
 export interface FoundObject {
@@ -16,11 +16,14 @@ export interface FoundObject {
   readonly description: string;
   /** Its number among those that were asked for; null of what depends on them. */
   readonly target: number | null;
-  /** The repeatable that makes it, and which of its statements, from 0. `isUnnamed`: an index that the server names. */
+  /** The repeatable that makes it, and which of its statements, from 0. */
   readonly maker: {
     readonly tag: Tag;
     readonly statement: number;
+    /** An index that the server names. */
     readonly isUnnamed: boolean;
+    /** Its text before made it, and its present text does not: it goes with what it stands on. */
+    readonly isFormer: boolean;
   } | null;
   /** Of what stands on a table or a view: that, and its own name (a default's is the column's). */
   readonly table: string | null;
@@ -49,13 +52,14 @@ export interface FoundObject {
 export async function findDependents(
   run: HeldRun,
   targets: readonly MadeObject[],
-  all: readonly ParsedRepeatable[],
+  { all, rows: known }: Pick<RepeatableWork, "all" | "rows">,
 ): Promise<readonly FoundObject[]> {
-  const makers = all.flatMap(({ tag, statements, makesBy }) =>
-    statements.flatMap((_, statement) =>
-      (makesBy[statement] ?? []).map((made) => ({ made, tag, statement })),
-    ),
-  );
+  const makers = all.flatMap(({ tag, makesBy }) => [
+    ...(known.get(tag)?.made ?? [])
+      .filter(({ kind }) => kind !== "relation" && kind !== "routine" && kind !== "policy")
+      .map((made) => ({ made, tag, statement: -1 })),
+    ...makesBy.flatMap((list, statement) => list.map((made) => ({ made, tag, statement }))),
+  ]);
   const rows = [
     ...targets.map((made, target) =>
       locate(made, `null::jsonb as maker, ${integer(target)} as target`),
@@ -63,7 +67,7 @@ export async function findDependents(
     ...makers.map(({ made, tag, statement }) =>
       locate(
         made,
-        `${jsonLiteral({ tag, statement, isUnnamed: made.kind === "indexes" })} as maker, null::integer as target`,
+        `${jsonLiteral({ tag, statement, isUnnamed: made.kind === "indexes", isFormer: statement < 0 })} as maker, null::integer as target`,
       ),
     ),
   ];
@@ -109,7 +113,7 @@ select jsonb_build_object(
   'target', l.target,
   'maker', (select m.maker from made m where m.classid = l.classid and m.objid = l.objid and m.maker is not null
     order by (m.maker->>'statement')::integer desc limit 1),
-  'table', (pg_identify_object('pg_class'::regclass, coalesce(t.tgrelid, x.indrelid, a.adrelid), 0)).identity,
+  'table', (pg_identify_object('pg_class'::regclass, coalesce(t.tgrelid, x.indrelid, a.adrelid, u.ev_class), 0)).identity,
   'name', coalesce(t.tgname, c.relname, (select f.attname from pg_attribute f where f.attrelid = a.adrelid and f.attnum = a.adnum)),
   'enabled', t.tgenabled, 'options', coalesce(to_jsonb(c.reloptions), to_jsonb(p.proconfig)),
   'owner', coalesce(c.relowner, p.proowner)::regrole::text,
@@ -127,6 +131,7 @@ left join pg_class c on l.classid = 'pg_class'::regclass and c.oid = l.objid
 left join pg_proc p on l.classid = 'pg_proc'::regclass and p.oid = l.objid
 left join pg_trigger t on l.classid = 'pg_trigger'::regclass and t.oid = l.objid
 left join pg_index x on x.indexrelid = c.oid
+left join pg_rewrite u on l.classid = 'pg_rewrite'::regclass and u.oid = l.objid
 left join pg_attrdef a on l.classid = 'pg_attrdef'::regclass and a.oid = l.objid
 where i.schema is distinct from 'pg_toast' and (l.target is not null or not exists (
   select from pg_depend d join listed o on o.classid = d.refclassid and o.objid = d.refobjid

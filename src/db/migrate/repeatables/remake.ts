@@ -39,9 +39,10 @@ export function isRoutine(type: string): boolean {
 
 /** Raises where one of the objects is not there again, or not as many indexes whose names are the server's. */
 export function refuseMissing(dropped: readonly FoundObject[]): string {
+  const expected = dropped.filter(({ maker }) => maker?.isFormer !== true);
   return blockOf(
-    dropped.map(
-      (found) => `if not (${existsSql(found, dropped)}) then
+    expected.map(
+      (found) => `if not (${existsSql(found, expected)}) then
     raise exception '%', ${literal(`${found.description} was dropped to be made again, and no repeatable made it`)} using errcode = ${literal(NOT_REMADE)};
   end if;`,
     ),

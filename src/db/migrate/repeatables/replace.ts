@@ -67,7 +67,10 @@ export function unitOf(
   const isKept = ({ target }: FoundObject) =>
     target !== null && targets[target]?.isDroppedByFile === true;
   const remade = found.filter((object) => !isKept(object));
-  const inTheWay = remade.filter((object) => object.maker === null || !canBeRemade(object));
+  const identities = new Set(remade.map(({ identity }) => identity));
+  const isLeft = ({ maker, table }: FoundObject) =>
+    maker === null || (maker.isFormer && !identities.has(table ?? ""));
+  const inTheWay = remade.filter((object) => isLeft(object) || !canBeRemade(object));
   if (inTheWay.length > 0) {
     // What is asked for is no view and no routine: the server's own error says more.
     return inTheWay.some(({ target }) => target !== null) ? undefined : { inTheWay };

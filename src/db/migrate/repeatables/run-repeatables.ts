@@ -131,7 +131,7 @@ async function runOne(at: UnitRun): Promise<void> {
     const found = await findDependents(
       run,
       targets.map(({ made }) => made),
-      work.all,
+      work,
     );
     const next = unitOf(work.all, unit, found, targets);
     if (next === undefined) throw await recordUnitFailure(at, failure, undefined);
