@@ -68,6 +68,16 @@ describe("what another makes comes first", () => {
     ["a cast", "create view a as select 'x'::z", "create type z as enum ('x')"],
     ["a sequence", "create view a as select * from z", "create sequence if not exists z"],
     ["a role", "grant select on t to z", "create role z"],
+    [
+      "a role, made where it is not there",
+      "grant select on t to z",
+      "do 'begin if not exists (select from pg_roles) then create role z; end if; end'",
+    ],
+    [
+      "a type, made where it is not there",
+      "create function a() returns z language sql as 'select null'",
+      "do 'begin create type app.z as (x int); exception when duplicate_object then null; end'",
+    ],
     ["a policy's role", "create policy p on t to z using (true)", "create role z"],
     [
       "a grant on all of the schema",

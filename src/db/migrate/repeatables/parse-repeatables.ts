@@ -10,7 +10,7 @@ import type { Repeatable } from "../types.ts";
 import { givenBy } from "./given-names.ts";
 import { objectsOf } from "./made-by-file.ts";
 import { inOrder, type Needs } from "./repeatable-order.ts";
-import { usedBy } from "./used-names.ts";
+import { statementsOfBlock, usedBy } from "./used-names.ts";
 
 /** A repeatable, parsed. */
 export interface ParsedRepeatable extends Needs {
@@ -47,7 +47,9 @@ export async function parseRepeatables(
     const objects = objectsOf(statements.map(({ tree }) => tree));
     const makes = objects.makesBy.flat();
     const uses = statements.flatMap((statement) => usedBy(statement, parser));
-    const gives = statements.flatMap(({ tree }) => givenBy(tree));
+    const gives = statements.flatMap(({ tree }) =>
+      [tree, ...statementsOfBlock(tree, parser)].flatMap(givenBy),
+    );
     all.push({ repeatable, tag, file, statements, step, ...objects, makes, gives, uses });
   }
   return inOrder(all);

@@ -36,11 +36,27 @@ export function usedBy({ tree, text }: Statement, parser: Parser): readonly Used
 }
 
 function sqlNames(sql: string, parser: Parser): readonly SqlName[] {
+  return namesIn(treeOf(sql, parser));
+}
+
+/** Undefined where it is no SQL. */
+function treeOf(sql: string, parser: Parser): ReturnType<Parser["parse"]> | undefined {
   try {
-    return namesIn(parser.parse(sql));
+    return parser.parse(sql);
   } catch {
-    return [];
+    return undefined;
   }
+}
+
+/** The statements of a `do` block. */
+export function statementsOfBlock(tree: Node, parser: Parser): readonly Node[] {
+  const code = "DoStmt" in tree ? bodyOf(tree.DoStmt.args) : undefined;
+  if (code === undefined) return [];
+  return [...objectsIn(parsePlpgsql(asFunction(code), parser))].flatMap(([field, body]) => {
+    if (field !== "PLpgSQL_expr" || !("query" in body)) return [];
+    const { stmts = [] } = treeOf(asQuery(body as PlpgsqlExpression), parser) ?? {};
+    return stmts.flatMap(({ stmt }) => stmt ?? []);
+  });
 }
 
 function plpgsqlNames(text: string, parser: Parser, isLate: boolean): readonly UsedName[] {
