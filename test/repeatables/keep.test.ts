@@ -232,3 +232,24 @@ test("an index of a table that the new text leaves out is not dropped", async ()
   });
   expect(await rows("select indexname from pg_indexes where indexname = 'once'")).toHaveLength(1);
 });
+
+test("one whose owner took all rights from itself, or from everybody, stays so", async () => {
+  await folder.repeat("a", "create or replace view a as select id, name from users;");
+  await folder.repeat(
+    "b",
+    `create or replace view b as select name from a; create or replace view c as select name from a;
+     create or replace function f() returns bigint begin atomic select count(*) from a; end;`,
+  );
+  await ran();
+  await rows(`revoke all on b from current_user; grant select (name) on b to public; revoke select (name) on b from public;
+    revoke insert on c from current_user; grant select on c to public;
+    revoke all on function f() from public, current_user`);
+  const acls = () =>
+    rows(`select relname as name, relacl::text as acl from pg_class where relname in ('b', 'c')
+      union select proname, proacl::text from pg_proc where proname = 'f' order by 1`);
+  const before = await acls();
+  expect(before.map(({ acl }) => acl)).toEqual(["{}", expect.any(String), "{}"]);
+  await folder.repeat("a", "create or replace view a as select name, id from users;");
+  expect(await ran()).toEqual(["repeatable/a changed", "repeatable/b remade"]);
+  expect(await acls()).toEqual(before);
+});

@@ -111,14 +111,14 @@ function restoreAcl(kind: string, identity: string, acl: string): string {
     kind === "table"
       ? ["pg_class", "relacl", "relowner", "r", "regclass"]
       : ["pg_proc", "proacl", "proowner", "f", "regprocedure"];
-  return `select coalesce(o.${column}, pg_catalog.acldefault('${letter}', o.${owner})), o.${owner} into now, owner_id
+  return `select coalesce(o.${column}, pg_catalog.acldefault('${letter}', o.${owner})) into now
   from pg_catalog.${catalog} o where o.oid = ${literal(identity)}::pg_catalog.${look};
   if now::pg_catalog.text <> ${literal(acl)} then
-    for given in select distinct a.grantee from pg_catalog.aclexplode(now) a where a.grantee <> owner_id loop
+    for given in select distinct a.grantee from ${exploded("now")} a loop
       execute pg_catalog.format('revoke all on ${kind} %s from %s', ${literal(identity)},
         case given.grantee when 0 then 'public' else given.grantee::pg_catalog.regrole::pg_catalog.text end);
     end loop;
-    for given in select a.* from pg_catalog.aclexplode(${literal(acl)}::pg_catalog.aclitem[]) a where a.grantee <> owner_id loop
+    for given in select a.* from ${exploded(`${literal(acl)}::pg_catalog.aclitem[]`)} a loop
       execute pg_catalog.format('grant %s on ${kind} %s to %s%s', given.privilege_type, ${literal(identity)},
         case given.grantee when 0 then 'public' else given.grantee::pg_catalog.regrole::pg_catalog.text end,
         case when given.is_grantable then ' with grant option' else '' end);
@@ -135,7 +135,7 @@ function ifColumn(
   const grants =
     acl === null
       ? ""
-      : `for given in select a.* from pg_catalog.aclexplode(${literal(acl)}::pg_catalog.aclitem[]) a loop
+      : `for given in select a.* from ${exploded(`${literal(acl)}::pg_catalog.aclitem[]`)} a loop
       execute pg_catalog.format('grant %s (%s) on table %s to %s%s', given.privilege_type, ${literal(column)}, ${literal(identity)},
         case given.grantee when 0 then 'public' else given.grantee::pg_catalog.regrole::pg_catalog.text end,
         case when given.is_grantable then ' with grant option' else '' end);
@@ -147,4 +147,9 @@ function ifColumn(
     ${grants}
     ${text}
   end if;`;
+}
+
+/** The entries of an access list; an empty one is no list for PostgreSQL. */
+function exploded(acl: string): string {
+  return `pg_catalog.aclexplode(nullif(${acl}, '{}'))`;
 }

@@ -84,7 +84,6 @@ export function run(statement: string): string {
 export function blockOf(parts: readonly string[]): string {
   return `do ${literal(`declare
   now pg_catalog.aclitem[];
-  owner_id pg_catalog.oid;
   given record;
 begin
   ${parts.join("\n  ")}
