@@ -253,3 +253,19 @@ test("one whose owner took all rights from itself, or from everybody, stays so",
   expect(await ran()).toEqual(["repeatable/a changed", "repeatable/b remade"]);
   expect(await acls()).toEqual(before);
 });
+
+test("a materialized view made without data is filled where it was, and is only made again", async () => {
+  await folder.repeat("a", "create or replace view a as select id, name from users;");
+  await folder.repeat(
+    "m",
+    "create materialized view m as select name from a with no data; create materialized view n as select name from a with no data;",
+  );
+  await ran();
+  await rows("insert into users values (1, 'ada'); refresh materialized view m");
+  await folder.repeat("a", "create or replace view a as select name, id from users;");
+  expect(await ran()).toEqual(["repeatable/a changed", "repeatable/m remade"]);
+  expect(await rows("select name from m")).toEqual([{ name: "ada" }]);
+  expect(await rows("select relispopulated as is from pg_class where relname = 'n'")).toEqual([
+    { is: false },
+  ]);
+});

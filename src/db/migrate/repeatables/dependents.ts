@@ -32,6 +32,8 @@ export interface FoundObject {
   readonly enabled: string | null;
   /** Of a view: `reloptions`; of a routine: its settings. */
   readonly options: readonly string[] | null;
+  /** A materialized view that has been filled. */
+  readonly isFilled: boolean;
   readonly owner: string | null;
   /** Of relations and routines: `{role=r/owner,…}`. */
   readonly acl: string | null;
@@ -115,6 +117,7 @@ select jsonb_build_object(
     order by (m.maker->>'statement')::integer desc limit 1),
   'table', (pg_identify_object('pg_class'::regclass, coalesce(t.tgrelid, x.indrelid, a.adrelid, u.ev_class), 0)).identity,
   'name', coalesce(t.tgname, c.relname, (select f.attname from pg_attribute f where f.attrelid = a.adrelid and f.attnum = a.adnum)),
+  'isFilled', coalesce(c.relkind = 'm' and c.relispopulated, false),
   'enabled', t.tgenabled, 'options', coalesce(to_jsonb(c.reloptions), to_jsonb(p.proconfig)),
   'owner', coalesce(c.relowner, p.proowner)::regrole::text,
   'acl', coalesce(c.relacl, p.proacl, acldefault(case when c.oid is null then 'f' else 'r' end::"char", coalesce(c.relowner, p.proowner)))::text,

@@ -9,7 +9,7 @@ import { blockOf, isRelation, isRoutine, KINDS, run } from "./remake.ts";
  * @param isSameText the file is as it was when it ran last: what others set since comes back as well
  */
 export function restoreOf(found: FoundObject, isSameText: boolean): string | undefined {
-  const { type, identity, owner, acl, comment, columns, options } = found;
+  const { type, identity, owner, acl, comment, columns, options, isFilled } = found;
   if (type === "trigger") return blockOf([...restoreState(found), ...commentOn(type, found)]);
   if (!isRelation(type) && !isRoutine(type)) {
     const comments = type === "default value" ? [] : commentOn(KINDS[type] ?? type, found);
@@ -32,7 +32,15 @@ export function restoreOf(found: FoundObject, isSameText: boolean): string | und
     ...comments,
     ...columns.map((column) => ifColumn(identity, column)),
     ...(isSameText ? [restoreOptions(kind, identity, options ?? [])] : []),
+    ...(isSameText && isFilled ? [refill(identity)] : []),
   ]);
+}
+
+function refill(identity: string): string {
+  return `if exists (select from pg_catalog.pg_class c where c.oid = ${literal(identity)}::pg_catalog.regclass
+    and c.relkind = 'm' and not c.relispopulated) then
+    ${run(`refresh materialized view ${identity}`)}
+  end if;`;
 }
 
 function commentOn(kind: string, { identity, comment }: FoundObject): readonly string[] {
