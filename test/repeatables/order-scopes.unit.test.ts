@@ -109,3 +109,26 @@ test("the same name in two schemas is two things, where the files set the search
   const sql = (schema: string) => `set search_path to ${schema}; create view v as select 1`;
   expect(await orderOf({ a: sql("one"), b: sql("two") })).toBe("a b");
 });
+
+test("a file of roles with grants on views, and a view granted to one of them, make no circle", async () => {
+  expect(
+    await orderOf({
+      a: "create view v as select 1; grant select on v to r; create view s.w as select 1",
+      z: "do 'begin create role r; end'; create schema if not exists s; grant select on v to r",
+    }),
+  ).toBe("a z");
+});
+
+test("a circle that is none puts nothing else out of order", async () => {
+  const of = (name: string, other: string) =>
+    `create function ${name}() returns int language plpgsql as 'begin return ${other}(); end'`;
+  expect(
+    await orderOf({
+      a: "create view s.v as select 1",
+      b: "create function b() returns int language plpgsql as 'begin return x(); end'",
+      x: of("x", "y"),
+      y: of("y", "x"),
+      z: "create schema s; do 'begin perform x(); end'",
+    }),
+  ).toBe("x b y z a");
+});

@@ -13,6 +13,11 @@ export function nameWithin(
 /** What a file with `create extension` gives: nobody knows what is in it. */
 export const EXTENSION = nameWithin("extension", [""]);
 
+/** Whether it is the name of a schema or a role: files make them only where they are not there. */
+export function mayBeThere(name: SqlName): boolean {
+  return /^(?:schema|role) /.test(name.at(-1) ?? "");
+}
+
 /** The names that a statement gives to others, beside those of what it makes that is looked for later. */
 export function givenBy(tree: Node): readonly SqlName[] {
   if ("CreateSchemaStmt" in tree) {

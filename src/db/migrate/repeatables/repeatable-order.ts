@@ -1,7 +1,7 @@
 import { MigrateError } from "../errors.ts";
 import type { MadeObject, SqlName } from "../repeatable-types.ts";
 import type { Tag } from "../types.ts";
-import { namesOfMade } from "./given-names.ts";
+import { mayBeThere, namesOfMade } from "./given-names.ts";
 import { labelOf } from "./made-objects.ts";
 import { mayBeSame } from "./sql-names.ts";
 import type { UsedName } from "./used-names.ts";
@@ -40,6 +40,7 @@ export function inOrder<T extends Needs>(all: readonly T[]): readonly T[] {
     const waiting = tags.filter((tag) => left.has(tag));
     const next =
       waiting.find((tag) => isFree(tag, ["early", "late"])) ??
+      circleFrom(waiting, needs).find((tag) => isFree(tag, ["early"])) ??
       waiting.find((tag) => isFree(tag, ["early"]));
     const one = next === undefined ? undefined : left.get(next);
     if (one === undefined) throw circle(waiting, needs, all);
@@ -47,6 +48,21 @@ export function inOrder<T extends Needs>(all: readonly T[]): readonly T[] {
     order.push(one);
   }
   return order;
+}
+
+/** Some that wait for each other, in the order of their names, where each waits for one. */
+function circleFrom(
+  waiting: readonly Tag[],
+  needs: ReadonlyMap<Tag, ReadonlyMap<Tag, Strength>>,
+): readonly Tag[] {
+  const path: Tag[] = [];
+  let [tag] = waiting;
+  while (tag !== undefined && !path.includes(tag)) {
+    path.push(tag);
+    const unmet = [...(needs.get(tag) ?? [])].filter(([other]) => waiting.includes(other));
+    [tag] = unmet.find(([, how]) => how === "early") ?? unmet[0] ?? [];
+  }
+  return tag === undefined ? [] : path.slice(path.indexOf(tag)).toSorted();
 }
 
 /** Who gives a name, by its last part. */
@@ -75,7 +91,7 @@ function neededBy(one: Needs, givers: Givers): ReadonlyMap<Tag, Strength> {
     if (isOwn && !routines.some((own) => mayBeSame(own, name))) continue;
     for (const { tag } of given) {
       if (tag === one.tag || found.get(tag) === "early") continue;
-      found.set(tag, isLate || isOwn ? "late" : "early");
+      found.set(tag, isLate || isOwn || mayBeThere(name) ? "late" : "early");
     }
   }
   return found;
