@@ -49,8 +49,13 @@ export function targetsOf(
   const objects = (isDroppedByFile ? part?.dropsBy : part?.makesBy)?.[placed.index] ?? [];
   const labels = new Set(known.map(({ made }) => labelOf(made)));
   return objects
-    .filter((made) => made.kind !== "indexes" && !labels.has(labelOf(made)))
+    .filter((made) => made.kind !== "indexes" && !isTable(made) && !labels.has(labelOf(made)))
     .map((made) => ({ made, isDroppedByFile }));
+}
+
+/** It has rows: neither it nor what stands on it is dropped for a file. */
+function isTable(made: MadeObject): boolean {
+  return made.kind === "relation" && made.form === "table";
 }
 
 /**

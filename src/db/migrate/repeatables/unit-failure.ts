@@ -41,7 +41,12 @@ export async function recordUnitFailure(
   const { run, one, watch } = at;
   const { error, message, stage } = failure;
   if (error.code === QUERY_CANCELED && run.signal?.aborted) return recordUnitStop(at, error);
-  const known = stage.kind === "drops" ? ({ kind: "constraints" } as const) : stage;
+  // What is dropped, its file's first statement asks for.
+  const first = Math.max(
+    0,
+    message.starts.findIndex((_, number) => message.partOf(number)?.tag === one.tag),
+  );
+  const known = stage.kind === "drops" ? ({ kind: "statement", index: first } as const) : stage;
   const culprit = culpritOf(message, known, error);
   const part = message.partOf(numberOf(failure)) ?? one;
   const locks =
