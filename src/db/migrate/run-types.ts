@@ -35,10 +35,13 @@ export type MessageName =
   | "settings"
   | "clear"
   | "leave"
+  | "backfill"
+  | "pressure"
   | `migration:${Tag}`
   | `begin:${Tag}`
   | `statement:${Tag}`
-  | `end:${Tag}`;
+  | `end:${Tag}`
+  | `backfill:${Tag}`;
 
 export type Session = connection.Session<MessageName>;
 export type Failpoint = connection.Failpoint<MessageName>;

@@ -3,7 +3,7 @@ import { EMPTY_HEAD } from "../history/checksum.ts";
 import { EVENT_TYPES } from "../ledger-types.ts";
 
 /** Version of the ledger's own tables that this code writes. */
-export const LEDGER_VERSION = 3;
+export const LEDGER_VERSION = 4;
 
 /** The oldest that may read it while no migration is on its way down; while one is, only this version may. */
 export const MIN_READER = 2;
@@ -103,7 +103,7 @@ alter table ${s}.migration_events enable always trigger migration_events_no_trun
 
 /**
  * Makes an older ledger one of this version, its functions apart. 2: takes over what drizzle's migrator
- * has applied, and keeps its table true. 3: the way down.
+ * has applied, and keeps its table true. 3: the way down. 4: backfills.
  */
 export function upgradeTables(schema: string): string {
   const s = identifier(schema);
