@@ -38,6 +38,7 @@ export type MessageName =
   | `migration:${Tag}`
   | `begin:${Tag}`
   | `statement:${Tag}`
+  | `code:${Tag}`
   | `end:${Tag}`;
 
 export type Session = connection.Session<MessageName>;
@@ -64,6 +65,8 @@ export interface RunSettings {
   readonly waitTimeoutMs: number;
   readonly lockPatience: LockPatience;
   readonly deadlineMs: number | undefined;
+  /** Bound on a code step that sets none itself. */
+  readonly stepTimeoutMs: number;
   /** In place of the folder's own. */
   readonly eventSink: EventSink | undefined;
   /** Where drizzle's migrator keeps its table; `isNamed`: the settings say so. */
