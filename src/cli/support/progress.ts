@@ -112,6 +112,8 @@ export function describe(progress: Progress): { readonly done?: string; readonly
     }
     case "statement-done":
       return { done: `${progress.label}  ${duration(progress.durationMs)}` };
+    case "step-log":
+      return { done: `${progress.tag}: ${progress.line}` };
     case "statement-found":
       return { done: `${progress.tag}: ${progress.message}` };
     case "blocked":

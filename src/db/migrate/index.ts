@@ -21,6 +21,12 @@ export {
   statusCells,
   statusJson,
 } from "./calls/report.ts";
+export type {
+  StepContext,
+  StepDefinition,
+  StepRow,
+  StepSql,
+} from "./code/definition.ts";
 export {
   EXIT_CODES,
   EXIT_PENDING,
@@ -31,7 +37,7 @@ export {
 export { describeBlocker } from "./execute/blockers.ts";
 export { checksumOf } from "./history/checksum.ts";
 export { headerOf, IRREVERSIBLE, irreversibleReason, lossNotes } from "./history/down-notes.ts";
-export type { GivenHistory, GivenMigration } from "./history/given.ts";
+export type { GivenHistory, GivenMigration, GivenStep } from "./history/given.ts";
 export { type JournalEntry, readJournal, redated } from "./history/journal.ts";
 export { downFileOf, sqlFileOf } from "./history/layout.ts";
 export { loadHistory } from "./history/load.ts";
@@ -84,6 +90,7 @@ export { maskSecrets } from "./sql/secrets.ts";
 export type {
   BeforeFile,
   Checksum,
+  CodeFile,
   Doubt,
   EventSink,
   History,

@@ -55,6 +55,8 @@ export interface EventPayload {
   readonly direction?: "down";
   /** Checksum of the down file: stored with the migration, or run. */
   readonly down?: Checksum;
+  /** Of the end of a migration with a code step: whether `check` let it run. */
+  readonly code?: { readonly checksum: Checksum; readonly outcome: "ran" | "not-needed" };
   /** Of `migration.resolved`: nothing of its way down was committed, it is DONE again. */
   readonly restored?: true;
   /** Number of its row in drizzle's table. */

@@ -50,6 +50,8 @@ export type Progress =
       readonly label: string;
       readonly durationMs: number;
     }
+  /** A line that a code step logs. */
+  | { readonly kind: "step-log"; readonly tag: Tag; readonly line: string }
   /** What became of one that an earlier run had begun, or is cleared away before it runs again. */
   | { readonly kind: "statement-found"; readonly tag: Tag; readonly message: string }
   /** The migration waits for a lock that these sessions hold. */

@@ -92,6 +92,8 @@ export interface PlannedStep {
   readonly outside: readonly number[];
   /** What shares a transaction, in order; the file's own BEGIN and COMMIT are in none. */
   readonly segments: readonly PlannedSegment[];
+  /** The code step, which runs after them and counts as a statement; null where there is none. */
+  readonly code: { readonly file: string; readonly statement: number } | null;
   /** Numbers of those in which a secret is masked: as they stand here they must not be run. */
   readonly masked: readonly number[];
 }

@@ -40,8 +40,9 @@ export type MessageName =
   | `migration:${Tag}`
   | `begin:${Tag}`
   | `statement:${Tag}`
-  | `end:${Tag}`
-  | `backfill:${Tag}`;
+  | `code:${Tag}`
+  | `backfill:${Tag}`
+  | `end:${Tag}`;
 
 export type Session = connection.Session<MessageName>;
 export type Failpoint = connection.Failpoint<MessageName>;
@@ -67,6 +68,8 @@ export interface RunSettings {
   readonly waitTimeoutMs: number;
   readonly lockPatience: LockPatience;
   readonly deadlineMs: number | undefined;
+  /** Bound on a code step that sets none itself. */
+  readonly stepTimeoutMs: number;
   /** In place of the folder's own. */
   readonly eventSink: EventSink | undefined;
   /** Where drizzle's migrator keeps its table; `isNamed`: the settings say so. */

@@ -25,9 +25,28 @@ export interface Migration {
   readonly when?: number;
   /** The file holds bytes that are no UTF-8: in `sql` they are replaced. */
   readonly isDamaged?: boolean;
+  /** Code that runs after the SQL. */
+  readonly code?: CodeFile;
+  /** Of the SQL; where there is code, of both. */
   readonly checksum: Checksum;
   /** Digest of the history up to and with this migration: the head, were it the last. */
   readonly link: Checksum;
+}
+
+/** A migration's file of code, which runs after its SQL, in a transaction of its own. */
+export interface CodeFile {
+  /** As messages name it: `drizzle/0003_fill.ts`. */
+  readonly file: string;
+  /** Where it lies; undefined of code that was given. */
+  readonly path: string | undefined;
+  /** As written. */
+  readonly text: string;
+  /** Of what it does: comments, formatting and types do not count, what it imports by a relative path does. */
+  readonly checksum: Checksum;
+  /** Of the migration's SQL alone. */
+  readonly sqlChecksum: Checksum;
+  /** Runs the file; its default export. */
+  readonly load: () => Promise<unknown>;
 }
 
 /** The ordered list of migrations on disk. */

@@ -2,7 +2,12 @@ import type { SecondConnection } from "../../connection/second.ts";
 import type { UnderWay } from "../ledger-types.ts";
 import type { AppliedMigration } from "../reports.ts";
 import type { HeldRun, MessageName } from "../run-types.ts";
-import type { OutsideSegment, ParsedStep, TransactionSegment } from "../sql/segments.ts";
+import type {
+  CodeSegment,
+  OutsideSegment,
+  ParsedStep,
+  TransactionSegment,
+} from "../sql/segments.ts";
 import type { BlockerWatch } from "./blockers.ts";
 
 /** What a run under the lease works with. */
@@ -40,9 +45,10 @@ interface Place {
 
 export type TransactionPart = Place & TransactionSegment;
 export type OutsidePart = Place & OutsideSegment;
+export type CodePart = Place & CodeSegment;
 
 /** A segment of a migration that is to run, with its place in the run. */
-export type Part = TransactionPart | OutsidePart;
+export type Part = TransactionPart | OutsidePart | CodePart;
 
 /** All that a run does, in order. */
 export function partsOf(steps: readonly ParsedStep[]): readonly Part[] {

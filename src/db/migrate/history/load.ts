@@ -7,6 +7,7 @@ import { errorCode, messageOf } from "../../base/problem.ts";
 import { listed, plural } from "../../base/text.ts";
 import { MigrateError } from "../errors.ts";
 import type { History, Layout, Migration, Tag, Warning } from "../types.ts";
+import { readCodeFiles } from "./code-files.ts";
 import { parseSinkFile, SINK_FILE } from "./event-sink-file.ts";
 import { chained, headOfChain } from "./given.ts";
 import { parseJournal } from "./journal.ts";
@@ -34,7 +35,11 @@ export async function loadHistory(
   if (layout === "1.x" && folders.length === 0) throw noHistory(dir, journalFile);
   if (layout === "0.x" && folders.length > 0) throw bothLayouts(dir, journalFile, folders);
   const files = journal === undefined ? folders : await readListed(dir, journal, journalFile);
-  const migrations = chained(files.map((file) => textOf(dir, layout, file)));
+  const tags = files.map(({ tag }) => tag);
+  const code = await readCodeFiles(dir, layout, tags, names);
+  const migrations = chained(
+    files.map((file) => ({ ...textOf(dir, layout, file), code: code.get(file.tag) })),
+  );
 
   const sinkFile = join(dir, SINK_FILE);
   const sink = names.includes(SINK_FILE) ? await readFile(sinkFile, "utf8") : undefined;

@@ -1,11 +1,19 @@
 import { withoutBom } from "../../base/files.ts";
+import { type LoadedCode, loadCode } from "../code/load-code.ts";
 import { checksumOf } from "../history/checksum.ts";
 import type { Step } from "../plan/plan.ts";
-import type { Tag } from "../types.ts";
+import type { CodeFile, Tag } from "../types.ts";
 import { refuseAcrossBorders, refuseInsideBlock, refusePartitionedParents } from "./borders.ts";
 import { loadParser } from "./grammar.ts";
 import { refuseChangedPrefix, refuseDamaged, refuseUnsupported } from "./refuse.ts";
-import { asksForNoTransaction, type ParsedStep, remainingOf, segmentsOf } from "./segments.ts";
+import {
+  asksForNoTransaction,
+  type ParsedStep,
+  remainingOf,
+  type SqlSegment,
+  segmentsOf,
+  withCode,
+} from "./segments.ts";
 import { parseStatements, type Statement } from "./statements.ts";
 
 /**
@@ -20,8 +28,9 @@ export function stepParser(): <S extends Step>(
   // What fails here fails again, and is reported, when it is awaited.
   loadParser().catch(() => undefined);
   const parsed = new Map<string, readonly Statement[]>();
+  const loaded = new Map<CodeFile, LoadedCode | undefined>();
   return async <S extends Step>(steps: readonly S[]) => {
-    const list: (S & ParsedStep)[] = [];
+    const list: (S & ParsedStep & { readonly segments: readonly SqlSegment[] })[] = [];
     for (const { migration } of steps) refuseDamaged(migration);
     for (const step of steps) {
       const { migration, resumeAt } = step;
@@ -33,10 +42,21 @@ export function stepParser(): <S extends Step>(
       refuseInsideBlock(migration, statements);
       const whole = segmentsOf(statements, asksForNoTransaction(migration.sql));
       refuseAcrossBorders(migration, whole);
-      list.push({ ...step, statements, segments: remainingOf(whole, statements, resumeAt) });
+      const segments = remainingOf(whole, statements, resumeAt);
+      const total = statements.length + (migration.code === undefined ? 0 : 1);
+      list.push({ ...step, statements, total, segments });
     }
     refusePartitionedParents(list);
-    return list;
+    // Last: loading code runs what stands at its top.
+    const whole: (S & ParsedStep)[] = [];
+    for (const step of list) {
+      const { migration, statements, segments } = step;
+      const { code } = migration;
+      const found = code && (loaded.get(code) ?? (await loadCode(migration)));
+      if (code !== undefined) loaded.set(code, found);
+      whole.push({ ...step, segments: withCode(segments, statements, found) });
+    }
+    return whole;
   };
 }
 

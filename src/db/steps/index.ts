@@ -1,0 +1,22 @@
+import type { PgRemoteDatabase } from "drizzle-orm/pg-proxy";
+import type { StepContext, StepDefinition } from "../migrate/index.ts";
+
+export type { StepRow, StepSql } from "../migrate/index.ts";
+
+/** drizzle-orm of the project, on the step's own transaction. */
+export type StepDatabase = PgRemoteDatabase;
+
+/** What `check` and `run` are given. */
+export type Context = StepContext<StepDatabase>;
+
+/** A code step: the default export of `<tag>.ts` beside `<tag>.sql`. */
+export type Step = StepDefinition<StepDatabase>;
+
+/**
+ * Defines the code step of a migration, which runs after its SQL, once: in one transaction with the record
+ * that it did.
+ */
+export function defineStep(step: Step): Step {
+  // What tells it from other exports, whichever copy of the package loads it.
+  return Object.freeze({ ...step, [Symbol.for("tidemark.code")]: "step" });
+}
