@@ -1,5 +1,8 @@
 import { expect, test } from "vitest";
-import { type BackfillDefinition, setNotNull } from "../../src/db/migrate/backfill/definition.ts";
+import {
+  type BackfillDefinition,
+  setNotNull,
+} from "../../src/db/migrate/code/backfill-definition.ts";
 import { openLedgerSession, runHere } from "../helpers/backfill.ts";
 import { useDatabase } from "../helpers/database.ts";
 

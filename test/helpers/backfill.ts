@@ -3,8 +3,6 @@ import { onTestFinished } from "vitest";
 import { pause } from "../../src/db/base/backoff.ts";
 import { columnOf, transact } from "../../src/db/connection/ask.ts";
 import { openSession } from "../../src/db/connection/session.ts";
-import type { BackfillProgress } from "../../src/db/migrate/backfill/course.ts";
-import { type BackfillDefinition, DEFAULTS } from "../../src/db/migrate/backfill/definition.ts";
 import { runBackfill } from "../../src/db/migrate/backfill/run.ts";
 import {
   BACKFILL,
@@ -13,7 +11,12 @@ import {
   register,
 } from "../../src/db/migrate/backfill/store.ts";
 import { readTarget } from "../../src/db/migrate/backfill/target.ts";
+import {
+  type BackfillDefinition,
+  DEFAULTS,
+} from "../../src/db/migrate/code/backfill-definition.ts";
 import { createLedger } from "../../src/db/migrate/ledger/create.ts";
+import type { BackfillProgress } from "../../src/db/migrate/progress-types.ts";
 import type { Session } from "../../src/db/migrate/run-types.ts";
 
 export interface RunOptions {

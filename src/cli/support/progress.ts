@@ -58,6 +58,8 @@ export function describe(progress: Progress): { readonly done?: string; readonly
       return { next: `waiting for the server: ${progress.reason}` };
     case "ledger-created":
       return { done: `created the ledger in schema ${progress.schema}` };
+    case "backfill":
+      return { next: backfillText(progress) };
     case "waiting":
       return { next: `waiting for another runner: ${describeHolder(progress.holder)}` };
     case "behind": {
@@ -143,3 +145,31 @@ export function describe(progress: Progress): { readonly done?: string; readonly
       return {};
   }
 }
+
+/** `0007_fill: 1,200,000 of about 5,000,000 rows (24 %), 85,000 a second, 45 s left`. */
+function backfillText({
+  tag,
+  rowsDone,
+  rowsExpected,
+  rowsPerSecond,
+  quarantined,
+  reason,
+}: Extract<Progress, { kind: "backfill" }>): string {
+  const isEstimated = rowsExpected !== null && rowsExpected > rowsDone;
+  const leftMs =
+    isEstimated && rowsPerSecond ? ((rowsExpected - rowsDone) / rowsPerSecond) * 1000 : undefined;
+  return [
+    isEstimated
+      ? `${tag}: ${count(rowsDone)} of about ${count(rowsExpected)} rows (${Math.floor((rowsDone / rowsExpected) * 100)} %)`
+      : `${tag}: ${count(rowsDone)} rows`,
+    ...(quarantined > 0 ? [`${count(quarantined)} put aside`] : []),
+    ...(reason === null
+      ? [
+          ...(rowsPerSecond === null ? [] : [`${count(rowsPerSecond)} a second`]),
+          ...(leftMs === undefined ? [] : [`about ${duration(leftMs)} left`]),
+        ]
+      : [`waiting: ${reason}`]),
+  ].join(", ");
+}
+
+const count = (value: number) => value.toLocaleString("en-US");

@@ -56,7 +56,10 @@ export interface EventPayload {
   /** Checksum of the down file: stored with the migration, or run. */
   readonly down?: Checksum;
   /** Of the end of a migration with a code step: whether `check` let it run. */
-  readonly code?: { readonly checksum: Checksum; readonly outcome: "ran" | "not-needed" };
+  readonly code?: {
+    readonly checksum: Checksum;
+    readonly outcome: "ran" | "not-needed" | "background";
+  };
   /** Of `migration.resolved`: nothing of its way down was committed, it is DONE again. */
   readonly restored?: true;
   /** Number of its row in drizzle's table. */

@@ -16,6 +16,22 @@ export interface Blocker {
   readonly forMs: number | null;
 }
 
+/** How far a backfill is. */
+export interface BackfillProgress {
+  readonly state: "running" | "waiting";
+  readonly rowsDone: number;
+  /** By statistics; null where there are none. */
+  readonly rowsExpected: number | null;
+  /** Smoothed over the last batches; null before the first. */
+  readonly rowsPerSecond: number | null;
+  /** Rows of the next batch. */
+  readonly batchSize: number;
+  /** Rows that were put aside. */
+  readonly quarantined: number;
+  /** Why it waits. */
+  readonly reason: string | null;
+}
+
 /** What happens while a run goes on, in order. */
 export type Progress =
   | ConnectProgress
@@ -66,6 +82,8 @@ export type Progress =
       readonly pauseMs: number;
       readonly blockers: readonly Blocker[];
     }
+  /** Rows are filled in batches, or why that waits. */
+  | ({ readonly kind: "backfill"; readonly tag: Tag } & BackfillProgress)
   | {
       readonly kind: "migration-done";
       readonly tag: Tag;

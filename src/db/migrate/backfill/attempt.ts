@@ -1,9 +1,9 @@
 import { ask, columnOf, transact } from "../../connection/ask.ts";
 import { beginForOthers, ownSettings } from "../../connection/begin.ts";
 import type { Reply } from "../../connection/session.ts";
+import type { BackfillDefinition } from "../code/backfill-definition.ts";
 import type { Session } from "../run-types.ts";
 import type { Tag } from "../types.ts";
-import type { BackfillDefinition, Batch } from "./definition.ts";
 import { type Key, NEXT, nextEnd, type Target, updateOf } from "./keys.ts";
 import { WANTED, type Wanted } from "./store.ts";
 
@@ -18,7 +18,8 @@ export interface Filling {
   /** Proof that the run is still the one that may write: the first statement of each transaction. */
   readonly fence: readonly string[];
   readonly signal: AbortSignal;
-  readonly log: (line: string) => void;
+  /** Runs the definition's code on the rows of this condition, in the open transaction. */
+  readonly runCode: (rows: string) => Promise<void>;
 }
 
 /** Where the next batch ends; undefined where there is none. */
@@ -92,31 +93,8 @@ export async function fillRows(
   }
   await ask(session, "backfill", begin.join(";\n"));
   const { where } = definition;
-  await runCode(filling, where === undefined ? rows : `${rows} and (${where}\n)`, definition.run);
+  await filling.runCode(where === undefined ? rows : `${rows} and (${where}\n)`);
   return filled(await ask(session, name, end.join(";\n")));
-}
-
-async function runCode(
-  { session, signal, log }: Filling,
-  rows: string,
-  run: NonNullable<BackfillDefinition["run"]>,
-): Promise<void> {
-  let isOver = false;
-  const batch: Batch = {
-    rows,
-    signal,
-    log,
-    query: async (text) => {
-      if (isOver)
-        throw new Error("the batch is over: its query() was called after run() had ended");
-      return (await ask(session, "backfill", text)).rows;
-    },
-  };
-  try {
-    await run(batch);
-  } finally {
-    isOver = true;
-  }
 }
 
 /** Runs SQL in a fenced transaction with a checkpoint. */

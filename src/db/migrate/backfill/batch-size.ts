@@ -1,4 +1,4 @@
-import type { BatchLimits } from "./definition.ts";
+import type { BatchLimits } from "../code/backfill-definition.ts";
 
 /**
  * How a batch's size follows the time that batches take: the optimiser of GitLab's batched background migrations.

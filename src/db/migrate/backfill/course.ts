@@ -1,27 +1,13 @@
+import { messageOf } from "../../base/problem.ts";
 import { DEADLOCK_DETECTED, LOCK_NOT_AVAILABLE } from "../../base/sqlstate.ts";
 import { columnOf, rollBack } from "../../connection/ask.ts";
 import { isServerError } from "../../connection/session.ts";
+import type { BackfillProgress } from "../progress-types.ts";
 import type { RecordedError } from "../types.ts";
 import { type Filling, sendFenced } from "./attempt.ts";
-import { BackfillFailed, isTaken, recordedOf } from "./failed.ts";
+import { BackfillFailed, isTaken } from "./failed.ts";
 import { lookForPressure } from "./pressure.ts";
 import { type BackfillRow, type Change, checkpoint, WANTED, type Wanted } from "./store.ts";
-
-/** What is shown while it runs. */
-export interface BackfillProgress {
-  readonly state: "running" | "waiting";
-  readonly rowsDone: number;
-  /** By statistics; null where there are none. */
-  readonly rowsExpected: number | null;
-  /** Smoothed over the last batches; null before the first. */
-  readonly rowsPerSecond: number | null;
-  /** Rows of the next batch. */
-  readonly batchSize: number;
-  /** Rows that were put aside. */
-  readonly quarantined: number;
-  /** Why it waits. */
-  readonly reason: string | null;
-}
 
 /** A backfill that this process has claimed. */
 export interface BackfillRun extends Filling {
@@ -145,8 +131,7 @@ export class Course {
   }
 
   failed(error: unknown, fact?: string): BackfillFailed {
-    const recorded = recordedOf(error);
-    return new BackfillFailed(fact ?? recorded.message, recorded, error);
+    return new BackfillFailed(fact ?? messageOf(error), error);
   }
 
   /** @param reason why it waits, where that is not in the ledger */

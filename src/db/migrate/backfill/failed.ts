@@ -11,10 +11,16 @@ export class BackfillFailed extends Error {
   override readonly name = "BackfillFailed";
   readonly recorded: RecordedError;
 
-  constructor(fact: string, recorded: RecordedError, cause?: unknown) {
+  /** @param cause what a row or a statement failed with */
+  constructor(fact: string, cause?: unknown) {
     super(fact, { cause });
-    this.recorded = { ...recorded, text: fact };
+    this.recorded = { ...recordedOf(cause ?? this), text: fact };
   }
+}
+
+/** Code of a batch did what it must not: no other row makes that better. */
+export class BatchMisuse extends Error {
+  override readonly name = "BatchMisuse";
 }
 
 /** The transaction is another process's to write by now. */
@@ -31,7 +37,7 @@ export function isLoss(error: unknown): boolean {
  * functions raise (P0001). A column that is not there fails for each row.
  */
 export function isOfRow(error: unknown): boolean {
-  if (!isServerError(error)) return true;
+  if (!isServerError(error)) return !(error instanceof BatchMisuse);
   return /^(22|23|44)/.test(error.code) || error.code === "P0001";
 }
 

@@ -1,10 +1,10 @@
 import { QUERY_CANCELED } from "../../base/sqlstate.ts";
 import { rollBack } from "../../connection/ask.ts";
 import { isServerError } from "../../connection/session.ts";
+import { DEFAULTS } from "../code/backfill-definition.ts";
 import { type End, fillRows, lookForEnd } from "./attempt.ts";
 import { type Limits, nextSize, type SizeState } from "./batch-size.ts";
 import { type BackfillEnd, type Course, isTransient } from "./course.ts";
-import { DEFAULTS } from "./definition.ts";
 import { isLoss, isOfRow, isTaken, keyText, recordedOf } from "./failed.ts";
 import { rangeOf } from "./keys.ts";
 import { type Change, quarantine } from "./store.ts";

@@ -1,4 +1,4 @@
-import type { Hours } from "./definition.ts";
+import type { Hours } from "../code/backfill-definition.ts";
 
 const MINUTE_MS = 60_000;
 const DAY_MIN = 1_440;

@@ -1,8 +1,8 @@
 import { integer } from "../../base/quote.ts";
 import { plural } from "../../base/text.ts";
 import { columnOf, transact } from "../../connection/ask.ts";
+import { type BackfillDefinition, DEFAULTS } from "../code/backfill-definition.ts";
 import type { Session } from "../run-types.ts";
-import { type BackfillDefinition, DEFAULTS } from "./definition.ts";
 import { untilHours } from "./hours.ts";
 import type { Target } from "./keys.ts";
 

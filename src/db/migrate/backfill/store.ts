@@ -47,7 +47,7 @@ export const BACKFILL = "tidemark_backfill";
 /** Column of what a person wants. */
 export const WANTED = "tidemark_wanted";
 
-export function rowJson(s: string): string {
+function rowJson(s: string): string {
   return `pg_catalog.jsonb_build_object(
   'tag', b.tag, 'table', b.table_name, 'key', b.key_columns, 'background', b.background, 'state', b.state,
   'wanted', b.wanted, 'pass', b.pass, 'position', b.position, 'rowsDone', b.rows_done,
@@ -65,6 +65,7 @@ export interface Claimant {
   readonly worker: string;
   /** The server's session is its own. */
   readonly direct: boolean;
+  readonly takesOver: boolean;
 }
 
 /**
@@ -74,7 +75,7 @@ export interface Claimant {
 export function claim(
   schema: string,
   tag: Tag,
-  { runId, worker, direct }: Claimant,
+  { runId, worker, direct, takesOver }: Claimant,
 ): readonly string[] {
   const s = identifier(schema);
   return [
@@ -87,8 +88,8 @@ export function claim(
     backend_pid = case when ${direct} then pg_catalog.pg_backend_pid() end,
     backend_start = (select a.backend_start from pg_catalog.pg_stat_get_activity(pg_catalog.pg_backend_pid()) a),
     expires_at = pg_catalog.clock_timestamp() + interval '${BACKFILL_TTL_MS} ms'
-  where b.tag = ${literal(tag)} and b.state <> 'DONE'
-    and (b.run_id = ${literal(runId)} or not ${isAlive("b")})
+  where b.tag = ${literal(tag)} and b.state not in ('DONE', 'PAUSED')
+    and ${takesOver ? "true" : `not ${isAlive("b")}`}
     and not exists (
       select from ${s}.backfills o where o.table_oid = b.table_oid and o.tag <> b.tag and ${isAlive("o")}
     )
@@ -98,8 +99,15 @@ select ${rowJson(s)} as ${BACKFILL} from ours b`,
   ];
 }
 
+/** One, or all of them in the order in which they began. */
+export function readBackfills(schema: string, tag?: Tag): string {
+  const s = identifier(schema);
+  const which = tag === undefined ? "" : ` where b.tag = ${literal(tag)}`;
+  return `select ${rowJson(s)} as ${BACKFILL} from ${s}.backfills b${which} order by b.started_at, b.tag`;
+}
+
 /** Condition: a process runs the one of this alias. */
-export function isAlive(alias: string): string {
+function isAlive(alias: string): string {
   return `(${alias}.run_id is not null and ${alias}.expires_at > pg_catalog.clock_timestamp() and not (
       ${alias}.backend_pid is not null and not exists (
         select from pg_catalog.pg_stat_get_activity(${alias}.backend_pid) a

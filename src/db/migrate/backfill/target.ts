@@ -1,9 +1,9 @@
 import { literal } from "../../base/quote.ts";
 import { transact } from "../../connection/ask.ts";
 import { isServerError } from "../../connection/session.ts";
+import type { BackfillDefinition } from "../code/backfill-definition.ts";
 import { MigrateError } from "../errors.ts";
 import type { Session } from "../run-types.ts";
-import type { BackfillDefinition } from "./definition.ts";
 import type { KeyColumn, Target } from "./keys.ts";
 
 interface FoundColumn extends KeyColumn {

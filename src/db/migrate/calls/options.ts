@@ -45,6 +45,11 @@ export interface MigratorOptions {
   readonly deadlineMs?: number;
   /** Bound on a code step that sets no `timeoutMs` itself, in milliseconds. Default 600,000. */
   readonly stepTimeoutMs?: number;
+  /**
+   * Run backfills with `background: true` too, in place of leaving them to a worker: for scratch and test databases.
+   * Default false.
+   */
+  readonly runBackgroundBackfills?: boolean;
   /** The app's copy of the migration events. Default: `event-sink.sql` in the folder, where it is there. */
   readonly eventSink?: EventSink;
   /** Recorded in each event, so that a migration can be traced to a release. */
@@ -143,6 +148,7 @@ function withDefaults(
     },
     deadlineMs: options.deadlineMs,
     stepTimeoutMs: options.stepTimeoutMs ?? STEP_TIMEOUT_MS,
+    runsBackfills: options.runBackgroundBackfills ?? false,
     eventSink: options.eventSink,
     appVersion: options.appVersion ?? null,
     beforeMigrate: options.beforeMigrate,

@@ -2,13 +2,13 @@ import { placeOf, snippetOf } from "../../base/place.ts";
 import { messageOf } from "../../base/problem.ts";
 import { MigrateError } from "../errors.ts";
 import type { CodeFile, Migration } from "../types.ts";
-import { type CodeDefinition, judgeExport } from "./definition.ts";
+import { type Code, judgeCode } from "./judge.ts";
 import { placeInStack } from "./stack.ts";
 
 /** Code that was loaded and judged, and is to run. */
 export interface LoadedCode {
   readonly file: CodeFile;
-  readonly definition: CodeDefinition;
+  readonly definition: Code;
 }
 
 /**
@@ -39,7 +39,7 @@ export async function loadCode({
       cause,
     });
   }
-  const definition = judgeExport(exported);
+  const definition = judgeCode(exported);
   if (definition.kind !== "bad") return { file: code, definition };
   throw new MigrateError({
     code: "history_invalid",

@@ -2,12 +2,15 @@ import { ask, columnOf, rollBack } from "../../../connection/ask.ts";
 import { beginForOthers, ownSettings } from "../../../connection/begin.ts";
 import { SessionLost } from "../../../connection/loss.ts";
 import { isServerError, type Row } from "../../../connection/session.ts";
+import type { StepDefinition } from "../../code/definition.ts";
+import { LeaseLost } from "../../lease/lost.ts";
 import { fence } from "../../lease/sql.ts";
 import { COPY } from "../../ledger/event-copy.ts";
 import { DURATION } from "../../ledger/record.ts";
 import type { CodePart, Execution } from "../execution.ts";
 import { endOfPart, leaveNothingBehind, MARKER } from "../transaction.ts";
 import { AroundStep, type CodeFailure, chainOf, codeFailure, stoppedStep } from "./code-trouble.ts";
+import { backfillFailure, runBackfillPart } from "./run-backfill.ts";
 import { runStep } from "./run-step.ts";
 import { type StepQueries, stepQueries } from "./step-queries.ts";
 
@@ -23,20 +26,26 @@ const DATABASE = "tidemark_database";
  */
 export async function runCode(execution: Execution, part: CodePart): Promise<CodeFailure | number> {
   const { session, signal } = execution;
+  const { definition } = part.code;
   const queries = stepQueries(session, `code:${part.step.migration.tag}`);
   try {
-    return await transact(execution, part, queries);
+    return definition.kind === "step"
+      ? await transact(execution, part, definition.step, queries)
+      : await runBackfillPart(execution, part, definition.backfill);
   } catch (error) {
     const lost = chainOf(error).find((one) => one instanceof SessionLost);
     if (lost !== undefined) throw lost;
+    if (error instanceof LeaseLost) throw error;
     await rollBack(session);
-    return signal?.aborted ? stoppedStep() : codeFailure(part, error, queries);
+    if (signal?.aborted) return stoppedStep();
+    return backfillFailure(error) ?? codeFailure(part, error, queries);
   }
 }
 
 async function transact(
   execution: Execution,
   part: CodePart,
+  step: StepDefinition,
   queries: StepQueries,
 ): Promise<number> {
   const { session, counter } = execution;
@@ -45,7 +54,7 @@ async function transact(
   const begin = await ask(session, `begin:${tag}#${part.to}`, text).catch((error: unknown) => {
     throw isServerError(error) ? new AroundStep("begin", error) : error;
   });
-  const outcome = await runStep(execution, part, queries, String(columnOf(begin, DATABASE)));
+  const outcome = await runStep(execution, part, step, queries, String(columnOf(begin, DATABASE)));
   let marker = 0;
   let durationMs = 0;
   let copy: string | null | undefined;

@@ -21,12 +21,12 @@ const CLEAR_UP_MS = 1_000;
 export async function runStep(
   execution: Execution,
   part: CodePart,
+  step: StepDefinition,
   queries: StepQueries,
   databaseName: string,
 ): Promise<"ran" | "not-needed"> {
   const { session, signal, onProgress } = execution;
   const { tag } = part.step.migration;
-  const { step } = part.code.definition;
   const stop = new AbortController();
   const stopped = new Promise<never>((_resolve, reject) => {
     stop.signal.addEventListener("abort", () => reject(stop.signal.reason), { once: true });

@@ -1,0 +1,232 @@
+import { identifier, integer } from "../../../base/quote.ts";
+import { columnOf, transact } from "../../../connection/ask.ts";
+import { claimBackfill, readBackfill } from "../../backfill/claim.ts";
+import { BackfillFailed, BatchMisuse } from "../../backfill/failed.ts";
+import type { Target } from "../../backfill/keys.ts";
+import { runBackfill } from "../../backfill/run.ts";
+import { register } from "../../backfill/store.ts";
+import { readTarget } from "../../backfill/target.ts";
+import {
+  type BackfillDefinition,
+  type BatchContext,
+  DEFAULTS,
+} from "../../code/backfill-definition.ts";
+import { MigrateError } from "../../errors.ts";
+import { pauseUnderLease } from "../../lease/renew.ts";
+import { fence } from "../../lease/sql.ts";
+import { COPY } from "../../ledger/event-copy.ts";
+import { DURATION } from "../../ledger/record.ts";
+import type { BackfillProgress } from "../../progress-types.ts";
+import type { CodePart, Execution } from "../execution.ts";
+import type { ServerErrorFields } from "../failure-text.ts";
+import { endOfPart } from "../transaction.ts";
+import { type CodeFailure, chainOf } from "./code-trouble.ts";
+import { StepMisuse } from "./misuse.ts";
+import { runStep } from "./run-step.ts";
+import { stepQueries } from "./step-queries.ts";
+
+const LOOK_AGAIN_MS = 1_000;
+/** A batch's statements are stopped at `longestMs`; code that hangs is ended after this many times that. */
+const HANGS_AFTER = 10;
+
+/**
+ * Runs a migration's backfill under the lease, and records the migration when it is through. One that runs in the
+ * background is registered together with the migration's record: a worker takes it up.
+ *
+ * @returns how long the migration took, in milliseconds
+ * @throws BackfillFailed; LeaseLost; SessionLost; MigrateError; ServerError; the signal's reason
+ */
+export async function runBackfillPart(
+  execution: Execution,
+  part: CodePart,
+  definition: BackfillDefinition,
+): Promise<number> {
+  const { session, schema } = execution;
+  const { tag } = part.step.migration;
+  const target = await readTarget(session, definition);
+  const { background = false, batch } = definition;
+  const registered = register(schema, tag, target, {
+    background,
+    size: batch?.size ?? DEFAULTS.size,
+  });
+  if (background && !execution.runsBackfills) {
+    return endMigration(execution, part, [registered], "background");
+  }
+  while ((await fillInline(execution, part, definition, target, registered)) === "paused") {
+    await untilResumed(execution, part);
+  }
+  return endMigration(execution, part, [], "ran");
+}
+
+async function fillInline(
+  execution: Execution,
+  part: CodePart,
+  definition: BackfillDefinition,
+  target: Target,
+  registered: string,
+): Promise<"done" | "paused"> {
+  const { session, schema, lease, identity, lockPatience } = execution;
+  const { tag } = part.step.migration;
+  const fenced = [fence(execution, { activity: tag })];
+  const onProgress = (progress: BackfillProgress) =>
+    execution.onProgress({ kind: "backfill", tag, ...progress });
+  for (;;) {
+    const claimed = await claimBackfill(session, {
+      schema,
+      tag,
+      worker: `${identity.host}:${identity.processId}`,
+      direct: lease.direct,
+      // Who holds the lease is the only one: what an earlier process has left is taken over.
+      takesOver: true,
+      before: [...fenced, registered],
+    });
+    if (claimed === "done" || claimed === "paused") return claimed;
+    if (claimed === "busy") {
+      onProgress({ ...NOTHING_YET, reason: "another backfill of the same table runs" });
+      await pauseUnderLease(execution, LOOK_AGAIN_MS);
+      continue;
+    }
+    const { longestMs = DEFAULTS.longestMs } = definition.batch ?? {};
+    const end = await runBackfill(
+      {
+        session,
+        schema,
+        tag,
+        target,
+        definition,
+        runId: claimed.runId,
+        longestMs,
+        lockTimeoutMs: Math.min(lockPatience.lockTimeoutMs, longestMs),
+        fence: fenced,
+        signal: execution.signal ?? new AbortController().signal,
+        onProgress,
+        pause: (ms) => pauseUnderLease(execution, ms),
+        runCode: (rows) => runBatch(execution, part, definition, rows, longestMs * HANGS_AFTER),
+      },
+      claimed.row,
+    );
+    if (end !== "canceled") return end;
+    throw new BackfillFailed(`The backfill of ${target.name} was canceled by a person.`);
+  }
+}
+
+/** The definition's code for a batch, watched as a step is. */
+async function runBatch(
+  execution: Execution,
+  part: CodePart,
+  { run }: BackfillDefinition,
+  rows: string,
+  timeoutMs: number,
+): Promise<void> {
+  if (run === undefined) return;
+  const queries = stepQueries(execution.session, `code:${part.step.migration.tag}`);
+  // A context has more than its own fields.
+  const work = {
+    timeoutMs,
+    run: (context: object) => run(Object.assign(Object.create(context), { rows }) as BatchContext),
+  };
+  try {
+    await runStep(execution, part, work, queries, new URL(execution.url).pathname.slice(1));
+  } catch (error) {
+    const misuse = chainOf(error).find((one) => one instanceof StepMisuse);
+    throw misuse instanceof StepMisuse ? new BatchMisuse(misuse.message, { cause: misuse }) : error;
+  }
+}
+
+const NOTHING_YET = {
+  state: "waiting",
+  rowsDone: 0,
+  rowsExpected: null,
+  rowsPerSecond: null,
+  batchSize: 0,
+  quarantined: 0,
+} as const;
+
+/** Until a person says `resume`: the lease is kept, nothing runs. */
+async function untilResumed(execution: Execution, part: CodePart): Promise<void> {
+  const { session, schema, onProgress } = execution;
+  const { tag } = part.step.migration;
+  for (;;) {
+    const row = await readBackfill(session, schema, tag);
+    if (row?.state !== "PAUSED") return;
+    const { rowsDone, rowsExpected, quarantined } = row;
+    const reason = `it was paused: \`tidemark backfill resume ${tag}\``;
+    onProgress({
+      kind: "backfill",
+      tag,
+      ...NOTHING_YET,
+      rowsDone,
+      rowsExpected,
+      quarantined,
+      reason,
+    });
+    await pauseUnderLease(execution, LOOK_AGAIN_MS);
+  }
+}
+
+/** Records the migration: with what it leaves to a worker, or once its rows are filled. */
+async function endMigration(
+  execution: Execution,
+  part: CodePart,
+  statements: readonly string[],
+  outcome: "ran" | "background",
+): Promise<number> {
+  const { counter, schema } = execution;
+  const { checksum } = part.code.file;
+  // Its batches were fenced by the lease alone: what follows is counted on from here.
+  const counted = `update ${identifier(schema)}.runner set step = ${integer(counter.committed + 1)} where id = 1`;
+  const reply = await transact(execution.session, `end:${part.step.migration.tag}#${part.to}`, [
+    fence(execution, { activity: part.step.migration.tag }),
+    ...statements,
+    counted,
+    ...endOfPart(execution, part, undefined, { checksum, outcome }),
+  ]);
+  counter.committed += 1;
+  const copy = columnOf(reply, COPY) as string | null | undefined;
+  if (copy !== undefined) execution.onCopied(copy);
+  return Number(columnOf(reply, DURATION) ?? 0);
+}
+
+/** What to say of a backfill that failed; undefined of other errors. */
+export function backfillFailure(error: unknown): CodeFailure | undefined {
+  if (error instanceof MigrateError) return failureOf(error.fact, error.remedy, error, NO_FIELDS);
+  if (!(error instanceof BackfillFailed)) return undefined;
+  const { sqlState, message, detail, hint, where } = error.recorded;
+  const fields = {
+    code: sqlState ?? "",
+    message,
+    ...(detail !== null && { detail }),
+    ...(hint !== null && { hint }),
+    ...(where !== null && { where }),
+  };
+  return failureOf(
+    error.message,
+    "What was filled is committed, and is not filled again. Correct the cause",
+    error,
+    fields,
+  );
+}
+
+const NO_FIELDS = { code: "", message: "" };
+
+function failureOf(
+  message: string,
+  remedy: string,
+  cause: unknown,
+  error: ServerErrorFields,
+): CodeFailure {
+  return {
+    message: { text: "", statements: [], starts: [] },
+    stage: { kind: "code" },
+    error: error.message === "" ? { ...error, message } : error,
+    trouble: {
+      place: undefined,
+      snippet: undefined,
+      message,
+      causes: [],
+      stage: "ran",
+      remedy,
+      cause,
+    },
+  };
+}
