@@ -73,7 +73,7 @@ test("each planted violation is found", { timeout: 60_000 }, async () => {
       "src/db/migrate/code/planted.ts": `export { checksumOf } from "../history/checksum.ts";\n`,
     },
     "steps-bring-nothing": {
-      "src/db/steps/planted.ts": `export { checksumOf } from "../migrate/index.ts";\n`,
+      "src/db/steps/planted.ts": `export { identifier } from "../base/quote.ts";\n`,
     },
     "history-is-above-its-rooms": {
       "src/db/migrate/history/planted.ts": `export { planRun } from "../plan/plan.ts";\n`,

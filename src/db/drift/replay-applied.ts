@@ -1,5 +1,6 @@
 import {
   type BeforeFile,
+  type CodeFile,
   DatabaseMigrator,
   type DrizzleTableName,
   loadHistory,
@@ -17,6 +18,7 @@ export interface AppliedFile {
   /** As people name it: `drizzle/0003_add_orgs.sql`. */
   readonly file: string;
   readonly sql: string;
+  readonly code?: CodeFile;
 }
 
 /** What is replayed: the files of what is applied, and what runs before them. */
@@ -34,7 +36,9 @@ export async function readAppliedFiles(
   const known = new Map(history.migrations.map((migration) => [migration.tag, migration]));
   const files = migrations.flatMap(({ tag, by }) => {
     const migration = known.get(tag);
-    return migration === undefined ? [] : { tag, by, file: migration.file, sql: migration.sql };
+    if (migration === undefined) return [];
+    const { file, sql, code } = migration;
+    return { tag, by, file, sql, ...(code && { code }) };
   });
   return { files, before: history.before };
 }

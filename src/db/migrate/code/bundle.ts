@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises";
-import { dirname, extname, join } from "node:path";
+import { dirname, extname, join, relative } from "node:path";
 import { readIfThere, withoutBom } from "../../base/files.ts";
 import { errorCode } from "../../base/problem.ts";
 import { canonical } from "./canonical.ts";
@@ -29,7 +29,8 @@ export async function bundledText(code: CodeText & { readonly path: string }): P
       if (!numbers.has(path)) {
         numbers.set(path, numbers.size);
         const text = withoutBom(await readFile(path, "utf8"));
-        pending.push({ path, file: join(dirname(module.file), one.source), text });
+        const file = join(dirname(module.file), relative(dirname(module.path), path));
+        pending.push({ path, file, text });
       }
       found.set(one.source, `module ${numbers.get(path)}`);
     }

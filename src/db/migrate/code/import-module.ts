@@ -13,7 +13,8 @@ const TYPESCRIPT = /\.[mc]?ts$/;
 export async function importDefault(path: string, version: string): Promise<unknown> {
   if (TYPESCRIPT.test(path) && !stripsTypes()) {
     const { createJiti } = await import("jiti");
-    return createJiti(path, { moduleCache: false }).import(path, { default: true });
+    const jiti = createJiti(path, { moduleCache: false, interopDefault: false });
+    return (await jiti.import<{ readonly default?: unknown }>(path)).default;
   }
   const nativeUrl = `${pathToFileURL(path).href}?${version}`;
   // In the package's CommonJS this stays an `import()`: the build knows it by the name of what it is given.

@@ -2,7 +2,7 @@ import { withoutBom } from "../../base/files.ts";
 import type { StepDefinition } from "../code/definition.ts";
 import { MigrateError } from "../errors.ts";
 import type { BeforeFile, Checksum, CodeFile, History, Migration, Tag } from "../types.ts";
-import { checksumOf, EMPTY_HEAD, linkAfter } from "./checksum.ts";
+import { checksumOf, EMPTY_HEAD, linkAfter, withCode } from "./checksum.ts";
 import type { FoundCode } from "./code-files.ts";
 
 /** A migration as text: of a history that lies in no folder. */
@@ -94,11 +94,6 @@ export function chained(
     const also = code === undefined ? {} : { code: { ...code, sqlChecksum } };
     return { ...text, ...bom, ...also, index, sql, checksum, link };
   });
-}
-
-/** Checksum of a migration with code: of both. */
-export function withCode(sql: Checksum, code: Checksum): Checksum {
-  return checksumOf(`${sql}\n${code}`);
 }
 
 export function headOfChain(migrations: readonly Migration[]): Checksum {

@@ -98,11 +98,11 @@ function placeOfTrouble(part: CodePart, thrown: unknown, asked: Error | undefine
 
 /** The end of its transaction was refused before anything of it was done. */
 function leftTransaction(
-  { at }: AroundStep,
+  { at, cause }: AroundStep,
   server: ServerError | undefined,
 ): StepMisuse | undefined {
   if (at !== "transaction") return undefined;
-  return server?.code === DIVISION_BY_ZERO
+  return cause.code === DIVISION_BY_ZERO
     ? new StepMisuse(
         "its transaction was ended before it returned",
         "Take out what ends it: a step runs in one transaction. What it did before that is committed; check the database.",
