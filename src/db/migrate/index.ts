@@ -22,6 +22,13 @@ export {
   statusJson,
 } from "./calls/report.ts";
 export type {
+  BackfillDefinition,
+  BatchContext,
+  BatchLimits,
+  Hours,
+  PauseLimits,
+} from "./code/backfill-definition.ts";
+export type {
   StepContext,
   StepDefinition,
   StepRow,

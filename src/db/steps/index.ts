@@ -1,7 +1,13 @@
 import type { PgRemoteDatabase } from "drizzle-orm/pg-proxy";
-import type { StepContext, StepDefinition } from "../migrate/index.ts";
+import type {
+  BackfillDefinition,
+  BatchContext,
+  StepContext,
+  StepDefinition,
+} from "../migrate/index.ts";
 
 export type { StepRow, StepSql } from "../migrate/index.ts";
+export { setNotNull } from "./set-not-null.ts";
 
 /** drizzle-orm of the project, on the step's own transaction. */
 export type StepDatabase = PgRemoteDatabase;
@@ -19,4 +25,18 @@ export type Step = StepDefinition<StepDatabase>;
 export function defineStep(step: Step): Step {
   // What tells it from other exports, whichever copy of the package loads it.
   return Object.freeze({ ...step, [Symbol.for("tidemark.code")]: "step" });
+}
+
+/** What `run` of a backfill is given for a batch. */
+export type BackfillBatch = BatchContext<StepDatabase>;
+
+/** A backfill: the default export of `<tag>.ts` beside `<tag>.sql`. */
+export type Backfill = BackfillDefinition<StepDatabase>;
+
+/**
+ * Defines a backfill that runs after the SQL of its migration: rows are filled in batches by key, each in a transaction
+ * that also commits how far it is, so that a killed runner goes on at the next batch.
+ */
+export function defineBackfill(backfill: Backfill): Backfill {
+  return Object.freeze({ ...backfill, [Symbol.for("tidemark.code")]: "backfill" });
 }

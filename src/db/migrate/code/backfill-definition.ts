@@ -1,4 +1,3 @@
-import { identifier } from "../../base/quote.ts";
 import { described, type StepContext } from "./definition.ts";
 
 /** What fills rows, in batches by key, each in a transaction with its checkpoint. */
@@ -83,22 +82,6 @@ export const DEFAULTS = {
   deadRows: 2,
   maxQuarantined: 0.01,
 } as const;
-
-/**
- * SQL that makes a column NOT NULL: by a CHECK that is validated in a transaction of its own, so that no lock that
- * stops readers or writers is held while the table is read. Source: postgresql.org/docs/current/sql-altertable.html,
- * "SET NOT NULL".
- */
-export function setNotNull(table: string, column: string): readonly string[] {
-  const name = identifier(`tidemark_${column}_not_null`);
-  const quoted = identifier(column);
-  return [
-    `alter table ${table} add constraint ${name} check (${quoted} is not null) not valid`,
-    `alter table ${table} validate constraint ${name}`,
-    `alter table ${table} alter column ${quoted} set not null`,
-    `alter table ${table} drop constraint ${name}`,
-  ];
-}
 
 /** What is wrong with a backfill, as the rest of a sentence; undefined where nothing is. */
 export function backfillProblem(given: Readonly<Record<PropertyKey, unknown>>): string | undefined {

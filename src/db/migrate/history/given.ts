@@ -1,4 +1,5 @@
 import { withoutBom } from "../../base/files.ts";
+import type { BackfillDefinition } from "../code/backfill-definition.ts";
 import type { StepDefinition } from "../code/definition.ts";
 import { MigrateError } from "../errors.ts";
 import type { BeforeFile, Checksum, CodeFile, History, Migration, Tag } from "../types.ts";
@@ -21,8 +22,8 @@ export interface GivenMigration {
 
 /** A code step of a migration that lies in no folder. */
 export interface GivenStep {
-  /** What defineStep() returns. */
-  readonly definition: StepDefinition<never>;
+  /** What defineStep() or defineBackfill() returns. */
+  readonly definition: StepDefinition<never> | BackfillDefinition<never>;
   /** Stands for the code in the checksum: another one says that it was edited. */
   readonly version: string;
 }
