@@ -1,3 +1,4 @@
+import { fileURLToPath } from "node:url";
 import {
   DatabaseMigrator,
   type MigratorOptions,
@@ -19,4 +20,11 @@ export function backfillMigrator(
     step: { definition: defineBackfill(backfill), version: "1" },
   }));
   return new DatabaseMigrator({ url, history, ...options });
+}
+
+const STEPS = fileURLToPath(new URL("../../src/db/steps/index.ts", import.meta.url));
+
+/** The text of a file that defines a backfill. */
+export function backfillText(definition: string): string {
+  return `import { defineBackfill } from ${JSON.stringify(STEPS)};\n\nexport default defineBackfill({ ${definition} });\n`;
 }

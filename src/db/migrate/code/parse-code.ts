@@ -19,7 +19,7 @@ export interface CodeText {
  */
 export async function parseCode({ file, text }: CodeText): Promise<Tree> {
   // Loaded where there is code: most histories have none.
-  const { parse } = await import("@babel/parser");
+  const { parse } = await import("./babel.ts");
   const plugins = /\.[mc]?ts$/.test(file) ? (["typescript"] as const) : [];
   try {
     const options = { sourceType: "unambiguous", allowReturnOutsideFunction: true } as const;
