@@ -42,6 +42,7 @@ export type { GivenHistory, GivenMigration, GivenStep } from "./history/given.ts
 export { type JournalEntry, readJournal, redated } from "./history/journal.ts";
 export { codeFilesOf, downFileOf, schemaFileOf, sqlFileOf, stepFileOf } from "./history/layout.ts";
 export { loadHistory } from "./history/load.ts";
+export { recordedSums, SUM_FILE } from "./history/sum-file.ts";
 export {
   checkFolderSum,
   readDownFiles,
