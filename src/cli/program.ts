@@ -92,6 +92,7 @@ function addMigrate(program: Command, run: RunCommand): void {
     )
     .option("--lock-tries <count>", "how often a migration tries to get its locks (default: 10)")
     .option("--lock-budget <seconds>", "limit for all of its tries together (default: none)")
+    .option("--step-timeout <seconds>", "limit for a code step that sets none (default: 600)")
     .option(
       "--deadline <seconds>",
       "limit for the whole run, including concurrent index builds (default: none)",

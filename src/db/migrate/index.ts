@@ -43,11 +43,13 @@ export {
 } from "./errors.ts";
 export { describeBlocker } from "./execute/blockers.ts";
 export { checksumOf } from "./history/checksum.ts";
+export { compiledText } from "./history/code-files.ts";
 export { headerOf, IRREVERSIBLE, irreversibleReason, lossNotes } from "./history/down-notes.ts";
 export type { GivenHistory, GivenMigration, GivenStep } from "./history/given.ts";
 export { type JournalEntry, readJournal, redated } from "./history/journal.ts";
-export { downFileOf, sqlFileOf } from "./history/layout.ts";
+export { codeFilesOf, downFileOf, schemaFileOf, sqlFileOf, stepFileOf } from "./history/layout.ts";
 export { loadHistory } from "./history/load.ts";
+export { recordedSums, SUM_FILE } from "./history/sum-file.ts";
 export {
   checkFolderSum,
   readDownFiles,

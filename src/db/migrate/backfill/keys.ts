@@ -14,6 +14,8 @@ export interface Target {
   /** As SQL, with its schema. */
   readonly name: string;
   readonly oid: number;
+  /** The name of its database. */
+  readonly database: string;
   readonly key: readonly KeyColumn[];
   /** By the planner's statistics; null where there are none yet. */
   readonly rows: number | null;

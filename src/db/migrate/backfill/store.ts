@@ -80,19 +80,29 @@ export function claim(
   const s = identifier(schema);
   return [
     // One claims at a time: two of one table would each see the other's row as free.
-    `lock table ${s}.backfills in share row exclusive mode`,
-    `with ours as (
+    `select pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended(${literal(`tidemark:${schema}:backfills`)}, 0))`,
+    `with free as (
+  select b.tag from ${s}.backfills b
+  where b.tag = ${literal(tag)} and b.state not in ('DONE', 'PAUSED') and ${takesOver ? "true" : `not ${isAlive("b")}`}
+  -- What a transaction of its runner has locked is alive, however long ago it renewed its claim.
+  for update of b ${takesOver ? "" : "skip locked"}
+), others as (
+  select o.tag from ${s}.backfills o, ${s}.backfills b
+  where b.tag = ${literal(tag)} and o.tag <> b.tag and o.table_oid = b.table_oid and o.run_id is not null
+), gone as (
+  select o.tag from ${s}.backfills o
+  where o.tag in (select others.tag from others) and not ${isAlive("o")}
+  for update of o skip locked
+), ours as (
   update ${s}.backfills b
   set run_id = ${literal(runId)}, worker = ${literal(worker)}, state = 'RUNNING', wanted = null, reason = null,
     error = null, finished_at = null,
     backend_pid = case when ${direct} then pg_catalog.pg_backend_pid() end,
     backend_start = (select a.backend_start from pg_catalog.pg_stat_get_activity(pg_catalog.pg_backend_pid()) a),
     expires_at = pg_catalog.clock_timestamp() + interval '${BACKFILL_TTL_MS} ms'
-  where b.tag = ${literal(tag)} and b.state not in ('DONE', 'PAUSED')
-    and ${takesOver ? "true" : `not ${isAlive("b")}`}
-    and not exists (
-      select from ${s}.backfills o where o.table_oid = b.table_oid and o.tag <> b.tag and ${isAlive("o")}
-    )
+  from free
+  where b.tag = free.tag
+    and (select pg_catalog.count(*) from others) = (select pg_catalog.count(*) from gone)
   returning b.*
 )
 select ${rowJson(s)} as ${BACKFILL} from ours b`,

@@ -17,6 +17,7 @@ interface FoundKey {
 
 interface FoundTable {
   readonly oid: string;
+  readonly database: string;
   readonly name: string;
   readonly kind: string;
   readonly rows: number | null;
@@ -48,6 +49,7 @@ export async function readTarget(
   return {
     name: found.name,
     oid: Number(found.oid),
+    database: found.database,
     key: columns.map(({ name, type }) => ({ name, type })),
     rows: found.rows,
   };
@@ -105,6 +107,7 @@ function query(table: string): string {
   return `select (
   select pg_catalog.jsonb_build_object(
     'oid', c.oid::pg_catalog.text,
+    'database', pg_catalog.current_database(),
     'name', pg_catalog.format('%I.%I', n.nspname, c.relname),
     'kind', c.relkind,
     'rows', (

@@ -17,6 +17,11 @@ export function readArtefact(text: string): Artefact | undefined {
   return { source: source as Checksum, body: body as Checksum };
 }
 
+/** A compiled file's text with its first line. */
+export function withHead({ source, body }: Artefact, text: string): string {
+  return `// tidemark: compiled from ${source}, is ${body}\n${text}`;
+}
+
 /** A compiled file's text after its first line. */
 export function bodyOf(text: string): string {
   return text.replace(HEAD, "");

@@ -19,7 +19,7 @@ export interface CodeText {
  */
 export async function parseCode({ file, text }: CodeText): Promise<Tree> {
   // Loaded where there is code: most histories have none.
-  const { parse } = await import("./babel.ts");
+  const { parse } = await loadParser();
   const plugins = /\.[mc]?ts$/.test(file) ? (["typescript"] as const) : [];
   try {
     const options = { sourceType: "unambiguous", allowReturnOutsideFunction: true } as const;
@@ -33,6 +33,14 @@ export async function parseCode({ file, text }: CodeText): Promise<Tree> {
       cause,
     });
   }
+}
+
+/** In a bundle, a CommonJS module is the default export of what its import gives. */
+async function loadParser(): Promise<Pick<typeof import("@babel/parser"), "parse">> {
+  const module: object = await import("@babel/parser");
+  return (
+    "parse" in module ? module : (module as { readonly default: unknown }).default
+  ) as Awaited<ReturnType<typeof loadParser>>;
 }
 
 function offsetOf(error: unknown): number {

@@ -2,7 +2,7 @@ import { readdir, readFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { withoutBom } from "../../base/files.ts";
 import { listed } from "../../base/text.ts";
-import { bodyOf, readArtefact } from "../code/artefact.ts";
+import { bodyOf, readArtefact, withHead } from "../code/artefact.ts";
 import { bundledText } from "../code/bundle.ts";
 import { importDefault } from "../code/import-module.ts";
 import { MigrateError } from "../errors.ts";
@@ -64,6 +64,11 @@ async function readCode(dir: string, tag: Tag, names: readonly string[]): Promis
   const checksum: Checksum =
     artefact?.source ?? checksumOf(await bundledText({ file, path, text }));
   return { file, path, text, checksum, load: () => importDefault(path, checksumOf(text)) };
+}
+
+/** A compiled file with the first line that says what it was compiled from. */
+export function compiledText({ checksum }: Pick<CodeFile, "checksum">, body: string): string {
+  return withHead({ source: checksum, body: checksumOf(body) }, body);
 }
 
 function ambiguous(dir: string, tag: Tag, names: readonly string[]): MigrateError {

@@ -16,6 +16,16 @@ export function codeFilesOf(tag: Tag, layout: Layout): readonly string[] {
   return CODE_ENDINGS.map((ending) => stem + ending);
 }
 
+/** Name of a migration's code step as it is written new, within the folder. */
+export function stepFileOf(tag: Tag, layout: Layout): string {
+  return layout === "0.x" ? `${tag}.ts` : `${tag}/step.ts`;
+}
+
+/** Name of the schema that a code step sees, within the folder. */
+export function schemaFileOf(tag: Tag, layout: Layout): string {
+  return layout === "0.x" ? `${tag}.schema.ts` : `${tag}/schema.ts`;
+}
+
 /** How the name of a file of code ends. */
 export const CODE_ENDINGS = [".ts", ".mts", ".js", ".mjs"] as const;
 

@@ -1,16 +1,12 @@
 import { identifier, integer } from "../../../base/quote.ts";
 import { columnOf, transact } from "../../../connection/ask.ts";
 import { claimBackfill, readBackfill } from "../../backfill/claim.ts";
-import { BackfillFailed, BatchMisuse } from "../../backfill/failed.ts";
+import { BackfillFailed } from "../../backfill/failed.ts";
 import type { Target } from "../../backfill/keys.ts";
 import { runBackfill } from "../../backfill/run.ts";
 import { register } from "../../backfill/store.ts";
 import { readTarget } from "../../backfill/target.ts";
-import {
-  type BackfillDefinition,
-  type BatchContext,
-  DEFAULTS,
-} from "../../code/backfill-definition.ts";
+import { type BackfillDefinition, DEFAULTS } from "../../code/backfill-definition.ts";
 import { MigrateError } from "../../errors.ts";
 import { pauseUnderLease } from "../../lease/renew.ts";
 import { fence } from "../../lease/sql.ts";
@@ -20,14 +16,10 @@ import type { BackfillProgress } from "../../progress-types.ts";
 import type { CodePart, Execution } from "../execution.ts";
 import type { ServerErrorFields } from "../failure-text.ts";
 import { endOfPart } from "../transaction.ts";
-import { type CodeFailure, chainOf } from "./code-trouble.ts";
-import { StepMisuse } from "./misuse.ts";
-import { runStep } from "./run-step.ts";
-import { stepQueries } from "./step-queries.ts";
+import { batchRunner } from "./batch-runner.ts";
+import type { CodeFailure } from "./code-trouble.ts";
 
 const LOOK_AGAIN_MS = 1_000;
-/** A batch's statements are stopped at `longestMs`; code that hangs is ended after this many times that. */
-const HANGS_AFTER = 10;
 
 /**
  * Runs a migration's backfill under the lease, and records the migration when it is through. One that runs in the
@@ -101,35 +93,12 @@ async function fillInline(
         signal: execution.signal ?? new AbortController().signal,
         onProgress,
         pause: (ms) => pauseUnderLease(execution, ms),
-        runCode: (rows) => runBatch(execution, part, definition, rows, longestMs * HANGS_AFTER),
+        runCode: batchRunner(execution, part, definition, target.database),
       },
       claimed.row,
     );
     if (end !== "canceled") return end;
     throw new BackfillFailed(`The backfill of ${target.name} was canceled by a person.`);
-  }
-}
-
-/** The definition's code for a batch, watched as a step is. */
-async function runBatch(
-  execution: Execution,
-  part: CodePart,
-  { run }: BackfillDefinition,
-  rows: string,
-  timeoutMs: number,
-): Promise<void> {
-  if (run === undefined) return;
-  const queries = stepQueries(execution.session, `code:${part.step.migration.tag}`);
-  // A context has more than its own fields.
-  const work = {
-    timeoutMs,
-    run: (context: object) => run(Object.assign(Object.create(context), { rows }) as BatchContext),
-  };
-  try {
-    await runStep(execution, part, work, queries, new URL(execution.url).pathname.slice(1));
-  } catch (error) {
-    const misuse = chainOf(error).find((one) => one instanceof StepMisuse);
-    throw misuse instanceof StepMisuse ? new BatchMisuse(misuse.message, { cause: misuse }) : error;
   }
 }
 

@@ -4,7 +4,7 @@ import { ask } from "../../../connection/ask.ts";
 import { SessionLost } from "../../../connection/loss.ts";
 import { described, type StepContext, type StepDefinition } from "../../code/definition.ts";
 import { LEASE_RENEW_MS } from "../../lease/sql.ts";
-import type { CodePart, Execution } from "../execution.ts";
+import type { CodeHost, CodePlace } from "../execution.ts";
 import { StepMisuse } from "./misuse.ts";
 import { stepContext } from "./step-context.ts";
 import type { StepQueries } from "./step-queries.ts";
@@ -19,8 +19,8 @@ const CLEAR_UP_MS = 1_000;
  * @throws whatever they throw; StepMisuse; SessionLost; the signal's reason
  */
 export async function runStep(
-  execution: Execution,
-  part: CodePart,
+  execution: CodeHost,
+  part: CodePlace,
   step: StepDefinition,
   queries: StepQueries,
   databaseName: string,
@@ -107,7 +107,7 @@ function timedOut(timeoutMs: number): StepMisuse {
 
 /** While the step works elsewhere, the server is told that it lives: it ends idle transactions. */
 function keepAlive(
-  { session }: Execution,
+  { session }: CodeHost,
   queries: StepQueries,
   onLost: (lost: SessionLost) => void,
 ): () => Promise<void> {

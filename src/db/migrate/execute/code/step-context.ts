@@ -1,13 +1,13 @@
 import { messageOf } from "../../../base/problem.ts";
 import type { StepContext, StepSql } from "../../code/definition.ts";
 import { requireFrom } from "../../code/import-module.ts";
-import type { CodePart } from "../execution.ts";
+import type { CodePlace } from "../execution.ts";
 import { StepMisuse } from "./misuse.ts";
 import type { StepQueries } from "./step-queries.ts";
 
 /** What a step is given, over its queries. */
 export function stepContext(
-  { step, code }: CodePart,
+  { step, code }: CodePlace,
   queries: StepQueries,
   more: {
     readonly signal: AbortSignal;
