@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import type { CallOptions, MigrateError } from "../../src/db/migrate/index.ts";
-import { type Backfill, setNotNull } from "../../src/db/steps/index.ts";
+import { DatabaseMigrator } from "../../src/db/migrate/index.ts";
+import { type Backfill, defineBackfill, setNotNull } from "../../src/db/steps/index.ts";
 import { type BackfillSeen, backfillMigrator } from "../helpers/backfill.ts";
 import { useDatabase } from "../helpers/database.ts";
 
@@ -243,4 +244,50 @@ test("in the background it is registered with its migration's record, which does
   await fill({ table: "people", set: "n = n + 1", background: true });
   expect(await row()).toMatchObject({ state: "PENDING", background: true, rows_done: "0" });
   expect(await counts()).toEqual([{ n: 0, rows: 500 }]);
+});
+
+test("a later migration that requires it is held back until it is done, with all that come after it", async () => {
+  await people(500);
+  const history = (background: boolean) => [
+    {
+      tag: "0001_fill",
+      sql: "",
+      step: {
+        definition: defineBackfill({ table: "people", set: "n = n + 1", background }),
+        version: "1",
+      },
+    },
+    { tag: "0002_other", sql: "create table other (id int)" },
+    {
+      tag: "0003_use",
+      sql: "-- tidemark: requires 0001_fill\nalter table people add check (n > 0)",
+    },
+    { tag: "0004_last", sql: "create table last (id int)" },
+  ];
+  const migrator = new DatabaseMigrator({ url: database.url, history: history(true) });
+  const report = await migrator.migrate({ allowExisting: true });
+  expect(report.applied.map(({ tag }) => tag)).toEqual(["0001_fill", "0002_other"]);
+  expect(report.heldBack).toEqual({ tag: "0003_use", requires: "0001_fill", backfill: "PENDING" });
+  const { pending, migrations } = await migrator.status();
+  expect(pending).toBe(2);
+  expect(migrations.map(({ flags }) => flags)).toEqual([[], [], ["HELD_BACK"], []]);
+  expect((await migrator.migrate()).applied).toEqual([]);
+});
+
+test("one that waits for an inline backfill of the same run runs with it", async () => {
+  await people(500);
+  const history = [
+    {
+      tag: "0001_fill",
+      sql: "",
+      step: { definition: defineBackfill({ table: "people", set: "n = n + 1" }), version: "1" },
+    },
+    {
+      tag: "0002_use",
+      sql: "-- tidemark: requires 0001_fill\nalter table people add check (n > 0)",
+    },
+  ];
+  const migrator = new DatabaseMigrator({ url: database.url, history });
+  const { applied, heldBack } = await migrator.migrate({ allowExisting: true });
+  expect([applied.map(({ tag }) => tag), heldBack]).toEqual([["0001_fill", "0002_use"], undefined]);
 });

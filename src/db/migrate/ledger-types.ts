@@ -1,5 +1,5 @@
 import type { DrizzleMirror, Existing } from "./adopt-types.ts";
-import type { Checksum, Owner, RecordedError, Tag } from "./types.ts";
+import type { BackfillState, Checksum, Owner, RecordedError, Tag } from "./types.ts";
 
 export const EVENT_TYPES = [
   "migration.started",
@@ -101,6 +101,8 @@ export interface LedgerRow {
    * On its way down, begun and not at its end: what it was as an applied one. What the row says of statements is
    * of its down file then.
    */
+  /** State of its backfill in the background; null where it has none. */
+  readonly backfill?: BackfillState | null;
   readonly reverting: AppliedBefore | null;
 }
 

@@ -85,7 +85,7 @@ export class DatabaseMigrator {
         version: plan.version,
         head: history.head,
         newer: plan.newer,
-        pending: plan.steps.length,
+        pending: plan.pending,
         migrations: plan.migrations,
         ...drizzleStatus(plan),
         problems: plan.newer

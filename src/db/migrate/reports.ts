@@ -1,7 +1,14 @@
 import type { AdoptAnswers, DrizzleStatus, JudgedRow, TakenOver } from "./adopt-types.ts";
 import type { MigrateError } from "./errors.ts";
 import type { Progress } from "./progress-types.ts";
-import type { Checksum, MigrationState, MigrationStatus, Tag, Warning } from "./types.ts";
+import type {
+  BackfillState,
+  Checksum,
+  MigrationState,
+  MigrationStatus,
+  Tag,
+  Warning,
+} from "./types.ts";
 
 export interface CallOptions {
   /** Stops the call: what runs is canceled, rolled back, and recorded as canceled. */
@@ -35,6 +42,8 @@ export interface MigrateReport {
    * while this one waited); `newer`: the database is ahead of this history.
    */
   readonly outcome: "applied" | "current" | "newer";
+  /** What is pending still, because a backfill that it requires is not done. Absent where nothing is. */
+  readonly heldBack?: HeldBack;
   readonly runId: string;
   readonly head: Checksum;
   readonly applied: readonly AppliedMigration[];
@@ -49,10 +58,19 @@ export interface MigrateReport {
   readonly warnings: readonly Warning[];
 }
 
+/** A migration that has to wait for a backfill, and all that come after it. */
+export interface HeldBack {
+  readonly tag: Tag;
+  /** The migration that it requires. */
+  readonly requires: Tag;
+  /** State of that migration's backfill; null where the migration itself is not applied. */
+  readonly backfill: BackfillState | null;
+}
+
 /** What a run tells of its end, beside what it applied. */
 export type RunEnd = Pick<
   MigrateReport,
-  "version" | "outcome" | "migrations" | "takenOver" | "warnings"
+  "version" | "outcome" | "migrations" | "takenOver" | "heldBack" | "warnings"
 >;
 
 export interface StatusReport {

@@ -86,6 +86,12 @@ export interface BeforeFile {
   readonly sql: string;
 }
 
+/**
+ * State of a backfill. `PENDING`: nobody runs it; `RUNNING`: a process does, or did when it was killed. `PAUSED` and
+ * `CANCELED`: by a person. `FAILED`: with its error, until it is tried again.
+ */
+export type BackfillState = "PENDING" | "RUNNING" | "PAUSED" | "CANCELED" | "FAILED" | "DONE";
+
 /** Something that went wrong, or is unusual, and does not end a run. */
 export interface Warning {
   readonly kind: /** The app's copy of the events stays behind. */
@@ -204,10 +210,10 @@ export type MigrationState =
 
 /**
  * `CHANGED`: checksum differs. `MISSING`: in the ledger, not on disk. `OUT_OF_ORDER`: pending, older
- * than the head, or passed over by drizzle's migrator. `REVERTING`: on its way down, begun and not at its end; its
+ * than the head, or passed over by drizzle's migrator. `HELD_BACK`: pending, until a backfill that it requires is done. `REVERTING`: on its way down, begun and not at its end; its
  * state is of that.
  */
-export type MigrationFlag = "CHANGED" | "MISSING" | "OUT_OF_ORDER" | "REVERTING";
+export type MigrationFlag = "CHANGED" | "MISSING" | "OUT_OF_ORDER" | "REVERTING" | "HELD_BACK";
 
 /** A migration as `status` shows it: on disk, in the ledger, or both. */
 export interface MigrationStatus {

@@ -1,9 +1,7 @@
 import { identifier, integer, jsonLiteral, literal } from "../../base/quote.ts";
 import { BACKFILL_TTL_MS } from "../ledger/backfill-tables.ts";
-import type { RecordedError, Tag } from "../types.ts";
+import type { BackfillState, RecordedError, Tag } from "../types.ts";
 import type { Key, Target } from "./keys.ts";
-
-export type BackfillState = "PENDING" | "RUNNING" | "PAUSED" | "CANCELED" | "FAILED" | "DONE";
 
 /** What a person asks of one that runs. */
 export type Wanted = "pause" | "cancel";

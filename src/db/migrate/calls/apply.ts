@@ -58,7 +58,8 @@ export async function applyPending(
   const nothing = nothingToDo(previewed.plan);
   if (nothing !== undefined && !needsLease(run, preview, nothing)) {
     const { migrations, version } = previewed.plan;
-    return { outcome: nothing, version, migrations, warnings: passedOverWarnings(previewed.plan) };
+    const warnings = passedOverWarnings(previewed.plan);
+    return { outcome: nothing, version, migrations, warnings, ...heldBackOf(previewed.plan) };
   }
   // Before the ledger is made: refused files leave nothing behind.
   await previewed.steps();
@@ -109,6 +110,7 @@ export async function applyPending(
     return {
       outcome: value.outcome,
       version: value.plan.versionAfter,
+      ...heldBackOf(value.plan),
       ...(value.taken !== undefined && { takenOver: value.taken }),
       warnings: [
         ...passedOverWarnings(value.plan),
@@ -120,6 +122,10 @@ export async function applyPending(
     if (behind !== null) onProgress({ kind: "warning", warning: copyBehind(behind) });
     throw error;
   }
+}
+
+function heldBackOf({ heldBack }: Plan): Pick<RunEnd, "heldBack"> {
+  return heldBack === undefined ? {} : { heldBack };
 }
 
 interface Prepared {

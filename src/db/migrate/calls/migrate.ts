@@ -8,6 +8,7 @@ import { refuseUnknownTarget } from "../plan/problems.ts";
 import { stateOf } from "../plan/state.ts";
 import type { AppliedMigration, MigrateReport, RunEnd } from "../reports.ts";
 import type { Run, Session } from "../run-types.ts";
+import type { Tag } from "../types.ts";
 import { openLedger } from "./call.ts";
 import { type Attempt, inSession, untilDone } from "./until-done.ts";
 
@@ -18,7 +19,16 @@ import { type Attempt, inSession, untilDone } from "./until-done.ts";
  * @throws MigrateError
  */
 export async function runMigrations(run: Run): Promise<RunEnd & Pick<MigrateReport, "applied">> {
-  const { end, done } = await untilDone(run, "applied", attempt);
+  const { end, done } = await untilDone(run, "applied", async (given, state) => {
+    let before: Tag | undefined;
+    for (;;) {
+      const end = await attempt(given, state);
+      const held = end.heldBack?.tag;
+      // What it waits for may have been applied by this very run.
+      if (held === undefined || held === before || state.done.size === 0) return end;
+      before = held;
+    }
+  });
   return { ...end, outcome: done.length > 0 ? "applied" : end.outcome, applied: done };
 }
 

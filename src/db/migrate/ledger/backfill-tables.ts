@@ -86,6 +86,9 @@ begin
   if not found then
     raise exception 'the backfill % belongs to another process', p_tag using errcode = '${BACKFILL_LOST}';
   end if;
+  if (p_change->>'state') is not null then
+    update ${s}.schema_migrations m set backfill = p_change->>'state' where m.tag = p_tag and m.backfill is not null;
+  end if;
   return found_wanted;
 end
 ${quote};`;

@@ -53,7 +53,8 @@ create table ${s}.schema_migrations (
   event_id bigint not null,
   reverting jsonb,
   down_checksum text,
-  down_sql text
+  down_sql text,
+  backfill text
 );
 
 create table ${s}.runner (
@@ -112,6 +113,7 @@ alter table ${s}.runner add column if not exists drizzle_table jsonb;
 alter table ${s}.schema_migrations
   add column if not exists reverting jsonb,
   add column if not exists down_checksum text,
-  add column if not exists down_sql text;
+  add column if not exists down_sql text,
+  add column if not exists backfill text;
 update ${s}.runner set ledger_version = ${LEDGER_VERSION}, min_reader = ${MIN_READER} where id = 1;`;
 }

@@ -4,6 +4,7 @@ import type { MigrateError } from "../errors.ts";
 import { headOf, linkAfter } from "../history/checksum.ts";
 import { isFolderTag } from "../history/layout.ts";
 import type { Ledger, LedgerRow, UnderWay } from "../ledger-types.ts";
+import type { HeldBack } from "../reports.ts";
 import type { PlanOptions } from "../run-types.ts";
 import type {
   Checksum,
@@ -16,6 +17,7 @@ import type {
 } from "../types.ts";
 import { accountFor } from "./existing.ts";
 import { halfWayDown } from "./half-way.ts";
+import { findHeldBack } from "./held-back.ts";
 import { findProblems } from "./problems.ts";
 import { type Renamed, renamedRows, renamesOf } from "./renames.ts";
 import { isSkipped } from "./state.ts";
@@ -67,6 +69,10 @@ export interface Plan {
   /** Tag of the newest applied migration, before the steps and once they are done. */
   readonly version: Tag | undefined;
   readonly versionAfter: Tag | undefined;
+  /** How many are not applied: those of the steps, and those that are held back. */
+  readonly pending: number;
+  /** The first of those that have to wait for a backfill; it and what comes after it are no steps. */
+  readonly heldBack?: HeldBack;
   /** What forbids a run, worst first. */
   readonly problems: readonly MigrateError[];
 }
@@ -96,7 +102,9 @@ export function planRun(history: History, now: Ledger, options: PlanOptions = {}
       !passedOver.includes(tag) &&
       index <= (target?.index ?? Number.POSITIVE_INFINITY),
   );
-  const steps = planSteps(pending, applied, history, rows);
+  const heldBack = findHeldBack(pending, rows);
+  const free = pending.slice(0, heldBack && pending.findIndex(({ tag }) => tag === heldBack.tag));
+  const steps = planSteps(free, applied, history, rows);
   const newest = steps.findLast(({ rank }) => rank >= applied.length);
   return {
     newer,
@@ -106,7 +114,9 @@ export function planRun(history: History, now: Ledger, options: PlanOptions = {}
     renames,
     version: applied.at(-1)?.tag,
     versionAfter: newest?.migration.tag ?? applied.at(-1)?.tag,
-    migrations: statusesOf(history, ledger),
+    pending: pending.length,
+    ...(heldBack && { heldBack }),
+    migrations: statusesOf(history, ledger, heldBack?.tag),
     problems: findProblems(history, rows, {
       newer,
       missingOnDisk: missingOnDisk(history, ledger),

@@ -2,6 +2,7 @@ import { MigrateError } from "../errors.ts";
 import { withCode } from "../history/checksum.ts";
 import type { LedgerRow } from "../ledger-types.ts";
 import type { History, Migration, Tag } from "../types.ts";
+import { unknownRequirements } from "./held-back.ts";
 
 /** Everything that forbids a run, worst first. */
 export function findProblems(
@@ -20,6 +21,7 @@ export function findProblems(
   return [
     ...(found.halfWay === undefined ? [] : [found.halfWay]),
     ...found.existing,
+    ...unknownRequirements(history),
     ...changedFiles(history, rows),
     ...(found.newer ? [] : missingFiles(history, found.missingOnDisk)),
     ...(found.allowOutOfOrder ? [] : outOfOrder(found.pending, found.newestApplied)),

@@ -1,4 +1,4 @@
-import { identifier, integer } from "../../../base/quote.ts";
+import { identifier, integer, literal } from "../../../base/quote.ts";
 import { columnOf, transact } from "../../../connection/ask.ts";
 import { claimBackfill, readBackfill } from "../../backfill/claim.ts";
 import { BackfillFailed } from "../../backfill/failed.ts";
@@ -42,7 +42,8 @@ export async function runBackfillPart(
     size: batch?.size ?? DEFAULTS.size,
   });
   if (background && !execution.runsBackfills) {
-    return endMigration(execution, part, [registered], "background");
+    const waits = `update ${identifier(schema)}.schema_migrations set backfill = 'PENDING' where tag = ${literal(tag)}`;
+    return endMigration(execution, part, [registered, waits], "background");
   }
   while ((await fillInline(execution, part, definition, target, registered)) === "paused") {
     await untilResumed(execution, part);
