@@ -64,6 +64,9 @@ export type { Blocker, LeaseHolder, Progress } from "./progress-types.ts";
 export type {
   AdoptOptions,
   AdoptReport,
+  BackfillAction,
+  BackfillOutcome,
+  BackfillStatus,
   CallOptions,
   EventsOptions,
   FollowOptions,

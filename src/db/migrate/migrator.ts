@@ -14,6 +14,9 @@ import { refuseUnknownTarget } from "./plan/problems.ts";
 import type {
   AdoptOptions,
   AdoptReport,
+  BackfillAction,
+  BackfillOutcome,
+  BackfillStatus,
   CallOptions,
   EventsOptions,
   FollowOptions,
@@ -228,6 +231,39 @@ export class DatabaseMigrator {
    */
   async fingerprint(options: Pick<MigrateOptions, "to"> = {}): Promise<Checksum> {
     return fingerprintOf(await this.#calls.history(), options.to, this.#options);
+  }
+
+  /** All backfills, in the order in which they began. Writes nothing; needs no migrations folder. */
+  async backfills(options: CallOptions = {}): Promise<readonly BackfillStatus[]> {
+    const { listBackfills } = await import("./calls/backfills.ts");
+    return this.#calls.run(options, listBackfills, { folder: "optional" });
+  }
+
+  /**
+   * Pauses, resumes or cancels a backfill: one that runs obeys after its batch. `resume` also tries one again that
+   * has failed or was canceled. Needs no migrations folder.
+   */
+  async changeBackfill(
+    tag: Tag,
+    action: BackfillAction,
+    options: CallOptions = {},
+  ): Promise<BackfillStatus> {
+    const { changeBackfill } = await import("./calls/backfills.ts");
+    return this.#calls.run(options, (run) => changeBackfill(run, tag, action), {
+      folder: "optional",
+    });
+  }
+
+  /**
+   * Runs the backfills of the background that wait for a worker, one after the other. Safe to call from any number
+   * of processes: what another one runs is left to it.
+   */
+  async runBackfills(
+    options: CallOptions & { readonly tag?: Tag | undefined } = {},
+  ): Promise<readonly BackfillOutcome[]> {
+    const { tag, ...call } = options;
+    const { runBackgroundBackfills } = await import("./calls/background.ts");
+    return this.#calls.run(call, (run) => runBackgroundBackfills(run, tag));
   }
 
   async #read<T>(

@@ -16,8 +16,6 @@ export interface ClaimOptions {
   readonly tag: Tag;
   /** As people know the process. */
   readonly worker: string;
-  /** The server's session is its own. */
-  readonly direct: boolean;
   /** It is taken from whoever has it: the caller knows that it is the only one. */
   readonly takesOver: boolean;
   /** What the transaction begins with: a fence, a registration. */
@@ -37,7 +35,7 @@ export async function claimBackfill(
   const runId = randomUUID();
   const reply = await transact(session, "backfill", [
     ...before,
-    ...claim(schema, tag, { runId, ...claimant }),
+    ...claim(schema, tag, { runId, handshakePid: session.handshakePid(), ...claimant }),
     readBackfills(schema, tag),
   ]);
   const [first, second] = reply.rows.flatMap((row) =>

@@ -38,6 +38,7 @@ export interface BackfillRow {
   readonly finishedAt: string | null;
   /** The process that runs it. */
   readonly worker: string | null;
+  readonly isRunning: boolean;
 }
 
 /** Column of a row of `backfills`, as JSON. */
@@ -53,7 +54,7 @@ function rowJson(s: string): string {
   'busyMs', b.busy_ms, 'finalized', b.finalized, 'reason', b.reason, 'error', b.error,
   'quarantined', (select pg_catalog.count(*) from ${s}.backfill_rows q where q.tag = b.tag),
   'startedAt', b.started_at, 'updatedAt', b.updated_at, 'finishedAt', b.finished_at,
-  'worker', case when b.run_id is not null then b.worker end)`;
+  'worker', b.worker, 'isRunning', ${isAlive("b")})`;
 }
 
 /** Who runs it. */
@@ -61,8 +62,8 @@ export interface Claimant {
   readonly runId: string;
   /** As people know it: host and process. */
   readonly worker: string;
-  /** The server's session is its own. */
-  readonly direct: boolean;
+  /** By the handshake: behind a pooler not the server's. */
+  readonly handshakePid: number;
   readonly takesOver: boolean;
 }
 
@@ -73,7 +74,7 @@ export interface Claimant {
 export function claim(
   schema: string,
   tag: Tag,
-  { runId, worker, direct, takesOver }: Claimant,
+  { runId, worker, handshakePid, takesOver }: Claimant,
 ): readonly string[] {
   const s = identifier(schema);
   return [
@@ -95,7 +96,7 @@ export function claim(
   update ${s}.backfills b
   set run_id = ${literal(runId)}, worker = ${literal(worker)}, state = 'RUNNING', wanted = null, reason = null,
     error = null, finished_at = null,
-    backend_pid = case when ${direct} then pg_catalog.pg_backend_pid() end,
+    backend_pid = case when pg_catalog.pg_backend_pid() = ${integer(handshakePid)} then pg_catalog.pg_backend_pid() end,
     backend_start = (select a.backend_start from pg_catalog.pg_stat_get_activity(pg_catalog.pg_backend_pid()) a),
     expires_at = pg_catalog.clock_timestamp() + interval '${BACKFILL_TTL_MS} ms'
   from free
@@ -115,7 +116,7 @@ export function readBackfills(schema: string, tag?: Tag): string {
 }
 
 /** Condition: a process runs the one of this alias. */
-function isAlive(alias: string): string {
+export function isAlive(alias: string): string {
   return `(${alias}.run_id is not null and ${alias}.expires_at > pg_catalog.clock_timestamp() and not (
       ${alias}.backend_pid is not null and not exists (
         select from pg_catalog.pg_stat_get_activity(${alias}.backend_pid) a

@@ -58,7 +58,7 @@ async function fillInline(
   target: Target,
   registered: string,
 ): Promise<"done" | "paused"> {
-  const { session, schema, lease, identity, lockPatience } = execution;
+  const { session, schema, identity, lockPatience } = execution;
   const { tag } = part.step.migration;
   const fenced = [fence(execution, { activity: tag })];
   const onProgress = (progress: BackfillProgress) =>
@@ -68,7 +68,6 @@ async function fillInline(
       schema,
       tag,
       worker: `${identity.host}:${identity.processId}`,
-      direct: lease.direct,
       // Who holds the lease is the only one: what an earlier process has left is taken over.
       takesOver: true,
       before: [...fenced, registered],
