@@ -33,6 +33,8 @@ export type BootState =
   | { readonly kind: "stopping" };
 
 export interface BootOptions {
+  /** Migrates before, where no other process does: an embedded database, whose owner is at hand. */
+  readonly owner?: DatabaseMigrator;
   readonly migrator: DatabaseMigrator;
   readonly mode: MigrateOnBoot;
   readonly allowExisting: boolean;
@@ -65,10 +67,11 @@ export async function bringUpToDate(options: BootOptions): Promise<BootState> {
 }
 
 async function run(
-  { migrator, mode, allowExisting, timeoutMs, signal }: BootOptions,
+  { owner, migrator, mode, allowExisting, timeoutMs, signal }: BootOptions,
   onProgress: (progress: Progress) => void,
 ): Promise<BootState> {
   const call = { signal, onProgress };
+  await owner?.migrate({ ...call, allowExisting });
   switch (mode) {
     case "run": {
       const { outcome, version } = await migrator.migrate({ ...call, allowExisting });

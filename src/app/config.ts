@@ -43,9 +43,7 @@ const schema = z.object({
     .int("is not a number of connections")
     .min(1, "is not a number of connections from 1")
     .default(1000),
-  MIGRATE_ON_BOOT: z
-    .enum(["run", "wait", "check"], "is not one of run, wait, check")
-    .default("run"),
+  MIGRATE_ON_BOOT: z.enum(["run", "wait", "check"], "is not one of run, wait, check").optional(),
   MIGRATE_TIMEOUT_SECONDS: seconds(600),
   MIGRATE_DEADLINE_SECONDS: anySeconds.transform(inMs).optional(),
   MIGRATE_ALLOW_EXISTING: flag,
@@ -135,16 +133,20 @@ function variablesUrl(
 }
 
 function configOf(found: z.infer<typeof schema>, fallback: string | undefined) {
+  const databaseUrl = found.DATABASE_URL ?? found.MIGRATION_DATABASE_URL ?? fallback;
+  const mode = found.MIGRATE_ON_BOOT;
   return {
     /** Undefined: an embedded development server. */
-    databaseUrl: found.DATABASE_URL ?? found.MIGRATION_DATABASE_URL ?? fallback,
+    databaseUrl,
     /** For migrations: bypasses a pooler, if there is one. */
     migrationDatabaseUrl: found.MIGRATION_DATABASE_URL ?? found.DATABASE_URL ?? fallback,
     appVersion: found.APP_VERSION,
     ...addresses(found),
     /** Limit for public connections. */
     maxConnections: found.MAX_CONNECTIONS,
-    migrateOnBoot: found.MIGRATE_ON_BOOT,
+    migrateOnBoot: mode ?? (databaseUrl === undefined ? "wait" : "run"),
+    /** The embedded server's owner migrates before the application waits, as a job does elsewhere. */
+    ownerMigrates: mode === undefined && databaseUrl === undefined,
     /** Bound on waiting for other runners. */
     migrateTimeoutMs: found.MIGRATE_TIMEOUT_SECONDS,
     /** Bound on the whole run of migrations; undefined for none. */

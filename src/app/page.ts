@@ -33,12 +33,18 @@ export function migrationsPage({ boot, status, events, projections }: PageData):
       ${status instanceof MigrateError ? errorBlock(status) : migrations(status)}
       <h2>Latest events</h2>
       ${eventTable(events)}
-      ${projections === undefined ? "" : projectionTable(projections)}
+      ${projections?.length ? projectionTable(projections) : ""}
     </main>`,
-    footer: html`${projections === undefined ? "" : html`<a href="/users">Users</a>. `}As JSON:
+    footer: html`${projections === undefined ? "" : LINKS}As JSON:
       <a href="/migrations">/migrations</a>, <a href="/readyz">/readyz</a>, <a href="/healthz">/healthz</a>`,
   });
 }
+
+const LINKS: readonly Markup[] = [
+  // users:start
+  html`<a href="/users">Users</a>. `,
+  // users:end
+];
 
 function headline(boot: BootState): { readonly text: string; readonly tone: Tone } {
   switch (boot.kind) {

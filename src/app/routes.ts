@@ -14,8 +14,8 @@ import { addUserPages } from "./user-pages.ts";
 export type Shown = "state" | "details";
 
 /**
- * The application's HTTP side: whether it is alive, whether it is ready, and why not; users and
- * organisations where the details are, and for the public only with a token.
+ * The application's HTTP side: whether it is alive, whether it is ready, and why not; the
+ * aggregates where the details are, and for the public only with a token.
  */
 export function createRoutes(reader: Reader, shown: Shown, api: ApiOptions): Hono {
   const app = new Hono();
@@ -36,7 +36,9 @@ export function createRoutes(reader: Reader, shown: Shown, api: ApiOptions): Hon
   // Routes of your own belong here.
   if (shown === "details") {
     addDetails(app, reader);
+    // users:start
     addUserPages(app, api);
+    // users:end
     app.route("/", createApi({ ...api, token: undefined }));
   } else {
     addState(app, reader);

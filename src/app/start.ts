@@ -65,11 +65,14 @@ export async function runApp(options: AppOptions): Promise<number> {
   let database: DatabaseAddress | undefined;
   try {
     database = await options.openDatabase();
-    const settings = migratorOptions(config, database.migrationUrl);
-    for (const { message } of urlWarnings(database.migrationUrl)) log.warn(message);
+    const { url, migrationUrl } = database;
+    const asOwner = migratorOptions(config, migrationUrl);
+    for (const { message } of urlWarnings(migrationUrl)) log.warn(message);
+    const settings = config.ownerMigrates ? { ...asOwner, url } : asOwner;
     forReading = new DatabaseMigrator({ ...settings, connectTimeoutMs: READER_CONNECT_MS });
-    pool = new DatabasePool({ url: database.url });
+    pool = new DatabasePool({ url });
     const end = await bringUpToDate({
+      ...(config.ownerMigrates && { owner: new DatabaseMigrator(asOwner) }),
       migrator: new DatabaseMigrator(settings),
       mode: config.migrateOnBoot,
       allowExisting: config.migrateAllowExisting,

@@ -3,6 +3,17 @@ import { describe, expect, test } from "vitest";
 import { APP_VARIABLES, parseAppConfig } from "../../src/app/config.ts";
 
 describe("the application's configuration", () => {
+  test("waits for the owner's migration on an embedded database, migrates itself elsewhere, or does as it is told", () => {
+    const modeOf = (env: Record<string, string>) => {
+      const { migrateOnBoot, ownerMigrates } = parseAppConfig(env);
+      return [migrateOnBoot, ownerMigrates];
+    };
+    expect(modeOf({})).toEqual(["wait", true]);
+    expect(modeOf({ MIGRATE_ON_BOOT: "wait" })).toEqual(["wait", false]);
+    expect(modeOf({ MIGRATE_ON_BOOT: "run" })).toEqual(["run", false]);
+    expect(modeOf({ DATABASE_URL: "postgres://db/app" })).toEqual(["run", false]);
+  });
+
   test("has defaults", () => {
     expect(parseAppConfig({})).toEqual({
       databaseUrl: undefined,
@@ -12,7 +23,8 @@ describe("the application's configuration", () => {
       port: 3000,
       management: undefined,
       maxConnections: 1000,
-      migrateOnBoot: "run",
+      migrateOnBoot: "wait",
+      ownerMigrates: true,
       migrateTimeoutMs: 600_000,
       migrateDeadlineMs: undefined,
       migrateAllowExisting: false,

@@ -5,7 +5,7 @@ import { expect } from "vitest";
 import { type HistoryFolder, historyFolder } from "./history.ts";
 import { readLedgerContent } from "./ledger.ts";
 
-/** The project's own migrations and its sink, with more migrations behind them. */
+/** The migrations of the event store and its sink, with more migrations behind them. */
 export async function projectFolder(
   more: Readonly<Record<string, string>> = {},
 ): Promise<HistoryFolder> {
@@ -13,7 +13,7 @@ export async function projectFolder(
     entries: { tag: string }[];
   };
   const own: Record<string, string> = {};
-  for (const { tag } of journal.entries) {
+  for (const { tag } of journal.entries.slice(0, 4)) {
     own[tag] = await readFile(join("drizzle", `${tag}.sql`), "utf8");
   }
   const folder = await historyFolder({ ...own, ...more });

@@ -11,7 +11,9 @@ export interface Breaking {
 
 const CHECK = "23514";
 const UNIQUE = "23505";
+// users:start
 const FOREIGN_KEY = "23503";
+// users:end
 
 /** By the constraint's name. The test refuses a constraint of the Drizzle schema that is not here. */
 export const breakingRows: Readonly<Record<string, Breaking>> = {
@@ -84,6 +86,7 @@ export const breakingRows: Readonly<Record<string, Breaking>> = {
     { failure_count: 0 },
   ]),
 
+  // users:start
   ...key("orgs_pk", "projections.orgs", { name: "Difference Engines" }),
   ...empty("projections.orgs", ["instance_id", "id", "resource_owner", "name", "primary_domain"]),
   ...check("projections.orgs", "orgs_state_check", [
@@ -123,6 +126,7 @@ export const breakingRows: Readonly<Record<string, Breaking>> = {
     "last_phone",
     "verified_phone",
   ]),
+  // users:end
 };
 
 function check(table: string, name: string, rows: readonly Row[]): Record<string, Breaking> {
@@ -141,6 +145,7 @@ function key(name: string, table: string, changes: Row): Record<string, Breaking
   return { [name]: { table, sqlState: UNIQUE, beside: {}, rows: [changes] } };
 }
 
+// users:start
 /** A part of a user: one each, and none without its user or with one of another instance. */
 function child(name: string, changes: Row): Record<string, Breaking> {
   const table = `projections.${name}`;
@@ -153,3 +158,4 @@ function child(name: string, changes: Row): Record<string, Breaking> {
     },
   };
 }
+// users:end

@@ -4,7 +4,9 @@ import type { DatabasePool, Transaction } from "../../src/db/pool/index.ts";
 export type Row = Readonly<Record<string, unknown>>;
 
 const instant = new Date("2026-01-02T03:04:05.678Z");
+// users:start
 const changed = { sequence: 7, creation_date: instant, change_date: instant };
+// users:end
 
 /** For every table a row with what must be given, and nothing else. */
 export const validRows: Readonly<Record<string, Row>> = {
@@ -48,6 +50,7 @@ export const validRows: Readonly<Record<string, Row>> = {
     event_creation_date: instant,
     error: "no such org",
   },
+  // users:start
   "projections.orgs": {
     instance_id: "i1",
     id: "o1",
@@ -75,6 +78,7 @@ export const validRows: Readonly<Record<string, Row>> = {
   },
   "projections.user_machines": { instance_id: "i1", user_id: "u1", name: "engine" },
   "projections.user_notifications": { instance_id: "i1", user_id: "u1" },
+  // users:end
 };
 
 /** `validRows` with `changes`; an unknown table is a mistake of the test. */

@@ -7,6 +7,7 @@ import {
   type ProjectionRunner,
   waitFor,
 } from "../../src/projections/index.ts";
+import { createUserCommands } from "../../src/users/index.ts";
 import { createDatabase, type TestDatabase } from "./database.ts";
 
 /** What a hash costs in tests: nothing. */
@@ -96,7 +97,8 @@ async function start(): Promise<Running> {
   const database = await createDatabase({ template: "migrated" });
   const pool = new DatabasePool({ url: database.url, max: 8 });
   const store = createEventStore({ pool, checkReads: true, onAppended: () => runner.wake() });
-  const commands = createCommands({ store, passwordCost: CHEAP });
+  const users = createUserCommands({ store, passwordCost: CHEAP });
+  const commands = { ...createCommands({ store }), users };
   const pollMs = { min: 5, max: 50 };
   const runner = createProjectionRunner({ pool, store, projections, pollMs });
   runner.start();

@@ -18,10 +18,10 @@ test.each([
   const third = `third_${prepared.app.name}`;
   await superuser.unsafe(`create role ${third};
     alter default privileges grant select on tables to ${third};
-    grant delete on projections.users to ${third}`);
+    grant delete on projections.current_states to ${third}`);
   expect(await run("drift")).toMatchObject({ code: 4, stdout: expect.stringContaining(third) });
   await superuser.unsafe(`drop owned by ${third}; drop role ${third}`);
   expect(await run("drift")).toMatchObject({ code: 0 });
-  await superuser.unsafe("grant truncate on projections.users to public");
+  await superuser.unsafe("grant truncate on projections.current_states to public");
   expect(await run("drift")).toMatchObject({ code: 4, stdout: expect.stringContaining("PUBLIC") });
 });

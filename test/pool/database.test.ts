@@ -1,23 +1,19 @@
 import { inspect } from "node:util";
 import { eq, sql } from "drizzle-orm";
 import { afterEach, describe, expect, test, vi } from "vitest";
-import { orgs } from "../../src/db/schema/index.ts";
+import { currentStates } from "../../src/db/schema/index.ts";
 import { usePools, write } from "../helpers/pool-fixture.ts";
 
 const pools = usePools("migrated");
 const first = { run: 1, part: 1 };
 
-afterEach(() => pools.admin.query("truncate projections.orgs"));
+afterEach(() => pools.admin.query("truncate projections.current_states"));
 
-const org = {
+const state = {
   instanceId: "i1",
-  id: "o1",
-  resourceOwner: "o1",
-  name: "Analytical Engines",
-  state: "active",
-  sequence: 1,
-  creationDate: new Date("2026-01-02T03:04:05.678Z"),
-  changeDate: new Date("2026-01-02T03:04:05.678Z"),
+  projectionName: "boats",
+  position: 7,
+  lastUpdated: new Date("2026-01-02T03:04:05.678Z"),
 } as const;
 
 describe("query", () => {
@@ -149,26 +145,34 @@ describe("connections", () => {
 describe("drizzle", () => {
   test("knows the tables, and gives dates, numbers and JSON as they went in", async () => {
     const { drizzle } = pools.open();
-    await drizzle.insert(orgs).values(org);
-    const found = await drizzle.query.orgs.findFirst({ where: eq(orgs.id, "o1") });
-    expect(found).toEqual({ ...org, primaryDomain: null });
-    const raw = await drizzle.execute(sql`select creation_date from projections.orgs`);
-    expect(raw[0]?.creation_date).toMatch(/^2026-01-02 /);
+    await drizzle.insert(currentStates).values(state);
+    const found = await drizzle.query.currentStates.findFirst({
+      where: eq(currentStates.projectionName, "boats"),
+    });
+    expect(found).toEqual({
+      ...state,
+      aggregateType: null,
+      aggregateId: null,
+      sequence: null,
+      eventDate: null,
+    });
+    const raw = await drizzle.execute(sql`select last_updated from projections.current_states`);
+    expect(raw[0]?.last_updated).toMatch(/^2026-01-02 /);
   });
 
   test("shares the transaction with plain queries, and nests by savepoints", async () => {
     await pools.open().transaction(async (transaction) => {
-      await transaction.drizzle.insert(orgs).values(org);
+      await transaction.drizzle.insert(currentStates).values(state);
       const inner = transaction.drizzle.transaction(async (nested) => {
-        await nested.insert(orgs).values({ ...org, id: "o2" });
+        await nested.insert(currentStates).values({ ...state, projectionName: "berths" });
         await nested.execute(sql`select 1 / 0`);
       });
       await expect(inner).rejects.toMatchObject({ cause: { code: "22012" } });
-      await transaction.query("update projections.orgs set name = 'Renamed'");
+      await transaction.query("update projections.current_states set position = 8");
     });
-    expect(await pools.admin.query("select id, name from projections.orgs")).toEqual([
-      { id: "o1", name: "Renamed" },
-    ]);
+    expect(
+      await pools.admin.query("select projection_name, position from projections.current_states"),
+    ).toEqual([{ projection_name: "boats", position: 8 }]);
   });
 
   test("side by side with plain queries, each gets its dates its own way", async () => {
@@ -187,14 +191,19 @@ describe("drizzle", () => {
   test("has transactions of its own, with the same care", async () => {
     const { drizzle } = pools.open({ max: 1 });
     const config = { isolationLevel: "serializable", accessMode: "read only" } as const;
-    const refused = drizzle.transaction((nested) => nested.insert(orgs).values(org), config);
+    const refused = drizzle.transaction(
+      (nested) => nested.insert(currentStates).values(state),
+      config,
+    );
     await expect(refused).rejects.toMatchObject({ cause: { code: "25006" } });
     const hidden = drizzle.transaction(async (nested) => {
       await nested.execute(sql`commit`).catch(() => "ignored");
-      await nested.insert(orgs).values(org);
+      await nested.insert(currentStates).values(state);
     });
     await expect(hidden).rejects.toMatchObject({ cause: { code: "transaction_control" } });
-    expect(await pools.admin.query("select id from projections.orgs")).toEqual([]);
+    expect(
+      await pools.admin.query("select projection_name from projections.current_states"),
+    ).toEqual([]);
   });
 });
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { orgs } from "../../src/db/schema/index.ts";
+import { currentStates } from "../../src/db/schema/index.ts";
 import { usePools, write } from "../helpers/pool-fixture.ts";
 
 const pools = usePools("migrated");
@@ -101,7 +101,7 @@ describe("transaction", () => {
     await expect(write(kept.transaction, 1, 1)).rejects.toMatchObject({
       code: "transaction_over",
     });
-    await expect(kept.transaction.drizzle.select().from(orgs)).rejects.toMatchObject({
+    await expect(kept.transaction.drizzle.select().from(currentStates)).rejects.toMatchObject({
       cause: { code: "transaction_over" },
     });
     expect(await pools.notes()).toEqual([]);

@@ -139,11 +139,13 @@ test("each planted violation is found", { timeout: 60_000 }, async () => {
       "src/projections/planted.ts": `export { push } from "../eventstore/push.ts";\n`,
     },
     "domain-is-above-the-event-store": {
-      "src/domain/planted.ts": `export { user } from "../users/index.ts";\n`,
+      "src/domain/planted.ts": `export { waitFor } from "../projections/index.ts";\n`,
     },
+    // users:start
     "users-are-above-the-projections": {
       "src/users/planted.ts": `export { push } from "../eventstore/push.ts";\n`,
     },
+    // users:end
     "nothing-imports-the-application": {
       "src/planted-app.ts": `export { createRoutes } from "./app/routes.ts";\n`,
     },

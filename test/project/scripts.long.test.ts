@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { delimiter, join, resolve } from "node:path";
 import type { Sql } from "postgres";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { acquireEmbeddedServer } from "../../src/db/embedded/index.ts";
 import { createDatabase } from "../helpers/database.ts";
 import { queryOne } from "../helpers/embedded-folder.ts";
 import { fakeDocker, PULL_FAILS } from "../helpers/fake-docker.ts";
@@ -181,6 +182,7 @@ test("db:generate refuses while a file is not as tidemark.sum has it", async () 
   expect(await readFile(join(project, "drizzle/tidemark.sum"), "utf8")).toBe(sum);
 });
 
+// users:start
 test("db:seed writes a data set once, where nothing is pending, and not in production", async () => {
   const database = await createDatabase();
   try {
@@ -219,6 +221,7 @@ async function countRows(sql: Sql) {
       (select count(*)::int from projections.user_notifications) as notifications`;
   return row;
 }
+// users:end
 
 test("db:events, db:wait and db:repair are the commands of these names", async () => {
   const database = await createDatabase();
@@ -271,6 +274,16 @@ test("npm start serves, and on SIGTERM ends with all that it started, the embedd
   const app = npmStart();
   await app.said('"msg":"ready"');
   expect((await fetch(`${app.url()}/readyz`)).status).toBe(200);
+  // By then the owner has migrated, and only the application's own role is connected.
+  const server = await acquireEmbeddedServer({ dir: join(project, ".tidemark") });
+  expect(
+    await queryOne(
+      server.url,
+      `select string_agg(distinct usename, ' ') as roles from pg_stat_activity
+       where datname = 'tidemark' and pid <> pg_backend_pid()`,
+    ),
+  ).toEqual({ roles: "tidemark_app" });
+  await server.release();
   expect(await app.stop("SIGTERM", "npm")).toBeLessThan(5_000);
   await app.said('"msg":"stopped"');
   await expectNothingToRun(app.url());

@@ -1,4 +1,5 @@
 import { is, SQL } from "drizzle-orm";
+import { getTableConfig } from "drizzle-orm/pg-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { DatabasePool, type Transaction } from "../../src/db/pool/index.ts";
 import { createDatabase } from "../helpers/database.ts";
@@ -47,8 +48,9 @@ async function inScratch(work: (transaction: Transaction) => Promise<void>): Pro
 /** The row that the foreign keys of `table` ask for. */
 async function insertParents(transaction: Transaction, table: string, changes: Row = {}) {
   const config = tables.find((candidate) => qualifiedName(candidate) === table);
-  if (config?.foreignKeys.length) {
-    await insertRow(transaction, "projections.users", validRow("projections.users", changes));
+  for (const key of config?.foreignKeys ?? []) {
+    const parent = qualifiedName(getTableConfig(key.reference().foreignTable));
+    await insertRow(transaction, parent, validRow(parent, changes));
   }
 }
 
@@ -198,6 +200,7 @@ describe("each constraint refuses a row that breaks it", () => {
   );
 });
 
+// users:start
 describe("referential integrity", () => {
   const children = tables.filter((table) => table.foreignKeys.length > 0);
   const cases = children.flatMap((table) =>
@@ -243,3 +246,4 @@ describe("referential integrity", () => {
     }),
   );
 });
+// users:end

@@ -23,11 +23,13 @@ describe("the Drizzle schema", () => {
       "eventstore.unique_constraints",
       "projections.current_states",
       "projections.failed_events",
+      // users:start
       "projections.orgs",
       "projections.user_humans",
       "projections.user_machines",
       "projections.user_notifications",
       "projections.users",
+      // users:end
     ]);
   });
 

@@ -10,7 +10,7 @@ export { statusOf } from "./problem-json.ts";
 export type { ApiOptions, Services } from "./services.ts";
 
 /**
- * Users and organisations over HTTP. Every refusal is an `application/problem+json`, with a `code`;
+ * The aggregates over HTTP. Every refusal is an `application/problem+json`, with a `code`;
  * nothing that a server or driver says is in one.
  */
 export function createApi(options: ApiOptions): OpenAPIHono {
@@ -18,8 +18,10 @@ export function createApi(options: ApiOptions): OpenAPIHono {
   const { token } = options;
   const guards = [SAME_ORIGIN, ...(token === undefined ? [] : [requireToken(token)]), LIMIT];
   const api: Api = { ...options, app, guards };
+  // users:start
   addUserOperations(api);
   addOrgOperations(api);
+  // users:end
   if (token !== undefined) {
     app.openAPIRegistry.registerComponent("securitySchemes", "token", {
       type: "http",
