@@ -51,7 +51,11 @@ export function addFiles(program: Command, run: RunCommand): void {
     .description("write the code step of a migration, with the schema that it sees")
     .argument("<migration>", "its tag, or the name in it")
     .action(run(async () => (await import("./step.ts")).runStep));
-  examples(step, "tidemark generate fill_orgs --custom && tidemark step fill_orgs");
+  examples(
+    step,
+    "tidemark step fill_orgs",
+    "tidemark generate fill_orgs --custom && tidemark step fill_orgs",
+  );
 
   const build = withFolder(program.command("build-steps"))
     .description("copy the migrations folder with its code steps compiled, for an image")

@@ -1,7 +1,12 @@
 import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { DatabaseMigrator, loadHistory, writeSumFile } from "../../src/db/migrate/index.ts";
+import {
+  compiledText,
+  DatabaseMigrator,
+  loadHistory,
+  writeSumFile,
+} from "../../src/db/migrate/index.ts";
 import { IMPORT, stepText, writeStep } from "../helpers/code-steps.ts";
 import { useDatabase } from "../helpers/database.ts";
 import { useHistory } from "../helpers/history.ts";
@@ -207,5 +212,19 @@ test("two files of code for one migration are refused", async () => {
     message: expect.stringContaining(
       "more than one file of code for 0000_a: 0000_a.ts, 0000_a.mts",
     ),
+  });
+});
+
+test("a compiled file counts as its source, and an edited one is refused", async () => {
+  const first = await write(SOURCE);
+  const body = "export default 1;\n";
+  await rm(join(folder.dir, `${TAG}.ts`));
+  const text = compiledText({ checksum: first ?? "sha256:" }, body);
+  await writeStep(folder.dir, TAG, text, ".mjs");
+  expect(await checksum()).toBe(first);
+  await writeStep(folder.dir, TAG, text.replace("default 1", "default 2"), ".mjs");
+  await expect(checksum()).rejects.toMatchObject({
+    code: "history_invalid",
+    fact: expect.stringContaining("was compiled by Tidemark and edited since"),
   });
 });

@@ -6,6 +6,7 @@ import { afterEach, expect, inject, test } from "vitest";
 import { DatabaseMigrator, loadHistory } from "../../src/db/migrate/index.ts";
 import { useDatabase } from "../helpers/database.ts";
 import { createKitProject, type KitProject } from "../helpers/kit-project.ts";
+import { readmeExample } from "../helpers/readme-examples.ts";
 
 const database = useDatabase();
 let project: KitProject;
@@ -16,7 +17,7 @@ async function start(kit: "0.31" | "1.x") {
   project = await createKitProject(PEOPLE, undefined, { kit });
   const run = await tidemark("generate", "people");
   expect(run).toContain("people");
-  await tidemark("generate", "fill", "--custom");
+  await tidemark("generate", "fill_orgs", "--custom");
 }
 
 async function tidemark(...args: readonly string[]): Promise<string> {
@@ -70,9 +71,13 @@ test.each(["0.31", "1.x"] as const)(
   { timeout: 120_000 },
   async (kit) => {
     await start(kit);
-    const said = await tidemark("step", "fill", "--scratch-url", inject("serverUrl"));
+    const said = await tidemark(
+      ...(await readmeExample("step")),
+      "--scratch-url",
+      inject("serverUrl"),
+    );
     expect(said).toContain("Wrote drizzle/");
-    const tag = await tagOf("_fill");
+    const tag = await tagOf("_fill_orgs");
     const [step, schema] =
       kit === "1.x" ? [`${tag}/step.ts`, `${tag}/schema.ts`] : [`${tag}.ts`, `${tag}.schema.ts`];
     expect(await project.read(schema)).toContain('pgTable("people"');
@@ -112,7 +117,7 @@ test("in an image the compiled steps run, with the head of their sources, and an
     "export enum Age { Of = 36 }\nexport const age: number = Age.Of;\n",
   );
   await project.write(
-    "drizzle/0001_fill.ts",
+    "drizzle/0001_fill_orgs.ts",
     `import { defineStep } from "tidemark/steps";
 import { age } from "./helper";
 export default defineStep({ run: async ({ sql }) => void (await sql\`insert into people (name, age) values ('ada', \${age})\`) });
@@ -121,13 +126,13 @@ export default defineStep({ run: async ({ sql }) => void (await sql\`insert into
   await tidemark("sum");
   const before = await loadHistory(join(project.root, "drizzle"));
   // What an image has installed.
-  const image = join(project.root, "image");
-  expect(await tidemark("build-steps", "--out", "image/drizzle")).toContain("1 compiled");
+  const image = join(project.root, "dist");
+  expect(await tidemark(...(await readmeExample("build-steps")))).toContain("1 compiled");
   await writeInstalled(image);
   expect((await readdir(join(image, "drizzle"))).toSorted()).toEqual([
     "0000_people.sql",
-    "0001_fill.mjs",
-    "0001_fill.sql",
+    "0001_fill_orgs.mjs",
+    "0001_fill_orgs.sql",
     "meta",
     "tidemark.sum",
   ]);
@@ -138,7 +143,7 @@ export default defineStep({ run: async ({ sql }) => void (await sql\`insert into
   const sources = new DatabaseMigrator({ url: database.url, dir: join(project.root, "drizzle") });
   expect(await sources.migrate()).toMatchObject({ outcome: "current" });
 
-  const file = join(image, "drizzle", "0001_fill.mjs");
+  const file = join(image, "drizzle", "0001_fill_orgs.mjs");
   await writeFile(file, (await readFile(file, "utf8")).replace("ada", "eve"));
   await expect(migrator.migrate()).rejects.toMatchObject({
     code: "history_invalid",

@@ -17,7 +17,7 @@ import { type ScratchOptions, withScratchServer } from "../scratch/index.ts";
 import { withReplay } from "../scratch/replay.ts";
 import { pullSchema } from "./pull.ts";
 
-export { type BuiltSteps, buildSteps } from "./compile.ts";
+export { buildSteps } from "./compile.ts";
 
 export interface NewStepOptions {
   /** The project, whose drizzle-kit is used. */
