@@ -1,5 +1,6 @@
 import { Command } from "commander";
 import { TOOL_VERSION } from "../db/migrate/index.ts";
+import { addBackfill } from "./program-backfill.ts";
 import { addPlan } from "./program-plan.ts";
 import { addDrift, addFiles, addRebase, addVerify } from "./program-project.ts";
 import {
@@ -44,6 +45,7 @@ export function createProgram(onEnd: (exitCode: number) => void): Command {
   addDrift(program, run);
   addAdopt(program, run);
   addMenders(program, run);
+  addBackfill(program, run);
   addFiles(program, run);
   addRebase(program, run);
   addVerify(program, run);

@@ -1,5 +1,6 @@
 import { duration, listed, plural } from "../../db/base/text.ts";
 import { describeBlocker, describeHolder, type Progress } from "../../db/migrate/index.ts";
+import { backfillText } from "./backfill-text.ts";
 import { withLiveLine } from "./live-line.ts";
 import type { Output } from "./output.ts";
 
@@ -145,31 +146,3 @@ export function describe(progress: Progress): { readonly done?: string; readonly
       return {};
   }
 }
-
-/** `0007_fill: 1,200,000 of about 5,000,000 rows (24 %), 85,000 a second, 45 s left`. */
-function backfillText({
-  tag,
-  rowsDone,
-  rowsExpected,
-  rowsPerSecond,
-  quarantined,
-  reason,
-}: Extract<Progress, { kind: "backfill" }>): string {
-  const isEstimated = rowsExpected !== null && rowsExpected > rowsDone;
-  const leftMs =
-    isEstimated && rowsPerSecond ? ((rowsExpected - rowsDone) / rowsPerSecond) * 1000 : undefined;
-  return [
-    isEstimated
-      ? `${tag}: ${count(rowsDone)} of about ${count(rowsExpected)} rows (${Math.floor((rowsDone / rowsExpected) * 100)} %)`
-      : `${tag}: ${count(rowsDone)} rows`,
-    ...(quarantined > 0 ? [`${count(quarantined)} put aside`] : []),
-    ...(reason === null
-      ? [
-          ...(rowsPerSecond === null ? [] : [`${count(rowsPerSecond)} a second`]),
-          ...(leftMs === undefined ? [] : [`about ${duration(leftMs)} left`]),
-        ]
-      : [`waiting: ${reason}`]),
-  ].join(", ");
-}
-
-const count = (value: number) => value.toLocaleString("en-US");

@@ -86,7 +86,11 @@ function shortened(text: string, room: number): string {
 }
 
 function paintState({ state, flags }: MigrationStatus, text: string, colors: Colors): string {
-  if (state.kind === "FAILED" || state.kind === "STUCK" || flags.length > 0) {
+  if (
+    state.kind === "FAILED" ||
+    state.kind === "STUCK" ||
+    flags.some((flag) => flag !== "HELD_BACK")
+  ) {
     return colors.red(text);
   }
   if (state.kind === "DONE") return colors.green(text);

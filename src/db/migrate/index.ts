@@ -70,6 +70,7 @@ export type {
   CallOptions,
   EventsOptions,
   FollowOptions,
+  HeldBack,
   Hook,
   HookContext,
   MigrateOptions,

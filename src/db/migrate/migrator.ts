@@ -82,9 +82,11 @@ export class DatabaseMigrator {
 
   /** What is applied, pending, failed or stuck. Writes nothing, takes no lease. */
   async status(options: CallOptions = {}): Promise<StatusReport> {
-    return this.#read(options, (history, ledger) => {
+    return this.#read(options, async (history, ledger) => {
       const plan = planRun(history, ledger);
+      const backfills = await this.#unfinished(ledger, options);
       return {
+        backfills,
         version: plan.version,
         head: history.head,
         newer: plan.newer,
@@ -264,6 +266,16 @@ export class DatabaseMigrator {
     const { tag, ...call } = options;
     const { runBackgroundBackfills } = await import("./calls/background.ts");
     return this.#calls.run(call, (run) => runBackgroundBackfills(run, tag));
+  }
+
+  /** Asked where there may be some: a connection more. */
+  async #unfinished(ledger: Ledger, call: CallOptions): Promise<readonly BackfillStatus[]> {
+    const may = ledger.rows.some(
+      ({ state, backfill }) => state !== "DONE" || (backfill ?? "DONE") !== "DONE",
+    );
+    if (!may) return [];
+    const all = await this.backfills({ ...(call.signal && { signal: call.signal }) });
+    return all.filter(({ state }) => state !== "DONE");
   }
 
   async #read<T>(

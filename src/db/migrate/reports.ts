@@ -131,6 +131,8 @@ export interface StatusReport {
   readonly migrations: readonly MigrationStatus[];
   /** What drizzle's table says that the ledger does not know yet; the rest is as if it did. */
   readonly drizzle?: DrizzleStatus;
+  /** Backfills that are not done. */
+  readonly backfills: readonly BackfillStatus[];
   /** What would forbid a run. */
   readonly problems: readonly MigrateError[];
   readonly warnings: readonly Warning[];

@@ -1,4 +1,5 @@
 import { messageOf } from "../../base/problem.ts";
+import { plural } from "../../base/text.ts";
 import { columnOf, rollBack } from "../../connection/ask.ts";
 import { fillRows, runStatements, sendFenced } from "./attempt.ts";
 import type { BackfillEnd, Course } from "./course.ts";
@@ -40,9 +41,11 @@ export async function retryQuarantined(course: Course): Promise<BackfillEnd | un
   const more = left.length > SHOWN ? [`  … and ${left.length - SHOWN} more`] : [];
   throw course.failed(
     first.error,
-    [`${left.length} rows of ${run.target.name} could not be filled:`, ...lines, ...more].join(
-      "\n",
-    ),
+    [
+      `${plural(left.length, "row")} of ${run.target.name} could not be filled:`,
+      ...lines,
+      ...more,
+    ].join("\n"),
   );
 }
 

@@ -44,6 +44,7 @@ export function statusJson(report: StatusReport) {
     newer: report.newer,
     pending: report.pending,
     migrations: report.migrations.map(migrationJson),
+    backfills: report.backfills,
     drizzle: report.drizzle ?? null,
     problems: report.problems.map(({ code, message }) => ({ code, message })),
     warnings: report.warnings,

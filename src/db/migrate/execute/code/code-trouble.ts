@@ -10,6 +10,7 @@ import { StepMisuse } from "./misuse.ts";
 
 /** What went wrong with code, for people. */
 export interface CodeTrouble {
+  readonly what: "code step" | "backfill";
   /** Where in its file, as far as its stack tells. */
   readonly place: { readonly line: number; readonly column: number } | undefined;
   readonly snippet: string | undefined;
@@ -76,6 +77,7 @@ export function codeFailure(part: CodePart, thrown: unknown, asked: Asked): Code
     stage: { kind: "code" },
     error: server ?? { code: "", message },
     trouble: {
+      what: "code step",
       place,
       snippet: offset === undefined ? undefined : snippetOf(part.code.file.text, offset),
       message,

@@ -32,7 +32,7 @@ export function recordTrouble(
   const failure = [
     `${file}${where}: ${message}`,
     ...(shown === undefined ? [] : ["", shown, ""]),
-    `code step, statement ${total} of ${total}${at}${error.code === "" ? "" : `, SQLSTATE ${error.code}`}`,
+    `${trouble.what}, statement ${total} of ${total}${at}${error.code === "" ? "" : `, SQLSTATE ${error.code}`}`,
     ...trouble.causes.map((cause) => `cause: ${maskText(cause, [])}`),
     ...(error.detail ? [`detail: ${error.detail}`] : []),
     ...(error.hint ? [`hint: ${error.hint}`] : []),
@@ -50,7 +50,7 @@ export function recordTrouble(
     column: place?.column ?? null,
     statement: total,
     statements: total,
-    text: `${failure}\n${stateText(migration.tag, { ...aftermath, next: "its code step" })}`,
+    text: `${failure}\n${stateText(migration.tag, { ...aftermath, next: `its ${trouble.what}` })}`,
   });
   return { recorded, failure };
 }

@@ -170,7 +170,7 @@ export function backfillFailure(error: unknown): CodeFailure | undefined {
   };
   return failureOf(
     error.message,
-    "What was filled is committed, and is not filled again. Correct the cause",
+    "What was filled is committed, and is not filled again.",
     error,
     fields,
   );
@@ -189,6 +189,7 @@ function failureOf(
     stage: { kind: "code" },
     error: error.message === "" ? { ...error, message } : error,
     trouble: {
+      what: "backfill",
       place: undefined,
       snippet: undefined,
       message,
