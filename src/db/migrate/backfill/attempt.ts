@@ -1,5 +1,5 @@
 import { ask, columnOf, transact } from "../../connection/ask.ts";
-import { beginForOthers, ownSettings } from "../../connection/begin.ts";
+import { ASYNCHRONOUS_COMMIT, beginForOthers, ownSettings } from "../../connection/begin.ts";
 import type { Reply } from "../../connection/session.ts";
 import type { BackfillDefinition } from "../code/backfill-definition.ts";
 import type { Session } from "../run-types.ts";
@@ -83,6 +83,8 @@ export async function fillRows(
     ...(following === undefined ? [] : [nextEnd(target, following.from, following.size)]),
     ownSettings(session.serverVersion),
     ...commit,
+    // Rows and checkpoint are lost together, if a server crash takes them back; the end of all is on disk.
+    ASYNCHRONOUS_COMMIT,
     "commit",
   ];
   const name = `backfill:${tag}` as const;
