@@ -29,8 +29,12 @@ export function stepContext(
 }
 
 function sqlOver(queries: StepQueries): StepSql {
-  const ask = async (text: string, parameters: readonly unknown[]) =>
-    (await queries.send(text, parameters, "user")).objects();
+  const ask = (text: string, parameters: readonly unknown[]) => {
+    const rows = queries.send(text, parameters, "user").then((reply) => reply.objects());
+    // One that nobody awaits is told of when the step ends: its error must not end the process.
+    rows.catch(() => undefined);
+    return rows;
+  };
   const tagged = (strings: TemplateStringsArray, ...values: readonly unknown[]) =>
     ask(
       strings.reduce((text, part, i) => `${text}$${i}${part}`),
