@@ -69,7 +69,7 @@ test("a step that fails is told with its line, and with --json as an error", asy
     error: {
       code: "migration_failed",
       tag: TAG,
-      recorded: { file: "drizzle/0001_add_author.ts", line: 5 },
+      details: { file: "drizzle/0001_add_author.ts", line: 5 },
     },
   });
   expect(stderr).toContain("5 |     throw new RangeError");
