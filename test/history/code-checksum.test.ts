@@ -228,3 +228,15 @@ test("a compiled file counts as its source, and an edited one is refused", async
     fact: expect.stringContaining("was compiled by Tidemark and edited since"),
   });
 });
+
+test("a file named like a step that belongs to no migration is warned of, a schema beside a step is not", async () => {
+  await write(SOURCE);
+  await writeStep(folder.dir, "0000_a.schema", "export {};");
+  await writeStep(folder.dir, "0009_gone", SOURCE);
+  expect((await loadHistory(folder.dir)).warnings).toEqual([
+    {
+      kind: "stray-file",
+      message: "0009_gone.ts has no entry in meta/_journal.json and is not run.",
+    },
+  ]);
+});

@@ -142,6 +142,9 @@ export default defineStep({ run: async ({ sql }) => void (await sql\`insert into
   expect(await database.sql`select name, age from people`).toEqual([{ name: "ada", age: 36 }]);
   const sources = new DatabaseMigrator({ url: database.url, dir: join(project.root, "drizzle") });
   expect(await sources.migrate()).toMatchObject({ outcome: "current" });
+  const env = { DATABASE_URL: database.url };
+  const drift = await project.run(["drift", "--scratch-url", inject("serverUrl")], env);
+  expect(drift).toMatchObject({ code: 0 });
 
   const file = join(image, "drizzle", "0001_fill_orgs.mjs");
   await writeFile(file, (await readFile(file, "utf8")).replace("ada", "eve"));

@@ -75,7 +75,7 @@ function changedFiles(
           `  applied: ${row.checksum}\n  on disk: ${checksum}`,
         outcome: "nothing-run",
         remedy:
-          `Restore ${files.length === 1 ? "the file" : "the files"} as applied (\`git log -p -- ${files.join(" ")}\` shows how), ` +
+          `Restore ${files.length === 1 ? "the file as it was" : "the files as they were"} applied (\`git log -p -- ${files.join(" ")}\` shows how), ` +
           "and put the change into a new migration.",
       }),
     ];
