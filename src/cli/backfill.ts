@@ -40,7 +40,7 @@ export function runBackfill(
 }
 
 async function list({ output, migrator, signal }: CommandContext, tag?: string): Promise<number> {
-  const all = await migrator.backfills({ signal });
+  const all = await migrator.backfills.list({ signal });
   const found = tag === undefined ? all : all.filter((one) => one.tag === tag);
   output.json({ backfills: found });
   if (output.mode !== "text") return 0;
@@ -69,7 +69,7 @@ async function work(
   try {
     await withProgress(output, async (onProgress) => {
       for (;;) {
-        const ended = await migrator.runBackfills({ signal, onProgress, tag });
+        const ended = await migrator.backfills.run({ signal, onProgress, tag });
         outcomes.push(...ended);
         for (const one of ended) output.note(outcomeText(one));
         if (!watch) return;
@@ -91,7 +91,7 @@ async function change(
   tag: string | undefined,
 ): Promise<number> {
   if (tag === undefined) throw usage(`\`tidemark backfill ${action}\` has no tag.`);
-  const changed: BackfillStatus = await migrator.changeBackfill(tag, action, { signal });
+  const changed: BackfillStatus = await migrator.backfills[action](tag, { signal });
   output.json(changed);
   output.print(
     changed.wanted === null ? backfillLine(changed) : `${tag} will ${action} after its batch.`,

@@ -32,13 +32,13 @@ test("a worker runs it; then the migration that requires it is applied", async (
   expect(await migrator().migrate()).toMatchObject({
     heldBack: { tag: "0002_use", requires: "0001_fill", backfill: "PENDING" },
   });
-  expect(await migrator().runBackfills()).toEqual([{ tag: "0001_fill", end: "done" }]);
-  expect(await migrator().backfills()).toMatchObject([
+  expect(await migrator().backfills.run()).toEqual([{ tag: "0001_fill", end: "done" }]);
+  expect(await migrator().backfills.list()).toMatchObject([
     { tag: "0001_fill", state: "DONE", isRunning: false, rowsDone: 60_000, quarantined: 0 },
   ]);
   const { applied } = await migrator().migrate();
   expect(applied.map(({ tag }) => tag)).toEqual(["0002_use"]);
-  expect(await migrator().runBackfills()).toEqual([]);
+  expect(await migrator().backfills.run()).toEqual([]);
 });
 
 test("of many workers one runs it; where that is killed, another goes on, and each row is filled once", async () => {
@@ -65,13 +65,13 @@ test("of many workers one runs it; where that is killed, another goes on, and ea
     await Promise.all(others.map((worker) => worker.end));
   }
   await expect
-    .poll(() => migrator().runBackfills().then(counts), { timeout: 30_000 })
+    .poll(() => migrator().backfills.run().then(counts), { timeout: 30_000 })
     .toEqual([{ n: 1, rows: 60_000 }]);
 });
 
 async function done(): Promise<void> {
   await expect
-    .poll(async () => (await migrator().backfills())[0]?.state, { timeout: 30_000 })
+    .poll(async () => (await migrator().backfills.list())[0]?.state, { timeout: 30_000 })
     .toBe("DONE");
 }
 
@@ -106,8 +106,8 @@ test("two backfills of one table do not run at the same time, those of two table
     "0003_c": watched("c", "more"),
   });
   await all.migrate({ allowExisting: true });
-  await Promise.all([1, 2, 3].map(() => all.runBackfills()));
-  await all.runBackfills();
+  await Promise.all([1, 2, 3].map(() => all.backfills.run()));
+  await all.backfills.run();
   expect([...together].filter((pair) => pair.includes("a") && pair.includes("b"))).toEqual([]);
   expect([...together].some((pair) => pair.includes("c"))).toBe(true);
   expect(await database.sql`select n, count(*)::int as rows from others group by n`).toEqual([
@@ -122,27 +122,27 @@ test("is paused and goes on from another process, and canceled; what is done can
   const onProgress = () => {
     if (asked) return;
     asked = true;
-    void migrator().changeBackfill("0001_fill", "pause");
+    void migrator().backfills.pause("0001_fill");
   };
-  expect(await migrator().runBackfills({ onProgress })).toEqual([
+  expect(await migrator().backfills.run({ onProgress })).toEqual([
     { tag: "0001_fill", end: "paused" },
   ]);
-  expect(await migrator().backfills()).toMatchObject([{ state: "PAUSED", isRunning: false }]);
-  expect(await migrator().runBackfills()).toEqual([]);
+  expect(await migrator().backfills.list()).toMatchObject([{ state: "PAUSED", isRunning: false }]);
+  expect(await migrator().backfills.run()).toEqual([]);
   expect(await migrator().migrate()).toMatchObject({ heldBack: { backfill: "PAUSED" } });
-  expect(await migrator().changeBackfill("0001_fill", "cancel")).toMatchObject({
+  expect(await migrator().backfills.cancel("0001_fill")).toMatchObject({
     state: "CANCELED",
   });
-  expect(await migrator().changeBackfill("0001_fill", "resume")).toMatchObject({
+  expect(await migrator().backfills.resume("0001_fill")).toMatchObject({
     state: "PENDING",
   });
-  expect(await migrator().runBackfills()).toEqual([{ tag: "0001_fill", end: "done" }]);
+  expect(await migrator().backfills.run()).toEqual([{ tag: "0001_fill", end: "done" }]);
   expect(await counts()).toEqual([{ n: 1, rows: 60_000 }]);
-  await expect(migrator().changeBackfill("0001_fill", "pause")).rejects.toMatchObject({
+  await expect(migrator().backfills.pause("0001_fill")).rejects.toMatchObject({
     code: "usage",
     fact: "The backfill 0001_fill is done, after 60000 rows.",
   });
-  await expect(migrator().changeBackfill("0007_other", "pause")).rejects.toMatchObject({
+  await expect(migrator().backfills.pause("0007_other")).rejects.toMatchObject({
     code: "usage",
     message:
       "There is no backfill 0007_other.\nNothing was written. Those that were started: 0001_fill.",
@@ -153,21 +153,21 @@ test("one that failed is not tried again by itself, and holds back; resumed it i
   await define();
   await migrator().migrate();
   await database.sql`alter table people add constraint low check (n < 1 or id <> 7)`;
-  expect(await migrator().runBackfills()).toMatchObject([
+  expect(await migrator().backfills.run()).toMatchObject([
     {
       tag: "0001_fill",
       end: "failed",
       error: expect.stringContaining("id = 7: new row for relation"),
     },
   ]);
-  expect(await migrator().backfills()).toMatchObject([
+  expect(await migrator().backfills.list()).toMatchObject([
     { state: "FAILED", quarantined: 1, error: { sqlState: "23514" } },
   ]);
-  expect(await migrator().runBackfills()).toEqual([]);
+  expect(await migrator().backfills.run()).toEqual([]);
   expect(await migrator().migrate()).toMatchObject({ heldBack: { backfill: "FAILED" } });
   await database.sql`alter table people drop constraint low`;
-  await migrator().changeBackfill("0001_fill", "resume");
-  expect(await migrator().runBackfills()).toEqual([{ tag: "0001_fill", end: "done" }]);
+  await migrator().backfills.resume("0001_fill");
+  expect(await migrator().backfills.run()).toEqual([{ tag: "0001_fill", end: "done" }]);
   expect(await counts()).toEqual([{ n: 1, rows: 60_000 }]);
 });
 
@@ -175,14 +175,14 @@ test("a file that was edited after its migration was applied is refused, and one
   await define();
   await migrator().migrate();
   await define(", maxQuarantined: 1");
-  await expect(migrator().runBackfills()).rejects.toMatchObject({ code: "checksum_mismatch" });
+  await expect(migrator().backfills.run()).rejects.toMatchObject({ code: "checksum_mismatch" });
   const older = new DatabaseMigrator({ url: database.url, history: [] });
-  await expect(older.runBackfills()).rejects.toMatchObject({
+  await expect(older.backfills.run()).rejects.toMatchObject({
     code: "missing_file",
     fact: "The database has a backfill 0001_fill, and the given history has no such migration.",
   });
   await define();
-  expect(await migrator().runBackfills()).toEqual([{ tag: "0001_fill", end: "done" }]);
+  expect(await migrator().backfills.run()).toEqual([{ tag: "0001_fill", end: "done" }]);
 });
 
 test("taken back and applied again it begins anew", async () => {
@@ -194,7 +194,7 @@ test("taken back and applied again it begins anew", async () => {
   const given = new DatabaseMigrator({ url: database.url, history });
   await given.migrate({ allowExisting: true });
   await given.rollback({ steps: 1, allowDataLoss: true, database: database.name });
-  expect(await given.backfills()).toEqual([]);
+  expect(await given.backfills.list()).toEqual([]);
   await given.migrate({ allowExisting: true });
   expect(await database.sql`select n, count(*)::int as rows from others group by n`).toEqual([
     { n: 1, rows: 200 },

@@ -137,6 +137,8 @@ function statusOf(
     newer: false,
     pending: 1,
     backfills: [],
+    repeatables: [],
+    pendingRepeatables: 0,
     problems: [],
     warnings: [],
     migrations: [

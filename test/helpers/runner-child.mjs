@@ -29,7 +29,7 @@ process.on("message", async (task) => {
     };
     const until = Date.now() + (worksFor ?? 0);
     const work = async () => {
-      do await migrator.runBackfills({ onProgress });
+      do await migrator.backfills.run({ onProgress });
       while (Date.now() < until);
       return {};
     };

@@ -7,6 +7,13 @@ export type {
   JudgedRow,
   TakenOver,
 } from "./adopt-types.ts";
+export type {
+  BackfillAction,
+  BackfillOutcome,
+  BackfillStatus,
+  HeldBack,
+} from "./backfill-types.ts";
+export type { Backfills } from "./backfills.ts";
 export { createLedger } from "./calls/create-ledger.ts";
 export type { TidemarkSettings } from "./calls/file-settings.ts";
 export { type MigratorOptions, optionProblems, settingsError } from "./calls/options.ts";
@@ -17,6 +24,8 @@ export {
   eventJson,
   type MigrationJson,
   migrationJson,
+  repeatableCells,
+  repeatableJson,
   STATUS_COLUMNS,
   statusCells,
   statusJson,
@@ -49,9 +58,12 @@ export type { GivenHistory, GivenMigration, GivenStep } from "./history/given.ts
 export { type JournalEntry, readJournal, redated } from "./history/journal.ts";
 export { codeFilesOf, downFileOf, schemaFileOf, sqlFileOf, stepFileOf } from "./history/layout.ts";
 export { loadHistory } from "./history/load.ts";
+export type { GivenRepeatable } from "./history/repeatables.ts";
+export { repeatableFileOf } from "./history/repeatables.ts";
 export { recordedSums, SUM_FILE } from "./history/sum-file.ts";
 export {
   checkFolderSum,
+  copyRepeatables,
   readDownFiles,
   type WrittenSum,
   writeSumFile,
@@ -62,15 +74,20 @@ export { DatabaseMigrator } from "./migrator.ts";
 export { doubtText } from "./plan/existing.ts";
 export type { Blocker, LeaseHolder, Progress } from "./progress-types.ts";
 export type {
+  PlannedRepeatable,
+  RanRepeatable,
+  RepeatableFlag,
+  RepeatableReason,
+  RepeatableStatus,
+} from "./repeatable-types.ts";
+/** @internal */
+export { parseRepeatables } from "./repeatables/parse-repeatables.ts";
+export type {
   AdoptOptions,
   AdoptReport,
-  BackfillAction,
-  BackfillOutcome,
-  BackfillStatus,
   CallOptions,
   EventsOptions,
   FollowOptions,
-  HeldBack,
   Hook,
   HookContext,
   MigrateOptions,
@@ -114,6 +131,7 @@ export type {
   MigrationStatus,
   Owner,
   RecordedError,
+  Repeatable,
   Tag,
 } from "./types.ts";
 export { TOOL_VERSION } from "./version.ts";

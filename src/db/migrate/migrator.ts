@@ -1,3 +1,5 @@
+import type { BackfillStatus } from "./backfill-types.ts";
+import { Backfills } from "./backfills.ts";
 import { Calls } from "./calls/call.ts";
 import { fingerprintOf } from "./calls/fingerprint.ts";
 import { readLedger, runMigrations } from "./calls/migrate.ts";
@@ -7,16 +9,14 @@ import {
   refuseBadNumbers,
   resolveOptions,
 } from "./calls/options.ts";
-import { plannedStep } from "./calls/planned.ts";
+import { plannedRepeatables, plannedStep, warningsOf } from "./calls/planned.ts";
+import { statusReport } from "./calls/status-report.ts";
 import type { Ledger, LedgerEvent } from "./ledger-types.ts";
-import { drizzleStatus, nothingToDo, passedOverWarnings, planRun } from "./plan/plan.ts";
+import { drizzleStatus, nothingToDo, planRun } from "./plan/plan.ts";
 import { refuseUnknownTarget } from "./plan/problems.ts";
 import type {
   AdoptOptions,
   AdoptReport,
-  BackfillAction,
-  BackfillOutcome,
-  BackfillStatus,
   CallOptions,
   EventsOptions,
   FollowOptions,
@@ -49,6 +49,8 @@ import type { Checksum, History, Tag } from "./types.ts";
 export class DatabaseMigrator {
   readonly #options: ResolvedOptions;
   readonly #calls: Calls;
+  /** What fills rows in batches: how far it is, and a person's word on it. */
+  readonly backfills: Backfills;
 
   /**
    * @param internals only for tests of the engine
@@ -57,6 +59,7 @@ export class DatabaseMigrator {
   constructor(options: MigratorOptions, internals: { readonly onFailpoint?: OnFailpoint } = {}) {
     this.#options = resolveOptions(options);
     this.#calls = new Calls(this.#options, internals.onFailpoint);
+    this.backfills = new Backfills(this.#calls);
   }
 
   /**
@@ -65,9 +68,9 @@ export class DatabaseMigrator {
    */
   async migrate(options: MigrateOptions = {}): Promise<MigrateReport> {
     const start = performance.now();
-    const { to, allowOutOfOrder, allowExisting, mirror, ...call } = options;
+    const { to, allowOutOfOrder, allowExisting, allowOlder, mirror, ...call } = options;
     return this.#calls.run(call, async (run) => {
-      const plan = { to, allowOutOfOrder, allowExisting, mirror };
+      const plan = { to, allowOutOfOrder, allowExisting, allowOlder, mirror };
       const end = await runMigrations({ ...run, plan });
       const { head, warnings } = await run.history;
       return {
@@ -82,23 +85,9 @@ export class DatabaseMigrator {
 
   /** What is applied, pending, failed or stuck. Writes nothing, takes no lease. */
   async status(options: CallOptions = {}): Promise<StatusReport> {
-    return this.#read(options, async (history, ledger) => {
-      const plan = planRun(history, ledger);
-      const backfills = await this.#unfinished(ledger, options);
-      return {
-        backfills,
-        version: plan.version,
-        head: history.head,
-        newer: plan.newer,
-        pending: plan.pending,
-        migrations: plan.migrations,
-        ...drizzleStatus(plan),
-        problems: plan.newer
-          ? plan.problems.filter(({ code }) => code === "in_doubt")
-          : plan.problems,
-        warnings: [...history.warnings, ...passedOverWarnings(plan)],
-      };
-    });
+    return this.#read(options, async (history, ledger) =>
+      statusReport(history, ledger, await this.#unfinished(ledger, options)),
+    );
   }
 
   /**
@@ -106,10 +95,10 @@ export class DatabaseMigrator {
    * made under the lease.
    */
   async plan(options: MigrateOptions = {}): Promise<PlanReport> {
-    const { to, allowOutOfOrder, allowExisting, ...call } = options;
+    const { to, allowOutOfOrder, allowExisting, allowOlder, ...call } = options;
     return this.#read(call, async (history, ledger) => {
       refuseUnknownTarget(history, to);
-      const plan = planRun(history, ledger, { to, allowOutOfOrder, allowExisting });
+      const plan = planRun(history, ledger, { to, allowOutOfOrder, allowExisting, allowOlder });
       const nothing = nothingToDo(plan);
       const steps = nothing === undefined ? await stepParser()(plan.steps) : [];
       return {
@@ -117,7 +106,8 @@ export class DatabaseMigrator {
         head: history.head,
         ...drizzleStatus(plan),
         steps: steps.map(plannedStep),
-        warnings: [...history.warnings, ...passedOverWarnings(plan)],
+        repeatables: await plannedRepeatables(history, plan),
+        warnings: [...history.warnings, ...warningsOf(plan)],
       };
     });
   }
@@ -235,46 +225,13 @@ export class DatabaseMigrator {
     return fingerprintOf(await this.#calls.history(), options.to, this.#options);
   }
 
-  /** All backfills, in the order in which they began. Writes nothing; needs no migrations folder. */
-  async backfills(options: CallOptions = {}): Promise<readonly BackfillStatus[]> {
-    const { listBackfills } = await import("./calls/backfills.ts");
-    return this.#calls.run(options, listBackfills, { folder: "optional" });
-  }
-
-  /**
-   * Pauses, resumes or cancels a backfill: one that runs obeys after its batch. `resume` also tries one again that
-   * has failed or was canceled. Needs no migrations folder.
-   */
-  async changeBackfill(
-    tag: Tag,
-    action: BackfillAction,
-    options: CallOptions = {},
-  ): Promise<BackfillStatus> {
-    const { changeBackfill } = await import("./calls/backfills.ts");
-    return this.#calls.run(options, (run) => changeBackfill(run, tag, action), {
-      folder: "optional",
-    });
-  }
-
-  /**
-   * Runs the backfills of the background that wait for a worker, one after the other. Safe to call from any number
-   * of processes: what another one runs is left to it.
-   */
-  async runBackfills(
-    options: CallOptions & { readonly tag?: Tag | undefined } = {},
-  ): Promise<readonly BackfillOutcome[]> {
-    const { tag, ...call } = options;
-    const { runBackgroundBackfills } = await import("./calls/background.ts");
-    return this.#calls.run(call, (run) => runBackgroundBackfills(run, tag));
-  }
-
   /** Asked where there may be some: a connection more. */
   async #unfinished(ledger: Ledger, call: CallOptions): Promise<readonly BackfillStatus[]> {
     const may = ledger.rows.some(
       ({ state, backfill }) => state !== "DONE" || (backfill ?? "DONE") !== "DONE",
     );
     if (!may) return [];
-    const all = await this.backfills({ ...(call.signal && { signal: call.signal }) });
+    const all = await this.backfills.list({ ...(call.signal && { signal: call.signal }) });
     return all.filter(({ state }) => state !== "DONE");
   }
 

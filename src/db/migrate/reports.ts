@@ -1,15 +1,9 @@
 import type { AdoptAnswers, DrizzleStatus, JudgedRow, TakenOver } from "./adopt-types.ts";
+import type { BackfillStatus, HeldBack } from "./backfill-types.ts";
 import type { MigrateError } from "./errors.ts";
 import type { Progress } from "./progress-types.ts";
-import type {
-  BackfillState,
-  Checksum,
-  MigrationState,
-  MigrationStatus,
-  RecordedError,
-  Tag,
-  Warning,
-} from "./types.ts";
+import type { PlannedRepeatable, RanRepeatable, RepeatableStatus } from "./repeatable-types.ts";
+import type { Checksum, MigrationState, MigrationStatus, Tag, Warning } from "./types.ts";
 
 export interface CallOptions {
   /** Stops the call: what runs is canceled, rolled back, and recorded as canceled. */
@@ -28,6 +22,11 @@ export interface MigrateOptions extends CallOptions {
    * `not_clean`. What drizzle's own migrator has applied of this history is taken over all the same.
    */
   readonly allowExisting?: boolean | undefined;
+  /**
+   * Run repeatables too whose text ran here before another did, since the newest migration. Default: leave them
+   * alone, as a newer release's.
+   */
+  readonly allowOlder?: boolean | undefined;
   /**
    * Keep the table of drizzle's own migrator up to date as well, where it was taken over, so that drizzle can go on
    * from here. Default true; false ends that for good.
@@ -48,6 +47,8 @@ export interface MigrateReport {
   readonly runId: string;
   readonly head: Checksum;
   readonly applied: readonly AppliedMigration[];
+  /** Repeatables that this run ran, in its order. */
+  readonly repeatables: readonly RanRepeatable[];
   /** Absent where nothing was taken over. */
   readonly takenOver?: TakenOver;
   readonly durationMs: number;
@@ -57,60 +58,6 @@ export interface MigrateReport {
    */
   readonly migrations?: readonly MigrationStatus[];
   readonly warnings: readonly Warning[];
-}
-
-/** A migration that has to wait for a backfill, and all that come after it. */
-export interface HeldBack {
-  readonly tag: Tag;
-  /** The migration that it requires. */
-  readonly requires: Tag;
-  /** State of that migration's backfill; null where the migration itself is not applied. */
-  readonly backfill: BackfillState | null;
-}
-
-/** What a person asks of a backfill. `resume` also tries one again that has failed. */
-export type BackfillAction = "pause" | "resume" | "cancel";
-
-/** A backfill, as the ledger has it. Times are ISO 8601. */
-export interface BackfillStatus {
-  readonly tag: Tag;
-  /** As SQL, with its schema. */
-  readonly table: string;
-  readonly key: readonly string[];
-  /** `migrate` does not wait for it. */
-  readonly background: boolean;
-  readonly state: BackfillState;
-  /** A process runs it now. */
-  readonly isRunning: boolean;
-  /** What it is to do after its batch. */
-  readonly wanted: "pause" | "cancel" | null;
-  readonly rowsDone: number;
-  /** By the statistics of when it began; null where there were none. */
-  readonly rowsExpected: number | null;
-  /** Over its batches so far; null before the first. */
-  readonly rowsPerSecond: number | null;
-  /** By these, while it runs. */
-  readonly leftMs: number | null;
-  readonly batches: number;
-  readonly batchSize: number;
-  /** Rows that were put aside. */
-  readonly quarantined: number;
-  /** Why it waits. */
-  readonly reason: string | null;
-  readonly error: RecordedError | null;
-  /** Host and process that run it, or did last. */
-  readonly worker: string | null;
-  readonly startedAt: string;
-  readonly updatedAt: string;
-  readonly finishedAt: string | null;
-}
-
-/** What a worker did with a backfill. */
-export interface BackfillOutcome {
-  readonly tag: Tag;
-  readonly end: "done" | "paused" | "canceled" | "failed";
-  /** Of one that failed. */
-  readonly error?: string;
 }
 
 /** What a run tells of its end, beside what it applied. */
@@ -129,6 +76,9 @@ export interface StatusReport {
   /** Migrations that a run would apply. */
   readonly pending: number;
   readonly migrations: readonly MigrationStatus[];
+  readonly repeatables: readonly RepeatableStatus[];
+  /** Repeatables that a run would run, those apart that run always and have run. */
+  readonly pendingRepeatables: number;
   /** What drizzle's table says that the ledger does not know yet; the rest is as if it did. */
   readonly drizzle?: DrizzleStatus;
   /** Backfills that are not done. */
@@ -144,6 +94,8 @@ export interface PlanReport {
   readonly head: Checksum;
   readonly drizzle?: DrizzleStatus;
   readonly steps: readonly PlannedStep[];
+  /** What runs after the steps, in its order. */
+  readonly repeatables: readonly PlannedRepeatable[];
   readonly warnings: readonly Warning[];
 }
 

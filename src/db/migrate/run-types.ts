@@ -42,7 +42,11 @@ export type MessageName =
   | `statement:${Tag}`
   | `code:${Tag}`
   | `backfill:${Tag}`
-  | `end:${Tag}`;
+  | `end:${Tag}`
+  | "repeatables"
+  | "dependents"
+  | "settle"
+  | `repeatable:${Tag}`;
 
 export type Session = connection.Session<MessageName>;
 export type Failpoint = connection.Failpoint<MessageName>;

@@ -1,10 +1,10 @@
 import { identifier, literal } from "../../base/quote.ts";
 import { transact } from "../../connection/ask.ts";
 import { BACKFILL, type BackfillRow, isAlive, readBackfills } from "../backfill/store.ts";
+import type { BackfillAction, BackfillStatus } from "../backfill-types.ts";
 import { MigrateError } from "../errors.ts";
 import { look } from "../lease/sql.ts";
 import { runnerOf } from "../ledger/replies.ts";
-import type { BackfillAction, BackfillStatus } from "../reports.ts";
 import type { Run, Session } from "../run-types.ts";
 import type { BackfillState, Tag } from "../types.ts";
 import { openLedger } from "./call.ts";

@@ -1,6 +1,6 @@
+import type { HeldBack } from "../backfill-types.ts";
 import { MigrateError } from "../errors.ts";
 import type { LedgerRow } from "../ledger-types.ts";
-import type { HeldBack } from "../reports.ts";
 import type { History, Migration, Tag } from "../types.ts";
 
 const REQUIRES = /^[ \t]*--[ \t]*tidemark:[ \t]*requires[ \t]+(\S+)[ \t]*\r?$/gm;

@@ -1,10 +1,10 @@
 import { listed } from "../../base/text.ts";
 import type { DrizzleStatus } from "../adopt-types.ts";
+import type { HeldBack } from "../backfill-types.ts";
 import type { MigrateError } from "../errors.ts";
 import { headOf, linkAfter } from "../history/checksum.ts";
 import { isFolderTag } from "../history/layout.ts";
 import type { Ledger, LedgerRow, UnderWay } from "../ledger-types.ts";
-import type { HeldBack } from "../reports.ts";
 import type { PlanOptions } from "../run-types.ts";
 import type {
   Checksum,
@@ -20,6 +20,7 @@ import { halfWayDown } from "./half-way.ts";
 import { findHeldBack } from "./held-back.ts";
 import { findProblems } from "./problems.ts";
 import { type Renamed, renamedRows, renamesOf } from "./renames.ts";
+import { planRepeatables, type RepeatablePlan } from "./repeatable-plan.ts";
 import { isSkipped } from "./state.ts";
 import { missingOnDisk, newestApplied, rowsByTag, statusesOf } from "./statuses.ts";
 import { rowsAfter, type Takeover } from "./takeover.ts";
@@ -66,6 +67,7 @@ export interface Plan {
   readonly passedOver: readonly Tag[];
   /** Applied migrations that `drizzle-kit up` gave other names; likewise. */
   readonly renames: readonly Renamed[];
+  readonly repeatables: RepeatablePlan;
   /** Tag of the newest applied migration, before the steps and once they are done. */
   readonly version: Tag | undefined;
   readonly versionAfter: Tag | undefined;
@@ -109,6 +111,14 @@ export function planRun(history: History, now: Ledger, options: PlanOptions = {}
   return {
     newer,
     steps,
+    repeatables: planRepeatables(history, ledger.repeatables, {
+      newer,
+      head: headOf(applied),
+      isFirst: steps.length > 0,
+      isWhole:
+        heldBack === undefined && (target === undefined || target.index === migrations.length - 1),
+      allowOlder: options.allowOlder ?? false,
+    }),
     takeover,
     passedOver,
     renames,
@@ -140,7 +150,7 @@ export function nothingToDo(plan: Plan): "current" | "newer" | undefined {
   if (problem !== undefined && (!plan.newer || problem.code === "in_doubt")) throw problem;
   if (needsTakeover(plan)) return undefined;
   if (plan.newer) return "newer";
-  return plan.steps.length === 0 ? "current" : undefined;
+  return plan.steps.length === 0 && plan.repeatables.runs.length === 0 ? "current" : undefined;
 }
 
 /** What drizzle's table says that the ledger does not know yet. */
