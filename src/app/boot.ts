@@ -82,12 +82,14 @@ async function run(
       return { kind: "ready", version, newer: outcome === "newer" };
     }
     case "check": {
-      const { pending, problems, newer, version, migrations } = await migrator.status(call);
+      const { pendingRepeatables, repeatables, ...status } = await migrator.status(call);
+      const { pending, problems, newer, version, migrations } = status;
       const [problem] = problems;
       if (problem !== undefined) throw problem;
-      if (pending === 0) return { kind: "ready", version, newer };
+      if (pending + pendingRepeatables === 0) return { kind: "ready", version, newer };
       const tags = migrations.filter(({ state }) => state.kind !== "DONE").map(({ tag }) => tag);
-      return { kind: "pending", tags };
+      const toRun = repeatables.filter(({ state }) => state !== "DONE").map(({ tag }) => tag);
+      return { kind: "pending", tags: [...tags, ...toRun] };
     }
   }
 }
@@ -106,6 +108,14 @@ function stateOf(progress: Progress): BootState | undefined {
       };
     case "planned":
       return { kind: "starting", what: `${progress.tags.length} migrations pending` };
+    case "repeatable-started":
+      return {
+        kind: "migrating",
+        tag: progress.tag,
+        number: progress.index + 1,
+        total: progress.total,
+        since: new Date(),
+      };
     case "migration-started":
       return {
         kind: "migrating",

@@ -1,10 +1,13 @@
 import { html } from "hono/html";
+import { plural } from "../db/base/text.ts";
 import {
   duration,
   eventCells,
   type LedgerEvent,
   MigrateError,
   type MigrationStatus,
+  type RepeatableStatus,
+  repeatableCells,
   STATUS_COLUMNS,
   type StatusReport,
   statusCells,
@@ -75,15 +78,19 @@ function errorBlock(error: MigrateError) {
   return html`<pre class="bad">${error.message}</pre>`;
 }
 
-function migrations({ migrations: list, problems, pending }: StatusReport) {
-  if (list.length === 0) return html`<p>No migrations.</p>`;
-  const summary = pending === 0 ? "Nothing pending." : `${pending} pending.`;
+function migrations(report: StatusReport) {
+  const { migrations: list, repeatables, problems, pending, pendingRepeatables } = report;
+  if (list.length + repeatables.length === 0) return html`<p>No migrations.</p>`;
+  const summary =
+    pending + pendingRepeatables === 0
+      ? "Nothing pending."
+      : `${pending} pending${pendingRepeatables === 0 ? "" : `, and ${plural(pendingRepeatables, "repeatable")} to run`}.`;
   return html`<p>${summary}</p>
     ${problems.map(errorBlock)}
     <div class="scroll">
       <table>
         <thead><tr>${STATUS_COLUMNS.map((name) => html`<th scope="col">${name}</th>`)}</tr></thead>
-        <tbody>${list.map(migrationRow)}</tbody>
+        <tbody>${list.map(migrationRow)}${repeatables.map(repeatableRow)}</tbody>
       </table>
     </div>`;
 }
@@ -99,6 +106,21 @@ function migrationRow(migration: MigrationStatus) {
     state.kind === "FAILED"
       ? html`<tr><td class="text" colspan="${STATUS_COLUMNS.length}"><pre>${state.error.text}</pre></td></tr>`
       : "";
+  return html`<tr>${cells}</tr>${details}`;
+}
+
+function repeatableRow(repeatable: RepeatableStatus) {
+  const { state, flags, error } = repeatable;
+  const isOdd = flags.some((flag) => flag === "OLDER" || flag === "MISSING");
+  const cells = repeatableCells(repeatable).map((cell, column) =>
+    STATUS_COLUMNS[column] === "state"
+      ? html`<td class="${toneOf(state, isOdd)}">${cell}</td>`
+      : html`<td>${cell}</td>`,
+  );
+  const details =
+    error === null
+      ? ""
+      : html`<tr><td class="text" colspan="${STATUS_COLUMNS.length}"><pre>${error.text}</pre></td></tr>`;
   return html`<tr>${cells}</tr>${details}`;
 }
 

@@ -9,6 +9,7 @@ interface MigrateFlags extends CommonFlags {
   readonly dryRun?: boolean;
   readonly allowOutOfOrder?: boolean;
   readonly allowExisting?: boolean;
+  readonly allowOlder?: boolean;
   readonly mirror?: boolean;
 }
 
@@ -29,7 +30,7 @@ async function apply(context: CommandContext, flags: MigrateFlags): Promise<numb
   for (const { message } of report.warnings) output.note(`warning: ${message}`);
   // Otherwise the progress has already shown them.
   if (output.quiet) {
-    for (const { tag, durationMs } of report.applied)
+    for (const { tag, durationMs } of [...report.applied, ...report.repeatables])
       output.print(`${tag}  ${duration(durationMs)}`);
   }
   if (flags.mirror === false && report.takenOver?.mirrored === false) output.note(NO_MIRROR);
@@ -44,11 +45,12 @@ async function preview(flags: MigrateFlags): Promise<number> {
   return runPlan(flags);
 }
 
-function planOptions({ to, allowOutOfOrder, allowExisting, mirror }: MigrateFlags) {
+function planOptions({ to, allowOutOfOrder, allowExisting, allowOlder, mirror }: MigrateFlags) {
   return {
     ...(to !== undefined && { to }),
     ...(allowOutOfOrder !== undefined && { allowOutOfOrder }),
     ...(allowExisting !== undefined && { allowExisting }),
+    ...(allowOlder !== undefined && { allowOlder }),
     ...(mirror === false && { mirror }),
   };
 }
@@ -59,7 +61,14 @@ function summary(report: MigrateReport, pending: readonly string[], to?: string)
   switch (report.outcome) {
     case "applied": {
       const { length } = report.applied;
-      return `Applied ${plural(length, "migration")} in ${duration(report.durationMs)}. The database is at ${version}.${left}`;
+      const ran = plural(report.repeatables.length, "repeatable");
+      const done =
+        report.repeatables.length === 0
+          ? `Applied ${plural(length, "migration")}`
+          : length === 0
+            ? `Nothing pending. Ran ${ran}`
+            : `Applied ${plural(length, "migration")} and ran ${ran}`;
+      return `${done} in ${duration(report.durationMs)}. The database is at ${version}.${left}`;
     }
     case "current":
       return pending.length === 0

@@ -1,7 +1,8 @@
+import { plural } from "../db/base/text.ts";
 import { type Forecast, forecast, scriptOf } from "../db/forecast/index.ts";
 import { DatabaseMigrator, MigrateError, type PlanReport } from "../db/migrate/index.ts";
 import { type DatabaseContext, withDatabase } from "./support/command.ts";
-import { forecastText, statementsText } from "./support/plan-text.ts";
+import { forecastText, repeatablesText, statementsText } from "./support/plan-text.ts";
 import type { CommonFlags } from "./support/settings.ts";
 import { terminalWidth } from "./support/table.ts";
 
@@ -9,6 +10,7 @@ interface PlanFlags extends CommonFlags {
   readonly to?: string;
   readonly allowOutOfOrder?: boolean;
   readonly allowExisting?: boolean;
+  readonly allowOlder?: boolean;
   readonly sql?: boolean;
   readonly sample?: string;
 }
@@ -18,11 +20,12 @@ export function runPlan(flags: PlanFlags): Promise<number> {
   return withDatabase(flags, async (context) => {
     const { output, url, migrator, signal } = context;
     const sampleMs = sampleOf(flags.sample);
-    const { to, allowOutOfOrder, allowExisting } = flags;
+    const { to, allowOutOfOrder, allowExisting, allowOlder } = flags;
     const plan = await new DatabaseMigrator({ ...migrator, url }).plan({
       to,
       allowOutOfOrder,
       allowExisting,
+      allowOlder,
       signal,
     });
     for (const { message } of plan.warnings) output.note(`warning: ${message}`);
@@ -51,7 +54,9 @@ async function foresee(
 function planText(plan: Forecast): string {
   if (plan.outcome !== "pending") return nothingText(plan);
   const locks = plan.steps.length === 0 ? "" : `${forecastText(plan, terminalWidth())}\n`;
-  return `${statementsText(plan)}${locks}-- ${plan.steps.length} pending. Nothing was run.`;
+  const { length } = plan.repeatables;
+  const more = length === 0 ? "" : `, and ${plural(length, "repeatable")} to run`;
+  return `${statementsText(plan)}${repeatablesText(plan)}${locks}-- ${plan.steps.length} pending${more}. Nothing was run.`;
 }
 
 function nothingText({ outcome }: Pick<PlanReport, "outcome">): string {

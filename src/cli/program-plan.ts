@@ -7,6 +7,7 @@ export function addPlan(program: Command, run: RunCommand): void {
     .option("--to <tag>", "stop after this migration")
     .option("--allow-out-of-order", "also pending migrations that are older than applied ones")
     .option("--allow-existing", "also on a database that is not empty")
+    .option("--allow-older", "with repeatables whose text a newer release has replaced")
     .option("--sql", "print a script for psql instead, which does not write the ledger")
     .option("--sample <seconds>", "how long to count the tables' writes (default: 1)")
     .action(run(async () => (await import("./plan.ts")).runPlan));

@@ -83,6 +83,7 @@ function addMigrate(program: Command, run: RunCommand): void {
     .option("--dry-run", "show the plan, as `tidemark plan` does; run nothing")
     .option("--allow-out-of-order", "apply pending migrations that are older than applied ones")
     .option("--allow-existing", "allow the first run on a database that is not empty")
+    .option("--allow-older", "also run repeatables whose text a newer release has replaced")
     .option("--no-mirror", "stop writing drizzle's own table as well (there is no way back then)")
     .option("--record-row-values", "keep row values of violated constraints in errors and the log")
     .option("--wait-timeout <seconds>", "how long to wait for another runner (default: 600)")

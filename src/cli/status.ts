@@ -1,3 +1,4 @@
+import { plural } from "../db/base/text.ts";
 import { EXIT_PENDING, type StatusReport, statusJson } from "../db/migrate/index.ts";
 import { withMigrator } from "./support/command.ts";
 import type { Output } from "./support/output.ts";
@@ -15,21 +16,36 @@ export function runStatus(flags: StatusFlags): Promise<number> {
     if (output.mode === "text") await printStatus(report, output);
     if (report.problems.length === 0) {
       next(
-        report.pending > 0
+        isPending(report)
           ? "`tidemark migrate` applies what is pending."
           : "`tidemark verify` checks the migrations, `tidemark drift` the database.",
       );
     }
     if (!flags.check) return 0;
-    return report.problems[0]?.exitCode ?? (report.pending > 0 ? EXIT_PENDING : 0);
+    return report.problems[0]?.exitCode ?? (isPending(report) ? EXIT_PENDING : 0);
   });
+}
+
+function isPending({ pending, pendingRepeatables }: StatusReport): boolean {
+  return pending + pendingRepeatables > 0;
 }
 
 async function printStatus(report: StatusReport, output: Output): Promise<void> {
   const { statusTable, terminalWidth } = await import("./support/table.ts");
   for (const { message } of report.warnings) output.note(`warning: ${message}`);
-  if (report.migrations.length > 0) {
-    output.print(`${statusTable(report.migrations, output.colors, terminalWidth())}\n`);
+  const { migrations, repeatables, pendingRepeatables } = report;
+  if (migrations.length + repeatables.length > 0) {
+    const table = statusTable(migrations, output.colors, terminalWidth(), repeatables);
+    output.print(`${table}\n`);
+  }
+  for (const { tag, state, flags, error } of repeatables) {
+    if (state === "FAILED") output.print(`${output.colors.red(tag)} ${error?.text}\n`);
+    // A newer release may have it.
+    if (flags.includes("MISSING") && !report.newer) {
+      output.print(
+        `${output.colors.red(tag)} ran here and is not in the folder. A migration that drops what it made takes that away.\n`,
+      );
+    }
   }
   for (const { tag, state, flags } of report.migrations) {
     if (state.kind === "FAILED") output.print(`${output.colors.red(tag)} ${state.error.text}\n`);
@@ -56,7 +72,7 @@ async function printStatus(report: StatusReport, output: Output): Promise<void> 
   }
   const ahead = report.newer ? ", ahead of this history" : "";
   output.print(
-    `${report.pending} pending. The database is at ${report.version ?? "no version"}${ahead}.`,
+    `${report.pending} pending${pendingRepeatables > 0 ? `, and ${plural(pendingRepeatables, "repeatable")} to run` : ""}. The database is at ${report.version ?? "no version"}${ahead}.`,
   );
 }
 

@@ -136,6 +136,8 @@ function statusOf(
     head: "sha256:00",
     newer: false,
     pending: 1,
+    repeatables: [],
+    pendingRepeatables: 0,
     problems: [],
     warnings: [],
     migrations: [

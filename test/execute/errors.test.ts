@@ -433,7 +433,7 @@ test("so is one whose ledger is there and empty", async () => {
 
 test("a ledger that only a newer Tidemark can read is left alone", async () => {
   await migrator().migrate();
-  await database.sql`update tidemark.runner set ledger_version = 5, min_reader = 4`;
+  await database.sql`update tidemark.runner set ledger_version = 6, min_reader = 5`;
   expect(await failureOf(migrator().migrate())).toMatchObject({
     code: "ledger_newer",
     exitCode: 2,

@@ -82,6 +82,9 @@ function applyEvent(rows: Map<Tag, LedgerRow>, event: LedgerEvent): void {
       });
       return;
     case "repeatable.done":
+    case "repeatable.failed":
+    case "repeatable.removed":
+      // They have a table of their own.
       return;
     case "migration.resolved":
       if (payload.restored) {

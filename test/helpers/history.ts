@@ -10,6 +10,8 @@ export interface HistoryFolder {
   readonly write: (tag: string, sql: string) => Promise<void>;
   /** Writes the journal anew: which migrations there are, in which order. */
   readonly list: (tags: readonly string[]) => Promise<void>;
+  /** Writes or replaces a repeatable's file. */
+  readonly repeat: (name: string, sql: string) => Promise<void>;
   readonly remove: () => Promise<void>;
 }
 
@@ -22,9 +24,13 @@ export async function historyFolder(
   const write = (tag: string, sql: string) => writeFile(join(dir, `${tag}.sql`), sql);
   const list = (tags: readonly string[]) =>
     writeFile(join(dir, "meta", "_journal.json"), journalOf(tags));
+  const repeat = async (name: string, sql: string) => {
+    await mkdir(join(dir, "repeatable"), { recursive: true });
+    await writeFile(join(dir, "repeatable", `${name}.sql`), sql);
+  };
   for (const [tag, sql] of Object.entries(migrations)) await write(tag, sql);
   await list(Object.keys(migrations));
-  return { dir, write, list, remove: () => rm(dir, { recursive: true, force: true }) };
+  return { dir, write, list, repeat, remove: () => rm(dir, { recursive: true, force: true }) };
 }
 
 /** The folder of the running test. */
@@ -64,6 +70,7 @@ export function useHistory(migrations?: Readonly<Record<string, string>>): UsedH
     },
     write: (tag, sql) => now().write(tag, sql),
     list: (tags) => now().list(tags),
+    repeat: (name, sql) => now().repeat(name, sql),
     remove,
     take,
     make,

@@ -128,20 +128,20 @@ test("out of order", async () => {
 
 test("a ledger that only a newer Tidemark reads", async () => {
   await migrateThree();
-  await here.database.sql`update tidemark.runner set ledger_version = 5, min_reader = 4`;
+  await here.database.sql`update tidemark.runner set ledger_version = 6, min_reader = 5`;
   expect(await tidemark("migrate")).toMatchInlineSnapshot(`
     "exit code 2
     --- stderr
-    error (ledger_newer) The ledger in schema tidemark is version 5 and needs a Tidemark that supports version 4; this one supports version 3.
+    error (ledger_newer) The ledger in schema tidemark is version 6 and needs a Tidemark that supports version 5; this one supports version 4.
     Nothing was run. A newer Tidemark has worked on this database: update this one (npm install tidemark@latest), or run the release that has it.
     "
   `);
   expect(await tidemark("status", "--json")).toMatchInlineSnapshot(`
     "exit code 2
     --- stdout
-    {"error":{"code":"ledger_newer","exitCode":2,"fact":"The ledger in schema tidemark is version 5 and needs a Tidemark that supports version 4; this one supports version 3.","outcome":"nothing-run","remedy":"A newer Tidemark has worked on this database: update this one (npm install tidemark@latest), or run the release that has it.","place":null,"tag":null,"applied":[],"notRun":[],"details":null}}
+    {"error":{"code":"ledger_newer","exitCode":2,"fact":"The ledger in schema tidemark is version 6 and needs a Tidemark that supports version 5; this one supports version 4.","outcome":"nothing-run","remedy":"A newer Tidemark has worked on this database: update this one (npm install tidemark@latest), or run the release that has it.","place":null,"tag":null,"applied":[],"notRun":[],"details":null}}
     --- stderr
-    error (ledger_newer) The ledger in schema tidemark is version 5 and needs a Tidemark that supports version 4; this one supports version 3.
+    error (ledger_newer) The ledger in schema tidemark is version 6 and needs a Tidemark that supports version 5; this one supports version 4.
     Nothing was run. A newer Tidemark has worked on this database: update this one (npm install tidemark@latest), or run the release that has it.
     "
   `);

@@ -31,7 +31,7 @@ test("a ledger of version 1 is read as it is, and upgraded by the first run that
   await folder.list(["0000_a", "0001_b"]);
   const reports = await Promise.all([1, 2, 3].map(() => migrator().migrate()));
   expect(reports.flatMap(({ applied }) => applied)).toMatchObject([{ tag: "0001_b" }]);
-  expect(await versions()).toEqual([{ ledger_version: 3, min_reader: 2 }]);
+  expect(await versions()).toEqual([{ ledger_version: 4, min_reader: 2 }]);
   await folder.write("0002_c", "create table c (id integer);");
   await folder.list(["0000_a", "0001_b", "0002_c"]);
   expect(await migrator().adopt({ markApplied: ["0002_c"] })).toMatchObject({
@@ -50,5 +50,35 @@ test("a rollback upgrades a ledger that keeps no down files, and goes by the fol
     update tidemark.runner set ledger_version = 2`);
   expect(await migrator().planRollback()).toMatchObject({ steps: [{ source: "folder" }] });
   expect(await migrator().rollback()).toMatchObject({ reverted: [{ tag: "0000_a" }] });
-  expect(await versions()).toEqual([{ ledger_version: 3, min_reader: 2 }]);
+  expect(await versions()).toEqual([{ ledger_version: 4, min_reader: 2 }]);
+});
+
+test("a ledger of version 3 gets the table of repeatables, with the rights on the states of migrations", async () => {
+  await migrator().migrate();
+  const [row] = await database.sql`select 'upgrade_' || substr(md5(random()::text), 1, 8) as role`;
+  const role = String(row?.role);
+  await database.sql.unsafe(`create role ${role};
+    grant select, insert, update on tidemark.schema_migrations to ${role};
+    drop table tidemark.repeatables;
+    alter table tidemark.migration_events drop constraint migration_events_type_check;
+    alter table tidemark.migration_events add constraint migration_events_type_check
+      check (type in ('migration.started', 'migration.done', 'migration.failed'));
+    update tidemark.runner set ledger_version = 3`);
+  try {
+    await folder.repeat("v", "create or replace view v as select id from a;");
+    expect(await migrator().status()).toMatchObject({ pendingRepeatables: 1 });
+    expect(await migrator().migrate()).toMatchObject({ repeatables: [{ why: "new" }] });
+    expect(await versions()).toEqual([{ ledger_version: 4, min_reader: 2 }]);
+    const rights = await database.sql`
+      select r, has_table_privilege(${role}, 'tidemark.repeatables', r) as has
+      from unnest(array['SELECT', 'INSERT', 'UPDATE', 'DELETE']) r`;
+    expect(rights.map(({ r, has }) => `${r} ${has}`)).toEqual([
+      "SELECT true",
+      "INSERT true",
+      "UPDATE true",
+      "DELETE false",
+    ]);
+  } finally {
+    await database.sql.unsafe(`drop owned by ${role}; drop role ${role}`);
+  }
 });

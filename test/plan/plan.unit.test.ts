@@ -74,6 +74,7 @@ function ledgerOf(rows: readonly LedgerRow[], liveness?: Liveness): Ledger {
     liveness: liveness ?? "free",
     zombie: null,
     standby: false,
+    repeatables: null,
     mirror: null,
   };
   return { runner, rows };

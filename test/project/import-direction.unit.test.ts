@@ -93,6 +93,9 @@ test("each planted violation is found", { timeout: 60_000 }, async () => {
     "execute-is-above-its-rooms": {
       "src/db/migrate/execute/planted.ts": `export { findExisting } from "../adopt/find-sql.ts";\n`,
     },
+    "repeatables-is-above-its-rooms": {
+      "src/db/migrate/repeatables/planted.ts": `export { takeOver } from "../adopt/take-over.ts";\n`,
+    },
     "adopt-is-above-its-rooms": {
       "src/db/migrate/adopt/planted.ts": `export { statusJson } from "../calls/report.ts";\n`,
     },

@@ -6,6 +6,7 @@ import {
   type ForecastStep,
 } from "../../db/forecast/index.ts";
 import { describeBlocker, type PlanReport } from "../../db/migrate/index.ts";
+import { WHY } from "./progress.ts";
 import { columnsOf } from "./table.ts";
 
 /** The statements of a plan, as SQL with comments. */
@@ -30,6 +31,16 @@ export function statementsText(plan: Pick<PlanReport, "steps" | "drizzle">): str
       ? ""
       : `-- First, ${plural(plan.drizzle.matched, "migration")} that ${plan.drizzle.table} has as applied would be taken over.\n`;
   return `${first}${steps.join("")}`;
+}
+
+/** What runs after the steps, likewise, and why. */
+export function repeatablesText({ repeatables }: Pick<PlanReport, "repeatables">): string {
+  return repeatables
+    .map(({ tag, file, why, statements }) => {
+      const sql = statements.map(ended).join("\n");
+      return `-- ${tag} (${file}, ${WHY[why]})\n${sql}\n\n`;
+    })
+    .join("");
 }
 
 const OUTSIDE = "-- outside a transaction:\n";

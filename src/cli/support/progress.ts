@@ -1,7 +1,22 @@
 import { duration, listed, plural } from "../../db/base/text.ts";
-import { describeBlocker, describeHolder, type Progress } from "../../db/migrate/index.ts";
+import {
+  describeBlocker,
+  describeHolder,
+  type Progress,
+  type RepeatableReason,
+} from "../../db/migrate/index.ts";
 import { withLiveLine } from "./live-line.ts";
 import type { Output } from "./output.ts";
+
+/** Why a repeatable runs, in words. */
+export const WHY: Readonly<Record<RepeatableReason, string>> = {
+  new: "new",
+  changed: "changed",
+  always: "runs always",
+  "rolled-back": "again after a rollback",
+  dropped: "what it made is gone",
+  remade: "made again",
+};
 
 /** What --no-mirror has done. */
 export const NO_MIRROR =
@@ -28,7 +43,8 @@ export function withProgress<T>(
       blockedBy = undefined;
       if (done !== undefined) {
         line.show(undefined);
-        output.note(progress.kind === "migration-done" ? `${green("✓")} ${done}` : done);
+        const isEnd = progress.kind === "migration-done" || progress.kind === "repeatable-done";
+        output.note(isEnd ? `${green("✓")} ${done}` : done);
       }
       if (next !== undefined) line.show({ name: next, text: next });
     }),
@@ -130,6 +146,16 @@ export function describe(progress: Progress): { readonly done?: string; readonly
     case "migration-done":
       return {
         done: `${progress.tag}${progress.direction === "down" ? " taken back" : ""}  ${duration(progress.durationMs)}`,
+      };
+    case "repeatable-started":
+      return { next: `${progress.tag} (${progress.index + 1} of ${progress.total})` };
+    case "repeatable-remade":
+      return {
+        done: `${progress.tag} drops and makes again: ${listed(progress.objects)}`,
+      };
+    case "repeatable-done":
+      return {
+        done: `${progress.tag} (${WHY[progress.why]})  ${duration(progress.durationMs)}`,
       };
     case "notice":
       return { done: `${progress.severity.toLowerCase()}: ${progress.message}` };

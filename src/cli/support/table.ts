@@ -1,5 +1,11 @@
 import stringWidth from "string-width";
-import { type MigrationStatus, STATUS_COLUMNS, statusCells } from "../../db/migrate/index.ts";
+import {
+  type MigrationStatus,
+  type RepeatableStatus,
+  repeatableCells,
+  STATUS_COLUMNS,
+  statusCells,
+} from "../../db/migrate/index.ts";
 import type { Colors } from "./colors.ts";
 
 const GAP = "  ";
@@ -16,8 +22,12 @@ export function statusTable(
   migrations: readonly MigrationStatus[],
   colors: Colors,
   most = Number.POSITIVE_INFINITY,
+  repeatables: readonly RepeatableStatus[] = [],
 ): string {
-  const { rows, widths } = fitted([STATUS_COLUMNS, ...migrations.map(statusCells)], most);
+  const { rows, widths } = fitted(
+    [STATUS_COLUMNS, ...migrations.map(statusCells), ...repeatables.map(repeatableCells)],
+    most,
+  );
   const lineOf = (cells: readonly string[], paint: (cell: string, column: number) => string) =>
     cells
       .map((cell, i) => paint(cell, i) + " ".repeat((widths[i] ?? 0) - stringWidth(cell)))
@@ -26,9 +36,9 @@ export function statusTable(
   const [head = [], ...body] = rows;
   return [
     lineOf(head, (cell) => colors.dim(cell)),
-    ...migrations.map((migration, i) =>
+    ...[...migrations, ...repeatables].map((one, i) =>
       lineOf(body[i] ?? [], (cell, column) =>
-        column === STATE_COLUMN ? paintState(migration, cell, colors) : cell,
+        column === STATE_COLUMN ? paintState(one, cell, colors) : cell,
       ),
     ),
   ].join("\n");
@@ -85,10 +95,16 @@ function shortened(text: string, room: number): string {
   return `${characters.slice(0, start).join("")}…${characters.slice(start + 1 - room).join("")}`;
 }
 
-function paintState({ state, flags }: MigrationStatus, text: string, colors: Colors): string {
-  if (state.kind === "FAILED" || state.kind === "STUCK" || flags.length > 0) {
-    return colors.red(text);
-  }
-  if (state.kind === "DONE") return colors.green(text);
-  return state.kind === "STARTED" ? colors.cyan(text) : colors.yellow(text);
+function paintState(
+  { state, flags }: MigrationStatus | RepeatableStatus,
+  text: string,
+  colors: Colors,
+): string {
+  const kind = typeof state === "string" ? state : state.kind;
+  // A repeatable that has changed, or that always runs, is nothing unusual.
+  const odd = flags.filter((flag) => flag !== "ALWAYS" && typeof state !== "string");
+  const isLeft = flags.some((flag) => flag === "OLDER" || flag === "MISSING");
+  if (kind === "FAILED" || kind === "STUCK" || odd.length > 0 || isLeft) return colors.red(text);
+  if (kind === "DONE") return colors.green(text);
+  return kind === "STARTED" ? colors.cyan(text) : colors.yellow(text);
 }

@@ -2,6 +2,7 @@ import {
   MigrateError,
   type MigrateErrorCode,
   type MigrationStatus,
+  type RepeatableFlag,
   type StatusReport,
   withParts,
 } from "../migrate/index.ts";
@@ -27,11 +28,23 @@ export function appliedSet(status: StatusReport) {
     migrations: status.migrations.flatMap(({ tag, state }) =>
       state.kind === "DONE" ? [{ tag, by: state.owner.user }] : [],
     ),
+    /** Those that ran here with the text that is on disk, each with the role that ran it. */
+    repeatables: status.repeatables.flatMap(({ tag, name, state, flags, by }) =>
+      state === "DONE" && !flags.some((flag) => NOT_HERE.has(flag)) && by !== null
+        ? [{ tag, name, by: by.user }]
+        : [],
+    ),
+    /** Those whose text here is not the one on disk: what they made cannot be compared. */
+    unknownRepeatables: status.repeatables
+      .filter(({ state, flags }) => state !== "DONE" || flags.some((flag) => NOT_HERE.has(flag)))
+      .map(({ tag }) => tag),
     pending,
     version: status.version,
     warnings: status.warnings.map(({ message }) => message),
   };
 }
+
+const NOT_HERE: ReadonlySet<RepeatableFlag> = new Set(["CHANGED", "OLDER", "MISSING"]);
 
 function refuse(problem: MigrateError): void {
   switch (problem.code) {

@@ -66,13 +66,14 @@ export async function findDrift(options: DriftOptions): Promise<DriftReport> {
     const found = await (assume === undefined ? readLive(reading) : readAssumed(reading, assume));
     const replayed = await readAppliedFiles(options.dir, found.applied);
     const { files } = replayed;
-    const { live, notes } = await withoutRightsFromOutside(found, files);
+    const all = [...files, ...replayed.repeatables];
+    const { live, notes } = await withoutRightsFromOutside(found, all);
     say("scratch")("starting a scratch server");
     const scratch = await withScratchServer(
       { url: scratchUrl, dir: scratchDir, onProgress: say("scratch") },
       async (server) => {
         signal?.throwIfAborted();
-        const roles = await prepareRoles(server, live, files);
+        const roles = await prepareRoles(server, live, all);
         const database = await server.createDatabase(undefined, live.name);
         await replay({
           ...replayed,
@@ -112,7 +113,16 @@ export async function findDrift(options: DriftOptions): Promise<DriftReport> {
   }
 }
 
-function notesOf(applied: AppliedSet, { ledgerSchema }: DriftOptions): readonly string[] {
+function notesOf(applied: AppliedSet, options: DriftOptions): readonly string[] {
+  const { unknownRepeatables } = applied;
+  if (unknownRepeatables.length === 0) return notesOfMigrations(applied, options);
+  return [
+    ...notesOfMigrations(applied, options),
+    `${plural(unknownRepeatables.length, "repeatable")} ran here with another text than the folder's, or not at all: ${listed(unknownRepeatables)}. What ${unknownRepeatables.length === 1 ? "it" : "they"} made here is a difference.`,
+  ];
+}
+
+function notesOfMigrations(applied: AppliedSet, { ledgerSchema }: DriftOptions): readonly string[] {
   const { migrations, pending, warnings } = applied;
   if (migrations.length === 0) {
     return [

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import { type Catalog, readCatalog } from "../catalog/index.ts";
 import {
   DatabaseMigrator,
@@ -66,7 +67,7 @@ export async function readLive({ onProgress, ...target }: LiveTarget): Promise<L
   for (let tries = 1; tries <= TRIES; tries += 1) {
     const catalog = await readComparable(target);
     const after = await readApplied();
-    const isSame = JSON.stringify(applied.migrations) === JSON.stringify(after.migrations);
+    const isSame = isDeepStrictEqual(applied, after);
     if (isSame) {
       const { owner: _owner, ...found } = server;
       return { ...found, applied, catalog };
@@ -100,6 +101,7 @@ export async function readAssumed(
     ...server,
     applied: {
       migrations: applied.map(({ tag }) => ({ tag, by: owner })),
+      ...{ repeatables: [], unknownRepeatables: [] },
       pending: migrations.flatMap(({ tag }) => (assumed.has(tag) ? [] : [tag])),
       version: applied.at(-1)?.tag,
       warnings: warnings.map(({ message }) => message),

@@ -1,3 +1,4 @@
+import { plural } from "../base/text.ts";
 import {
   type BeforeFile,
   type CodeFile,
@@ -5,6 +6,7 @@ import {
   type DrizzleTableName,
   loadHistory,
   MigrateError,
+  type Repeatable,
   type Tag,
 } from "../migrate/index.ts";
 import type { ScratchDatabase } from "../scratch/index.ts";
@@ -25,22 +27,28 @@ export interface AppliedFile {
 export interface AppliedFiles {
   readonly files: readonly AppliedFile[];
   readonly before: BeforeFile | undefined;
+  readonly repeatables: readonly (Repeatable & { readonly by: string })[];
 }
 
 export async function readAppliedFiles(
   dir: string,
-  { migrations }: Pick<AppliedSet, "migrations">,
+  applied: Pick<AppliedSet, "migrations" | "repeatables">,
 ): Promise<AppliedFiles> {
   // Its sum is verify's to judge.
   const history = await loadHistory(dir, { sumFile: "ignore" });
   const known = new Map(history.migrations.map((migration) => [migration.tag, migration]));
-  const files = migrations.flatMap(({ tag, by }) => {
+  const files = applied.migrations.flatMap(({ tag, by }) => {
     const migration = known.get(tag);
     if (migration === undefined) return [];
     const { file, sql, code } = migration;
     return { tag, by, file, sql, ...(code && { code }) };
   });
-  return { files, before: history.before };
+  const ran = new Map(applied.repeatables.map(({ tag, by }) => [tag, by]));
+  const repeatables = (history.repeatables ?? []).flatMap((repeatable) => {
+    const by = ran.get(repeatable.tag);
+    return by === undefined ? [] : { ...repeatable, by };
+  });
+  return { files, before: history.before, repeatables };
 }
 
 export interface ReplayOptions extends AppliedFiles {
@@ -63,6 +71,7 @@ export async function replay(options: ReplayOptions): Promise<void> {
   const {
     files,
     before,
+    repeatables,
     ledgerSchema,
     drizzleTable = {},
     databaseOf,
@@ -90,6 +99,17 @@ export async function replay(options: ReplayOptions): Promise<void> {
           tell();
         },
       });
+    }
+    // Each role's are run together; what one of them needs of another's must be there by then.
+    const roles = [...new Set(repeatables.map(({ by }) => by))];
+    if (roles.length > 0) onMigration(`replaying ${plural(repeatables.length, "repeatable")}`);
+    for (const [i, role] of roles.entries()) {
+      const known = new Set(roles.slice(0, i + 1));
+      const { url } = await databaseOf(role);
+      await new DatabaseMigrator({
+        ...{ url, history: files, before, ledgerSchema, drizzleTable },
+        repeatables: repeatables.filter(({ by }) => known.has(by)),
+      }).migrate({ allowExisting: true, ...(signal && { signal }) });
     }
   } catch (error) {
     throw replayError(error);

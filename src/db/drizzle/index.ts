@@ -5,7 +5,10 @@ export { MigrateError, type MigrateReport } from "../migrate/index.ts";
 
 /** As drizzle's own `MigrationConfig`, with whatever else a `DatabaseMigrator` takes. */
 export interface MigrationConfig
-  extends Omit<MigratorOptions, "url" | "dir" | "history" | "before" | "drizzleTable"> {
+  extends Omit<
+    MigratorOptions,
+    "url" | "dir" | "history" | "before" | "repeatables" | "drizzleTable"
+  > {
   /** drizzle-kit's output folder. */
   readonly migrationsFolder: string;
   /** Name of drizzle's own table, which is taken over. Default `__drizzle_migrations`. */

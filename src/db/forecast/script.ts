@@ -1,5 +1,5 @@
 import { literal } from "../base/quote.ts";
-import type { PlannedStep, PlanReport, Tag } from "../migrate/index.ts";
+import type { PlannedRepeatable, PlannedStep, PlanReport, Tag } from "../migrate/index.ts";
 
 function head(tags: readonly Tag[]): string {
   const marks = tags.map((tag) => ` --mark-applied ${tag}`).join("");
@@ -10,8 +10,21 @@ function head(tags: readonly Tag[]): string {
 }
 
 /** A plan as a script that psql can run: each segment is a transaction. */
-export function scriptOf({ steps }: Pick<PlanReport, "steps">): string {
-  return [head(steps.map(({ tag }) => tag)), ...steps.map(stepScript)].join("\n\n");
+export function scriptOf({
+  steps,
+  repeatables,
+}: Pick<PlanReport, "steps" | "repeatables">): string {
+  const parts = [head(steps.map(({ tag }) => tag)), ...steps.map(stepScript)];
+  return [...parts, ...repeatables.map(repeatableScript)].join("\n\n");
+}
+
+/** Whether psql can run it depends on what is there: Tidemark drops and makes again what cannot be replaced. */
+function repeatableScript({ tag, file, statements, masked }: PlannedRepeatable): string {
+  const sql = statements.map((_, i) =>
+    statementScript({ tag, statements, resumeAt: 0, masked }, i + 1),
+  );
+  const note = "Tidemark runs it again. What SQL cannot replace must be dropped first";
+  return [`-- ${tag} (${file}). ${note}.`, "BEGIN;", ...sql, "COMMIT;", "RESET ALL;"].join("\n");
 }
 
 /** A statement with its semicolon, which a comment at its end must not swallow. */
@@ -36,7 +49,12 @@ function stepScript(step: PlannedStep): string {
 }
 
 function statementScript(
-  { tag, statements, resumeAt, masked }: PlannedStep,
+  {
+    tag,
+    statements,
+    resumeAt,
+    masked,
+  }: Pick<PlannedStep, "tag" | "statements" | "resumeAt" | "masked">,
   number: number,
 ): string {
   const sql = ended(statements[number - resumeAt - 1] ?? "");

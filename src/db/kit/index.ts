@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { basename, dirname, join, resolve } from "node:path";
 import {
   checksumOf,
+  copyRepeatables,
   MigrateError,
   parseMigration,
   sqlFileOf,
@@ -100,6 +101,8 @@ export async function draftMigration(options: DraftOptions): Promise<Draft> {
       files: folder.entries.map((entry) => join(folder.path, sqlFileOf(entry.tag, layout))),
     });
     if (written.journal !== undefined) await writeFile(join(copy, JOURNAL), written.journal);
+    // The sum covers them, and drizzle-kit does not know them.
+    await copyRepeatables(folder.path, copy);
     const sum = await writeSumFile(copy);
     const sumText = await readFile(join(copy, SUM), "utf8");
     return {

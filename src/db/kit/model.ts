@@ -113,7 +113,7 @@ export interface DraftedMigration {
   readonly keep: (also?: readonly FolderFile[]) => Promise<KeptMigration>;
 }
 
-export type KeptMigration = Omit<WrittenSum, "downFiles">;
+export type KeptMigration = Omit<WrittenSum, "downFiles" | "repeatables">;
 
 export type Draft =
   /** The schema is as the newest migration has it. */

@@ -17,6 +17,8 @@ export {
   eventJson,
   type MigrationJson,
   migrationJson,
+  repeatableCells,
+  repeatableJson,
   STATUS_COLUMNS,
   statusCells,
   statusJson,
@@ -42,9 +44,12 @@ export type { GivenHistory, GivenMigration, GivenStep } from "./history/given.ts
 export { type JournalEntry, readJournal, redated } from "./history/journal.ts";
 export { codeFilesOf, downFileOf, schemaFileOf, sqlFileOf, stepFileOf } from "./history/layout.ts";
 export { loadHistory } from "./history/load.ts";
+export type { GivenRepeatable } from "./history/repeatables.ts";
+export { repeatableFileOf } from "./history/repeatables.ts";
 export { recordedSums, SUM_FILE } from "./history/sum-file.ts";
 export {
   checkFolderSum,
+  copyRepeatables,
   readDownFiles,
   type WrittenSum,
   writeSumFile,
@@ -54,6 +59,15 @@ export type { EventPayload, EventType, LedgerEvent } from "./ledger-types.ts";
 export { DatabaseMigrator } from "./migrator.ts";
 export { doubtText } from "./plan/existing.ts";
 export type { Blocker, LeaseHolder, Progress } from "./progress-types.ts";
+export type {
+  PlannedRepeatable,
+  RanRepeatable,
+  RepeatableFlag,
+  RepeatableReason,
+  RepeatableStatus,
+} from "./repeatable-types.ts";
+/** @internal */
+export { parseRepeatables } from "./repeatables/parse-repeatables.ts";
 export type {
   AdoptOptions,
   AdoptReport,
@@ -103,6 +117,7 @@ export type {
   MigrationStatus,
   Owner,
   RecordedError,
+  Repeatable,
   Tag,
 } from "./types.ts";
 export { TOOL_VERSION } from "./version.ts";

@@ -1,4 +1,5 @@
 import type { DrizzleMirror, Existing } from "./adopt-types.ts";
+import type { MadeObject, RepeatableReason, RepeatableRow } from "./repeatable-types.ts";
 import type { Checksum, Owner, RecordedError, Tag } from "./types.ts";
 
 export const EVENT_TYPES = [
@@ -9,6 +10,8 @@ export const EVENT_TYPES = [
   "migration.reverted",
   "migration.adopted",
   "repeatable.done",
+  "repeatable.failed",
+  "repeatable.removed",
   "statement.started",
   "statement.done",
 ] as const;
@@ -63,6 +66,10 @@ export interface EventPayload {
   readonly row?: number;
   /** Its name until now: drizzle-kit gave it another. */
   readonly formerly?: Tag;
+  /** Of `repeatable.done`: why it ran. */
+  readonly why?: RepeatableReason;
+  /** What it made, as its statements name it. */
+  readonly made?: readonly MadeObject[];
 }
 
 /**
@@ -130,6 +137,8 @@ export interface RunnerRow {
   readonly ledgerVersion: number;
   readonly minReader: number;
   readonly head: Checksum | null;
+  /** Digest of the repeatables that have all run; null where there are none, or some are to run again. */
+  readonly repeatables: Checksum | null;
   readonly runId: string | null;
   readonly token: string;
   readonly direct: boolean | null;
@@ -155,6 +164,8 @@ export interface Ledger {
   /** Undefined where the ledger was never created. */
   readonly runner: RunnerRow | undefined;
   readonly rows: readonly LedgerRow[];
+  /** Absent where they were not read. */
+  readonly repeatables?: readonly RepeatableRow[];
   /** What the database holds that the ledger does not account for, where that was looked for. */
   readonly existing?: Existing;
 }

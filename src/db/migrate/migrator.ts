@@ -7,9 +7,10 @@ import {
   refuseBadNumbers,
   resolveOptions,
 } from "./calls/options.ts";
-import { plannedStep } from "./calls/planned.ts";
+import { plannedRepeatables, plannedStep, warningsOf } from "./calls/planned.ts";
+import { statusReport } from "./calls/status-report.ts";
 import type { Ledger, LedgerEvent } from "./ledger-types.ts";
-import { drizzleStatus, nothingToDo, passedOverWarnings, planRun } from "./plan/plan.ts";
+import { drizzleStatus, nothingToDo, planRun } from "./plan/plan.ts";
 import { refuseUnknownTarget } from "./plan/problems.ts";
 import type {
   AdoptOptions,
@@ -62,9 +63,9 @@ export class DatabaseMigrator {
    */
   async migrate(options: MigrateOptions = {}): Promise<MigrateReport> {
     const start = performance.now();
-    const { to, allowOutOfOrder, allowExisting, mirror, ...call } = options;
+    const { to, allowOutOfOrder, allowExisting, allowOlder, mirror, ...call } = options;
     return this.#calls.run(call, async (run) => {
-      const plan = { to, allowOutOfOrder, allowExisting, mirror };
+      const plan = { to, allowOutOfOrder, allowExisting, allowOlder, mirror };
       const end = await runMigrations({ ...run, plan });
       const { head, warnings } = await run.history;
       return {
@@ -79,21 +80,7 @@ export class DatabaseMigrator {
 
   /** What is applied, pending, failed or stuck. Writes nothing, takes no lease. */
   async status(options: CallOptions = {}): Promise<StatusReport> {
-    return this.#read(options, (history, ledger) => {
-      const plan = planRun(history, ledger);
-      return {
-        version: plan.version,
-        head: history.head,
-        newer: plan.newer,
-        pending: plan.steps.length,
-        migrations: plan.migrations,
-        ...drizzleStatus(plan),
-        problems: plan.newer
-          ? plan.problems.filter(({ code }) => code === "in_doubt")
-          : plan.problems,
-        warnings: [...history.warnings, ...passedOverWarnings(plan)],
-      };
-    });
+    return this.#read(options, statusReport);
   }
 
   /**
@@ -101,10 +88,10 @@ export class DatabaseMigrator {
    * made under the lease.
    */
   async plan(options: MigrateOptions = {}): Promise<PlanReport> {
-    const { to, allowOutOfOrder, allowExisting, ...call } = options;
+    const { to, allowOutOfOrder, allowExisting, allowOlder, ...call } = options;
     return this.#read(call, async (history, ledger) => {
       refuseUnknownTarget(history, to);
-      const plan = planRun(history, ledger, { to, allowOutOfOrder, allowExisting });
+      const plan = planRun(history, ledger, { to, allowOutOfOrder, allowExisting, allowOlder });
       const nothing = nothingToDo(plan);
       const steps = nothing === undefined ? await stepParser()(plan.steps) : [];
       return {
@@ -112,7 +99,8 @@ export class DatabaseMigrator {
         head: history.head,
         ...drizzleStatus(plan),
         steps: steps.map(plannedStep),
-        warnings: [...history.warnings, ...passedOverWarnings(plan)],
+        repeatables: await plannedRepeatables(history, plan),
+        warnings: [...history.warnings, ...warningsOf(plan)],
       };
     });
   }

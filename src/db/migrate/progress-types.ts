@@ -1,5 +1,6 @@
 import type { ConnectProgress } from "../connection/connect.ts";
 import type { TakenOver } from "./adopt-types.ts";
+import type { RanRepeatable } from "./repeatable-types.ts";
 import type { Tag, Warning } from "./types.ts";
 
 /** A session that holds a lock, as far as the run's role may see it. */
@@ -72,6 +73,15 @@ export type Progress =
       readonly durationMs: number;
       readonly direction?: "down";
     }
+  | {
+      readonly kind: "repeatable-started";
+      readonly tag: Tag;
+      readonly index: number;
+      readonly total: number;
+    }
+  /** What depends on it is dropped and made again, with it. */
+  | { readonly kind: "repeatable-remade"; readonly tag: Tag; readonly objects: readonly string[] }
+  | ({ readonly kind: "repeatable-done" } & RanRepeatable)
   /** A wait for another process's run: what is still missing. */
   | { readonly kind: "behind"; readonly pending: number; readonly holder: LeaseHolder | undefined }
   | { readonly kind: "reconnecting"; readonly reason: string; readonly attempt: number }

@@ -1,6 +1,7 @@
 import type { AdoptAnswers, DrizzleStatus, JudgedRow, TakenOver } from "./adopt-types.ts";
 import type { MigrateError } from "./errors.ts";
 import type { Progress } from "./progress-types.ts";
+import type { PlannedRepeatable, RanRepeatable, RepeatableStatus } from "./repeatable-types.ts";
 import type { Checksum, MigrationState, MigrationStatus, Tag, Warning } from "./types.ts";
 
 export interface CallOptions {
@@ -21,6 +22,11 @@ export interface MigrateOptions extends CallOptions {
    */
   readonly allowExisting?: boolean | undefined;
   /**
+   * Run repeatables too whose text ran here before another did, since the newest migration. Default: leave them
+   * alone, as a newer release's.
+   */
+  readonly allowOlder?: boolean | undefined;
+  /**
    * Keep the table of drizzle's own migrator up to date as well, where it was taken over, so that drizzle can go on
    * from here. Default true; false ends that for good.
    */
@@ -38,6 +44,8 @@ export interface MigrateReport {
   readonly runId: string;
   readonly head: Checksum;
   readonly applied: readonly AppliedMigration[];
+  /** Repeatables that this run ran, in its order. */
+  readonly repeatables: readonly RanRepeatable[];
   /** Absent where nothing was taken over. */
   readonly takenOver?: TakenOver;
   readonly durationMs: number;
@@ -65,6 +73,9 @@ export interface StatusReport {
   /** Migrations that a run would apply. */
   readonly pending: number;
   readonly migrations: readonly MigrationStatus[];
+  readonly repeatables: readonly RepeatableStatus[];
+  /** Repeatables that a run would run, those apart that run always and have run. */
+  readonly pendingRepeatables: number;
   /** What drizzle's table says that the ledger does not know yet; the rest is as if it did. */
   readonly drizzle?: DrizzleStatus;
   /** What would forbid a run. */
@@ -78,6 +89,8 @@ export interface PlanReport {
   readonly head: Checksum;
   readonly drizzle?: DrizzleStatus;
   readonly steps: readonly PlannedStep[];
+  /** What runs after the steps, in its order. */
+  readonly repeatables: readonly PlannedRepeatable[];
   readonly warnings: readonly Warning[];
 }
 

@@ -39,7 +39,11 @@ export type MessageName =
   | `begin:${Tag}`
   | `statement:${Tag}`
   | `code:${Tag}`
-  | `end:${Tag}`;
+  | `end:${Tag}`
+  | "repeatables"
+  | "dependents"
+  | "settle"
+  | `repeatable:${Tag}`;
 
 export type Session = connection.Session<MessageName>;
 export type Failpoint = connection.Failpoint<MessageName>;

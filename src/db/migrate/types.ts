@@ -60,10 +60,29 @@ export interface History {
   readonly eventSink?: EventSink;
   /** What runs before the migrations; absent where there is nothing of the kind. */
   readonly before?: BeforeFile;
+  /** What runs after the migrations, whenever it changes; in the order of their names. */
+  readonly repeatables?: readonly Repeatable[];
   /** Texts of the down files, where the history lies in no folder. */
   readonly downs?: ReadonlyMap<Tag, string>;
   /** What is unusual but harmless. */
   readonly warnings: readonly Warning[];
+}
+
+/** A file of `repeatable/`: views, functions, triggers, grants, policies. Runs again when its text changes. */
+export interface Repeatable {
+  /** The file's name without `.sql`. */
+  readonly name: string;
+  /** `repeatable/<name>`: how the log and messages name it. */
+  readonly tag: Tag;
+  /** As messages name it. */
+  readonly file: string;
+  /** Without BOM. */
+  readonly sql: string;
+  /** As of a migration. */
+  readonly isDamaged?: boolean;
+  readonly checksum: Checksum;
+  /** `-- tidemark: run-always`: it runs at each `migrate()`. */
+  readonly isAlways: boolean;
 }
 
 /** What takes a migration back, as it lies in the history. */
@@ -101,7 +120,9 @@ export interface Warning {
     /** The password file is not read. */
     | "password-file"
     /** drizzle's migrator passed migrations over, and they are not run unasked. */
-    | "passed-over";
+    | "passed-over"
+    /** A newer release has run other texts of repeatables: these are left alone. */
+    | "older-repeatable";
   /** For people. */
   readonly message: string;
 }

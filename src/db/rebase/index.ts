@@ -1,7 +1,14 @@
 import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { ifThere } from "../base/files.ts";
-import { type Layout, MigrateError, sqlFileOf, type Tag, writeSumFile } from "../migrate/index.ts";
+import {
+  copyRepeatables,
+  type Layout,
+  MigrateError,
+  sqlFileOf,
+  type Tag,
+  writeSumFile,
+} from "../migrate/index.ts";
 import { sqlText } from "../verify/converted.ts";
 import { entriesOf } from "../verify/entries.ts";
 import { type Answer, type AskedDatabase, refuseApplied } from "./applied.ts";
@@ -187,6 +194,7 @@ async function withSum(
 ): Promise<ReadonlyMap<string, string>> {
   if (!disk.files.has(SUM) && !base.files.has(SUM)) return files;
   return withStage(disk.dir, files, async (dir) => {
+    await copyRepeatables(disk.dir, dir);
     await writeSumFile(dir);
     return new Map([...files, [SUM, await readFile(join(dir, SUM), "utf8")]]);
   });

@@ -2,7 +2,9 @@ import { type Catalog, readCatalog } from "../catalog/index.ts";
 import {
   type BeforeFile,
   DatabaseMigrator,
+  type MigrateReport,
   type Migration,
+  type Repeatable,
   type StatusReport,
 } from "../migrate/index.ts";
 import { readRoles } from "../sql-tree/roles.ts";
@@ -15,6 +17,8 @@ export interface ReplayOptions {
   readonly migrations: readonly Migration[];
   /** What runs before them. */
   readonly before?: BeforeFile | undefined;
+  /** What `repeat` runs. */
+  readonly repeatables?: readonly Repeatable[] | undefined;
   readonly ledgerSchema: string;
   readonly signal?: AbortSignal | undefined;
 }
@@ -32,6 +36,8 @@ export interface Replay {
    * @throws MigrateError
    */
   readonly advance: (count: number) => Promise<"applied" | "current" | "newer">;
+  /** Runs the repeatables after all migrations. @throws MigrateError */
+  readonly repeat: () => Promise<MigrateReport>;
   /** As the ledger has it. @throws MigrateError */
   readonly status: () => Promise<StatusReport>;
   /** Number of applied migrations. */
@@ -57,11 +63,11 @@ export interface ReplayCopy extends Pick<Replay, "catalog" | "run"> {
 
 /** Makes a database for a history, with the roles that it needs. */
 export async function withReplay<T>(
-  { server, migrations, before, ledgerSchema, signal }: ReplayOptions,
+  { server, migrations, before, repeatables = [], ledgerSchema, signal }: ReplayOptions,
   use: (replay: Replay) => Promise<T>,
 ): Promise<T> {
-  if (!server.isOwn) await refuseServerWide(migrations);
-  const all = [...(before === undefined ? [] : [before]), ...migrations];
+  if (!server.isOwn) await refuseServerWide([...migrations, ...repeatables]);
+  const all = [...(before === undefined ? [] : [before]), ...migrations, ...repeatables];
   const roles = await readRoles(all.map(({ sql }) => sql));
   await server.lendRoles(roles.named);
   const there = new Set(await server.listRoles());
@@ -73,9 +79,9 @@ export async function withReplay<T>(
   const call = signal === undefined ? {} : { signal };
   let database = await server.createDatabase();
   let applied = 0;
-  const migrator = () =>
+  const migrator = (more: { readonly repeatables?: readonly Repeatable[] } = {}) =>
     new DatabaseMigrator({
-      ...{ url: database.url, history: migrations, before, ledgerSchema },
+      ...{ url: database.url, history: migrations, before, ledgerSchema, ...more },
       drizzleTable: server.drizzleTable,
     });
   const catalogOf = ({ url }: ScratchDatabase) =>
@@ -101,6 +107,7 @@ export async function withReplay<T>(
         applied = Math.max(applied, count);
         return outcome;
       },
+      repeat: () => migrator({ repeatables }).migrate({ ...call, allowExisting: true }),
       catalog: () => catalogOf(database),
       madeRoles: listMadeRoles,
       copy: async () => {

@@ -41,6 +41,7 @@ export const CHECKS = {
   replay: "All migrations run on an empty database",
   rerun: "A second run does nothing",
   drizzle: "The replay makes what the Drizzle schema says",
+  repeatables: "The repeatables run after them, and a second run does nothing",
   down: "Each down file leads back, and the migration runs again",
 } as const;
 

@@ -12,8 +12,11 @@ export interface FolderState {
   readonly dir: string;
   /** Texts by their paths within: `0000_x.sql`, `meta/_journal.json`, `20251101120000_x/migration.sql`. */
   readonly files: ReadonlyMap<string, string>;
+  /** Paths within, of the repeatables; absent where there are none. */
+  readonly repeatables?: readonly string[];
 }
 
+const REPEATABLE = /^repeatable\/[^/]+\.sql$/;
 const KEPT =
   /^[^/]+\.(sql|sum)$|^meta\/[^/]+\.json$|^[^/]+\/(migration(\.down)?\.sql|snapshot\.json)$|^([^/]+\/)?[^/]+\.m?[jt]s$/;
 
@@ -35,11 +38,12 @@ export function findingIn(
 
 /** The folder on the disk; one without files where there is none. */
 export async function readFolder(dir: string): Promise<FolderState> {
-  const names = (await listed(dir)).filter((name) => KEPT.test(name));
+  const all = await listed(dir);
+  const names = all.filter((name) => KEPT.test(name));
   const texts = await Promise.all(
     names.map(async (name) => [name, await readFile(join(dir, name), "utf8")] as const),
   );
-  return { dir, files: new Map(texts) };
+  return { dir, files: new Map(texts), repeatables: all.filter((name) => REPEATABLE.test(name)) };
 }
 
 /** Files in it, and in the folders in it. */
@@ -91,8 +95,10 @@ const NOTHING: FolderState = { dir: "", files: new Map() };
 /** The folder in a commit; one without files where the commit has none. */
 export async function readCommit(dir: string, commit: string): Promise<FolderState> {
   const listing = await git(dir, ["ls-tree", "-r", "-z", "--name-only", commit, "--", "."]);
-  const names = listing.split("\0").filter((name) => KEPT.test(name));
-  return { dir, files: await filesAt(dir, commit, names) };
+  const all = listing.split("\0");
+  const names = all.filter((name) => KEPT.test(name));
+  const files = await filesAt(dir, commit, names);
+  return { dir, files, repeatables: all.filter((name) => REPEATABLE.test(name)) };
 }
 
 /** The base cannot be read. */

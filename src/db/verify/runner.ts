@@ -22,14 +22,15 @@ export type Runner = ReturnType<typeof createRunner>;
 export function createRunner(onCheck: OnCheck = () => undefined, signal: AbortSignal | undefined) {
   const results = new Map<CheckName, CheckResult>();
   const names = Object.keys(CHECKS) as CheckName[];
+  const leftOut = new Set<CheckName>();
   let told = 0;
   // Some run side by side, and are reported in one order.
   const tell = () => {
     for (const name of names.slice(told)) {
       const result = results.get(name);
-      if (result === undefined) return;
+      if (result === undefined && !leftOut.has(name)) return;
       told += 1;
-      onCheck({ kind: "done", result });
+      if (result !== undefined) onCheck({ kind: "done", result });
     }
   };
   return {
@@ -42,6 +43,11 @@ export function createRunner(onCheck: OnCheck = () => undefined, signal: AbortSi
       results.set(name, result);
       tell();
       return result;
+    },
+    /** A check of something that the project does not have. */
+    leaveOut: (name: CheckName): void => {
+      leftOut.add(name);
+      tell();
     },
     progress: (name: CheckName, text: string) => onCheck({ kind: "progress", name, text }),
     /** Thrown by a check that cannot run, because another failed. */

@@ -7,12 +7,13 @@ import { checkDrizzle } from "./drizzle-check.ts";
 import { handWritten } from "./entries.ts";
 import type { Outcome } from "./findings.ts";
 import type { Base, FolderState } from "./folder-state.ts";
+import { checkRepeatables, hasRepeatables } from "./repeatables-check.ts";
 import { checkDowns, checkReplay, checkRerun } from "./replay-checks.ts";
 import type { Runner } from "./runner.ts";
 import type { Pending } from "./schema-check.ts";
 
 type ReplayOf = <T>(
-  history: Pick<ReplayOptions, "migrations" | "before">,
+  history: Pick<ReplayOptions, "migrations" | "before" | "repeatables">,
   use: (replay: Replay) => Promise<T>,
 ) => Promise<T>;
 
@@ -38,14 +39,15 @@ export interface ScratchChecks {
 export async function checkOnScratch(checks: ScratchChecks): Promise<void> {
   const { runner, history, ledgerSchema, signal } = checks;
   if (history === undefined) {
+    runner.leaveOut("repeatables");
     for (const name of ["replay", "rerun", "drizzle", "down"] as const) {
       await runner.run(name, () => Promise.reject(runner.blocked("the folder cannot be read")));
     }
     return;
   }
   await withScratchServer(checks.scratch, async (server) => {
-    const replayOf: ReplayOf = ({ migrations, before }, use) =>
-      withReplay({ server, migrations, before, ledgerSchema, signal }, use);
+    const replayOf: ReplayOf = ({ migrations, before, repeatables }, use) =>
+      withReplay({ server, migrations, before, repeatables, ledgerSchema, signal }, use);
     const count = await replayOf(history, (replay) => checkWhole(replay, checks, replayOf));
     await replayOf(history, (replay) => checkBack(replay, checks, history, count));
   });
@@ -80,6 +82,12 @@ async function checkWhole(
     };
     return againstBase(outcome, look, again, signal);
   });
+  if (hasRepeatables(checks)) {
+    await runner.run("repeatables", async () => {
+      needAll();
+      return checkRepeatables(replay, checks);
+    });
+  } else runner.leaveOut("repeatables");
   return count;
 }
 

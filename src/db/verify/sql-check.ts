@@ -1,5 +1,11 @@
 import { placeOf } from "../base/place.ts";
-import { type History, MigrateError, type Migration, parseMigration } from "../migrate/index.ts";
+import {
+  type History,
+  MigrateError,
+  type Migration,
+  parseMigration,
+  parseRepeatables,
+} from "../migrate/index.ts";
 import { strongLocks } from "../sql-tree/strong-locks.ts";
 import { errorFinding, type Finding, type Outcome } from "./findings.ts";
 
@@ -9,7 +15,7 @@ import { errorFinding, type Finding, type Outcome } from "./findings.ts";
  * @param news tags that may never have run; undefined where that is not known: all
  */
 export async function checkSql(
-  { migrations }: History,
+  { migrations, repeatables = [] }: History,
   news: ReadonlySet<string> | undefined,
 ): Promise<Outcome> {
   const findings: Finding[] = [];
@@ -21,6 +27,12 @@ export async function checkSql(
       if (!(error instanceof MigrateError)) throw error;
       findings.push({ ...errorFinding(error), fact: error.fact.trimEnd(), file: migration.file });
     }
+  }
+  try {
+    await parseRepeatables(repeatables);
+  } catch (error) {
+    if (!(error instanceof MigrateError)) throw error;
+    findings.push({ ...errorFinding(error), fact: error.fact.trimEnd() });
   }
   return { findings };
 }

@@ -95,6 +95,8 @@ const PLATFORM_ROLES = [
 ];
 
 const LEDGER_RELATIONS = ["runner", "migration_events", "schema_migrations"];
+/** Those that came with a later version of the ledger. */
+const LATER_RELATIONS = ["repeatables"];
 const LEDGER_ROUTINES = ["fence", "record", "copy_events", "refuse_event_change"];
 
 /** How many objects are named one by one. */
@@ -119,7 +121,7 @@ function objects(ledgerSchema: string, besides: string): string {
     when 'f' then 'foreign table' when 'c' then 'type' else 'table' end as kind
   from pg_class c join schemas n on n.oid = c.relnamespace
   where c.relkind in ('r', 'p', 'v', 'm', 'S', 'f', 'c')
-    and not (${inLedger} and c.relname in (${list(LEDGER_RELATIONS)}))
+    and not (${inLedger} and c.relname in (${list([...LEDGER_RELATIONS, ...LATER_RELATIONS])}))
     and c.oid not in (select b.oid from (${besides}) b)
     and not exists (select from pg_depend d where d.classid = 'pg_class'::regclass and d.objid = c.oid
       and d.refclassid = 'pg_class'::regclass and d.deptype in ('a', 'i') and c.relkind = 'S')

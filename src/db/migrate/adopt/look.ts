@@ -13,6 +13,11 @@ import type {
 import { MigrateError } from "../errors.ts";
 import { readAll } from "../lease/sql.ts";
 import { readRows } from "../ledger/read.ts";
+import {
+  FIRST_WITH_REPEATABLES,
+  readRepeatableRows,
+  repeatablesOf,
+} from "../ledger/repeatable-rows.ts";
 import { ledgerOf, rowsOf } from "../ledger/replies.ts";
 import type { Ledger, RunnerRow } from "../ledger-types.ts";
 import { accountsForNothing } from "../plan/existing.ts";
@@ -35,9 +40,13 @@ export async function readLedgerAfter(
   history: History,
   runner: RunnerRow | undefined,
 ): Promise<Ledger> {
-  const rows =
-    runner === undefined ? [] : rowsOf(await ask(session, "read", readRows(look.schema)));
-  return withExisting(session, look, history, { runner, rows });
+  if (runner === undefined) return withExisting(session, look, history, { runner, rows: [] });
+  const { schema } = look;
+  const isKept = runner.ledgerVersion >= FIRST_WITH_REPEATABLES;
+  const more = isKept ? `;\n${readRepeatableRows(schema)}` : "";
+  const reply = await ask(session, "read", `${readRows(schema)}${more}`);
+  const ledger = { runner, rows: rowsOf(reply), repeatables: repeatablesOf(reply) };
+  return withExisting(session, look, history, ledger);
 }
 
 /**
@@ -62,7 +71,9 @@ export async function withExisting(
   // sees its record from here on.
   const { schema } = look;
   const now = ledgerOf(await askOrError(session, "read", readAll(schema)), schema);
-  return accountsForNothing(now) ? { ...now, existing } : now;
+  const { repeatables } = ledger;
+  const found = repeatables === undefined ? now : { ...now, repeatables };
+  return accountsForNothing(now) ? { ...found, existing } : found;
 }
 
 /** The table that is kept up to date, with the rows that were not there when it was taken over. */

@@ -1,23 +1,30 @@
+import { ask } from "../../connection/ask.ts";
 import { readLedgerAfter } from "../adopt/look.ts";
 import { takeOver } from "../adopt/take-over.ts";
 import { parseBefore, runBefore } from "../execute/before.ts";
 import { executeSteps } from "../execute/lock-retry.ts";
 import { checkOutsideStatements } from "../execute/outside/preflight.ts";
+import { isSettled, repeatablesDigest } from "../history/repeatables.ts";
 import { loadDowns } from "../history/sum-folder.ts";
 import { withLease } from "../lease/hold.ts";
 import { copyBehind } from "../ledger/event-copy.ts";
-import type { Ledger, LedgerRow, RunnerRow } from "../ledger-types.ts";
+import { readRepeatableRows, repeatablesOf } from "../ledger/repeatable-rows.ts";
+import type { Ledger, RunnerRow } from "../ledger-types.ts";
 import { halfWayDown } from "../plan/half-way.ts";
-import { nothingToDo, type Plan, passedOverWarnings, planRun, type Step } from "../plan/plan.ts";
+import { nothingToDo, type Plan } from "../plan/plan.ts";
 import { statusesOf } from "../plan/statuses.ts";
+import type { RanRepeatable, RepeatableRow } from "../repeatable-types.ts";
+import { parseRepeatables } from "../repeatables/parse-repeatables.ts";
+import { findDropped, runRepeatables } from "../repeatables/run-repeatables.ts";
+import type { RepeatableWork } from "../repeatables/unit-run.ts";
 import type { AppliedMigration, RunEnd } from "../reports.ts";
 import type { HeldRun, Run, Session } from "../run-types.ts";
-import { stepParser } from "../sql/parse.ts";
-import type { ParsedStep } from "../sql/segments.ts";
-import type { DownFile, History, Tag } from "../types.ts";
+import type { Checksum, History } from "../types.ts";
 import { currentLedger } from "./current-ledger.ts";
-import { refuseFailedMeanwhile } from "./failed-meanwhile.ts";
+import { refuseFailedMeanwhile, refuseRepeatableFailedMeanwhile } from "./failed-meanwhile.ts";
 import { hasHooks, runHook } from "./hooks.ts";
+import { warningsOf } from "./planned.ts";
+import { preparer } from "./prepare-run.ts";
 
 /**
  * The long way of a run, where the head is not the history's: plan, and where there
@@ -35,10 +42,11 @@ export async function applyPending(
     readonly found: RunnerRow | undefined;
     readonly since: number;
     readonly onApplied: (migration: AppliedMigration) => void;
+    readonly onRan: (repeatable: RanRepeatable) => void;
   },
 ): Promise<RunEnd> {
   const { onProgress } = run;
-  const { found, since, onApplied } = attempt;
+  const { found, since, onApplied, onRan } = attempt;
   const downs = loadDowns(history);
   // It is awaited where it counts.
   downs.catch(() => undefined);
@@ -46,6 +54,12 @@ export async function applyPending(
   const before = parseBefore(history.before);
   // It is awaited where it counts.
   before.catch(() => undefined);
+  let parsed: ReturnType<typeof parseRepeatables> | undefined;
+  const repeatables = () => {
+    parsed ??= parseRepeatables(history.repeatables ?? []);
+    return parsed;
+  };
+  const ofRuns = (plan: Plan) => (plan.repeatables.runs.length === 0 ? [] : repeatables());
   if (found === undefined) {
     // All of it is pending: read while the server looks what else it has. What fails here fails again
     // where it counts.
@@ -55,14 +69,21 @@ export async function applyPending(
   }
   const preview = await readLedgerAfter(session, run, history, found);
   const previewed = prepare(preview);
+  const mayRepeat =
+    (history.repeatables ?? []).length > 0 || (preview.repeatables ?? []).length > 0;
   const nothing = nothingToDo(previewed.plan);
-  if (nothing !== undefined && !needsLease(run, preview, nothing)) {
+  if (
+    nothing !== undefined &&
+    !needsLease(run, preview, nothing) &&
+    !needsSettling(history, previewed.plan, preview.runner)
+  ) {
     const { migrations, version } = previewed.plan;
-    return { outcome: nothing, version, migrations, warnings: passedOverWarnings(previewed.plan) };
+    return { outcome: nothing, version, migrations, warnings: warningsOf(previewed.plan) };
   }
   // Before the ledger is made: refused files leave nothing behind.
   await previewed.steps();
   await before;
+  await ofRuns(previewed.plan);
   const runner = await currentLedger(session, run, preview.runner);
   let behind: string | null = null;
   const onCopied = (reason: string | null) => {
@@ -80,27 +101,34 @@ export async function applyPending(
         // Nobody is at work now, whatever was seen before the lease was taken.
         const halfWay = halfWayDown(rows, undefined);
         if (halfWay !== undefined) throw halfWay;
-        const { plan, steps } = prepare({ runner, rows });
+        const ran = mayRepeat ? await rowsOfRepeatables(session, run) : [];
+        const { plan, steps } = prepare({ runner, rows, repeatables: ran });
+        const repeat = () =>
+          repeatAfter(held, plan, { history, ran, repeatables, onRan, onCopied });
         const nothingLeft = nothingToDo(plan);
         if (nothingLeft === "newer") return { outcome: nothingLeft, plan, taken };
         if (nothingLeft !== undefined) {
           await runHook(held, "beforeMigrate", []);
+          if (needsSettling(history, plan, runner)) await repeat();
           await runHook(held, "afterMigrate", []);
           return { outcome: nothingLeft, plan, taken };
         }
         // Rather too short: what failed before this run began is tried again.
-        refuseFailedMeanwhile(plan.steps, rows, new Date(at.getTime() - (askedAtMs - since)));
-        const parsed = await steps();
+        const begun = new Date(at.getTime() - (askedAtMs - since));
+        refuseFailedMeanwhile(plan.steps, rows, begun);
+        if (plan.steps.length === 0) refuseRepeatableFailedMeanwhile(plan.repeatables.runs, begun);
+        const parsedSteps = await steps();
         await runBefore(held, await before);
-        const tags = parsed.map(({ migration }) => migration.tag);
-        onProgress({ kind: "planned", tags });
-        await checkOutsideStatements(held, parsed);
+        const tags = parsedSteps.map(({ migration }) => migration.tag);
+        if (tags.length > 0) onProgress({ kind: "planned", tags });
+        await checkOutsideStatements(held, parsedSteps);
         await runHook(held, "beforeMigrate", tags);
-        await executeSteps(held, parsed, { onCopied, onApplied });
+        await executeSteps(held, parsedSteps, { onCopied, onApplied });
+        await repeat();
         await runHook(held, "afterMigrate", tags);
         return { outcome: "applied" as const, plan, taken };
       },
-      (now) => now.head === history.head && !needsLease(run, { runner: now }, "current"),
+      (now) => isSettled(history, now) && !needsLease(run, { runner: now }, "current"),
     );
     if (end === undefined) {
       return { outcome: "current", version: history.migrations.at(-1)?.tag, warnings: [] };
@@ -110,58 +138,13 @@ export async function applyPending(
       outcome: value.outcome,
       version: value.plan.versionAfter,
       ...(value.taken !== undefined && { takenOver: value.taken }),
-      warnings: [
-        ...passedOverWarnings(value.plan),
-        ...(behind === null ? [] : [copyBehind(behind)]),
-      ],
+      warnings: [...warningsOf(value.plan), ...(behind === null ? [] : [copyBehind(behind)])],
       ...(after !== undefined && { migrations: statusesOf(history, after) }),
     };
   } catch (error) {
     if (behind !== null) onProgress({ kind: "warning", warning: copyBehind(behind) });
     throw error;
   }
-}
-
-interface Prepared {
-  readonly plan: Plan;
-  /** Parsed and validated once. */
-  readonly steps: () => Promise<readonly ParsedStep[]>;
-}
-
-/**
- * Plans a run, and parses what it would do, once for the same state of the ledger: a plan made before
- * the lease was taken is a preview, and runs only if nothing has changed since.
- */
-function preparer(
-  { plan: options }: Run,
-  history: History,
-  downs: ReturnType<typeof loadDowns>,
-): (ledger: Ledger) => Prepared {
-  const parse = stepParser();
-  let last: (Prepared & Pick<Ledger, "rows">) | undefined;
-  return ({ runner, rows, existing }) => {
-    if (last !== undefined && existing === undefined && areSame(last.rows, rows)) return last;
-    const plan = planRun(history, { runner, rows, ...(existing && { existing }) }, options);
-    let parsed: Promise<readonly ParsedStep[]> | undefined;
-    const steps = () => {
-      parsed ??= downs.then((files) => parse(plan.steps.map((step) => withDown(step, files))));
-      return parsed;
-    };
-    last = { plan, steps, rows };
-    return last;
-  };
-}
-
-/** The way down is kept in the ledger, unless `tidemark.sum` has it otherwise. */
-function withDown(step: Step, files: ReadonlyMap<Tag, DownFile>): Step {
-  const file = files.get(step.migration.tag);
-  return file === undefined || file.isUnverified ? step : { ...step, stored: file };
-}
-
-/** A row's newest event stands for the row. */
-function areSame(a: readonly LedgerRow[], b: readonly LedgerRow[]): boolean {
-  const newest = new Map(a.map(({ tag, eventId }) => [tag, eventId]));
-  return a.length === b.length && b.every(({ tag, eventId }) => newest.get(tag) === eventId);
 }
 
 /** Whether drizzle's table, or names that it knows, may have to be told to the ledger. */
@@ -177,4 +160,48 @@ function needsLease(
 ): boolean {
   const endsMirror = run.plan.mirror === false && (runner?.mirror ?? null) !== null;
   return endsMirror || (hasHooks(run) && nothing === "current");
+}
+
+/** The digest that the runner row has once nothing is left to run; undefined where something is. */
+function digestAfter(history: History, { repeatables, newer }: Plan): Checksum | null | undefined {
+  return newer || !repeatables.isWhole ? undefined : repeatablesDigest(history);
+}
+
+/** Whether nothing is left to run, and the runner row does not say so: the next boots would look again. */
+function needsSettling(history: History, plan: Plan, runner: RunnerRow | undefined): boolean {
+  const { runs, older } = plan.repeatables;
+  if (runner === undefined || runner.standby || runs.length > 0 || older.length > 0) return false;
+  const digest = digestAfter(history, plan);
+  return plan.steps.length === 0 && digest !== undefined && runner.repeatables !== digest;
+}
+
+/** What is to be done with repeatables once no migration is left pending. */
+async function repeatAfter(
+  held: HeldRun,
+  plan: Plan,
+  given: Pick<RepeatableWork, "onRan" | "onCopied"> & {
+    readonly history: History;
+    readonly ran: readonly RepeatableRow[];
+    readonly repeatables: () => ReturnType<typeof parseRepeatables>;
+  },
+): Promise<void> {
+  const { history, ran, repeatables, onRan, onCopied } = given;
+  const { runs, older, isWhole } = plan.repeatables;
+  const isNone = ran.length === 0 && (history.repeatables ?? []).length === 0;
+  if (isNone || !isWhole) return;
+  const digest = older.length === 0 ? digestAfter(history, plan) : undefined;
+  const rows = new Map(ran.map((row) => [row.tag, row]));
+  const work = { all: await repeatables(), runs, rows, digest, onRan, onCopied };
+  // A migration may have dropped what they made; this run's, or that of one that was killed after it.
+  const mayBeGone = plan.steps.length > 0 || runs.length === 0;
+  const dropped = mayBeGone ? await findDropped(held, work.all, work) : [];
+  await runRepeatables(held, { ...work, runs: [...runs, ...dropped] });
+}
+
+/** What the ledger has of repeatables, where the history or the ledger may have any. */
+async function rowsOfRepeatables(
+  session: Session,
+  { schema }: Run,
+): Promise<readonly RepeatableRow[]> {
+  return repeatablesOf(await ask(session, "repeatables", readRepeatableRows(schema)));
 }

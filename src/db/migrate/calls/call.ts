@@ -52,8 +52,10 @@ export class Calls {
 
   /** Reads the folder, or takes what was given in its place; warns of the URL too. */
   async history(): Promise<History> {
-    const { dir, history, before, urlWarnings } = this.#options;
-    const found = await (history === undefined ? loadHistory(dir) : readGiven(history, before));
+    const { dir, history, before, repeatables, urlWarnings } = this.#options;
+    const found = await (history === undefined
+      ? loadHistory(dir)
+      : readGiven(history, before, repeatables));
     return { ...found, warnings: [...urlWarnings, ...found.warnings] };
   }
 
@@ -69,6 +71,7 @@ export class Calls {
       dir: _dir,
       history: _history,
       before: _before,
+      repeatables: _repeatables,
       urlWarnings: _urlWarnings,
       ...settings
     } = this.#options;

@@ -1,4 +1,5 @@
 import { checksumOf } from "../history/checksum.ts";
+import { repeatablesDigest } from "../history/repeatables.ts";
 import { createLedger } from "../ledger/create.ts";
 import { refuseUnknownTarget } from "../plan/problems.ts";
 import type { RunSettings } from "../run-types.ts";
@@ -27,6 +28,11 @@ export function fingerprintOf(
   const sink = eventSink === undefined ? "no sink" : `${eventSink.table}\n${eventSink.sql}`;
   const { before } = history;
   const first = before === undefined ? "nothing before" : checksumOf(before.sql);
-  const parts = [TOOL_VERSION, link, ...createLedger(schema), sink, first, drizzleTable.schema];
+  // They run where no migration is left pending.
+  const repeatables = (link === history.head && repeatablesDigest(history)) || "no repeatables";
+  const parts = [
+    ...[TOOL_VERSION, link, ...createLedger(schema), sink, first, drizzleTable.schema],
+    repeatables,
+  ];
   return checksumOf(parts.join("\n"));
 }

@@ -1,13 +1,21 @@
 import { ask } from "../../connection/ask.ts";
 import { withExisting } from "../adopt/look.ts";
+import { isSettled } from "../history/repeatables.ts";
 import { readAll } from "../lease/sql.ts";
 import { readRows } from "../ledger/read.ts";
+import {
+  FIRST_WITH_REPEATABLES,
+  readRepeatableRows,
+  repeatablesOf,
+} from "../ledger/repeatable-rows.ts";
 import { ledgerOf, rowsOf, runnerOf } from "../ledger/replies.ts";
 import type { Ledger } from "../ledger-types.ts";
 import { refuseUnknownTarget } from "../plan/problems.ts";
 import { stateOf } from "../plan/state.ts";
+import type { RanRepeatable } from "../repeatable-types.ts";
 import type { AppliedMigration, MigrateReport, RunEnd } from "../reports.ts";
 import type { Run, Session } from "../run-types.ts";
+import type { Tag } from "../types.ts";
 import { openLedger } from "./call.ts";
 import { type Attempt, inSession, untilDone } from "./until-done.ts";
 
@@ -17,27 +25,40 @@ import { type Attempt, inSession, untilDone } from "./until-done.ts";
  *
  * @throws MigrateError
  */
-export async function runMigrations(run: Run): Promise<RunEnd & Pick<MigrateReport, "applied">> {
-  const { end, done } = await untilDone(run, "applied", attempt);
-  return { ...end, outcome: done.length > 0 ? "applied" : end.outcome, applied: done };
+export async function runMigrations(
+  run: Run,
+): Promise<RunEnd & Pick<MigrateReport, "applied" | "repeatables">> {
+  const ran = new Map<Tag, RanRepeatable>();
+  const { end, done } = await untilDone(run, "applied", (now, at) => attempt(now, at, ran));
+  const hasDone = done.length > 0 || ran.size > 0;
+  const outcome = hasDone ? "applied" : end.outcome;
+  return { ...end, outcome, applied: done, repeatables: [...ran.values()] };
 }
 
 /** One session's worth of a run. */
-async function attempt(run: Run, { since, done, isFirst }: Attempt): Promise<RunEnd> {
+async function attempt(
+  run: Run,
+  { since, done, isFirst }: Attempt,
+  ran: Map<Tag, RanRepeatable>,
+): Promise<RunEnd> {
+  const onRan = (repeatable: RanRepeatable) => ran.set(repeatable.tag, repeatable);
   const onApplied = (migration: AppliedMigration) => done.set(migration.tag, migration);
   return inSession(run, async ({ session, first }) => {
     // Hashed while the connection was made.
     const history = await run.history;
     refuseUnknownTarget(history, run.plan.to);
     const found = runnerOf(first, run.schema);
-    if (!isFirst && found !== undefined) await recoverReplies(session, run, onApplied);
+    if (!isFirst && found !== undefined) {
+      await recoverReplies(session, run, onApplied);
+      if (found.ledgerVersion >= FIRST_WITH_REPEATABLES) await recoverRuns(session, run, ran);
+    }
     const endsMirror = run.plan.mirror === false && found?.mirror != null;
     const hasHooks = run.beforeMigrate !== undefined || run.afterMigrate !== undefined;
-    if (found?.head === history.head && !endsMirror && !hasHooks) {
+    if (isSettled(history, found) && !endsMirror && !hasHooks) {
       return { outcome: "current", version: history.migrations.at(-1)?.tag, warnings: [] };
     }
     const { applyPending } = await import("./apply.ts");
-    return await applyPending(run, session, history, { found, since, onApplied });
+    return await applyPending(run, session, history, { found, since, onApplied, onRan });
   });
 }
 
@@ -55,6 +76,19 @@ async function recoverReplies(
   }
 }
 
+/** The same of repeatables. */
+async function recoverRuns(
+  session: Session,
+  { schema, identity }: Run,
+  ran: Map<Tag, RanRepeatable>,
+): Promise<void> {
+  const rows = repeatablesOf(await ask(session, "repeatables", readRepeatableRows(schema)));
+  for (const { tag, runId, error, earlier, durationMs } of rows) {
+    if (runId !== identity.runId || error !== null || ran.has(tag)) continue;
+    ran.set(tag, { tag, why: earlier.length > 0 ? "changed" : "new", durationMs: durationMs ?? 0 });
+  }
+}
+
 /** Reads the ledger without the lease and without writing; absent is absent. */
 export async function readLedger(run: Run): Promise<Ledger> {
   const { schema } = run;
@@ -64,7 +98,11 @@ export async function readLedger(run: Run): Promise<Ledger> {
     const looksStuck = ledger.rows.some((row) => stateOf(row, ledger.runner).kind === "STUCK");
     // Runner and rows are read one after the other: a run may have begun or ended between.
     const now = looksStuck ? ledgerOf(await ask(session, "read", readAll(schema)), schema) : ledger;
-    return await withExisting(session, run, await run.history, now);
+    const isKept = (now.runner?.ledgerVersion ?? 0) >= FIRST_WITH_REPEATABLES;
+    const repeatables = isKept
+      ? repeatablesOf(await ask(session, "repeatables", readRepeatableRows(schema)))
+      : [];
+    return await withExisting(session, run, await run.history, { ...now, repeatables });
   } finally {
     await session.close();
   }

@@ -7,6 +7,7 @@ import type { DrizzleTableName } from "../adopt-types.ts";
 import { STEP_TIMEOUT_MS } from "../code/definition.ts";
 import { MigrateError } from "../errors.ts";
 import type { GivenHistory } from "../history/given.ts";
+import type { GivenRepeatable } from "../history/repeatables.ts";
 import type { Hook } from "../reports.ts";
 import type { LockPatience, RunSettings } from "../run-types.ts";
 import type { BeforeFile, EventSink, Warning } from "../types.ts";
@@ -23,6 +24,8 @@ export interface MigratorOptions {
   readonly history?: GivenHistory;
   /** Of `history`: what `before.sql` is to a folder. */
   readonly before?: BeforeFile | undefined;
+  /** Of `history`: what `repeatable/` is to a folder. */
+  readonly repeatables?: readonly GivenRepeatable[] | undefined;
   /** Schema of the ledger. Default `tidemark`. */
   readonly ledgerSchema?: string;
   /**
@@ -70,6 +73,7 @@ export interface ResolvedOptions extends RunSettings {
   /** In place of the folder. */
   readonly history: GivenHistory | undefined;
   readonly before: BeforeFile | undefined;
+  readonly repeatables: readonly GivenRepeatable[] | undefined;
   readonly appVersion: string | null;
   /** What is unusual about the URL. */
   readonly urlWarnings: readonly Warning[];
@@ -133,6 +137,7 @@ function withDefaults(
     dir: options.dir ?? "./drizzle",
     history: options.history,
     before: options.before,
+    repeatables: options.repeatables,
     schema: options.ledgerSchema ?? "tidemark",
     connectTimeoutMs: options.connectTimeoutMs ?? 10_000,
     waitTimeoutMs: options.waitTimeoutMs ?? 600_000,

@@ -1,6 +1,35 @@
+import { type Plan, passedOverWarnings } from "../plan/plan.ts";
+import { olderWarnings } from "../plan/repeatable-plan.ts";
+import type { PlannedRepeatable } from "../repeatable-types.ts";
+import { parseRepeatables } from "../repeatables/parse-repeatables.ts";
 import type { PlannedSegment, PlannedStep } from "../reports.ts";
 import { maskSecrets } from "../sql/secrets.ts";
 import type { ParsedStep } from "../sql/segments.ts";
+import type { History, Warning } from "../types.ts";
+
+/** What is unusual about a plan. */
+export function warningsOf(plan: Plan): readonly Warning[] {
+  return [...passedOverWarnings(plan), ...olderWarnings(plan.repeatables, plan.newer)];
+}
+
+/** The repeatables that a run would run, in its order; without secrets. */
+export async function plannedRepeatables(
+  history: History,
+  { repeatables: { runs } }: Plan,
+): Promise<readonly PlannedRepeatable[]> {
+  if (runs.length === 0) return [];
+  const reasons = new Map(runs.map(({ repeatable, why }) => [repeatable.tag, why]));
+  const all = await parseRepeatables(history.repeatables ?? []);
+  return all.flatMap(({ tag, file, statements }) => {
+    const why = reasons.get(tag);
+    if (why === undefined) return [];
+    const shown = statements.map(({ text }) => maskSecrets(text));
+    return {
+      ...{ tag, file, why, statements: shown.map(({ text }) => text) },
+      masked: shown.flatMap(({ secrets }, i) => (secrets.length > 0 ? [i + 1] : [])),
+    };
+  });
+}
 
 /** What a step would run, as it is shown: without secrets. */
 export function plannedStep({

@@ -1,6 +1,7 @@
 import { duration } from "../../base/text.ts";
 import type { MigrateError } from "../errors.ts";
 import type { AdoptedBy, LedgerEvent } from "../ledger-types.ts";
+import type { RepeatableStatus } from "../repeatable-types.ts";
 import type { StatusReport } from "../reports.ts";
 import type { Doubt, MigrationStatus, Owner, RecordedError } from "../types.ts";
 
@@ -44,10 +45,29 @@ export function statusJson(report: StatusReport) {
     newer: report.newer,
     pending: report.pending,
     migrations: report.migrations.map(migrationJson),
+    pendingRepeatables: report.pendingRepeatables,
+    repeatables: report.repeatables.map(repeatableJson),
     drizzle: report.drizzle ?? null,
     problems: report.problems.map(({ code, message }) => ({ code, message })),
     warnings: report.warnings,
   };
+}
+
+/** A repeatable of `status --json`. */
+export function repeatableJson({ at, ...repeatable }: RepeatableStatus) {
+  return { ...repeatable, at: at?.toISOString() ?? null };
+}
+
+/** A row of the status table of a repeatable, a text for each of the columns. */
+export function repeatableCells(repeatable: RepeatableStatus): readonly string[] {
+  const { tag, state, flags, at, durationMs, by } = repeatable;
+  return [
+    tag,
+    [state, ...flags].join(" "),
+    at === null ? "" : shortTime(at),
+    durationMs === null ? "" : duration(durationMs),
+    by === null || at === null ? "" : `${by.user}@${by.host}`,
+  ];
 }
 
 /** An event of `events --json`. */
@@ -74,6 +94,7 @@ export function eventCells(event: LedgerEvent): readonly [string, string, string
     restored ? "applied as before" : "",
     by === undefined ? "" : ADOPTED_BY[by],
     formerly === undefined ? "" : `was ${formerly}`,
+    payload.why ?? "",
     `${owner.user}@${owner.host}`,
     error === undefined ? "" : `${error.sqlState ?? "canceled"}: ${error.message}`,
   ];

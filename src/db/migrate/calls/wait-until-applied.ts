@@ -1,13 +1,16 @@
 import { jittered, LONGEST_TIMER_MS, pause } from "../../base/backoff.ts";
+import { plural } from "../../base/text.ts";
 import { askOrError } from "../../connection/ask.ts";
 import { SessionLost } from "../../connection/loss.ts";
 import { readLedgerAfter } from "../adopt/look.ts";
 import { MigrateError } from "../errors.ts";
+import { areRepeatablesAsOf } from "../history/repeatables.ts";
 import { look } from "../lease/sql.ts";
 import { describeHolder, holderOf } from "../lease/wait.ts";
 import { runnerOf } from "../ledger/replies.ts";
 import type { RunnerRow } from "../ledger-types.ts";
 import { type Plan, planRun } from "../plan/plan.ts";
+import { isToRun } from "../plan/repeatable-plan.ts";
 import type { WaitReport } from "../reports.ts";
 import type { Run, Session } from "../run-types.ts";
 import type { History } from "../types.ts";
@@ -59,11 +62,11 @@ async function pollUntilApplied(
   let pauseMs = FIRST_PAUSE_MS;
   let reportedAt = Number.NEGATIVE_INFINITY;
   for (let seen: string | undefined; ; ) {
-    if (runner?.head === head) {
+    if (runner?.head === head && areRepeatablesAsOf(history, runner)) {
       return { outcome: "current", version: history.migrations.at(-1)?.tag, head };
     }
     // The rows change with the head, or with a failure, which is told at the end.
-    const now = runner?.head ?? "no ledger";
+    const now = `${runner?.head ?? "no ledger"} ${runner?.repeatables}`;
     if (plan === undefined || seen !== now || leftMs() <= 0) {
       seen = now;
       const ledger = await readLedgerAfter(session, run, history, runner);
@@ -71,7 +74,8 @@ async function pollUntilApplied(
       if (plan.newer) return { outcome: "newer", version: plan.version, head };
       const hopeless = plan.problems.find(({ code }) => HOPELESS.has(code));
       if (hopeless !== undefined) throw hopeless;
-      if (plan.steps.length === 0 && plan.problems.length === 0) {
+      const isDone = plan.steps.length === 0 && !plan.repeatables.statuses.some(isToRun);
+      if (isDone && plan.problems.length === 0) {
         return { outcome: "current", version: plan.version, head };
       }
     }
@@ -89,7 +93,9 @@ async function pollUntilApplied(
 }
 
 function timedOut(history: History, plan: Plan, runner: RunnerRow | undefined): MigrateError {
-  const pending = plan.steps.map(({ migration }) => migration.tag);
+  const repeatables = plan.repeatables.statuses.filter(isToRun).map(({ tag }) => tag);
+  const steps = plan.steps.map(({ migration }) => migration.tag);
+  const pending = [...steps, ...repeatables];
   const failed = plan.migrations.find(({ state }) => state.kind === "FAILED");
   const holder = runner && holderOf(runner);
   const working =
@@ -100,7 +106,7 @@ function timedOut(history: History, plan: Plan, runner: RunnerRow | undefined): 
     failed?.state.kind === "FAILED" ? `\n${failed.tag} has failed: ${failed.state.error.text}` : "";
   return new MigrateError({
     code: "lock_timeout",
-    fact: `${pending.length} of ${history.migrations.length} migrations are still pending: ${pending.join(", ")}. ${working}${broken}`,
+    fact: `${steps.length} of ${history.migrations.length} migrations are still pending${repeatables.length > 0 ? `, and ${plural(repeatables.length, "repeatable")}` : ""}: ${pending.join(", ")}. ${working}${broken}`,
     outcome: "nothing-run",
     remedy: "Run `tidemark migrate`, or wait longer with --timeout.",
     notRun: pending,

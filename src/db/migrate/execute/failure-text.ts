@@ -185,6 +185,9 @@ export function causeOf({ sqlState, message, detail, hint, where }: RecordedErro
   return Object.assign(error, { code: sqlState, detail, hint, where });
 }
 
+/** Something depends on what is to be dropped. */
+const STILL_NEEDED = "2BP01";
+
 /** What to do about a server error. */
 export function remedyOf(
   file: string,
@@ -193,9 +196,13 @@ export function remedyOf(
 ): string {
   const again = `then run \`tidemark ${command}\` again.`;
   if (command === "rollback" && !code.startsWith("53")) {
+    const drop =
+      code === STILL_NEEDED
+        ? " What a repeatable made may be dropped there: the next `tidemark migrate` makes it again."
+        : "";
     return (
       `Next: correct ${file} (or the data it met) and its line in tidemark.sum (\`tidemark sum\`), ${again} ` +
-      "To leave the migration applied: `tidemark repair`."
+      `To leave the migration applied: \`tidemark repair\`.${drop}`
     );
   }
   // Class 53: no memory, no disk, no connections. Nothing is wrong with the file.

@@ -81,8 +81,13 @@ export async function recordFailure(
 }
 
 /** The same where every character beyond ASCII is a question mark. */
-function inAscii(recorded: RecordedError): RecordedError {
+export function inAscii(recorded: RecordedError): RecordedError {
   return JSON.parse(JSON.stringify(recorded).replace(BEYOND_ASCII, "?"));
+}
+
+/** Whether a text has characters that the database's encoding has not. */
+export function untranslatable(error: unknown): boolean {
+  return errorCode(error) === UNTRANSLATABLE_CHARACTER;
 }
 
 const BEYOND_ASCII = /[^\u0020-\u007e]/gu;
@@ -171,7 +176,7 @@ async function recordAndRelease(
   try {
     const reply = await write(recorded).catch((error: unknown) => {
       // A database that is not in UTF-8 has not all characters that a file and our own texts have.
-      if (errorCode(error) !== UNTRANSLATABLE_CHARACTER) throw error;
+      if (!untranslatable(error)) throw error;
       return write(inAscii(recorded));
     });
     const copied = columnOf(reply, COPY);

@@ -4,6 +4,7 @@ import { MigrateError } from "../errors.ts";
 import type { BeforeFile, Checksum, CodeFile, History, Migration, Tag } from "../types.ts";
 import { checksumOf, EMPTY_HEAD, linkAfter, withCode } from "./checksum.ts";
 import type { FoundCode } from "./code-files.ts";
+import { type GivenRepeatable, repeatableOf } from "./repeatables.ts";
 
 /** A migration as text: of a history that lies in no folder. */
 export interface GivenMigration {
@@ -40,7 +41,11 @@ const GIVEN = "the given history";
  *
  * @throws MigrateError `history_invalid` where a tag is empty or there twice; what the function throws
  */
-export async function readGiven(given: GivenHistory, before?: BeforeFile): Promise<History> {
+export async function readGiven(
+  given: GivenHistory,
+  before?: BeforeFile,
+  repeatables: readonly GivenRepeatable[] = [],
+): Promise<History> {
   const list = typeof given === "function" ? await given() : given;
   const seen = new Set<Tag>();
   for (const { tag } of list) {
@@ -65,6 +70,11 @@ export async function readGiven(given: GivenHistory, before?: BeforeFile): Promi
     ...{ head: headOfChain(migrations), warnings: [] },
     downs: new Map(list.flatMap(({ tag, down }) => (down === undefined ? [] : [[tag, down]]))),
     ...(before !== undefined && { before }),
+    ...(repeatables.length > 0 && {
+      repeatables: repeatables
+        .map((one) => repeatableOf(one))
+        .toSorted((a, b) => (a.name < b.name ? -1 : 1)),
+    }),
   };
 }
 

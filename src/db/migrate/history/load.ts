@@ -12,6 +12,8 @@ import { parseSinkFile, SINK_FILE } from "./event-sink-file.ts";
 import { chained, headOfChain } from "./given.ts";
 import { parseJournal } from "./journal.ts";
 import { isFolderTag, sqlFileOf, timeOfFolder } from "./layout.ts";
+import { loadRepeatables } from "./load-repeatables.ts";
+import { REPEATABLE_FOLDER } from "./repeatables.ts";
 import { BEFORE_FILE, strayFiles } from "./stray-files.ts";
 import { checkSumFile, SUM_FILE } from "./sum-file.ts";
 
@@ -29,7 +31,8 @@ export async function loadHistory(
   const journalFile = join(dir, "meta", "_journal.json");
   const journal = (await readBytes(journalFile))?.toString("utf8");
   const layout: Layout = journal === undefined ? "1.x" : "0.x";
-  const folders = await readFolders(dir, layout === "1.x" ? names : names.filter(isFolderTag));
+  const others = names.filter((name) => name !== REPEATABLE_FOLDER);
+  const folders = await readFolders(dir, layout === "1.x" ? others : names.filter(isFolderTag));
   if (layout === "1.x" && folders.length === 0) throw noHistory(dir, journalFile);
   if (layout === "0.x" && folders.length > 0) throw bothLayouts(dir, journalFile, folders);
   const files = journal === undefined ? folders : await readListed(dir, journal, journalFile);
@@ -42,10 +45,10 @@ export async function loadHistory(
   const sinkFile = join(dir, SINK_FILE);
   const sink = names.includes(SINK_FILE) ? await readFile(sinkFile, "utf8") : undefined;
   const before = await readBytes(join(dir, BEFORE_FILE));
+  const repeatables = others.length === names.length ? [] : await loadRepeatables(dir);
   const history = {
-    dir,
-    layout,
-    migrations,
+    ...{ dir, layout, migrations },
+    ...(repeatables.length > 0 && { repeatables }),
     head: headOfChain(migrations),
     ...(sink !== undefined && { eventSink: parseSinkFile(withoutBom(sink), sinkFile) }),
     ...(before !== undefined && {

@@ -3,13 +3,14 @@ import { MigrateError } from "../errors.ts";
 import type { Checksum, History, Tag } from "../types.ts";
 import { isChecksum } from "./checksum.ts";
 import { codeFilesOf, DOWN, downFileOf, sqlFileOf } from "./layout.ts";
+import { isRepeatableFile, repeatableFileOf } from "./repeatables.ts";
 
 /** Name of the sum file in the migrations folder. */
 export const SUM_FILE = "tidemark.sum";
 
 /**
  * The sum file's text: the chain's head, then a line for each file, in the history's order: a migration's SQL, its
- * code, its down file. The head covers the first two.
+ * code, its down file; then the repeatables by their names. The head covers the first two.
  */
 export function formatSumFile(
   history: History,
@@ -27,10 +28,10 @@ interface SummedFile {
 }
 
 function filesOf(
-  { migrations, layout }: History,
+  { migrations, layout, repeatables = [] }: History,
   downs: ReadonlyMap<Tag, Checksum> | undefined,
 ): readonly SummedFile[] {
-  return migrations.flatMap(({ tag, checksum, code }) => {
+  const ofMigrations = migrations.flatMap(({ tag, checksum, code }) => {
     const down = downs?.get(tag);
     const names = codeFilesOf(tag, layout);
     const name = names.find((one) => code !== undefined && extname(one) === extname(code.file));
@@ -40,6 +41,10 @@ function filesOf(
       ...(down === undefined ? [] : [{ name: downFileOf(tag, layout), checksum: down, also: [] }]),
     ];
   });
+  const own = repeatables.map(({ name, checksum }) => ({
+    ...{ name: repeatableFileOf(name), checksum, also: [] },
+  }));
+  return [...ofMigrations, ...own];
 }
 
 /**
@@ -105,7 +110,8 @@ function sumProblems(
     if (differsByIntent.has(name)) continue;
     if (name.endsWith(DOWN)) {
       if (downs !== undefined) problems.push(`${name} is listed but does not exist`);
-    } else problems.push(`${name} is listed but not in the history`);
+    } else if (isRepeatableFile(name)) problems.push(`${name} is listed but does not exist`);
+    else problems.push(`${name} is listed but not in the history`);
   }
   if (problems.length === 0 && !isAsMeant && head !== history.head) {
     problems.push(

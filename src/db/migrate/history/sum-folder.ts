@@ -1,10 +1,11 @@
-import { writeFile } from "node:fs/promises";
+import { cp, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { readIfThere, withoutBom } from "../../base/files.ts";
+import { ifThere, readIfThere, withoutBom } from "../../base/files.ts";
 import type { Checksum, DownFile, History, Tag } from "../types.ts";
 import { checksumOf } from "./checksum.ts";
 import { downFileOf } from "./layout.ts";
 import { loadHistory } from "./load.ts";
+import { REPEATABLE_FOLDER } from "./repeatables.ts";
 import { checkSumFile, formatSumFile, recordedSums, SUM_FILE } from "./sum-file.ts";
 
 export interface WrittenSum {
@@ -12,6 +13,7 @@ export interface WrittenSum {
   readonly head: Checksum;
   readonly migrations: number;
   readonly downFiles: number;
+  readonly repeatables: number;
 }
 
 /**
@@ -24,8 +26,9 @@ export async function writeSumFile(dir: string): Promise<WrittenSum> {
   const downs = checksumsOf(await readDownFiles(history));
   const file = join(dir, SUM_FILE);
   await writeFile(file, formatSumFile(history, downs));
-  const { head, migrations } = history;
-  return { file, head, migrations: migrations.length, downFiles: downs.size };
+  const { head, migrations, repeatables = [] } = history;
+  const counts = { migrations: migrations.length, downFiles: downs.size };
+  return { file, head, ...counts, repeatables: repeatables.length };
 }
 
 /**
@@ -45,6 +48,13 @@ export async function checkFolderSum(
   const downs = checksumsOf(await readDownFiles(history));
   checkSumFile(history, text, file, { downs, meant });
   return true;
+}
+
+/** Copies the repeatables of a migrations folder into another, which has none. */
+export async function copyRepeatables(from: string, to: string): Promise<void> {
+  await ifThere(
+    cp(join(from, REPEATABLE_FOLDER), join(to, REPEATABLE_FOLDER), { recursive: true }),
+  );
 }
 
 /** The texts of the down files that are there, by the migrations' tags. */

@@ -29,7 +29,7 @@ export function look(schema: string, ownRun?: string): string {
   return `${BOUNDED};
 select pg_catalog.jsonb_build_object(
   'ledgerVersion', r.ledger_version, 'minReader', r.min_reader, 'head', r.head,
-  'runId', r.run_id, 'token', r.token::text, 'direct', r.direct, 'host', r.host,
+  'repeatables', r.repeatables, 'runId', r.run_id, 'token', r.token::text, 'direct', r.direct, 'host', r.host,
   'processId', r.process_id, 'backendPid', r.backend_pid, 'user', r.db_user,
   'activity', r.activity, 'acquiredAt', r.acquired_at, 'expiresAt', r.expires_at,
   'liveness', ${liveness(s, ownRun)}, 'zombie', z.pid,

@@ -4,6 +4,7 @@ import { ask, transact } from "../../connection/ask.ts";
 import { isServerError } from "../../connection/session.ts";
 import type { Run, Session } from "../run-types.ts";
 import { ledgerFunctions } from "./functions.ts";
+import { shareRepeatables } from "./repeatable-rows.ts";
 import { ledgerError, standbyError } from "./server-error.ts";
 import { createTables, LEDGER_VERSION, upgradeTables } from "./tables.ts";
 
@@ -56,6 +57,8 @@ export function createLedger(schema: string): readonly string[] {
     execute ${literal(readOnlyForOthers(schema))};
   elsif (select r.ledger_version < ${LEDGER_VERSION} from ${s}.runner r where r.id = 1) then
     execute ${literal(upgradeTables(schema))};
+    execute ${literal(readOnlyForOthers(schema, "repeatables"))};
+    execute ${literal(shareRepeatables(schema))};
   else
     return;
   end if;
@@ -65,14 +68,15 @@ end`)}`,
 }
 
 /** What the role's default privileges have given away on tables that are new: others may read them, and no more. */
-function readOnlyForOthers(schema: string): string {
+function readOnlyForOthers(schema: string, only?: string): string {
+  const which = only === undefined ? "" : ` and c.relname = ${literal(only)}`;
   return `do ${literal(`declare given record;
 begin
   for given in
     select distinct c.relname, c.relkind,
       case a.grantee when 0 then 'public' else a.grantee::regrole::text end as grantee
     from pg_catalog.pg_class c, pg_catalog.aclexplode(c.relacl) a
-    where c.relnamespace = ${literal(identifier(schema))}::regnamespace and c.relkind in ('r', 'S')
+    where c.relnamespace = ${literal(identifier(schema))}::regnamespace and c.relkind in ('r', 'S')${which}
       and a.grantee <> c.relowner and a.privilege_type <> 'SELECT'
   loop
     execute format(

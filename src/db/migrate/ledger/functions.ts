@@ -2,7 +2,8 @@ import { dollarQuote, identifier, literal } from "../../base/quote.ts";
 import { IDLE_IN_TRANSACTION_MS } from "../../connection/begin.ts";
 import { copyFunction } from "./event-copy.ts";
 import { eventObject } from "./read.ts";
-import { MIN_READER } from "./tables.ts";
+import { foldRepeatable, forgetRepeatables, unsettleRepeatables } from "./repeatable-rows.ts";
+import { MIN_READER, MIN_READER_DOWN } from "./tables.ts";
 
 /** Life of a lease without renewal. */
 export const LEASE_TTL_MS = IDLE_IN_TRANSACTION_MS;
@@ -89,6 +90,10 @@ begin
       select greatest(0, round(extract(epoch from happened - m.started_at) * 1000))::bigint into took
       from ${s}.schema_migrations m where m.tag = subject;
       details := details || jsonb_build_object('durationMs', took);
+    elsif kind = 'repeatable.done' then
+      -- Of its transaction.
+      took := round(extract(epoch from happened - now()) * 1000)::bigint;
+      details := details || jsonb_build_object('durationMs', took);
     end if;
     insert into ${s}.migration_events (
       at, type, run_id, tag, attempt, checksum, payload, db_user, host, process_id,
@@ -116,7 +121,7 @@ begin
             'durationMs', m.duration_ms))
         where m.tag = subject;
         -- A release that does not know the way down would run it up from here.
-        update ${s}.runner set min_reader = ledger_version where id = 1;
+        update ${s}.runner set min_reader = ${MIN_READER_DOWN} where id = 1;
       else
       insert into ${s}.schema_migrations (
         tag, state, attempt, checksum, statements_done, statements_total, prefix, started_at,
@@ -156,6 +161,7 @@ begin
         duration_ms = took, owner = who, event_id = event_number,
         down_checksum = details->>'down', down_sql = event->>'downSql'
       where m.tag = subject;
+      ${unsettleRepeatables(s)}
     when 'migration.reverted' then
       select m.rank into taken from ${s}.schema_migrations m where m.tag = subject;
       update ${s}.schema_migrations m
@@ -169,6 +175,8 @@ begin
       end if;
       update ${s}.runner set min_reader = ${MIN_READER}
       where id = 1 and not exists (select from ${s}.schema_migrations m where m.reverting is not null);
+      ${forgetRepeatables(s)}
+    ${foldRepeatable(s)}
     when 'migration.failed' then
       update ${s}.schema_migrations m
       set state = 'FAILED', finished_at = happened, duration_ms = took, owner = who,

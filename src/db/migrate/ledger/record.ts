@@ -67,6 +67,16 @@ export type NewEvent = Subject & {
         /** Without a rank it stays pending; with `formerly` only its name is new. */
         readonly payload: Pick<EventPayload, "rank" | "by" | "appliedAt" | "row" | "formerly">;
       }
+    | {
+        readonly type: "repeatable.done";
+        readonly payload: Required<Pick<EventPayload, "why" | "made">>;
+      }
+    /** Nothing of it is left, on disk or in the database. */
+    | { readonly type: "repeatable.removed"; readonly payload: Readonly<Record<string, never>> }
+    | {
+        readonly type: "repeatable.failed";
+        readonly payload: Required<Pick<EventPayload, "why" | "error">>;
+      }
   );
 
 /** Column of the duration that `record` returns: of what ended, in milliseconds. */

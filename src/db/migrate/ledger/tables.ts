@@ -1,12 +1,16 @@
 import { dollarQuote, identifier, literal } from "../../base/quote.ts";
 import { EMPTY_HEAD } from "../history/checksum.ts";
 import { EVENT_TYPES } from "../ledger-types.ts";
+import { createRepeatables, upgradeForRepeatables } from "./repeatable-rows.ts";
 
 /** Version of the ledger's own tables that this code writes. */
-export const LEDGER_VERSION = 3;
+export const LEDGER_VERSION = 4;
 
-/** The oldest that may read it while no migration is on its way down; while one is, only this version may. */
+/** The oldest that may read it while no migration is on its way down. */
 export const MIN_READER = 2;
+
+/** The oldest that may read it while one is: it knows the way down. */
+export const MIN_READER_DOWN = 3;
 
 /** Makes the ledger's tables and triggers in its schema, which must be there. */
 export function createTables(schema: string): string {
@@ -98,12 +102,13 @@ create trigger migration_events_no_truncate
 before truncate on ${s}.migration_events
 for each statement execute function ${s}.refuse_event_change();
 alter table ${s}.migration_events enable always trigger migration_events_append_only;
-alter table ${s}.migration_events enable always trigger migration_events_no_truncate;`;
+alter table ${s}.migration_events enable always trigger migration_events_no_truncate;
+${createRepeatables(schema)}`;
 }
 
 /**
  * Makes an older ledger one of this version, its functions apart. 2: takes over what drizzle's migrator
- * has applied, and keeps its table true. 3: the way down.
+ * has applied, and keeps its table true. 3: the way down. 4: repeatables.
  */
 export function upgradeTables(schema: string): string {
   const s = identifier(schema);
@@ -113,5 +118,6 @@ alter table ${s}.schema_migrations
   add column if not exists reverting jsonb,
   add column if not exists down_checksum text,
   add column if not exists down_sql text;
+${upgradeForRepeatables(schema)}
 update ${s}.runner set ledger_version = ${LEDGER_VERSION}, min_reader = ${MIN_READER} where id = 1;`;
 }

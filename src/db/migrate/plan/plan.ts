@@ -18,6 +18,7 @@ import { accountFor } from "./existing.ts";
 import { halfWayDown } from "./half-way.ts";
 import { findProblems } from "./problems.ts";
 import { type Renamed, renamedRows, renamesOf } from "./renames.ts";
+import { planRepeatables, type RepeatablePlan } from "./repeatable-plan.ts";
 import { isSkipped } from "./state.ts";
 import { missingOnDisk, newestApplied, rowsByTag, statusesOf } from "./statuses.ts";
 import { rowsAfter, type Takeover } from "./takeover.ts";
@@ -64,6 +65,7 @@ export interface Plan {
   readonly passedOver: readonly Tag[];
   /** Applied migrations that `drizzle-kit up` gave other names; likewise. */
   readonly renames: readonly Renamed[];
+  readonly repeatables: RepeatablePlan;
   /** Tag of the newest applied migration, before the steps and once they are done. */
   readonly version: Tag | undefined;
   readonly versionAfter: Tag | undefined;
@@ -101,6 +103,13 @@ export function planRun(history: History, now: Ledger, options: PlanOptions = {}
   return {
     newer,
     steps,
+    repeatables: planRepeatables(history, ledger.repeatables, {
+      newer,
+      head: headOf(applied),
+      isFirst: steps.length > 0,
+      isWhole: target === undefined || target.index === migrations.length - 1,
+      allowOlder: options.allowOlder ?? false,
+    }),
     takeover,
     passedOver,
     renames,
@@ -130,7 +139,7 @@ export function nothingToDo(plan: Plan): "current" | "newer" | undefined {
   if (problem !== undefined && (!plan.newer || problem.code === "in_doubt")) throw problem;
   if (needsTakeover(plan)) return undefined;
   if (plan.newer) return "newer";
-  return plan.steps.length === 0 ? "current" : undefined;
+  return plan.steps.length === 0 && plan.repeatables.runs.length === 0 ? "current" : undefined;
 }
 
 /** What drizzle's table says that the ledger does not know yet. */

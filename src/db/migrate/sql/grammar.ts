@@ -5,6 +5,8 @@ import { MigrateError } from "../errors.ts";
 /** PostgreSQL's own grammar. */
 export interface Parser {
   readonly parse: (sql: string) => ParseResult;
+  /** The body of a PL/pgSQL function, of the whole statement that makes it. */
+  readonly parsePlpgsql: (sql: string) => unknown;
   /** Its words; their places are bytes. */
   readonly scan: (sql: string) => readonly ScanToken[];
   readonly syntaxErrorAt: (error: unknown) => number | undefined;
@@ -40,6 +42,7 @@ async function load(): Promise<Parser> {
   await module.loadModule();
   loaded = {
     parse: module.parseSync,
+    parsePlpgsql: module.parsePlPgSQLSync,
     scan: (sql) => module.scanSync(sql).tokens,
     syntaxErrorAt: (error) =>
       module.hasSqlDetails(error) ? error.sqlDetails?.cursorPosition : undefined,
