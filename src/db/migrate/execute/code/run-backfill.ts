@@ -13,6 +13,7 @@ import { fence } from "../../lease/sql.ts";
 import { COPY } from "../../ledger/event-copy.ts";
 import { DURATION } from "../../ledger/record.ts";
 import type { BackfillProgress } from "../../progress-types.ts";
+import type { Tag } from "../../types.ts";
 import type { CodePart, Execution } from "../execution.ts";
 import type { ServerErrorFields } from "../failure-text.ts";
 import { endOfPart } from "../transaction.ts";
@@ -41,7 +42,7 @@ export async function runBackfillPart(
     background,
     size: batch?.size ?? DEFAULTS.size,
   });
-  if (background && !execution.runsBackfills) {
+  if (background && !isRunHere(execution, tag)) {
     const waits = `update ${identifier(schema)}.schema_migrations set backfill = 'PENDING' where tag = ${literal(tag)}`;
     return endMigration(execution, part, [registered, waits], "background");
   }
@@ -49,6 +50,10 @@ export async function runBackfillPart(
     await untilResumed(execution, part);
   }
   return endMigration(execution, part, [], "ran");
+}
+
+function isRunHere({ runsBackfills }: Execution, tag: Tag): boolean {
+  return typeof runsBackfills === "boolean" ? runsBackfills : runsBackfills.includes(tag);
 }
 
 async function fillInline(
