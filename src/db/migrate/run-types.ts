@@ -36,6 +36,7 @@ export type MessageName =
   | "clear"
   | "leave"
   | "backfill"
+  | "grammar"
   | "pressure"
   | `migration:${Tag}`
   | `begin:${Tag}`

@@ -2,11 +2,12 @@ import { withoutBom } from "../../base/files.ts";
 import { type LoadedCode, loadCode } from "../code/load-code.ts";
 import { checksumOf } from "../history/checksum.ts";
 import type { Step } from "../plan/plan.ts";
-import type { CodeFile, Tag } from "../types.ts";
+import type { CodeFile, Migration, Tag } from "../types.ts";
 import { refuseAcrossBorders, refuseInsideBlock, refusePartitionedParents } from "./borders.ts";
 import { loadParser } from "./grammar.ts";
 import { refuseChangedPrefix, refuseDamaged, refuseUnsupported } from "./refuse.ts";
 import {
+  asksForNoParse,
   asksForNoTransaction,
   type ParsedStep,
   remainingOf,
@@ -14,17 +15,19 @@ import {
   segmentsOf,
   withCode,
 } from "./segments.ts";
-import { parseStatements, type Statement } from "./statements.ts";
+import { parseStatements, readStatements, type Statement } from "./statements.ts";
+import { refuseControl } from "./unread.ts";
 
 /**
- * Parses and validates what is pending, before anything runs. A parser remembers the files it has
+ * Parses and validates what is pending, before anything runs. What the grammar does not read is refused, or with
+ * `leavesUnread` left for the server's to judge. A parser remembers the files it has
  * read: where the ledger changed before the lease was taken, there is another plan.
  *
  * @throws MigrateError `history_invalid`, `unsupported_statement`, `checksum_mismatch`
  */
-export function stepParser(): <S extends Step>(
-  steps: readonly S[],
-) => Promise<readonly (S & ParsedStep)[]> {
+export function stepParser({
+  leavesUnread = false,
+} = {}): <S extends Step>(steps: readonly S[]) => Promise<readonly (S & ParsedStep)[]> {
   // What fails here fails again, and is reported, when it is awaited.
   loadParser().catch(() => undefined);
   const parsed = new Map<string, readonly Statement[]>();
@@ -34,8 +37,12 @@ export function stepParser(): <S extends Step>(
     for (const { migration } of steps) refuseDamaged(migration);
     for (const step of steps) {
       const { migration, resumeAt } = step;
+      const read = leavesUnread ? readStatements : parseStatements;
       const statements =
-        parsed.get(migration.sql) ?? (await parseStatements(migration.sql, migration.file));
+        parsed.get(migration.sql) ??
+        (asksForNoParse(migration.sql)
+          ? await unparsed(migration)
+          : await read(migration.sql, migration.file));
       parsed.set(migration.sql, statements);
       refuseUnsupported(migration, statements);
       refuseChangedPrefix(step, statements);
@@ -58,6 +65,12 @@ export function stepParser(): <S extends Step>(
     }
     return whole;
   };
+}
+
+/** A file that asks to be run as it is: one statement, in one transaction. */
+async function unparsed({ file, sql }: Migration): Promise<readonly Statement[]> {
+  refuseControl(await loadParser(), { file, sql });
+  return [{ text: sql, offset: 0, tree: {} as Statement["tree"] }];
 }
 
 /**
