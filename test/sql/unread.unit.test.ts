@@ -37,7 +37,7 @@ describe("a file that PostgreSQL 18's grammar does not read", () => {
       "CreateStmt",
       "SelectStmt",
     ]);
-    expect(statements[1]?.unread?.message).toContain(
+    expect(statements[1]?.unread?.refusal.message).toContain(
       'f.sql:3:17: syntax error at or near "system_user"',
     );
     await expect(parseStatements(FILE, "f.sql")).rejects.toMatchObject({

@@ -18,8 +18,8 @@ export async function judgeUnread(
 ): Promise<void> {
   for (const { migration, statements, resumeAt } of steps) {
     const unread = statements.slice(resumeAt).filter((one) => one.unread !== undefined);
-    for (const { text, unread: refusal } of unread) {
-      if (refusal !== undefined && !(await isRead(session, text))) throw refusal;
+    for (const { text, unread: found } of unread) {
+      if (found !== undefined && !(await isRead(session, text))) throw found.refusal;
     }
     if (unread.length === 0) continue;
     const server = Math.floor(session.serverVersion / 10_000);

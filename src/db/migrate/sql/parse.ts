@@ -15,19 +15,28 @@ import {
   segmentsOf,
   withCode,
 } from "./segments.ts";
-import { parseStatements, readStatements, type Statement } from "./statements.ts";
+import { readStatements, type Statement } from "./statements.ts";
 import { refuseControl } from "./unread.ts";
 
+export interface ParserOptions {
+  /**
+   * What the grammar does not read is left for a server to judge: all of it, or what has a word that became a keyword
+   * lately. Default: it is refused.
+   */
+  readonly leavesUnread?: "none" | "new-keywords" | "all";
+}
+
 /**
- * Parses and validates what is pending, before anything runs. What the grammar does not read is refused, or with
- * `leavesUnread` left for the server's to judge. A parser remembers the files it has
+ * Parses and validates what is pending, before anything runs. A parser remembers the files it has
  * read: where the ledger changed before the lease was taken, there is another plan.
  *
  * @throws MigrateError `history_invalid`, `unsupported_statement`, `checksum_mismatch`
  */
 export function stepParser({
-  leavesUnread = false,
-} = {}): <S extends Step>(steps: readonly S[]) => Promise<readonly (S & ParsedStep)[]> {
+  leavesUnread = "none",
+}: ParserOptions = {}): <S extends Step>(
+  steps: readonly S[],
+) => Promise<readonly (S & ParsedStep)[]> {
   // What fails here fails again, and is reported, when it is awaited.
   loadParser().catch(() => undefined);
   const parsed = new Map<string, readonly Statement[]>();
@@ -37,12 +46,12 @@ export function stepParser({
     for (const { migration } of steps) refuseDamaged(migration);
     for (const step of steps) {
       const { migration, resumeAt } = step;
-      const read = leavesUnread ? readStatements : parseStatements;
       const statements =
         parsed.get(migration.sql) ??
         (asksForNoParse(migration.sql)
           ? await unparsed(migration)
-          : await read(migration.sql, migration.file));
+          : await readStatements(migration.sql, migration.file));
+      refuseUnread(statements, leavesUnread);
       parsed.set(migration.sql, statements);
       refuseUnsupported(migration, statements);
       refuseChangedPrefix(step, statements);
@@ -67,6 +76,16 @@ export function stepParser({
   };
 }
 
+function refuseUnread(
+  statements: readonly Statement[],
+  leaves: NonNullable<ParserOptions["leavesUnread"]>,
+): void {
+  for (const { unread } of statements) {
+    if (unread === undefined || leaves === "all") continue;
+    if (leaves === "none" || !unread.hasNewKeyword) throw unread.refusal;
+  }
+}
+
 /** A file that asks to be run as it is: one statement, in one transaction. */
 async function unparsed({ file, sql }: Migration): Promise<readonly Statement[]> {
   refuseControl(await loadParser(), { file, sql });
@@ -77,18 +96,18 @@ async function unparsed({ file, sql }: Migration): Promise<readonly Statement[]>
  * Parses a migration's text by itself, and refuses what a run would refuse before it starts.
  *
  * @param migration its `file` is how messages name it
+ * @param options whether what the grammar does not read is left for a server to judge
  * @throws MigrateError `history_invalid`, `unsupported_statement`
  */
-export async function parseMigration(migration: {
-  readonly tag: Tag;
-  readonly file: string;
-  readonly sql: string;
-}): Promise<readonly Statement[]> {
+export async function parseMigration(
+  migration: { readonly tag: Tag; readonly file: string; readonly sql: string },
+  options: ParserOptions = {},
+): Promise<readonly Statement[]> {
   const checksum = checksumOf(migration.sql);
   const sql = withoutBom(migration.sql);
   const only = { ...migration, sql, index: 0, checksum, link: checksum };
   const unstarted = { attempt: 1, resumeAt: 0, prefix: null, underWay: null };
-  const [parsed] = await stepParser()([
+  const [parsed] = await stepParser(options)([
     { migration: only, ...unstarted, rank: 1, headAfter: checksum },
   ]);
   return parsed?.statements ?? [];

@@ -4,7 +4,7 @@ import { messageOf } from "../../base/problem.ts";
 import { MigrateError } from "../errors.ts";
 import { byteReader, loadParser, type Parser } from "./grammar.ts";
 import { errorAt } from "./snippet.ts";
-import { cutByWords, grammarHint } from "./unread.ts";
+import { cutByWords, grammarHint, newKeywordIn } from "./unread.ts";
 
 /** A statement of a file, cut by PostgreSQL's own grammar. */
 export interface Statement {
@@ -15,7 +15,14 @@ export interface Statement {
   /** The parsed tree; empty where the grammar does not read it. */
   readonly tree: Node;
   /** Why the grammar does not read it: the server's may. */
-  readonly unread?: MigrateError;
+  readonly unread?: Unread;
+}
+
+/** A statement that the grammar does not read. */
+export interface Unread {
+  readonly refusal: MigrateError;
+  /** It has a word that became a keyword lately: an older server reads it. */
+  readonly hasNewKeyword: boolean;
 }
 
 /** A statement with its place in the file, from 0. */
@@ -32,7 +39,7 @@ export interface Placed {
  */
 export async function parseStatements(sql: string, file: string): Promise<readonly Statement[]> {
   const statements = await readStatements(sql, file);
-  for (const { unread } of statements) if (unread !== undefined) throw unread;
+  for (const { unread } of statements) if (unread !== undefined) throw unread.refusal;
   return statements;
 }
 
@@ -72,7 +79,10 @@ function readPieces(
   if (pieces === undefined) throw whole;
   const statements = pieces.flatMap(({ text, offset }): readonly Statement[] => {
     const tree = parseFile(parser, text, file, { sql, offset });
-    if (tree instanceof MigrateError) return [{ text, offset, tree: NOTHING, unread: tree }];
+    if (tree instanceof MigrateError) {
+      const unread = { refusal: tree, hasNewKeyword: newKeywordIn(text) !== undefined };
+      return [{ text, offset, tree: NOTHING, unread }];
+    }
     return (tree.stmts ?? []).map(({ stmt }) => ({ text, offset, tree: stmt ?? NOTHING }));
   });
   // Cut otherwise it reads: the cut is not to be trusted.

@@ -70,16 +70,19 @@ const NEW_KEYWORDS: Readonly<Record<string, number>> = {
   virtual: 18,
 };
 
-/** What to say of a word that the grammar took for a keyword, where it became one lately. */
-export function grammarHint(sql: string, offset: number): string {
-  const line = sql.slice(
-    sql.lastIndexOf("\n", offset - 1) + 1,
-    sql.indexOf("\n", offset) + 1 || undefined,
-  );
-  const found = line
+/** The first word of a text that became a keyword lately. */
+export function newKeywordIn(text: string): string | undefined {
+  return text
     .toLowerCase()
     .match(/[a-z_]+/g)
     ?.find((word) => Object.hasOwn(NEW_KEYWORDS, word));
+}
+
+/** What to say of a line that the grammar does not read, where a word in it became a keyword lately. */
+export function grammarHint(sql: string, offset: number): string {
+  const end = sql.indexOf("\n", offset);
+  const line = sql.slice(sql.lastIndexOf("\n", offset - 1) + 1, end < 0 ? undefined : end);
+  const found = newKeywordIn(line);
   if (found === undefined) return "";
   return (
     ` Tidemark reads files with PostgreSQL 18's grammar, in which ${found.toUpperCase()} is a keyword since ${NEW_KEYWORDS[found]}: ` +
