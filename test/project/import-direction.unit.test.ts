@@ -90,6 +90,9 @@ test("each planted violation is found", { timeout: 60_000 }, async () => {
     "lease-is-above-its-rooms": {
       "src/db/migrate/lease/planted.ts": `export { partsOf } from "../execute/execution.ts";\n`,
     },
+    "backfill-is-above-its-rooms": {
+      "src/db/migrate/backfill/planted.ts": `export { partsOf } from "../execute/execution.ts";\n`,
+    },
     "execute-is-above-its-rooms": {
       "src/db/migrate/execute/planted.ts": `export { findExisting } from "../adopt/find-sql.ts";\n`,
     },

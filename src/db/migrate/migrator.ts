@@ -1,4 +1,3 @@
-import type { BackfillStatus } from "./backfill-types.ts";
 import { Backfills } from "./backfills.ts";
 import { Calls } from "./calls/call.ts";
 import { fingerprintOf } from "./calls/fingerprint.ts";
@@ -10,7 +9,7 @@ import {
   resolveOptions,
 } from "./calls/options.ts";
 import { plannedRepeatables, plannedStep, warningsOf } from "./calls/planned.ts";
-import { statusReport } from "./calls/status-report.ts";
+import { statusReport, unfinished } from "./calls/status-report.ts";
 import type { Ledger, LedgerEvent } from "./ledger-types.ts";
 import { drizzleStatus, nothingToDo, planRun } from "./plan/plan.ts";
 import { refuseUnknownTarget } from "./plan/problems.ts";
@@ -86,7 +85,7 @@ export class DatabaseMigrator {
   /** What is applied, pending, failed or stuck. Writes nothing, takes no lease. */
   async status(options: CallOptions = {}): Promise<StatusReport> {
     return this.#read(options, async (history, ledger) =>
-      statusReport(history, ledger, await this.#unfinished(ledger, options)),
+      statusReport(history, ledger, await unfinished(ledger, () => this.backfills.list(options))),
     );
   }
 
@@ -223,16 +222,6 @@ export class DatabaseMigrator {
    */
   async fingerprint(options: Pick<MigrateOptions, "to"> = {}): Promise<Checksum> {
     return fingerprintOf(await this.#calls.history(), options.to, this.#options);
-  }
-
-  /** Asked where there may be some: a connection more. */
-  async #unfinished(ledger: Ledger, call: CallOptions): Promise<readonly BackfillStatus[]> {
-    const may = ledger.rows.some(
-      ({ state, backfill }) => state !== "DONE" || (backfill ?? "DONE") !== "DONE",
-    );
-    if (!may) return [];
-    const all = await this.backfills.list({ ...(call.signal && { signal: call.signal }) });
-    return all.filter(({ state }) => state !== "DONE");
   }
 
   async #read<T>(

@@ -28,3 +28,14 @@ export function statusReport(
     warnings: [...history.warnings, ...warningsOf(plan)],
   };
 }
+
+/** Backfills that are not done: asked for where the ledger says that there may be some, as it takes a connection more. */
+export async function unfinished(
+  { rows }: Ledger,
+  list: () => Promise<readonly BackfillStatus[]>,
+): Promise<readonly BackfillStatus[]> {
+  const may = rows.some(
+    ({ state, backfill }) => state !== "DONE" || (backfill ?? "DONE") !== "DONE",
+  );
+  return may ? (await list()).filter(({ state }) => state !== "DONE") : [];
+}

@@ -3,7 +3,7 @@ import { columnOf, transact } from "../../../connection/ask.ts";
 import { claimBackfill, readBackfill } from "../../backfill/claim.ts";
 import { BackfillFailed } from "../../backfill/failed.ts";
 import type { Target } from "../../backfill/keys.ts";
-import { runBackfill } from "../../backfill/run.ts";
+import { runBackfill } from "../../backfill/run-batches.ts";
 import { register } from "../../backfill/store.ts";
 import { readTarget } from "../../backfill/target.ts";
 import { type BackfillDefinition, DEFAULTS } from "../../code/backfill-definition.ts";
