@@ -10,8 +10,10 @@ COPY tsconfig.json tsconfig.build.json ./
 COPY scripts/build.ts scripts/
 COPY scripts/build scripts/build/
 COPY src src/
+COPY drizzle drizzle/
 # What runs: no types, no source maps, nothing that is there for `require`.
 RUN npm run build \
+  && node dist/cli/main.js build-steps --dir drizzle --out built/drizzle \
   && rm -r dist/cjs \
   && find dist -type f ! -name '*.js' ! -name '*.node' -delete && find dist -type d -empty -delete
 
@@ -27,7 +29,8 @@ RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund \
   && printf '#!/bin/sh\nexec node /app/dist/main.js "$@"\n' > /usr/local/bin/tidemark-app \
   && chmod +x /usr/local/bin/tidemark-app
 COPY --from=build /app/dist dist/
-COPY drizzle drizzle/
+# With the code steps of migrations compiled.
+COPY --from=build /app/built/drizzle drizzle/
 ENV NODE_ENV=production
 # A number, so that Kubernetes can tell that it is not root.
 USER 1000:1000

@@ -11,12 +11,17 @@ import { grammarInside } from "./build/grammar.ts";
 import { writeTypes } from "./build/types.ts";
 
 /** What `exports` in package.json points to, as ES modules and as CommonJS. */
-const LIBRARY = ["src/db/drizzle/index.ts", "src/db/migrate/index.ts", "src/db/testing/index.ts"];
+const LIBRARY = [
+  "src/db/drizzle/index.ts",
+  "src/db/migrate/index.ts",
+  "src/db/steps/index.ts",
+  "src/db/testing/index.ts",
+];
 /** What `bin` points to. */
 const COMMAND = "src/cli/main.ts";
 
 /** MIT: their licences go where their code goes. */
-const INSIDE = ["@supabase/pg-delta", "libpg-query"];
+const INSIDE = ["@babel/parser", "@supabase/pg-delta", "libpg-query"];
 
 const outDir = resolve(process.argv[2] ?? "dist");
 /** Both bundles. */

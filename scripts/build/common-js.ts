@@ -39,7 +39,10 @@ export async function writeCommonJs(
 }
 
 async function asCommonJs(text: string): Promise<string> {
-  const source = text.replace(/^\/\/# sourceMappingURL=.*$/m, "");
+  const source = text
+    .replace(/^\/\/# sourceMappingURL=.*$/m, "")
+    // A path of the user's, which only an `import()` of Node's own reads as what it is.
+    .replaceAll("import(nativeUrl)", "nativeImport(nativeUrl)");
   const { code } = await transform(source, {
     format: "cjs",
     platform: "node",
@@ -51,5 +54,5 @@ async function asCommonJs(text: string): Promise<string> {
       banner: OWN_URL_BANNER,
     }),
   });
-  return code;
+  return code.replaceAll("nativeImport(nativeUrl)", "import(nativeUrl)");
 }

@@ -17,6 +17,42 @@ export interface Protection {
 // The code that is looked for is written as it stands there, templates too.
 export const PROTECTIONS: readonly Protection[] = [
   {
+    name: "step's transaction",
+    without: "a step may send COMMIT and ROLLBACK",
+    file: "db/migrate/execute/code/refuse-in-step.ts",
+    from: "if (WITHIN.has(kind)) return;",
+    to: "return;",
+    test: "execute/code-step-misuse.test",
+    only: "sends ROLLBACK among others",
+  },
+  {
+    name: "unawaited queries",
+    without: "a step may end while its queries still run",
+    file: "db/migrate/execute/code/run-step.ts",
+    from: "if (count === 0) return;",
+    to: "return;",
+    test: "execute/code-step-misuse.test",
+    only: "does not await a query",
+  },
+  {
+    name: "own connections",
+    without: "a step may connect to the database by itself",
+    file: "db/migrate/execute/code/step-watch.ts",
+    from: "if (!CONNECTS.has(type)) return;",
+    to: "return;",
+    test: "execute/code-step-misuse.test",
+    only: "a connection of its own to the database ends a step",
+  },
+  {
+    name: "compiled steps",
+    without: "a compiled step may be edited",
+    file: "db/migrate/history/code-files.ts",
+    from: "checksumOf(bodyOf(text)) !== artefact.body",
+    to: "false",
+    test: "history/code-checksum.test",
+    only: "a compiled file counts as its source, and an edited one is refused",
+  },
+  {
     name: "fence",
     without: "the fence lets every run through",
     file: "db/migrate/ledger/functions.ts",

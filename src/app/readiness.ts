@@ -66,9 +66,10 @@ export async function detailedState(readiness: Readiness, reader: Reader): Promi
     case "ready": {
       const { version, newer } = readiness;
       const projections = await reader.projections();
+      const unfinished = await unfinishedBackfills(reader);
       const lag = projections?.length && { projections: projections.map(projectionJson) };
       // A projection that lags is no reason not to be ready: it would not catch up faster.
-      return { status, version: version ?? null, newer, ...lag };
+      return { status, version: version ?? null, newer, ...lag, ...unfinished };
     }
     case "unavailable":
       return { status, reason: readiness.reason };
@@ -97,6 +98,13 @@ export async function detailedState(readiness: Readiness, reader: Reader): Promi
 function projectionJson({ name, state, quarantined, worst }: ProjectionStatus) {
   const { position = null, lagEvents = 0, lagSeconds = 0 } = worst ?? {};
   return { name, state, position, lagEvents, lagSeconds, quarantined };
+}
+
+/** How far the backfills are that run in the background: no reason not to be ready either. */
+async function unfinishedBackfills(reader: Reader) {
+  const status = await reader.status();
+  if (status instanceof MigrateError || status.backfills.length === 0) return {};
+  return { backfills: status.backfills };
 }
 
 /** What failed in the process that this one waits for. */

@@ -47,6 +47,22 @@ export function addFiles(program: Command, run: RunCommand): void {
     .action(run(async () => (await import("./down-file.ts")).runDownFile));
   examples(down, "tidemark down-file 0003_add_orgs", "tidemark down-file --missing");
 
+  const step = withScratch(program.command("step"))
+    .description("write the code step of a migration, with the schema that it sees")
+    .argument("<migration>", "its tag, or the name in it")
+    .action(run(async () => (await import("./step.ts")).runStep));
+  examples(
+    step,
+    "tidemark step fill_orgs",
+    "tidemark generate fill_orgs --custom && tidemark step fill_orgs",
+  );
+
+  const build = withFolder(program.command("build-steps"))
+    .description("copy the migrations folder with its code steps compiled, for an image")
+    .option("--out <folder>", "where to (default: dist/drizzle)")
+    .action(run(async () => (await import("./step.ts")).runBuildSteps));
+  examples(build, "tidemark build-steps --out dist/drizzle");
+
   const sum = withFolder(program.command("sum"))
     .description("rewrite tidemark.sum after an intended change")
     .action(run(async () => (await import("./sum.ts")).runSum));

@@ -1,5 +1,6 @@
 import { Command } from "commander";
 import { TOOL_VERSION } from "../db/migrate/index.ts";
+import { addBackfill } from "./program-backfill.ts";
 import { addPlan } from "./program-plan.ts";
 import { addDrift, addFiles, addRebase, addVerify } from "./program-project.ts";
 import {
@@ -44,6 +45,7 @@ export function createProgram(onEnd: (exitCode: number) => void): Command {
   addDrift(program, run);
   addAdopt(program, run);
   addMenders(program, run);
+  addBackfill(program, run);
   addFiles(program, run);
   addRebase(program, run);
   addVerify(program, run);
@@ -93,6 +95,7 @@ function addMigrate(program: Command, run: RunCommand): void {
     )
     .option("--lock-tries <count>", "how often a migration tries to get its locks (default: 10)")
     .option("--lock-budget <seconds>", "limit for all of its tries together (default: none)")
+    .option("--step-timeout <seconds>", "limit for a code step that sets none (default: 600)")
     .option(
       "--deadline <seconds>",
       "limit for the whole run, including concurrent index builds (default: none)",

@@ -1,5 +1,6 @@
 import { plural } from "../db/base/text.ts";
 import { EXIT_PENDING, type StatusReport, statusJson } from "../db/migrate/index.ts";
+import { backfillLine } from "./support/backfill-text.ts";
 import { withMigrator } from "./support/command.ts";
 import type { Output } from "./support/output.ts";
 import type { CommonFlags } from "./support/settings.ts";
@@ -61,6 +62,7 @@ async function printStatus(report: StatusReport, output: Output): Promise<void> 
       );
     }
   }
+  for (const one of report.backfills) output.print(`${backfillLine(one)}\n`);
   for (const problem of report.problems) output.print(`${problem.message}\n`);
   const { drizzle } = report;
   if (drizzle !== undefined && drizzle.matched === drizzle.rows) {

@@ -53,6 +53,7 @@ describe("the migrator's options", () => {
       dir: "./drizzle",
       schema: "tidemark",
       connectTimeoutMs: 10_000,
+      stepTimeoutMs: 600_000,
       waitTimeoutMs: 600_000,
       lockPatience: { lockTimeoutMs: 5_000, lockTries: 10, lockBudgetMs: undefined },
       eventSink: undefined,

@@ -136,6 +136,7 @@ function statusOf(
     head: "sha256:00",
     newer: false,
     pending: 1,
+    backfills: [],
     repeatables: [],
     pendingRepeatables: 0,
     problems: [],

@@ -32,7 +32,8 @@ export async function expectFoldToMatch(url: string, schema = "tidemark"): Promi
   const content = await readLedgerContent(url, schema);
   const byTag = (a: LedgerRow, b: LedgerRow) => a.tag.localeCompare(b.tag);
   expect([...foldEvents(content.events).values()].toSorted(byTag)).toEqual(
-    content.rows.toSorted(byTag),
+    // How far a backfill is stands in its own table.
+    content.rows.map(({ backfill: _, ...row }) => row).toSorted(byTag),
   );
   return content;
 }

@@ -4,7 +4,7 @@ const [, , engine] = process.argv;
 const { DatabaseMigrator } = await import(engine);
 
 process.on("message", async (task) => {
-  const { options, migrate, rollback, failpoint, runners, clockMs = 0 } = task;
+  const { options, migrate, rollback, worksFor, failpoint, runners, clockMs = 0 } = task;
   setClock(clockMs);
   let passed = -1;
   const onFailpoint = async ({ phase, message }) => {
@@ -27,10 +27,18 @@ process.on("message", async (task) => {
       progress.push(item);
       process.send({ kind: "progress", item });
     };
+    const until = Date.now() + (worksFor ?? 0);
+    const work = async () => {
+      do await migrator.backfills.run({ onProgress });
+      while (Date.now() < until);
+      return {};
+    };
     const run = () =>
-      rollback === undefined
-        ? migrator.migrate({ ...migrate, onProgress })
-        : migrator.rollback({ ...rollback, onProgress });
+      worksFor !== undefined
+        ? work()
+        : rollback === undefined
+          ? migrator.migrate({ ...migrate, onProgress })
+          : migrator.rollback({ ...rollback, onProgress });
     const [report, ...others] = await Promise.all(Array.from({ length: runners ?? 1 }, run));
     process.send({ kind: "end", report, others, progress }, () => process.disconnect());
   } catch (error) {

@@ -18,6 +18,8 @@ export interface RunnerTask {
   /** How far the process's clock is from the right time, in milliseconds. */
   readonly clockMs?: number;
   readonly migrate?: Pick<MigrateOptions, "to" | "allowOutOfOrder" | "allowExisting">;
+  /** Runs the backfills of the background again and again for so many milliseconds, in place of migrating. */
+  readonly worksFor?: number;
   /** Takes migrations back, in place of applying them. */
   readonly rollback?: RollbackOptions;
   /**

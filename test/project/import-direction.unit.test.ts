@@ -69,6 +69,12 @@ test("each planted violation is found", { timeout: 60_000 }, async () => {
     "reports-are-only-types": {
       "src/db/migrate/reports.ts": `export { identifier } from "../base/quote.ts";\n`,
     },
+    "code-is-above-the-floor": {
+      "src/db/migrate/code/planted.ts": `export { checksumOf } from "../history/checksum.ts";\n`,
+    },
+    "steps-bring-nothing": {
+      "src/db/steps/planted.ts": `export { identifier } from "../base/quote.ts";\n`,
+    },
     "history-is-above-its-rooms": {
       "src/db/migrate/history/planted.ts": `export { planRun } from "../plan/plan.ts";\n`,
     },
@@ -83,6 +89,9 @@ test("each planted violation is found", { timeout: 60_000 }, async () => {
     },
     "lease-is-above-its-rooms": {
       "src/db/migrate/lease/planted.ts": `export { partsOf } from "../execute/execution.ts";\n`,
+    },
+    "backfill-is-above-its-rooms": {
+      "src/db/migrate/backfill/planted.ts": `export { partsOf } from "../execute/execution.ts";\n`,
     },
     "execute-is-above-its-rooms": {
       "src/db/migrate/execute/planted.ts": `export { findExisting } from "../adopt/find-sql.ts";\n`,

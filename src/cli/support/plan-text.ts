@@ -11,7 +11,7 @@ import { columnsOf } from "./table.ts";
 
 /** The statements of a plan, as SQL with comments. */
 export function statementsText(plan: Pick<PlanReport, "steps" | "drizzle">): string {
-  const steps = plan.steps.map(({ tag, file, statements, resumeAt, segments }) => {
+  const steps = plan.steps.map(({ tag, file, statements, resumeAt, segments, code }) => {
     const from = resumeAt > 0 ? `, from statement ${resumeAt + 1}` : "";
     const starts = new Map(
       segments.map(({ kind, statements: [first] }) => [first, kind === "outside" ? OUTSIDE : ONE]),
@@ -23,7 +23,8 @@ export function statementsText(plan: Pick<PlanReport, "steps" | "drizzle">): str
         return `${isShown ? border : ""}${ended(text)}`;
       })
       .join("\n");
-    return `-- ${tag} (${file}, ${plural(statements.length, "statement")}${from})\n${sql}\n\n`;
+    const step = code === null ? "" : `-- then its code step: ${code.file}\n`;
+    return `-- ${tag} (${file}, ${plural(statements.length, "statement")}${from})\n${sql}\n${step}\n`;
   });
   const first =
     plan.drizzle === undefined

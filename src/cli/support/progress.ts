@@ -5,6 +5,7 @@ import {
   type Progress,
   type RepeatableReason,
 } from "../../db/migrate/index.ts";
+import { backfillText } from "./backfill-text.ts";
 import { withLiveLine } from "./live-line.ts";
 import type { Output } from "./output.ts";
 
@@ -74,6 +75,8 @@ export function describe(progress: Progress): { readonly done?: string; readonly
       return { next: `waiting for the server: ${progress.reason}` };
     case "ledger-created":
       return { done: `created the ledger in schema ${progress.schema}` };
+    case "backfill":
+      return { next: backfillText(progress) };
     case "waiting":
       return { next: `waiting for another runner: ${describeHolder(progress.holder)}` };
     case "behind": {
@@ -128,6 +131,8 @@ export function describe(progress: Progress): { readonly done?: string; readonly
     }
     case "statement-done":
       return { done: `${progress.label}  ${duration(progress.durationMs)}` };
+    case "step-log":
+      return { done: `${progress.tag}: ${progress.line}` };
     case "statement-found":
       return { done: `${progress.tag}: ${progress.message}` };
     case "blocked":

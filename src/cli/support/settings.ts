@@ -22,6 +22,7 @@ export interface CommonFlags extends OutputFlags, ProjectFlags {
   readonly lockTimeout?: string;
   readonly lockTries?: string;
   readonly lockBudget?: string;
+  readonly stepTimeout?: string;
   readonly deadline?: string;
   readonly recordRowValues?: boolean;
   readonly embedded?: boolean;
@@ -138,6 +139,7 @@ function parsePatience(flags: CommonFlags, problems: string[]): Partial<Migrator
     lockTimeoutMs: seconds("--lock-timeout", flags.lockTimeout),
     lockTries: number("--lock-tries", flags.lockTries, COUNT),
     lockBudgetMs: seconds("--lock-budget", flags.lockBudget),
+    stepTimeoutMs: seconds("--step-timeout", flags.stepTimeout),
     deadlineMs: seconds("--deadline", flags.deadline),
   };
   return Object.fromEntries(Object.entries(found).filter(([, value]) => value !== undefined));

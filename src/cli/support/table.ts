@@ -102,7 +102,9 @@ function paintState(
 ): string {
   const kind = typeof state === "string" ? state : state.kind;
   // A repeatable that has changed, or that always runs, is nothing unusual.
-  const odd = flags.filter((flag) => flag !== "ALWAYS" && typeof state !== "string");
+  const odd = flags.filter(
+    (flag) => flag !== "ALWAYS" && flag !== "HELD_BACK" && typeof state !== "string",
+  );
   const isLeft = flags.some((flag) => flag === "OLDER" || flag === "MISSING");
   if (kind === "FAILED" || kind === "STUCK" || odd.length > 0 || isLeft) return colors.red(text);
   if (kind === "DONE") return colors.green(text);

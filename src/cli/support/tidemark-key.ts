@@ -29,6 +29,7 @@ const KINDS: Readonly<Record<keyof TidemarkSettings, Kind>> = {
   lockTimeoutMs: NUMBER,
   lockTries: NUMBER,
   lockBudgetMs: NUMBER,
+  stepTimeoutMs: NUMBER,
   deadlineMs: NUMBER,
   recordRowValues: {
     expected: "true or false",

@@ -3,6 +3,7 @@ import { messageOf } from "../base/problem.ts";
 import type { Canceller } from "./cancel.ts";
 import { giveUpAfter, type Loss, SessionLost } from "./loss.ts";
 import {
+  type Column,
   type Failpoint,
   isServerError,
   type OnFailpoint,
@@ -84,7 +85,7 @@ export class Link {
     return this.#isAnswered || (this.#first as { readonly active?: boolean }).active === true;
   }
 
-  async reserve(): Promise<Omit<Session, "localPorts">> {
+  async reserve(): Promise<Omit<Session, "localPorts" | "remotes">> {
     const reserved = await this.#lost.race(this.#client.reserve());
     return {
       handshakePid: () => this.#handshakePid,
@@ -104,7 +105,7 @@ export class Link {
     reserved: ReservedSql,
     name: string,
     text: string,
-    { onRow, cancelable }: SendOptions = {},
+    { onRow, onTexts, parameters = [], cancelable }: SendOptions = {},
   ): Promise<Sent> {
     await this.#hook("before", name);
     // What is sent after the signal clears up: the cancels are for what was on its way before.
@@ -113,12 +114,15 @@ export class Link {
     const dead = this.#lost.reason();
     if (dead !== undefined) throw dead;
     const rows: Row[] = [];
-    const query = reserved.unsafe(text);
+    const query = reserved.unsafe(text, [...parameters]);
     // A statement of the user's may return any number of rows: ours are few.
-    const running = query.forEach((row: Row) => {
-      if (onRow === undefined) rows.push(row);
-      else onRow(row);
-    });
+    const running =
+      onTexts === undefined
+        ? query.forEach((row: Row) => {
+            if (onRow === undefined) rows.push(row);
+            else onRow(row);
+          })
+        : textsOf(query, onTexts);
     const reply = this.#lost.race(running).then(
       async (result) => {
         await this.#hook("after", name);
@@ -166,6 +170,21 @@ export class Link {
   async #hook(phase: Failpoint["phase"], message: string): Promise<void> {
     await this.#onFailpoint?.({ phase, message });
   }
+}
+
+/** Runs a query whose rows are the server's texts. */
+function textsOf(
+  query: ReturnType<ReservedSql["unsafe"]>,
+  onTexts: NonNullable<SendOptions["onTexts"]>,
+) {
+  // The types have neither rows of texts for each, nor what a query knows of its columns.
+  const raw = query.raw() as unknown as {
+    readonly statement: { readonly columns: readonly Column[] };
+    readonly forEach: (each: (row: (Buffer | null)[]) => void) => Promise<unknown>;
+  };
+  return raw.forEach((row) => {
+    onTexts(row, raw.statement.columns);
+  });
 }
 
 interface DriverResult extends Iterable<Row> {

@@ -1,4 +1,5 @@
 import postgres, { type PostgresError } from "postgres";
+import type { Remote } from "./sockets.ts";
 
 /** A row of a reply, by column name. */
 export type Row = Readonly<Record<string, unknown>>;
@@ -30,9 +31,19 @@ export type OnFailpoint<Name extends string = string> = (
   point: Failpoint<Name>,
 ) => void | Promise<void>;
 
+/** A column of a row: its name, and its type's OID. */
+export interface Column {
+  readonly name: string;
+  readonly type: number;
+}
+
 export interface SendOptions {
   /** Called for each row, which the reply then does not have. */
   readonly onRow?: (row: Row) => void;
+  /** In place of `onRow`: called with each row as the server's texts, which are read by its columns. */
+  readonly onTexts?: (row: readonly (Buffer | null)[], columns: readonly Column[]) => void;
+  /** As PostgreSQL reads them in text. With any, the text is one statement, of the extended protocol. */
+  readonly parameters?: readonly (string | null)[];
   /** `always`: also where the signal has come before it is sent. */
   readonly cancelable?: "always";
 }
@@ -61,10 +72,12 @@ export interface Session<Name extends string = string> {
   readonly handshakePid: () => number;
   /** This machine's ports that lead to the server, or to what is before it; none of a Unix socket. */
   readonly localPorts: () => readonly number[];
+  /** Where it leads to, as sockets see it. */
+  readonly remotes: () => readonly Remote[];
   /** As `server_version_num`: 180004. */
   readonly serverVersion: number;
   /**
-   * Sends one message of the simple protocol. When the session's signal comes, what is on its way
+   * Sends one message of the simple protocol, unless it has parameters. When the session's signal comes, what is on its way
    * is canceled; what is sent afterwards clears up, and is not.
    *
    * @throws ServerError (rejects the reply), SessionLost

@@ -22,6 +22,7 @@ export {
   type ServerError,
   type Session,
 } from "./session-types.ts";
+export type { Remote } from "./sockets.ts";
 
 export interface SessionOptions extends FirstBounds {
   readonly url: string;
@@ -83,6 +84,10 @@ export async function openSession(
     },
     // The types have no socket of one's own, and no list of hosts.
   } as object as postgres.Options<Record<string, never>>);
+  // Parameters are given as text: the driver would make other text of it (of JSON, of booleans).
+  for (const type of Object.keys(client.options.serializers)) {
+    client.options.serializers[Number(type)] = (text: unknown) => text;
+  }
   const canceller = cancelOnAbort(options.signal, lost);
   const link = new Link(client, lost, canceller, options);
   const { graceMs = ANSWER_AFTER_ABORT_MS } = options;
@@ -106,7 +111,13 @@ export async function openSession(
     // What the handshake tells of a pooler is not always different from the server's own.
     const handshakePid = isPooled ? () => 0 : session.handshakePid;
     return {
-      session: { ...session, handshakePid, localPorts: sockets.localPorts, close },
+      session: {
+        ...session,
+        handshakePid,
+        localPorts: sockets.localPorts,
+        remotes: sockets.remotes,
+        close,
+      },
       first,
     };
   } catch (error) {

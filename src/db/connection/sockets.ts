@@ -9,6 +9,12 @@ export interface DriverTarget {
   readonly path?: string | false;
 }
 
+/** Where a socket leads to; of a Unix socket only the path. */
+export interface Remote {
+  readonly address: string;
+  readonly port: number | undefined;
+}
+
 /** The sockets of one client of the driver, which itself has no way to take them down. */
 export interface Sockets {
   /** For the driver: connects to the next host that accepts, after `settle` to the same one. */
@@ -17,6 +23,8 @@ export interface Sockets {
   readonly settle: () => void;
   /** This machine's port of each that is connected. */
   readonly localPorts: () => readonly number[];
+  /** Where each that is connected leads to. */
+  readonly remotes: () => readonly Remote[];
   /** Takes them all down at once, whatever the server does. */
   readonly destroy: () => void;
   /** The server said no when it was asked for TLS. */
@@ -31,6 +39,7 @@ export function createSockets(timeoutMs: number): Sockets {
   const sockets = new Set<Socket>();
   // TLS takes a socket's handle over, and then it does not tell.
   const ports = new Map<Socket, number>();
+  const remotes = new Map<Socket, Remote>();
   let refusedTls = false;
   let destroyed = false;
   let next = 0;
@@ -59,6 +68,7 @@ export function createSockets(timeoutMs: number): Sockets {
         clearTimeout(timer);
         sockets.delete(socket);
         ports.delete(socket);
+        remotes.delete(socket);
         reject(
           Object.assign(new Error("the connection was closed"), { code: "CONNECTION_CLOSED" }),
         );
@@ -66,6 +76,13 @@ export function createSockets(timeoutMs: number): Sockets {
       socket.once("connect", () => {
         clearTimeout(timer);
         if (socket.localPort !== undefined) ports.set(socket, socket.localPort);
+        const { remoteAddress = "", remotePort } = socket;
+        remotes.set(
+          socket,
+          target.path
+            ? { address: target.path, port: undefined }
+            : { address: remoteAddress, port: remotePort },
+        );
         resolve(socket);
       });
       socket.once("data", (bytes: Buffer) => {
@@ -94,6 +111,7 @@ export function createSockets(timeoutMs: number): Sockets {
       isSettled = true;
     },
     localPorts: () => [...sockets].flatMap((socket) => ports.get(socket) ?? []),
+    remotes: () => [...remotes.values()],
     destroy: () => {
       destroyed = true;
       for (const socket of sockets) socket.destroy();

@@ -12,6 +12,7 @@ import {
 import { forkFact, forkRemedy, forksOf, linkOf } from "./chain.ts";
 import {
   brokenSnapshot,
+  codeStandIns,
   JOURNAL,
   type KitFolder,
   newestUnknown,
@@ -35,7 +36,7 @@ export async function readJournaled(
   const { dir, path } = where;
   const journal = await readIfThere(join(path, JOURNAL));
   if (journal === undefined && (await exists(join(path, "meta")))) throw halfMade(dir);
-  await loadHistory(shown, { sumFile });
+  const history = await loadHistory(shown, { sumFile });
   const { entries } = readJournal(journal ?? "", `${dir}/${JOURNAL}`);
   refuseBadIndex(dir, entries);
   const paths = (await metaFiles(path)).filter(isSnapshot).toSorted();
@@ -61,6 +62,7 @@ export async function readJournaled(
       ...(await metaFiles(path)).filter(isSnapshot),
       ...entries.flatMap(({ tag }) => [`${tag}.sql`, downFileOf(tag, "0.x")]),
     ],
+    code: codeStandIns(shown, history),
     snapshots,
     ends: newest === undefined ? [] : [newest],
     withoutSnapshot: entries.map(({ tag }) => tag).filter((tag) => !owning.has(tag)),

@@ -4,6 +4,7 @@ import { readIfThere } from "../base/files.ts";
 import { downFileOf, loadHistory, sqlFileOf } from "../migrate/index.ts";
 import {
   brokenSnapshot,
+  codeStandIns,
   type KitFolder,
   newestUnknown,
   noSnapshots,
@@ -41,6 +42,7 @@ export async function readFolders(
     sum: await readIfThere(join(path, SUM)),
     entries: migrations.map(({ tag, when }) => ({ tag, ...(when !== undefined && { when }) })),
     files: tags.flatMap((tag) => [sqlFileOf(tag, "1.x"), downFileOf(tag, "1.x"), snapshotOf(tag)]),
+    code: codeStandIns(shown, { migrations }),
     snapshots,
     ends,
     withoutSnapshot: tags.filter((tag) => !owning.has(tag)),

@@ -54,7 +54,7 @@ export async function layoutAt(path: string): Promise<Layout | undefined> {
  * @returns stamps of what was copied
  */
 export async function copyKitFolder(
-  { path, journal, files, ends }: KitFolder,
+  { path, journal, files, code, ends }: KitFolder,
   to: string,
   enumOrder: readonly ReorderedEnum[] = [],
 ): Promise<ReadonlyMap<string, string>> {
@@ -70,6 +70,7 @@ export async function copyKitFolder(
     // Not each migration has a down file.
     if ((await ifThere(copy.then(() => true))) !== undefined) copied.push(file);
   }
+  for (const one of code) await writeFile(join(to, one.path), one.text);
   const [newest] = ends;
   if (enumOrder.length > 0 && newest !== undefined) {
     const file = join(to, newest.path);

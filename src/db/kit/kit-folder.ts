@@ -1,7 +1,9 @@
 import { stat } from "node:fs/promises";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { ifThere } from "../base/files.ts";
 import {
+  compiledText,
+  type History,
   type JournalEntry,
   type Layout,
   MigrateError,
@@ -26,6 +28,8 @@ export interface KitFolder {
   readonly entries: readonly JournalEntry[];
   /** The files that drizzle-kit reads, besides the journal, and those that the sum covers. */
   readonly files: readonly string[];
+  /** What stands for each file of code where only its checksum is wanted: without what it imports. */
+  readonly code: readonly { readonly path: string; readonly text: string }[];
   /** In the order of their names. */
   readonly snapshots: readonly Snapshot[];
   /**
@@ -38,12 +42,27 @@ export interface KitFolder {
   readonly warnings: readonly string[];
 }
 
+/** @param shown the folder as the history names it */
+export function codeStandIns(shown: string, { migrations }: Pick<History, "migrations">) {
+  return migrations.flatMap(({ code }) =>
+    code === undefined ? [] : [{ path: relative(shown, code.file), text: compiledText(code, "") }],
+  );
+}
+
 /** A folder that no migration was ever put into, or none. */
 export function newFolder(where: Pick<KitFolder, "layout" | "dir" | "path">): KitFolder {
   return {
     ...where,
     ...{ journal: undefined, sum: undefined },
-    ...{ entries: [], files: [], snapshots: [], ends: [], withoutSnapshot: [], warnings: [] },
+    ...{
+      entries: [],
+      files: [],
+      code: [],
+      snapshots: [],
+      ends: [],
+      withoutSnapshot: [],
+      warnings: [],
+    },
   };
 }
 

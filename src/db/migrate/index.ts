@@ -7,6 +7,13 @@ export type {
   JudgedRow,
   TakenOver,
 } from "./adopt-types.ts";
+export type {
+  BackfillAction,
+  BackfillOutcome,
+  BackfillStatus,
+  HeldBack,
+} from "./backfill-types.ts";
+export type { Backfills } from "./backfills.ts";
 export { createLedger } from "./calls/create-ledger.ts";
 export type { TidemarkSettings } from "./calls/file-settings.ts";
 export { type MigratorOptions, optionProblems, settingsError } from "./calls/options.ts";
@@ -23,6 +30,19 @@ export {
   statusCells,
   statusJson,
 } from "./calls/report.ts";
+export type {
+  BackfillDefinition,
+  BatchContext,
+  BatchLimits,
+  Hours,
+  PauseLimits,
+} from "./code/backfill-definition.ts";
+export type {
+  StepContext,
+  StepDefinition,
+  StepRow,
+  StepSql,
+} from "./code/definition.ts";
 export {
   EXIT_CODES,
   EXIT_PENDING,
@@ -32,13 +52,15 @@ export {
 } from "./errors.ts";
 export { describeBlocker } from "./execute/blockers.ts";
 export { checksumOf } from "./history/checksum.ts";
+export { compiledText } from "./history/code-files.ts";
 export { headerOf, IRREVERSIBLE, irreversibleReason, lossNotes } from "./history/down-notes.ts";
-export type { GivenHistory, GivenMigration } from "./history/given.ts";
+export type { GivenHistory, GivenMigration, GivenStep } from "./history/given.ts";
 export { type JournalEntry, readJournal, redated } from "./history/journal.ts";
-export { downFileOf, sqlFileOf } from "./history/layout.ts";
+export { codeFilesOf, downFileOf, schemaFileOf, sqlFileOf, stepFileOf } from "./history/layout.ts";
 export { loadHistory } from "./history/load.ts";
 export type { GivenRepeatable } from "./history/repeatables.ts";
 export { repeatableFileOf } from "./history/repeatables.ts";
+export { recordedSums, SUM_FILE } from "./history/sum-file.ts";
 export {
   checkFolderSum,
   copyRepeatables,
@@ -98,6 +120,7 @@ export { maskSecrets } from "./sql/secrets.ts";
 export type {
   BeforeFile,
   Checksum,
+  CodeFile,
   Doubt,
   EventSink,
   History,

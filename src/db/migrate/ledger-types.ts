@@ -1,6 +1,6 @@
 import type { DrizzleMirror, Existing } from "./adopt-types.ts";
 import type { MadeObject, RepeatableReason, RepeatableRow } from "./repeatable-types.ts";
-import type { Checksum, Owner, RecordedError, Tag } from "./types.ts";
+import type { BackfillState, Checksum, Owner, RecordedError, Tag } from "./types.ts";
 
 export const EVENT_TYPES = [
   "migration.started",
@@ -58,6 +58,11 @@ export interface EventPayload {
   readonly direction?: "down";
   /** Checksum of the down file: stored with the migration, or run. */
   readonly down?: Checksum;
+  /** Of the end of a migration with a code step: whether `check` let it run. */
+  readonly code?: {
+    readonly checksum: Checksum;
+    readonly outcome: "ran" | "not-needed" | "background";
+  };
   /** Of `migration.resolved`: nothing of its way down was committed, it is DONE again. */
   readonly restored?: true;
   /** Number of its row in drizzle's table. */
@@ -103,6 +108,8 @@ export interface LedgerRow {
    * On its way down, begun and not at its end: what it was as an applied one. What the row says of statements is
    * of its down file then.
    */
+  /** State of its backfill in the background; null where it has none. */
+  readonly backfill?: BackfillState | null;
   readonly reverting: AppliedBefore | null;
 }
 

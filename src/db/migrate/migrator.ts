@@ -1,3 +1,4 @@
+import { Backfills } from "./backfills.ts";
 import { Calls } from "./calls/call.ts";
 import { fingerprintOf } from "./calls/fingerprint.ts";
 import { readLedger, runMigrations } from "./calls/migrate.ts";
@@ -8,7 +9,7 @@ import {
   resolveOptions,
 } from "./calls/options.ts";
 import { plannedRepeatables, plannedStep, warningsOf } from "./calls/planned.ts";
-import { statusReport } from "./calls/status-report.ts";
+import { statusReport, unfinished } from "./calls/status-report.ts";
 import type { Ledger, LedgerEvent } from "./ledger-types.ts";
 import { drizzleStatus, nothingToDo, planRun } from "./plan/plan.ts";
 import { refuseUnknownTarget } from "./plan/problems.ts";
@@ -47,6 +48,8 @@ import type { Checksum, History, Tag } from "./types.ts";
 export class DatabaseMigrator {
   readonly #options: ResolvedOptions;
   readonly #calls: Calls;
+  /** What fills rows in batches: how far it is, and a person's word on it. */
+  readonly backfills: Backfills;
 
   /**
    * @param internals only for tests of the engine
@@ -55,6 +58,7 @@ export class DatabaseMigrator {
   constructor(options: MigratorOptions, internals: { readonly onFailpoint?: OnFailpoint } = {}) {
     this.#options = resolveOptions(options);
     this.#calls = new Calls(this.#options, internals.onFailpoint);
+    this.backfills = new Backfills(this.#calls);
   }
 
   /**
@@ -80,7 +84,9 @@ export class DatabaseMigrator {
 
   /** What is applied, pending, failed or stuck. Writes nothing, takes no lease. */
   async status(options: CallOptions = {}): Promise<StatusReport> {
-    return this.#read(options, statusReport);
+    return this.#read(options, async (history, ledger) =>
+      statusReport(history, ledger, await unfinished(ledger, () => this.backfills.list(options))),
+    );
   }
 
   /**

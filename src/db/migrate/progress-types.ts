@@ -17,6 +17,22 @@ export interface Blocker {
   readonly forMs: number | null;
 }
 
+/** How far a backfill is. */
+export interface BackfillProgress {
+  readonly state: "running" | "waiting";
+  readonly rowsDone: number;
+  /** By statistics; null where there are none. */
+  readonly rowsExpected: number | null;
+  /** Smoothed over the last batches; null before the first. */
+  readonly rowsPerSecond: number | null;
+  /** Rows of the next batch. */
+  readonly batchSize: number;
+  /** Rows that were put aside. */
+  readonly quarantined: number;
+  /** Why it waits. */
+  readonly reason: string | null;
+}
+
 /** What happens while a run goes on, in order. */
 export type Progress =
   | ConnectProgress
@@ -51,6 +67,8 @@ export type Progress =
       readonly label: string;
       readonly durationMs: number;
     }
+  /** A line that a code step logs. */
+  | { readonly kind: "step-log"; readonly tag: Tag; readonly line: string }
   /** What became of one that an earlier run had begun, or is cleared away before it runs again. */
   | { readonly kind: "statement-found"; readonly tag: Tag; readonly message: string }
   /** The migration waits for a lock that these sessions hold. */
@@ -65,6 +83,8 @@ export type Progress =
       readonly pauseMs: number;
       readonly blockers: readonly Blocker[];
     }
+  /** Rows are filled in batches, or why that waits. */
+  | ({ readonly kind: "backfill"; readonly tag: Tag } & BackfillProgress)
   | {
       readonly kind: "migration-done";
       readonly tag: Tag;

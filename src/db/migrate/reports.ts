@@ -1,4 +1,5 @@
 import type { AdoptAnswers, DrizzleStatus, JudgedRow, TakenOver } from "./adopt-types.ts";
+import type { BackfillStatus, HeldBack } from "./backfill-types.ts";
 import type { MigrateError } from "./errors.ts";
 import type { Progress } from "./progress-types.ts";
 import type { PlannedRepeatable, RanRepeatable, RepeatableStatus } from "./repeatable-types.ts";
@@ -41,6 +42,8 @@ export interface MigrateReport {
    * while this one waited); `newer`: the database is ahead of this history.
    */
   readonly outcome: "applied" | "current" | "newer";
+  /** What is pending still, because a backfill that it requires is not done. Absent where nothing is. */
+  readonly heldBack?: HeldBack;
   readonly runId: string;
   readonly head: Checksum;
   readonly applied: readonly AppliedMigration[];
@@ -60,7 +63,7 @@ export interface MigrateReport {
 /** What a run tells of its end, beside what it applied. */
 export type RunEnd = Pick<
   MigrateReport,
-  "version" | "outcome" | "migrations" | "takenOver" | "warnings"
+  "version" | "outcome" | "migrations" | "takenOver" | "heldBack" | "warnings"
 >;
 
 export interface StatusReport {
@@ -78,6 +81,8 @@ export interface StatusReport {
   readonly pendingRepeatables: number;
   /** What drizzle's table says that the ledger does not know yet; the rest is as if it did. */
   readonly drizzle?: DrizzleStatus;
+  /** Backfills that are not done. */
+  readonly backfills: readonly BackfillStatus[];
   /** What would forbid a run. */
   readonly problems: readonly MigrateError[];
   readonly warnings: readonly Warning[];
@@ -105,6 +110,8 @@ export interface PlannedStep {
   readonly outside: readonly number[];
   /** What shares a transaction, in order; the file's own BEGIN and COMMIT are in none. */
   readonly segments: readonly PlannedSegment[];
+  /** The code step, which runs after them and counts as a statement; null where there is none. */
+  readonly code: { readonly file: string; readonly statement: number } | null;
   /** Numbers of those in which a secret is masked: as they stand here they must not be run. */
   readonly masked: readonly number[];
 }

@@ -35,9 +35,14 @@ export type MessageName =
   | "settings"
   | "clear"
   | "leave"
+  | "backfill"
+  | "grammar"
+  | "pressure"
   | `migration:${Tag}`
   | `begin:${Tag}`
   | `statement:${Tag}`
+  | `code:${Tag}`
+  | `backfill:${Tag}`
   | `end:${Tag}`
   | "repeatables"
   | "dependents"
@@ -68,6 +73,10 @@ export interface RunSettings {
   readonly waitTimeoutMs: number;
   readonly lockPatience: LockPatience;
   readonly deadlineMs: number | undefined;
+  /** Bound on a code step that sets none itself. */
+  readonly stepTimeoutMs: number;
+  /** Backfills of the background that are run, in place of being left to a worker: on scratch databases. */
+  readonly runsBackfills: boolean | readonly Tag[];
   /** In place of the folder's own. */
   readonly eventSink: EventSink | undefined;
   /** Where drizzle's migrator keeps its table; `isNamed`: the settings say so. */

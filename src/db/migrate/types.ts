@@ -25,9 +25,28 @@ export interface Migration {
   readonly when?: number;
   /** The file holds bytes that are no UTF-8: in `sql` they are replaced. */
   readonly isDamaged?: boolean;
+  /** Code that runs after the SQL. */
+  readonly code?: CodeFile;
+  /** Of the SQL; where there is code, of both. */
   readonly checksum: Checksum;
   /** Digest of the history up to and with this migration: the head, were it the last. */
   readonly link: Checksum;
+}
+
+/** A migration's file of code, which runs after its SQL, in a transaction of its own. */
+export interface CodeFile {
+  /** As messages name it: `drizzle/0003_fill.ts`. */
+  readonly file: string;
+  /** Where it lies; undefined of code that was given. */
+  readonly path: string | undefined;
+  /** As written. */
+  readonly text: string;
+  /** Of what it does: comments, formatting and types do not count, what it imports by a relative path does. */
+  readonly checksum: Checksum;
+  /** Of the migration's SQL alone. */
+  readonly sqlChecksum: Checksum;
+  /** Runs the file; its default export. */
+  readonly load: () => Promise<unknown>;
 }
 
 /** The ordered list of migrations on disk. */
@@ -86,6 +105,12 @@ export interface BeforeFile {
   readonly sql: string;
 }
 
+/**
+ * State of a backfill. `PENDING`: nobody runs it; `RUNNING`: a process does, or did when it was killed. `PAUSED` and
+ * `CANCELED`: by a person. `FAILED`: with its error, until it is tried again.
+ */
+export type BackfillState = "PENDING" | "RUNNING" | "PAUSED" | "CANCELED" | "FAILED" | "DONE";
+
 /** Something that went wrong, or is unusual, and does not end a run. */
 export interface Warning {
   readonly kind: /** The app's copy of the events stays behind. */
@@ -98,6 +123,8 @@ export interface Warning {
     | "pooler"
     /** The database URL has a parameter that nobody knows: it is left out. */
     | "url-parameter"
+    /** Statements that only the server's grammar reads. */
+    | "unread"
     /** The password file is not read. */
     | "password-file"
     /** drizzle's migrator passed migrations over, and they are not run unasked. */
@@ -206,10 +233,10 @@ export type MigrationState =
 
 /**
  * `CHANGED`: checksum differs. `MISSING`: in the ledger, not on disk. `OUT_OF_ORDER`: pending, older
- * than the head, or passed over by drizzle's migrator. `REVERTING`: on its way down, begun and not at its end; its
+ * than the head, or passed over by drizzle's migrator. `HELD_BACK`: pending, until a backfill that it requires is done. `REVERTING`: on its way down, begun and not at its end; its
  * state is of that.
  */
-export type MigrationFlag = "CHANGED" | "MISSING" | "OUT_OF_ORDER" | "REVERTING";
+export type MigrationFlag = "CHANGED" | "MISSING" | "OUT_OF_ORDER" | "REVERTING" | "HELD_BACK";
 
 /** A migration as `status` shows it: on disk, in the ledger, or both. */
 export interface MigrationStatus {

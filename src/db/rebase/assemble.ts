@@ -1,15 +1,18 @@
 import { listed } from "../base/text.ts";
 import { snapshotOf } from "../kit/snapshots.ts";
 import {
+  codeFilesOf,
   downFileOf,
   type JournalEntry,
   type Layout,
   MigrateError,
+  schemaFileOf,
   sqlFileOf,
   type Tag,
 } from "../migrate/index.ts";
 import { sqlText } from "../verify/converted.ts";
 import { JOURNAL, layoutOf } from "../verify/entries.ts";
+import type { FolderState } from "../verify/folder-state.ts";
 import { type ChainedSnapshot, chainWholes, type Move } from "./chain-0x.ts";
 import { chainDeltas } from "./chain-1x.ts";
 import { type FoundOwn, isMarked, snapshotTexts } from "./own.ts";
@@ -51,6 +54,7 @@ export function assemble(sides: Sides, found: FoundOwn, moves: readonly Move[]):
   for (const [place, { own, placed }] of moves.entries()) {
     files.set(sqlFileOf(placed.tag, layout), own.sql);
     if (own.down !== undefined) files.set(downFileOf(placed.tag, layout), own.down);
+    for (const [path, text] of movedCode(disk, own.tag, placed.tag, layout)) files.set(path, text);
     const snapshot = snapshots[place];
     if (snapshot?.text !== undefined) files.set(snapshot.path, snapshot.text);
   }
@@ -64,8 +68,30 @@ export function assemble(sides: Sides, found: FoundOwn, moves: readonly Move[]):
   return { files, snapshots };
 }
 
+/** Names of a migration's code, and of the schema beside it. */
+function codePathsOf(tag: Tag, layout: Layout): readonly string[] {
+  return [...codeFilesOf(tag, layout), schemaFileOf(tag, layout)];
+}
+
+/** Its code under its new name; in the layout of 0.x it imports its schema by that. */
+function movedCode(
+  { files }: FolderState,
+  from: Tag,
+  to: Tag,
+  layout: Layout,
+): readonly (readonly [string, string])[] {
+  const renamed = codePathsOf(to, layout);
+  return codePathsOf(from, layout).flatMap((path, place) => {
+    const text = files.get(path);
+    const name = renamed[place];
+    if (text === undefined || name === undefined) return [];
+    const own = layout === "0.x" ? text.replaceAll(`./${from}.schema`, `./${to}.schema`) : text;
+    return [[name, own] as const];
+  });
+}
+
 function pathsOf(tag: Tag, layout: Layout): readonly string[] {
-  const names = [sqlFileOf(tag, layout), downFileOf(tag, layout)];
+  const names = [sqlFileOf(tag, layout), downFileOf(tag, layout), ...codePathsOf(tag, layout)];
   return layout === "1.x" ? [...names, snapshotOf(tag)] : names;
 }
 

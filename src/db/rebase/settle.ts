@@ -1,4 +1,4 @@
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { listed } from "../base/text.ts";
 import type { KitProject } from "../kit/index.ts";
 import {
@@ -120,16 +120,27 @@ async function shownHistory(
   { layout }: FoundOwn,
   files: ReadonlyMap<string, string>,
 ) {
-  const { migrations, before } = await withStage(disk.dir, files, (dir) =>
-    loadHistory(dir, { sumFile: "ignore" }),
-  );
+  const { migrations, before } = await withStage(disk.dir, files, async (dir) => {
+    const history = await loadHistory(dir, { sumFile: "ignore" });
+    return { ...history, migrations: await Promise.all(history.migrations.map(withLoadedCode)) };
+  });
   const named = migrations.map(
-    (migration): Migration => ({
+    ({ code, ...migration }): Migration => ({
       ...migration,
       file: join(disk.dir, sqlFileOf(migration.tag, layout)),
+      ...(code && { code: { ...code, file: join(disk.dir, basename(code.file)) } }),
     }),
   );
   return { migrations: named, ...(before !== undefined && { before }) };
+}
+
+/** Its code is run when its files are gone: what it imports must be there by then. */
+async function withLoadedCode(migration: Migration): Promise<Migration> {
+  const { code } = migration;
+  if (code === undefined) return migration;
+  const loaded = code.load();
+  await loaded.catch(() => undefined);
+  return { ...migration, code: { ...code, load: () => loaded } };
 }
 
 /** The file that a person has to edit is still called as before. */

@@ -1,6 +1,7 @@
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
+import { exists } from "../base/files.ts";
 import { MigrateError, withParts } from "../migrate/index.ts";
 
 /**
@@ -21,6 +22,9 @@ export async function withStage<T>(
       await mkdir(dirname(join(dir, path)), { recursive: true });
       await writeFile(join(dir, path), text);
     }
+    // What code steps import is found from here as from there.
+    const modules = await nearestModules(resolve(shown));
+    if (modules !== undefined) await symlink(modules, join(root, "node_modules"));
     return await work(dir);
   } catch (error) {
     if (!(error instanceof MigrateError)) throw error;
@@ -29,4 +33,11 @@ export async function withStage<T>(
   } finally {
     await rm(root, { recursive: true, force: true });
   }
+}
+
+async function nearestModules(from: string): Promise<string | undefined> {
+  const folder = join(from, "node_modules");
+  if (await exists(folder)) return folder;
+  const above = dirname(from);
+  return above === from ? undefined : nearestModules(above);
 }

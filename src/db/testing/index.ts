@@ -33,6 +33,13 @@ export interface TestDatabaseOptions extends TestServerOptions {
 export interface TestDatabase {
   readonly url: string;
   readonly name: string;
+  /**
+   * Applies what is pending up to a migration, SQL and code steps; all of it where none is named.
+   *
+   * @returns the tags that it applied
+   * @throws MigrateError
+   */
+  readonly migrateTo: (tag?: Tag) => Promise<readonly Tag[]>;
   /** Drops it, even while others are connected; gives the embedded server back. Idempotent. */
   readonly drop: () => Promise<void>;
   /** As `drop`, for `await using`. */
@@ -63,7 +70,17 @@ export async function createTestDatabase(options: TestDatabaseOptions = {}): Pro
     dropped ??= dropOn(server, `${name} cannot be dropped`, (admin) => dropDatabase(admin, name));
     return dropped;
   };
-  return { url: replaceDatabase(server.url, name), name, drop, [Symbol.asyncDispose]: drop };
+  const url = replaceDatabase(server.url, name);
+  const migrateTo = async (to?: Tag) => {
+    const { migrator } = requestOf(server, options);
+    // The template may hold what its test put there.
+    const report = await new DatabaseMigrator({ ...migrator, url }).migrate({
+      to,
+      allowExisting: true,
+    });
+    return report.applied.map(({ tag }) => tag);
+  };
+  return { url, name, migrateTo, drop, [Symbol.asyncDispose]: drop };
 }
 
 /**
@@ -86,6 +103,8 @@ function requestOf(
   const migrator = {
     ...(dir !== undefined && { dir }),
     ...(ledgerSchema !== undefined && { ledgerSchema }),
+    // What a worker would do later is done.
+    runBackgroundBackfills: true,
   };
   // Refuses what cannot be used, the URL too, before anything connects.
   return { migrator, reader: new DatabaseMigrator({ ...migrator, url: server.url }), to };

@@ -1,4 +1,4 @@
-import type { JournalEntry } from "../migrate/index.ts";
+import { codeFilesOf, type JournalEntry, recordedSums, SUM_FILE } from "../migrate/index.ts";
 import { sqlText } from "./converted.ts";
 import { entriesOf, JOURNAL, layoutOf, sqlPathOf, tagsOf } from "./entries.ts";
 import type { Finding, Outcome } from "./findings.ts";
@@ -42,7 +42,29 @@ export function checkUnedited(folder: FolderState, base: Base | undefined): Outc
       }),
     ];
   });
-  return { findings: [...gone, ...edited], detail: `against ${base.ref}` };
+  const code = tagsOf(base.tip).flatMap((tag) => editedCode(folder, base, tag));
+  return { findings: [...gone, ...edited, ...code], detail: `against ${base.ref}` };
+}
+
+/** Of code, comments and formatting may differ: where both have a sum, that tells. */
+function editedCode(folder: FolderState, { tip, ref }: Base, tag: string): readonly Finding[] {
+  return codeFilesOf(tag, layoutOf(folder)).flatMap((name) => {
+    const [here, there] = [folder, tip].map(({ files }) => sqlText(files.get(name)));
+    if (there === undefined || here === there) return [];
+    const [own, theirs] = [folder, tip].map(({ files }) =>
+      recordedSums(files.get(SUM_FILE) ?? "").get(name),
+    );
+    if (here !== undefined && own !== undefined && own === theirs) return [];
+    return [
+      findingIn(folder, name, {
+        fact:
+          here === undefined
+            ? `${folder.dir}/${name} is in ${ref} and not here.`
+            : `${folder.dir}/${name} differs from ${ref} in what it does.`,
+        remedy: `It may be applied somewhere: restore it (\`git checkout ${ref} -- ${folder.dir}/${name}\`), and make the change a new migration.`,
+      }),
+    ];
+  });
 }
 
 function firstDifference(here: readonly string[], there: readonly string[]): number {

@@ -18,7 +18,7 @@ export interface FolderState {
 
 const REPEATABLE = /^repeatable\/[^/]+\.sql$/;
 const KEPT =
-  /^[^/]+\.(sql|sum)$|^meta\/[^/]+\.json$|^[^/]+\/(migration(\.down)?\.sql|snapshot\.json)$/;
+  /^[^/]+\.(sql|sum)$|^meta\/[^/]+\.json$|^[^/]+\/(migration(\.down)?\.sql|snapshot\.json)$|^([^/]+\/)?[^/]+\.m?[jt]s$/;
 
 /**
  * A finding about a file of the folder.

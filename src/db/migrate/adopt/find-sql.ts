@@ -96,8 +96,14 @@ const PLATFORM_ROLES = [
 
 const LEDGER_RELATIONS = ["runner", "migration_events", "schema_migrations"];
 /** Those that came with a later version of the ledger. */
-const LATER_RELATIONS = ["repeatables"];
-const LEDGER_ROUTINES = ["fence", "record", "copy_events", "refuse_event_change"];
+const LATER_RELATIONS = ["repeatables", "backfills", "backfill_rows"];
+const LEDGER_ROUTINES = [
+  "fence",
+  "record",
+  "copy_events",
+  "refuse_event_change",
+  "backfill_checkpoint",
+];
 
 /** How many objects are named one by one. */
 const SHOWN = 10;

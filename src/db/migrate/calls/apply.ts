@@ -2,6 +2,7 @@ import { ask } from "../../connection/ask.ts";
 import { readLedgerAfter } from "../adopt/look.ts";
 import { takeOver } from "../adopt/take-over.ts";
 import { parseBefore, runBefore } from "../execute/before.ts";
+import { judgeUnread } from "../execute/judge-unread.ts";
 import { executeSteps } from "../execute/lock-retry.ts";
 import { checkOutsideStatements } from "../execute/outside/preflight.ts";
 import { isSettled, repeatablesDigest } from "../history/repeatables.ts";
@@ -78,10 +79,11 @@ export async function applyPending(
     !needsSettling(history, previewed.plan, preview.runner)
   ) {
     const { migrations, version } = previewed.plan;
-    return { outcome: nothing, version, migrations, warnings: warningsOf(previewed.plan) };
+    const warnings = warningsOf(previewed.plan);
+    return { outcome: nothing, version, migrations, warnings, ...heldBackOf(previewed.plan) };
   }
   // Before the ledger is made: refused files leave nothing behind.
-  await previewed.steps();
+  await judgeUnread(session, await previewed.steps(), run);
   await before;
   await ofRuns(previewed.plan);
   const runner = await currentLedger(session, run, preview.runner);
@@ -118,6 +120,7 @@ export async function applyPending(
         refuseFailedMeanwhile(plan.steps, rows, begun);
         if (plan.steps.length === 0) refuseRepeatableFailedMeanwhile(plan.repeatables.runs, begun);
         const parsedSteps = await steps();
+        if (parsedSteps !== (await previewed.steps())) await judgeUnread(session, parsedSteps, run);
         await runBefore(held, await before);
         const tags = parsedSteps.map(({ migration }) => migration.tag);
         if (tags.length > 0) onProgress({ kind: "planned", tags });
@@ -137,6 +140,7 @@ export async function applyPending(
     return {
       outcome: value.outcome,
       version: value.plan.versionAfter,
+      ...heldBackOf(value.plan),
       ...(value.taken !== undefined && { takenOver: value.taken }),
       warnings: [...warningsOf(value.plan), ...(behind === null ? [] : [copyBehind(behind)])],
       ...(after !== undefined && { migrations: statusesOf(history, after) }),
@@ -145,6 +149,10 @@ export async function applyPending(
     if (behind !== null) onProgress({ kind: "warning", warning: copyBehind(behind) });
     throw error;
   }
+}
+
+function heldBackOf({ heldBack }: Plan): Pick<RunEnd, "heldBack"> {
+  return heldBack === undefined ? {} : { heldBack };
 }
 
 /** Whether drizzle's table, or names that it knows, may have to be told to the ledger. */

@@ -9,6 +9,7 @@ type Settable = Pick<
   | "lockTimeoutMs"
   | "lockTries"
   | "lockBudgetMs"
+  | "stepTimeoutMs"
   | "deadlineMs"
   | "recordRowValues"
   | "drizzleTable"

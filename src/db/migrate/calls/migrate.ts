@@ -29,7 +29,16 @@ export async function runMigrations(
   run: Run,
 ): Promise<RunEnd & Pick<MigrateReport, "applied" | "repeatables">> {
   const ran = new Map<Tag, RanRepeatable>();
-  const { end, done } = await untilDone(run, "applied", (now, at) => attempt(now, at, ran));
+  const { end, done } = await untilDone(run, "applied", async (now, at) => {
+    let before: Tag | undefined;
+    for (;;) {
+      const end = await attempt(now, at, ran);
+      const held = end.heldBack?.tag;
+      // What it waits for may have been applied by this very run.
+      if (held === undefined || held === before || at.done.size === 0) return end;
+      before = held;
+    }
+  });
   const hasDone = done.length > 0 || ran.size > 0;
   const outcome = hasDone ? "applied" : end.outcome;
   return { ...end, outcome, applied: done, repeatables: [...ran.values()] };

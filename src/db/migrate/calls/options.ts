@@ -4,12 +4,13 @@ import { LOCK_TIMEOUT_MS } from "../../connection/begin.ts";
 import { connectTimeoutOf, urlWarnings } from "../../connection/driver-options.ts";
 import { DRIZZLE_TABLE } from "../adopt/find-sql.ts";
 import type { DrizzleTableName } from "../adopt-types.ts";
+import { STEP_TIMEOUT_MS } from "../code/definition.ts";
 import { MigrateError } from "../errors.ts";
 import type { GivenHistory } from "../history/given.ts";
 import type { GivenRepeatable } from "../history/repeatables.ts";
 import type { Hook } from "../reports.ts";
 import type { LockPatience, RunSettings } from "../run-types.ts";
-import type { BeforeFile, EventSink, Warning } from "../types.ts";
+import type { BeforeFile, EventSink, Tag, Warning } from "../types.ts";
 
 export interface MigratorOptions {
   /**
@@ -45,6 +46,13 @@ export interface MigratorOptions {
    * canceled and rolled back. Default: none.
    */
   readonly deadlineMs?: number;
+  /** Bound on a code step that sets no `timeoutMs` itself, in milliseconds. Default 600,000. */
+  readonly stepTimeoutMs?: number;
+  /**
+   * Run backfills with `background: true` too, or those of these migrations, in place of leaving them to a worker: for
+   * scratch and test databases. Default false.
+   */
+  readonly runBackgroundBackfills?: boolean | readonly Tag[];
   /** The app's copy of the migration events. Default: `event-sink.sql` in the folder, where it is there. */
   readonly eventSink?: EventSink;
   /** Recorded in each event, so that a migration can be traced to a release. */
@@ -97,7 +105,7 @@ export function resolveOptions(options: MigratorOptions): ResolvedOptions {
 
 /** What is wrong with the options other than the URL, one text each. */
 export function optionProblems(options: Omit<MigratorOptions, "url">): readonly string[] {
-  const { dir, schema, connectTimeoutMs, waitTimeoutMs, lockPatience, deadlineMs } =
+  const { dir, schema, connectTimeoutMs, waitTimeoutMs, lockPatience, deadlineMs, stepTimeoutMs } =
     withDefaults(options);
   return [
     ...(dir === "" ? ["the migrations folder has no name"] : []),
@@ -108,6 +116,7 @@ export function optionProblems(options: Omit<MigratorOptions, "url">): readonly 
     ...timeoutProblems("the connect time-out", connectTimeoutMs, LONGEST_TIMER_MS),
     ...timeoutProblems("the wait time-out", waitTimeoutMs, Number.MAX_VALUE),
     ...lockProblems(lockPatience),
+    ...timeoutProblems("the step time-out", stepTimeoutMs, LONGEST_TIMER_MS),
     ...(deadlineMs === undefined
       ? []
       : timeoutProblems("the deadline", deadlineMs, LONGEST_TIMER_MS)),
@@ -143,6 +152,8 @@ function withDefaults(
       lockBudgetMs: options.lockBudgetMs,
     },
     deadlineMs: options.deadlineMs,
+    stepTimeoutMs: options.stepTimeoutMs ?? STEP_TIMEOUT_MS,
+    runsBackfills: options.runBackgroundBackfills ?? false,
     eventSink: options.eventSink,
     appVersion: options.appVersion ?? null,
     beforeMigrate: options.beforeMigrate,

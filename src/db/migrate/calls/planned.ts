@@ -2,7 +2,7 @@ import { type Plan, passedOverWarnings } from "../plan/plan.ts";
 import { olderWarnings } from "../plan/repeatable-plan.ts";
 import type { PlannedRepeatable } from "../repeatable-types.ts";
 import { parseRepeatables } from "../repeatables/parse-repeatables.ts";
-import type { PlannedStep } from "../reports.ts";
+import type { PlannedSegment, PlannedStep } from "../reports.ts";
 import { maskSecrets } from "../sql/secrets.ts";
 import type { ParsedStep } from "../sql/segments.ts";
 import type { History, Warning } from "../types.ts";
@@ -37,6 +37,7 @@ export function plannedStep({
   statements,
   segments,
   resumeAt,
+  total,
 }: ParsedStep): PlannedStep {
   const shown = statements.slice(resumeAt).map(({ text }) => maskSecrets(text));
   return {
@@ -47,12 +48,17 @@ export function plannedStep({
     outside: segments.flatMap((segment) =>
       segment.kind === "outside" ? [segment.placed.index + 1] : [],
     ),
-    segments: segments.map((segment) => ({
-      kind: segment.kind,
-      statements: (segment.kind === "outside" ? [segment.placed] : segment.statements).map(
-        ({ index }) => index + 1,
-      ),
-    })),
+    segments: segments.flatMap((segment): PlannedSegment | [] =>
+      segment.kind === "code"
+        ? []
+        : {
+            kind: segment.kind,
+            statements: (segment.kind === "outside" ? [segment.placed] : segment.statements).map(
+              ({ index }) => index + 1,
+            ),
+          },
+    ),
+    code: migration.code === undefined ? null : { file: migration.code.file, statement: total },
     masked: shown.flatMap(({ secrets }, i) => (secrets.length > 0 ? [resumeAt + i + 1] : [])),
   };
 }

@@ -45,6 +45,7 @@ export function statusJson(report: StatusReport) {
     newer: report.newer,
     pending: report.pending,
     migrations: report.migrations.map(migrationJson),
+    backfills: report.backfills,
     pendingRepeatables: report.pendingRepeatables,
     repeatables: report.repeatables.map(repeatableJson),
     drizzle: report.drizzle ?? null,

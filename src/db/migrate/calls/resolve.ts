@@ -93,7 +93,9 @@ async function payloadOf(
   // A COMMIT after it is done with it.
   const done = segment?.kind === "outside" ? segment.to : underWay.statement;
   const prefix = prefixOf(statements, done);
-  return { before, answer, statement: done, statements: statements.length, prefix };
+  // The code step, which is not known of a way down, counts as one.
+  const code = "code" in migration && migration.code !== undefined ? 1 : 0;
+  return { before, answer, statement: done, statements: statements.length + code, prefix };
 }
 
 /** What the rollback of a migration was begun with: the ledger has kept it. */

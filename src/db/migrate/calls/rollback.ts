@@ -46,11 +46,11 @@ export async function previewRollback(run: Run, target: RollbackTarget): Promise
       outcome: plan.steps.length > 0 || plan.problems.length > 0 ? "pending" : "current",
       ...where,
       isBusy,
-      steps: steps.map((step, i) => ({
-        ...plannedStep(step),
-        source: step.source,
-        loses: losses[i] ?? [],
-      })),
+      steps: steps.map((step, i) => {
+        // Code runs on the way up only.
+        const { code: _code, ...planned } = plannedStep(step);
+        return { ...planned, source: step.source, loses: losses[i] ?? [] };
+      }),
       versionAfter: plan.versionAfter,
       problems: plan.problems,
       warnings: history.warnings,

@@ -1,3 +1,4 @@
+import type { BackfillStatus } from "../backfill-types.ts";
 import type { Ledger } from "../ledger-types.ts";
 import { drizzleStatus, planRun } from "../plan/plan.ts";
 import { isToRun } from "../plan/repeatable-plan.ts";
@@ -6,19 +7,35 @@ import type { History } from "../types.ts";
 import { warningsOf } from "./planned.ts";
 
 /** What a ledger says of a history. */
-export function statusReport(history: History, ledger: Ledger): StatusReport {
+export function statusReport(
+  history: History,
+  ledger: Ledger,
+  backfills: readonly BackfillStatus[],
+): StatusReport {
   const plan = planRun(history, ledger);
   const repeatables = plan.repeatables.statuses;
   return {
     version: plan.version,
     head: history.head,
     newer: plan.newer,
-    pending: plan.steps.length,
+    pending: plan.pending,
     migrations: plan.migrations,
     repeatables,
+    backfills,
     pendingRepeatables: plan.newer ? 0 : repeatables.filter(isToRun).length,
     ...drizzleStatus(plan),
     problems: plan.newer ? plan.problems.filter(({ code }) => code === "in_doubt") : plan.problems,
     warnings: [...history.warnings, ...warningsOf(plan)],
   };
+}
+
+/** Backfills that are not done: asked for where the ledger says that there may be some, as it takes a connection more. */
+export async function unfinished(
+  { rows }: Ledger,
+  list: () => Promise<readonly BackfillStatus[]>,
+): Promise<readonly BackfillStatus[]> {
+  const may = rows.some(
+    ({ state, backfill }) => state !== "DONE" || (backfill ?? "DONE") !== "DONE",
+  );
+  return may ? (await list()).filter(({ state }) => state !== "DONE") : [];
 }

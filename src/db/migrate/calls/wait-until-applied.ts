@@ -74,7 +74,7 @@ async function pollUntilApplied(
       if (plan.newer) return { outcome: "newer", version: plan.version, head };
       const hopeless = plan.problems.find(({ code }) => HOPELESS.has(code));
       if (hopeless !== undefined) throw hopeless;
-      const isDone = plan.steps.length === 0 && !plan.repeatables.statuses.some(isToRun);
+      const isDone = plan.pending === 0 && !plan.repeatables.statuses.some(isToRun);
       if (isDone && plan.problems.length === 0) {
         return { outcome: "current", version: plan.version, head };
       }
@@ -83,7 +83,7 @@ async function pollUntilApplied(
     if (performance.now() - reportedAt > REPORT_EVERY_MS) {
       reportedAt = performance.now();
       const holder = runner && holderOf(runner);
-      onProgress({ kind: "behind", pending: plan.steps.length, holder });
+      onProgress({ kind: "behind", pending: plan.pending, holder });
     }
     await pause(Math.max(Math.min(jittered(pauseMs), leftMs()), 0), signal);
     pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS);

@@ -1,8 +1,15 @@
 import type { SecondConnection } from "../../connection/second.ts";
+import type { LoadedCode } from "../code/load-code.ts";
 import type { UnderWay } from "../ledger-types.ts";
 import type { AppliedMigration } from "../reports.ts";
 import type { HeldRun, MessageName } from "../run-types.ts";
-import type { OutsideSegment, ParsedStep, TransactionSegment } from "../sql/segments.ts";
+import type {
+  CodeSegment,
+  OutsideSegment,
+  ParsedStep,
+  TransactionSegment,
+} from "../sql/segments.ts";
+import type { Tag } from "../types.ts";
 import type { BlockerWatch } from "./blockers.ts";
 
 /** What a run under the lease works with. */
@@ -40,9 +47,19 @@ interface Place {
 
 export type TransactionPart = Place & TransactionSegment;
 export type OutsidePart = Place & OutsideSegment;
+export type CodePart = Place & CodeSegment;
+
+/** What code works with: a run under the lease, or a backfill in the background. */
+export type CodeHost = Pick<HeldRun, "session" | "signal" | "onProgress" | "stepTimeoutMs">;
+
+/** Which migration's code it is. */
+export interface CodePlace {
+  readonly step: { readonly migration: { readonly tag: Tag }; readonly attempt: number };
+  readonly code: LoadedCode;
+}
 
 /** A segment of a migration that is to run, with its place in the run. */
-export type Part = TransactionPart | OutsidePart;
+export type Part = TransactionPart | OutsidePart | CodePart;
 
 /** All that a run does, in order. */
 export function partsOf(steps: readonly ParsedStep[]): readonly Part[] {

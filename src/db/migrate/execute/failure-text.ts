@@ -36,6 +36,8 @@ export interface Aftermath {
   readonly committed: number;
   /** On the way down. */
   readonly isDown?: boolean;
+  /** With what the next run goes on; a statement where it is not said. */
+  readonly next?: string;
   /** What the failed statement, which no transaction held, has left: a sentence. */
   readonly left?: string | undefined;
 }
@@ -84,7 +86,7 @@ export interface FailureText {
 
 /** A server error as the ledger keeps it and as it is printed: without secrets, and without row values. */
 export function recordError(
-  { migration, statements }: ParsedStep,
+  { migration, total }: ParsedStep,
   raw: ServerErrorFields,
   at: {
     readonly culprit: Culprit | undefined;
@@ -97,7 +99,6 @@ export function recordError(
   const { culprit, stage } = at;
   const { secrets } = maskAround(migration.sql, culprit?.offset ?? 0);
   const error = withoutSecrets(raw, secrets, at.rowValues);
-  const total = statements.length;
   const place = culprit && placeOf(migration.sql, culprit.offset);
   const statement = culprit === undefined ? null : culprit.index + 1;
   const where = place === undefined ? "" : `:${place.line}:${place.column}`;
@@ -132,7 +133,8 @@ const WITH_ROW_VALUES = /^(?:22|23|44|P0)/;
 // Of the context, what names code; the rest names data.
 const CODE_CONTEXT = /^(?:PL\/\w+|SQL) (?:function|statement|expression|assignment)/;
 
-function withoutSecrets(
+/** A server error without secrets, and without the values of rows where those are left out. */
+export function withoutSecrets(
   error: ServerErrorFields,
   secrets: readonly string[],
   rowValues: RowValues,
@@ -209,7 +211,7 @@ export function remedyOf(
     : `Next: correct ${file} (or the data it met), ${again}`;
 }
 
-function stageText({ kind }: Stage): string {
+export function stageText({ kind }: Stage): string {
   if (kind === "fence") return "before its first statement";
   if (kind === "interrupted") return "settling a statement that an earlier run started";
   return kind === "constraints"
@@ -217,8 +219,11 @@ function stageText({ kind }: Stage): string {
     : "after the last statement, while recording";
 }
 
-function stateText(tag: string, aftermath: Aftermath): string {
+/** What is so after a failure. */
+export function stateText(tag: string, aftermath: Aftermath): string {
   const { applied, notRun, committed, left, isDown } = aftermath;
+  const goesOn =
+    aftermath.next === undefined ? `at statement ${committed + 1}` : `with ${aftermath.next}`;
   const nothing = isDown
     ? `Nothing of ${tag} was taken back: it is applied as before.`
     : `${tag} was rolled back.`;
@@ -227,7 +232,7 @@ function stateText(tag: string, aftermath: Aftermath): string {
   const own =
     committed === 0
       ? (left ?? nothing)
-      : `${committedText(subject, committed)} ${left ?? "What came after was rolled back."} ${next} goes on at statement ${committed + 1}.`;
+      : `${committedText(subject, committed)} ${left ?? "What came after was rolled back."} ${next} goes on ${goesOn}.`;
   const before =
     applied === 0
       ? ""
@@ -240,7 +245,6 @@ function stateText(tag: string, aftermath: Aftermath): string {
 }
 
 function committedText(tag: string, committed: number): string {
-  return committed === 1
-    ? `Statement 1 of ${tag} is committed.`
-    : `Statements 1 to ${committed} of ${tag} are committed.`;
+  const which = committed === 1 ? "Statement 1" : `Statements 1 to ${committed}`;
+  return `${which} of ${tag} ${committed === 1 ? "is" : "are"} committed.`;
 }

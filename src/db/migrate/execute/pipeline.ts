@@ -2,6 +2,8 @@ import { isServerError, type Row, type Sent, type ServerError } from "../../conn
 import { COPY } from "../ledger/event-copy.ts";
 import { DURATION } from "../ledger/record.ts";
 import type { MessageName } from "../run-types.ts";
+import type { CodeTrouble } from "./code/code-trouble.ts";
+import { runCode } from "./code/run-code.ts";
 import { begunBefore, type Execution, type Part, type TransactionPart } from "./execution.ts";
 import type { ServerErrorFields } from "./failure-text.ts";
 import { settleInterrupted } from "./outside/resume.ts";
@@ -36,6 +38,8 @@ export interface PartFailure {
   readonly error: ServerErrorFields;
   /** What a statement outside transactions has left behind, as a sentence. */
   readonly left?: string;
+  /** Of code: what it threw, or did. */
+  readonly trouble?: CodeTrouble;
 }
 
 export type PipelineEnd =
@@ -80,7 +84,7 @@ export async function runPipeline(
       const part = signal?.aborted ? undefined : parts[next];
       const oldest = flights[0];
       // No fence can stand before it, or something must be settled first: it waits for the rest.
-      if (part?.kind === "outside" || (part && begunBefore(execution, part) !== null)) {
+      if (part && (part.kind !== "transaction" || begunBefore(execution, part) !== null)) {
         if (oldest === undefined) {
           await begin();
           const end = await runByItself(execution, part, next);
@@ -135,7 +139,8 @@ async function runByItself(
       }
     }
     if (part.kind === "transaction") return "open";
-    const end = await runOutside(execution, part);
+    const end =
+      part.kind === "code" ? await runCode(execution, part) : await runOutside(execution, part);
     if (typeof end === "object") return { kind: "failed", part, index, ...end };
     finish(execution, part, end);
     return "done";
@@ -169,7 +174,7 @@ function announce({ parts, steps, watch, onProgress }: Execution, index: number)
     tag,
     index: stepIndex,
     total: steps.length,
-    statements: step.statements.length,
+    statements: step.total,
     resumedAt: step.resumeAt,
     ...directionOf(part),
   });

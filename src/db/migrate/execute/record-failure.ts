@@ -18,6 +18,7 @@ import { isContended } from "../ledger/server-error.ts";
 import type { ParsedStep } from "../sql/segments.ts";
 import type { RecordedError } from "../types.ts";
 import { heldBy } from "./blockers.ts";
+import { recordTrouble } from "./code/record-trouble.ts";
 import type { Execution, Part } from "./execution.ts";
 import {
   causeOf,
@@ -48,7 +49,7 @@ export async function recordFailure(
   failure: PartFailure,
   locks: FailureNotes | undefined,
 ): Promise<Error> {
-  const { part, message, stage, error, index, left } = failure;
+  const { part, message, stage, error, index, left, trouble } = failure;
   const { step } = part;
   const culprit = culpritOf(message, stage, error);
   const ended = stage.kind === "statement" && isUnjudgeable(part);
@@ -60,12 +61,21 @@ export async function recordFailure(
     return new LeaseLost(error.message, { cause: error });
   }
   const at = { culprit, stage, rowValues: execution.rowValues };
-  const text = recordError(step, error, at, aftermathOf(execution, part, left), locks?.lines);
+  const aftermath = aftermathOf(execution, part, left);
+  const text =
+    trouble === undefined
+      ? recordError(step, error, at, aftermath, locks?.lines)
+      : recordTrouble(step, trouble, error, execution.rowValues, aftermath, locks?.lines);
+  const file = text.recorded.file ?? step.migration.file;
+  const own =
+    trouble?.remedy === undefined
+      ? remedyOf(file, error, commandOf(step))
+      : `Next: correct ${file}, then run \`tidemark migrate\` again. ${trouble.remedy}`;
   return recordAndRelease(execution, part, {
     ...text,
     code: locks === undefined ? "migration_failed" : "lock_timeout",
-    remedy: locks?.remedy ?? remedyOf(step.migration.file, error, commandOf(step)),
-    cause: causeOf(text.recorded),
+    remedy: locks?.remedy ?? own,
+    cause: trouble?.cause ?? causeOf(text.recorded),
     ended,
   });
 }

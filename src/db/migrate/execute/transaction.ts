@@ -9,6 +9,7 @@ import { prefixOf } from "../history/checksum.ts";
 import { fence } from "../lease/sql.ts";
 import { mirrorMigration, unmirrorMigration } from "../ledger/drizzle-mirror.ts";
 import { type NewEvent, record, type Subject } from "../ledger/record.ts";
+import type { EventPayload } from "../ledger-types.ts";
 import type { Step } from "../plan/plan.ts";
 import type { HeldRun } from "../run-types.ts";
 import { resetsAll } from "../sql/made-settings.ts";
@@ -22,6 +23,8 @@ export type Stage =
   | { readonly kind: "interrupted" }
   | { readonly kind: "fence" }
   | { readonly kind: "statement"; readonly index: number }
+  /** Code of the migration's works. */
+  | { readonly kind: "code" }
   | { readonly kind: "constraints" }
   | { readonly kind: "record" };
 
@@ -133,7 +136,12 @@ export function leaveNothingBehind(direct: boolean): readonly string[] {
 }
 
 /** The record of what a part has done, and of what begins with its commit. */
-export function endOfPart(run: HeldRun, part: Part, durationMs?: number): readonly string[] {
+export function endOfPart(
+  run: HeldRun,
+  part: Part,
+  durationMs?: number,
+  code?: EventPayload["code"],
+): readonly string[] {
   const { step, to, isLast, following } = part;
   if (!isLast) {
     const runner = { head: null, activity: step.migration.tag };
@@ -141,7 +149,8 @@ export function endOfPart(run: HeldRun, part: Part, durationMs?: number): readon
   }
   const head = following?.down?.headMeanwhile ?? step.headAfter;
   const runner = { head, activity: following?.migration.tag ?? null };
-  const events = following === undefined ? [endOf(step)] : [endOf(step), startOf(following)];
+  const end = endOf(step, code);
+  const events = following === undefined ? [end] : [end, startOf(following)];
   return [
     ...(step.down === undefined
       ? mirrorMigration(run.mirror, step.migration)
@@ -163,11 +172,11 @@ export function subjectOf({ migration, attempt }: Step): Subject {
 }
 
 function progressOf(step: ParsedStep, done: number, durationMs: number | undefined): NewEvent {
-  const { statements } = step;
+  const { statements, total } = step;
   const prefix = prefixOf(statements, done);
   const payload = {
     statement: done,
-    statements: statements.length,
+    statements: total,
     prefix,
     ...(durationMs !== undefined && { durationMs }),
   };
@@ -175,8 +184,8 @@ function progressOf(step: ParsedStep, done: number, durationMs: number | undefin
 }
 
 function startOf(step: ParsedStep): NewEvent {
-  const { statements, resumeAt, prefix, down, stored } = step;
-  const payload = { statement: resumeAt, statements: statements.length, prefix };
+  const { total, resumeAt, prefix, down, stored } = step;
+  const payload = { statement: resumeAt, statements: total, prefix };
   if (down === undefined) return { type: "migration.started", ...subjectOf(step), payload };
   return {
     type: "migration.started",
@@ -186,15 +195,16 @@ function startOf(step: ParsedStep): NewEvent {
   };
 }
 
-function endOf(step: ParsedStep): NewEvent {
-  const { statements, rank, down, stored } = step;
-  const { length } = statements;
+function endOf(step: ParsedStep, code: EventPayload["code"]): NewEvent {
+  const { statements, total, migration, rank, down, stored } = step;
   const file = stored && { down: stored.checksum };
   if (down !== undefined) {
-    const payload = { statement: length, statements: length, ...file };
+    const payload = { statement: total, statements: total, ...file };
     return { type: "migration.reverted", ...subjectOf(step), payload };
   }
-  const payload = { statement: length, statements: length, prefix: prefixOf(statements), rank };
+  // All of it is done, and nothing goes on after it: the SQL's own checksum tells later which file was edited.
+  const prefix = migration.code?.sqlChecksum ?? prefixOf(statements);
+  const payload = { statement: total, statements: total, prefix, rank, ...(code && { code }) };
   return {
     type: "migration.done",
     ...subjectOf(step),

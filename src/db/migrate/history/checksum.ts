@@ -10,6 +10,11 @@ export function checksumOf(text: string): Checksum {
   return sha256(withoutBom(text).replaceAll("\r\n", "\n"));
 }
 
+/** Checksum of a migration with code: of both. */
+export function withCode(sql: Checksum, code: Checksum): Checksum {
+  return checksumOf(`${sql}\n${code}`);
+}
+
 /** Head of an empty history. */
 export const EMPTY_HEAD: Checksum = sha256("");
 

@@ -1,7 +1,10 @@
 import { withoutBom } from "../../base/files.ts";
+import type { BackfillDefinition } from "../code/backfill-definition.ts";
+import type { StepDefinition } from "../code/definition.ts";
 import { MigrateError } from "../errors.ts";
-import type { BeforeFile, Checksum, History, Migration, Tag } from "../types.ts";
-import { checksumOf, EMPTY_HEAD, linkAfter } from "./checksum.ts";
+import type { BeforeFile, Checksum, CodeFile, History, Migration, Tag } from "../types.ts";
+import { checksumOf, EMPTY_HEAD, linkAfter, withCode } from "./checksum.ts";
+import type { FoundCode } from "./code-files.ts";
 import { type GivenRepeatable, repeatableOf } from "./repeatables.ts";
 
 /** A migration as text: of a history that lies in no folder. */
@@ -12,6 +15,18 @@ export interface GivenMigration {
   readonly file?: string;
   /** What takes it back. Default: nothing does. */
   readonly down?: string;
+  /** A code step, which runs after the SQL. */
+  readonly step?: GivenStep;
+  /** Of a migration that was loaded from a folder: its code, in place of `step`. */
+  readonly code?: CodeFile;
+}
+
+/** A code step of a migration that lies in no folder. */
+export interface GivenStep {
+  /** What defineStep() or defineBackfill() returns. */
+  readonly definition: StepDefinition<never> | BackfillDefinition<never>;
+  /** Stands for the code in the checksum: another one says that it was edited. */
+  readonly version: string;
 }
 
 /** Migrations in their order, as values, or what gives them; asked once a call. */
@@ -45,7 +60,12 @@ export async function readGiven(
       });
     }
   }
-  const migrations = chained(list.map(({ tag, sql, file = `${tag}.sql` }) => ({ tag, sql, file })));
+  const migrations = chained(
+    list.map(({ tag, sql, file = `${tag}.sql`, code, step }) => ({
+      ...{ tag, sql, file },
+      code: code ?? (step && givenCode(tag, step)),
+    })),
+  );
   return {
     ...{ dir: GIVEN, layout: "0.x", migrations },
     ...{ head: headOfChain(migrations), warnings: [] },
@@ -59,17 +79,31 @@ export async function readGiven(
   };
 }
 
+function givenCode(tag: Tag, { definition, version }: GivenStep): FoundCode {
+  return {
+    file: `the given step of ${tag}`,
+    path: undefined,
+    text: "",
+    checksum: checksumOf(`version ${version}`),
+    load: async () => definition,
+  };
+}
+
 /** Migrations of texts in their order: hashed, each linked to the one before. */
 export function chained(
-  texts: readonly Pick<Migration, "tag" | "file" | "sql" | "isDamaged" | "when">[],
+  texts: readonly (Pick<Migration, "tag" | "file" | "sql" | "isDamaged" | "when"> & {
+    readonly code?: FoundCode | undefined;
+  })[],
 ): readonly Migration[] {
   let link = EMPTY_HEAD;
-  return texts.map((text, index) => {
-    const checksum = checksumOf(text.sql);
+  return texts.map(({ code, ...text }, index) => {
+    const sqlChecksum = checksumOf(text.sql);
+    const checksum = code === undefined ? sqlChecksum : withCode(sqlChecksum, code.checksum);
     link = linkAfter(link, text.tag, checksum);
     const sql = withoutBom(text.sql);
     const bom = sql === text.sql ? {} : { hasBom: true };
-    return { ...text, ...bom, index, sql, checksum, link };
+    const also = code === undefined ? {} : { code: { ...code, sqlChecksum } };
+    return { ...text, ...bom, ...also, index, sql, checksum, link };
   });
 }
 

@@ -10,6 +10,25 @@ export function downFileOf(tag: Tag, layout: Layout): string {
   return `${stemOf(tag, layout)}${DOWN}`;
 }
 
+/** Names that a migration's file of code may have, within the folder. */
+export function codeFilesOf(tag: Tag, layout: Layout): readonly string[] {
+  const stem = layout === "0.x" ? tag : `${tag}/step`;
+  return CODE_ENDINGS.map((ending) => stem + ending);
+}
+
+/** Name of a migration's code step as it is written new, within the folder. */
+export function stepFileOf(tag: Tag, layout: Layout): string {
+  return layout === "0.x" ? `${tag}.ts` : `${tag}/step.ts`;
+}
+
+/** Name of the schema that a code step sees, within the folder. */
+export function schemaFileOf(tag: Tag, layout: Layout): string {
+  return layout === "0.x" ? `${tag}.schema.ts` : `${tag}/schema.ts`;
+}
+
+/** How the name of a file of code ends. */
+export const CODE_ENDINGS = [".ts", ".mts", ".js", ".mjs"] as const;
+
 /** How the name of a down file ends, in both layouts. */
 export const DOWN = ".down.sql";
 

@@ -6,17 +6,16 @@ import { ifThere, withoutBom } from "../../base/files.ts";
 import { errorCode, messageOf } from "../../base/problem.ts";
 import { listed, plural } from "../../base/text.ts";
 import { MigrateError } from "../errors.ts";
-import type { History, Layout, Migration, Tag, Warning } from "../types.ts";
+import type { History, Layout, Tag } from "../types.ts";
+import { readCodeFiles } from "./code-files.ts";
 import { parseSinkFile, SINK_FILE } from "./event-sink-file.ts";
 import { chained, headOfChain } from "./given.ts";
 import { parseJournal } from "./journal.ts";
-import { DOWN, isFolderTag, sqlFileOf, timeOfFolder } from "./layout.ts";
+import { isFolderTag, sqlFileOf, timeOfFolder } from "./layout.ts";
 import { loadRepeatables } from "./load-repeatables.ts";
 import { REPEATABLE_FOLDER } from "./repeatables.ts";
+import { BEFORE_FILE, strayFiles } from "./stray-files.ts";
 import { checkSumFile, SUM_FILE } from "./sum-file.ts";
-
-/** What runs before the migrations, in their folder. */
-const BEFORE_FILE = "before.sql";
 
 /**
  * Loads the history of a drizzle-kit folder, in the layout of 0.x or of 1.x as it is there, and
@@ -37,7 +36,11 @@ export async function loadHistory(
   if (layout === "1.x" && folders.length === 0) throw noHistory(dir, journalFile);
   if (layout === "0.x" && folders.length > 0) throw bothLayouts(dir, journalFile, folders);
   const files = journal === undefined ? folders : await readListed(dir, journal, journalFile);
-  const migrations = chained(files.map((file) => textOf(dir, layout, file)));
+  const tags = files.map(({ tag }) => tag);
+  const code = await readCodeFiles(dir, layout, tags, names);
+  const migrations = chained(
+    files.map((file) => ({ ...textOf(dir, layout, file), code: code.get(file.tag) })),
+  );
 
   const sinkFile = join(dir, SINK_FILE);
   const sink = names.includes(SINK_FILE) ? await readFile(sinkFile, "utf8") : undefined;
@@ -180,24 +183,6 @@ function missingFiles(dir: string, journalFile: string, missing: readonly string
       `Restore them (\`git log --stat -- ${dir}\` shows what happened to them), ` +
       "or take their entries out if they were never applied anywhere.",
   });
-}
-
-function strayFiles(
-  names: readonly string[],
-  layout: Layout,
-  migrations: readonly Migration[],
-): readonly Warning[] {
-  const known = new Set([
-    SINK_FILE,
-    BEFORE_FILE,
-    ...migrations.map(({ tag }) => sqlFileOf(tag, layout)),
-  ]);
-  const why =
-    layout === "0.x" ? "has no entry in meta/_journal.json" : "is in no migration's folder";
-  return names
-    .filter((name) => name.endsWith(".sql") && !name.endsWith(DOWN) && !known.has(name))
-    .toSorted()
-    .map((name) => ({ kind: "stray-file", message: `${name} ${why} and is not run.` }));
 }
 
 async function readBytes(file: string): Promise<Buffer | undefined> {

@@ -1,30 +1,54 @@
+import { extname } from "node:path";
 import { MigrateError } from "../errors.ts";
 import type { Checksum, History, Tag } from "../types.ts";
 import { isChecksum } from "./checksum.ts";
-import { DOWN, downFileOf, sqlFileOf } from "./layout.ts";
+import { codeFilesOf, DOWN, downFileOf, sqlFileOf } from "./layout.ts";
 import { isRepeatableFile, repeatableFileOf } from "./repeatables.ts";
 
 /** Name of the sum file in the migrations folder. */
 export const SUM_FILE = "tidemark.sum";
 
 /**
- * The sum file's text: the chain's head, then a line a file, in the history's order, each down file
- * after its migration, then the repeatables by their names. The head covers only the migrations.
+ * The sum file's text: the chain's head, then a line for each file, in the history's order: a migration's SQL, its
+ * code, its down file; then the repeatables by their names. The head covers the migrations' SQL and code.
  */
 export function formatSumFile(
   history: History,
   downs: ReadonlyMap<Tag, Checksum> = new Map(),
 ): string {
-  const { layout } = history;
-  const lines = history.migrations.flatMap(({ tag, checksum }) => {
-    const down = downs.get(tag);
-    const line = `${sqlFileOf(tag, layout)} ${checksum}`;
-    return down === undefined ? [line] : [line, `${downFileOf(tag, layout)} ${down}`];
+  const lines = filesOf(history, downs).map(({ name, checksum }) => `${name} ${checksum}`);
+  return `${[history.head, ...lines].join("\n")}\n`;
+}
+
+interface SummedFile {
+  readonly name: string;
+  readonly checksum: Checksum;
+  /** Names that the line may have all the same: what is compiled has another ending than its source. */
+  readonly also: readonly string[];
+}
+
+function filesOf(
+  { migrations, layout, repeatables = [] }: History,
+  downs: ReadonlyMap<Tag, Checksum> | undefined,
+): readonly SummedFile[] {
+  const ofMigrations = migrations.flatMap(({ tag, checksum, code }): readonly SummedFile[] => {
+    const down = downs?.get(tag);
+    const names = codeFilesOf(tag, layout);
+    const name = names.find((one) => code !== undefined && extname(one) === extname(code.file));
+    return [
+      { name: sqlFileOf(tag, layout), checksum: code?.sqlChecksum ?? checksum, also: [] },
+      ...(code && name !== undefined ? [{ name, checksum: code.checksum, also: names }] : []),
+      ...(down === undefined ? [] : [{ name: downFileOf(tag, layout), checksum: down, also: [] }]),
+    ];
   });
-  const repeatables = (history.repeatables ?? []).map(
-    ({ name, checksum }) => `${repeatableFileOf(name)} ${checksum}`,
-  );
-  return `${[history.head, ...lines, ...repeatables].join("\n")}\n`;
+  return [
+    ...ofMigrations,
+    ...repeatables.map(({ name, checksum }) => ({
+      name: repeatableFileOf(name),
+      checksum,
+      also: [],
+    })),
+  ];
 }
 
 /**
@@ -71,18 +95,15 @@ function sumProblems(
   const { layout } = history;
   const { head, recorded, problems } = parseSumFile(text);
   let isAsMeant = false;
-  const there = history.migrations.flatMap(({ tag, checksum }) => {
-    const down = downs?.get(tag);
-    const up = [sqlFileOf(tag, layout), checksum] as const;
-    return down === undefined ? [up] : [up, [downFileOf(tag, layout), down] as const];
-  });
-  const repeatables = (history.repeatables ?? []).map(
-    ({ name, checksum }) => [repeatableFileOf(name), checksum] as const,
-  );
   const differsByIntent = new Set(
-    [...meant].flatMap((tag) => [sqlFileOf(tag, layout), downFileOf(tag, layout)]),
+    [...meant].flatMap((tag) => [
+      sqlFileOf(tag, layout),
+      downFileOf(tag, layout),
+      ...codeFilesOf(tag, layout),
+    ]),
   );
-  for (const [name, checksum] of [...there, ...repeatables]) {
+  for (const { name: own, checksum, also } of filesOf(history, downs)) {
+    const name = recorded.has(own) ? own : (also.find((other) => recorded.has(other)) ?? own);
     const sum = recorded.get(name);
     if (differsByIntent.has(name)) isAsMeant ||= sum !== checksum;
     else if (sum === undefined) problems.push(`${name} is not listed`);

@@ -3,6 +3,7 @@ import { identifier, literal } from "../../base/quote.ts";
 import { ask, transact } from "../../connection/ask.ts";
 import { isServerError } from "../../connection/session.ts";
 import type { Run, Session } from "../run-types.ts";
+import { backfillFunctions, createBackfillTables } from "./backfill-tables.ts";
 import { ledgerFunctions } from "./functions.ts";
 import { shareRepeatables } from "./repeatable-rows.ts";
 import { ledgerError, standbyError } from "./server-error.ts";
@@ -54,15 +55,18 @@ export function createLedger(schema: string): readonly string[] {
   end if;
   if pg_catalog.to_regclass(${literal(`${s}.runner`)}) is null then
     execute ${literal(createTables(schema))};
+    execute ${literal(createBackfillTables(schema))};
     execute ${literal(readOnlyForOthers(schema))};
   elsif (select r.ledger_version < ${LEDGER_VERSION} from ${s}.runner r where r.id = 1) then
     execute ${literal(upgradeTables(schema))};
+    execute ${literal(createBackfillTables(schema))};
     execute ${literal(readOnlyForOthers(schema, "repeatables"))};
     execute ${literal(shareRepeatables(schema))};
   else
     return;
   end if;
   execute ${literal(ledgerFunctions(schema))};
+  execute ${literal(backfillFunctions(schema))};
 end`)}`,
   ];
 }

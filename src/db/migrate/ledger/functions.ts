@@ -167,9 +167,12 @@ begin
       update ${s}.schema_migrations m
       set state = 'PENDING', rank = null, statements_done = 0, prefix = null, under_way = null,
         finished_at = null, duration_ms = took, owner = who, error = null, reverting = null,
-        down_checksum = null, down_sql = null,
+        down_checksum = null, down_sql = null, backfill = null,
         event_id = event_number
       where m.tag = subject;
+      -- Applied again, it begins anew.
+      delete from ${s}.backfills b where b.tag = subject;
+      delete from ${s}.backfill_rows b where b.tag = subject;
       if exists (select from ${s}.schema_migrations m where m.rank > taken) then
         update ${s}.schema_migrations m set rank = m.rank - 1 where m.rank > taken;
       end if;

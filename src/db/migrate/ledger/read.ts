@@ -15,7 +15,7 @@ export const BOUNDED = `select pg_catalog.set_config('lock_timeout', '5s', true)
   pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true)`;
 
 /**
- * Reads the state table, one row per tag. In a ledger older than version 3 `reverting` is found outside of it.
+ * Reads the state table, one row per tag. In a ledger older than version 3 `reverting`, than 4 `backfill`, is found outside of it.
  */
 export function readRows(schema: string): string {
   return `${BOUNDED};
@@ -24,9 +24,9 @@ select pg_catalog.jsonb_build_object(
   'statementsDone', m.statements_done, 'statementsTotal', m.statements_total, 'prefix', m.prefix, 'underWay', m.under_way,
   'startedAt', m.started_at, 'finishedAt', m.finished_at, 'durationMs', m.duration_ms,
   'runId', m.run_id, 'owner', m.owner, 'error', m.error, 'eventId', m.event_id,
-  'reverting', (select reverting from (select m.*) known)
+  'reverting', (select reverting from (select m.*) known), 'backfill', (select backfill from (select m.*) known)
 ) as tidemark_row
-from (select null::pg_catalog.jsonb as reverting) older
+from (select null::pg_catalog.jsonb as reverting, null::pg_catalog.text as backfill) older
 cross join ${identifier(schema)}.schema_migrations m`;
 }
 

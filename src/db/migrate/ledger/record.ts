@@ -30,7 +30,8 @@ export type NewEvent = Subject & {
     | {
         readonly type: "migration.done";
         /** `rank`: among the applied migrations. */
-        readonly payload: Progressed & Pick<EventPayload, "down"> & { readonly rank: number };
+        readonly payload: Progressed &
+          Pick<EventPayload, "down" | "code"> & { readonly rank: number };
       }
     | {
         readonly type: "migration.reverted";

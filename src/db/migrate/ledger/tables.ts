@@ -57,7 +57,8 @@ create table ${s}.schema_migrations (
   event_id bigint not null,
   reverting jsonb,
   down_checksum text,
-  down_sql text
+  down_sql text,
+  backfill text
 );
 
 create table ${s}.runner (
@@ -108,7 +109,7 @@ ${createRepeatables(schema)}`;
 
 /**
  * Makes an older ledger one of this version, its functions apart. 2: takes over what drizzle's migrator
- * has applied, and keeps its table true. 3: the way down. 4: repeatables.
+ * has applied, and keeps its table true. 3: the way down. 4: repeatables, backfills.
  */
 export function upgradeTables(schema: string): string {
   const s = identifier(schema);
@@ -117,7 +118,8 @@ alter table ${s}.runner add column if not exists drizzle_table jsonb;
 alter table ${s}.schema_migrations
   add column if not exists reverting jsonb,
   add column if not exists down_checksum text,
-  add column if not exists down_sql text;
+  add column if not exists down_sql text,
+  add column if not exists backfill text;
 ${upgradeForRepeatables(schema)}
 update ${s}.runner set ledger_version = ${LEDGER_VERSION}, min_reader = ${MIN_READER} where id = 1;`;
 }

@@ -1,5 +1,6 @@
 import { listed } from "../../base/text.ts";
 import type { DrizzleStatus } from "../adopt-types.ts";
+import type { HeldBack } from "../backfill-types.ts";
 import type { MigrateError } from "../errors.ts";
 import { headOf, linkAfter } from "../history/checksum.ts";
 import { isFolderTag } from "../history/layout.ts";
@@ -16,6 +17,7 @@ import type {
 } from "../types.ts";
 import { accountFor } from "./existing.ts";
 import { halfWayDown } from "./half-way.ts";
+import { findHeldBack } from "./held-back.ts";
 import { findProblems } from "./problems.ts";
 import { type Renamed, renamedRows, renamesOf } from "./renames.ts";
 import { planRepeatables, type RepeatablePlan } from "./repeatable-plan.ts";
@@ -69,6 +71,10 @@ export interface Plan {
   /** Tag of the newest applied migration, before the steps and once they are done. */
   readonly version: Tag | undefined;
   readonly versionAfter: Tag | undefined;
+  /** How many are not applied: those of the steps, and those that are held back. */
+  readonly pending: number;
+  /** The first of those that have to wait for a backfill; it and what comes after it are no steps. */
+  readonly heldBack?: HeldBack;
   /** What forbids a run, worst first. */
   readonly problems: readonly MigrateError[];
 }
@@ -98,7 +104,9 @@ export function planRun(history: History, now: Ledger, options: PlanOptions = {}
       !passedOver.includes(tag) &&
       index <= (target?.index ?? Number.POSITIVE_INFINITY),
   );
-  const steps = planSteps(pending, applied, history, rows);
+  const heldBack = findHeldBack(pending, rows);
+  const free = pending.slice(0, heldBack && pending.findIndex(({ tag }) => tag === heldBack.tag));
+  const steps = planSteps(free, applied, history, rows);
   const newest = steps.findLast(({ rank }) => rank >= applied.length);
   return {
     newer,
@@ -107,7 +115,8 @@ export function planRun(history: History, now: Ledger, options: PlanOptions = {}
       newer,
       head: headOf(applied),
       isFirst: steps.length > 0,
-      isWhole: target === undefined || target.index === migrations.length - 1,
+      isWhole:
+        heldBack === undefined && (target === undefined || target.index === migrations.length - 1),
       allowOlder: options.allowOlder ?? false,
     }),
     takeover,
@@ -115,7 +124,9 @@ export function planRun(history: History, now: Ledger, options: PlanOptions = {}
     renames,
     version: applied.at(-1)?.tag,
     versionAfter: newest?.migration.tag ?? applied.at(-1)?.tag,
-    migrations: statusesOf(history, ledger),
+    pending: pending.length,
+    ...(heldBack && { heldBack }),
+    migrations: statusesOf(history, ledger, heldBack?.tag),
     problems: findProblems(history, rows, {
       newer,
       missingOnDisk: missingOnDisk(history, ledger),

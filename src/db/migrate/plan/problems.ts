@@ -1,6 +1,8 @@
 import { MigrateError } from "../errors.ts";
+import { withCode } from "../history/checksum.ts";
 import type { LedgerRow } from "../ledger-types.ts";
 import type { History, Migration, Tag } from "../types.ts";
+import { unknownRequirements } from "./held-back.ts";
 
 /** Everything that forbids a run, worst first. */
 export function findProblems(
@@ -19,6 +21,7 @@ export function findProblems(
   return [
     ...(found.halfWay === undefined ? [] : [found.halfWay]),
     ...found.existing,
+    ...unknownRequirements(history),
     ...changedFiles(history, rows),
     ...(found.newer ? [] : missingFiles(history, found.missingOnDisk)),
     ...(found.allowOutOfOrder ? [] : outOfOrder(found.pending, found.newestApplied)),
@@ -58,23 +61,47 @@ function changedFiles(
   history: History,
   rows: ReadonlyMap<Tag, LedgerRow>,
 ): readonly MigrateError[] {
-  return history.migrations.flatMap(({ tag, file, checksum }) => {
+  return history.migrations.flatMap((migration) => {
+    const { tag, checksum } = migration;
     const row = rows.get(tag);
     if (row?.state !== "DONE" || row.checksum === checksum) return [];
+    const { fact, files } = changeOf(migration, row);
     return [
       new MigrateError({
         code: "checksum_mismatch",
         tag,
         fact:
-          `${file} was edited after it was applied on ${row.finishedAt?.toISOString() ?? "an unknown date"}.\n` +
+          `${fact} after it was applied on ${row.finishedAt?.toISOString() ?? "an unknown date"}.\n` +
           `  applied: ${row.checksum}\n  on disk: ${checksum}`,
         outcome: "nothing-run",
         remedy:
-          `Restore the file as it was applied (\`git log -p -- ${file}\` shows how), ` +
+          `Restore ${files.length === 1 ? "the file as it was" : "the files as they were"} applied (\`git log -p -- ${files.join(" ")}\` shows how), ` +
           "and put the change into a new migration.",
       }),
     ];
   });
+}
+
+/** Which of a migration's files was edited: its row has the checksum of the SQL, where it had a code step. */
+function changeOf(
+  { tag, file, checksum, code }: Migration,
+  row: LedgerRow,
+): { readonly fact: string; readonly files: readonly string[] } {
+  if (code === undefined) {
+    return row.prefix === checksum
+      ? { fact: `The code step of ${tag} was removed`, files: [file.replace(/\.sql$/, ".ts")] }
+      : { fact: `${file} was edited`, files: [file] };
+  }
+  if (row.checksum === code.sqlChecksum) {
+    return { fact: `${code.file} was added`, files: [code.file] };
+  }
+  if (row.prefix === code.sqlChecksum) {
+    return { fact: `${code.file} was edited`, files: [code.file] };
+  }
+  const isOnlySql = row.prefix !== null && withCode(row.prefix, code.checksum) === row.checksum;
+  return isOnlySql
+    ? { fact: `${file} was edited`, files: [file] }
+    : { fact: `${file} and ${code.file} were edited`, files: [file, code.file] };
 }
 
 function missingFiles(history: History, rows: readonly LedgerRow[]): readonly MigrateError[] {

@@ -3,12 +3,19 @@ import type { History, Migration, MigrationFlag, MigrationStatus, Tag } from "..
 import { isSkipped, stateOf } from "./state.ts";
 
 /** Each migration, in the history's order; those that only the ledger knows in their rank. */
-export function statusesOf(history: History, ledger: Ledger): readonly MigrationStatus[] {
+export function statusesOf(
+  history: History,
+  ledger: Ledger,
+  heldBack?: Tag,
+): readonly MigrationStatus[] {
   const rows = rowsByTag(ledger);
   const newest = newestApplied(history, rows);
   const onDisk = history.migrations.map((migration) => {
     const row = rows.get(migration.tag);
-    return statusOf(migration, row, ledger, flagsOf(migration, row, newest));
+    return statusOf(migration, row, ledger, [
+      ...flagsOf(migration, row, newest),
+      ...(migration.tag === heldBack ? (["HELD_BACK"] as const) : []),
+    ]);
   });
   return withMissing(onDisk, missingOnDisk(history, ledger), ledger);
 }

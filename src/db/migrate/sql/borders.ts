@@ -3,7 +3,7 @@ import type { Migration } from "../types.ts";
 import { decidesNames } from "./made-settings.ts";
 import { nameOf, outsideOf } from "./non-transactional.ts";
 import { refusal } from "./refuse.ts";
-import { borderOf, chains, type ParsedStep, type Segment } from "./segments.ts";
+import { borderOf, chains, type ParsedStep, type SqlSegment } from "./segments.ts";
 import type { Placed, Statement } from "./statements.ts";
 
 /** What belongs to a session and does not outlive the end of a segment. */
@@ -17,7 +17,7 @@ interface SessionObject {
  *
  * @throws MigrateError `unsupported_statement`
  */
-export function refuseAcrossBorders(migration: Migration, segments: readonly Segment[]): void {
+export function refuseAcrossBorders(migration: Migration, segments: readonly SqlSegment[]): void {
   for (const [i, segment] of segments.entries()) {
     for (const placed of placedOf(segment)) {
       const object = sessionObjectOf(placed.statement.tree);
@@ -61,7 +61,7 @@ export function refuseInsideBlock(migration: Migration, statements: readonly Sta
   }
 }
 
-function placedOf(segment: Segment): readonly Placed[] {
+function placedOf(segment: SqlSegment): readonly Placed[] {
   return segment.kind === "outside" ? [segment.placed] : segment.statements;
 }
 

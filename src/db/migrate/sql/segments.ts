@@ -1,4 +1,5 @@
 import type { Node } from "libpg-query";
+import type { LoadedCode } from "../code/load-code.ts";
 import type { Step } from "../plan/plan.ts";
 import { isSetting, type Settings, SettingsTracker } from "./made-settings.ts";
 import { type Outside, outsideOf, unjudgeable } from "./non-transactional.ts";
@@ -26,17 +27,35 @@ export interface OutsideSegment extends Range {
   readonly outside: Outside;
 }
 
-export type Segment = TransactionSegment | OutsideSegment;
+/** The code of a migration: in a transaction of its own, as the last of its statements. */
+export interface CodeSegment extends Range {
+  readonly kind: "code";
+  readonly code: LoadedCode;
+}
+
+/** What SQL is cut into. */
+export type SqlSegment = TransactionSegment | OutsideSegment;
+export type Segment = SqlSegment | CodeSegment;
 
 const NO_TRANSACTION = /^--[ \t]*tidemark:[ \t]*no-transaction[ \t]*\r?$/;
+const NO_PARSE = /^--[ \t]*tidemark:[ \t]*no-parse[ \t]*\r?$/;
 const COMMENT = /--[^\n]*|\/\*[\s\S]*?\*\//;
 const HEAD = new RegExp(`^(?:\\s+|${COMMENT.source})*`);
 
 /** Whether the comments that open a file ask for each statement by itself. */
 export function asksForNoTransaction(sql: string): boolean {
+  return hasDirective(sql, NO_TRANSACTION);
+}
+
+/** Whether the comments that open a file ask for it to be run as it is, unread. */
+export function asksForNoParse(sql: string): boolean {
+  return hasDirective(sql, NO_PARSE);
+}
+
+function hasDirective(sql: string, directive: RegExp): boolean {
   const head = HEAD.exec(sql)?.[0] ?? "";
   const comments = head.match(new RegExp(COMMENT, "g")) ?? [];
-  return comments.some((comment) => NO_TRANSACTION.test(comment));
+  return comments.some((comment) => directive.test(comment));
 }
 
 /** A border that the file draws itself; a `BEGIN` belongs to what follows it. */
@@ -74,7 +93,7 @@ function addsEnumValue(tree: Node): boolean {
 export function segmentsOf(
   statements: readonly Statement[],
   noTransaction: boolean,
-): readonly Segment[] {
+): readonly SqlSegment[] {
   const settingsAt = settingsReader(statements);
   const cutter = new Cutter(settingsAt);
   let oneByOne = noTransaction;
@@ -101,10 +120,10 @@ export function segmentsOf(
 
 /** The segments that are left once the first `done` statements are; of a file that is all done, one empty segment. */
 export function remainingOf(
-  segments: readonly Segment[],
+  segments: readonly SqlSegment[],
   statements: readonly Statement[],
   done: number,
-): readonly Segment[] {
+): readonly SqlSegment[] {
   if (done === 0) return segments;
   const settingsAt = settingsReader(statements);
   const left = segments
@@ -113,12 +132,25 @@ export function remainingOf(
   return left.length > 0 ? left : [{ ...empty(statements.length, settingsAt), from: done }];
 }
 
+/** The segments of a migration with code: what is left of its SQL, where anything is, and the code. */
+export function withCode(
+  segments: readonly SqlSegment[],
+  statements: readonly Statement[],
+  code: LoadedCode | undefined,
+): readonly Segment[] {
+  if (code === undefined) return segments;
+  const { length } = statements;
+  const settings = new SettingsTracker().now;
+  const sql = segments.filter((one) => one.kind === "outside" || one.statements.length > 0);
+  return [...sql, { kind: "code", code, from: length, to: length + 1, settings }];
+}
+
 function unjudgeableUnlessSetting({ tree, text }: Statement): Outside | undefined {
   return isSetting(tree, text) ? undefined : unjudgeable(text);
 }
 
 class Cutter {
-  #segments: Segment[] = [];
+  #segments: SqlSegment[] = [];
   #open: Placed[] = [];
   #from = 0;
   #settingsAt: (index: number) => Settings;
@@ -155,14 +187,18 @@ class Cutter {
     }
   }
 
-  end(length: number): readonly Segment[] {
+  end(length: number): readonly SqlSegment[] {
     this.close(length);
     return this.#segments;
   }
 }
 
 /** What is left of a segment that begins before the statements that are not done. */
-function after(segment: Segment, done: number, settingsAt: (index: number) => Settings): Segment {
+function after(
+  segment: SqlSegment,
+  done: number,
+  settingsAt: (index: number) => Settings,
+): SqlSegment {
   if (segment.from >= done) return segment;
   if (segment.kind === "outside") {
     // A border that was added after it since must not run it again.
@@ -174,7 +210,7 @@ function after(segment: Segment, done: number, settingsAt: (index: number) => Se
   return { ...segment, from: done, statements, settings: settingsAt(done) };
 }
 
-function empty(total: number, settingsAt: (index: number) => Settings): Segment {
+function empty(total: number, settingsAt: (index: number) => Settings): SqlSegment {
   const settings = settingsAt(total);
   return { kind: "transaction", from: total, to: total, statements: [], settings };
 }
@@ -206,6 +242,8 @@ export interface ParsedStep extends Step {
   readonly guards?: ReadonlyMap<number, readonly string[]>;
   /** All of its file. */
   readonly statements: readonly Statement[];
+  /** How many there are to count: those of its file, and its code as one. */
+  readonly total: number;
   /** What is left of it; at least one. */
   readonly segments: readonly Segment[];
 }

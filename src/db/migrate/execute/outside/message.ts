@@ -39,7 +39,7 @@ export function activityOf({ step, outside }: OutsidePart): string {
 /** The record that the statement is begun, with the state before it. */
 export function beginOf(run: HeldRun, part: OutsidePart, underWay: UnderWay): readonly string[] {
   const { step, from } = part;
-  const payload = { statement: from, statements: step.statements.length, underWay };
+  const payload = { statement: from, statements: step.total, underWay };
   const event = { type: "statement.started", ...subjectOf(step), payload } as const;
   return [
     ...record(run, [event], { head: null, activity: activityOf(part) }),

@@ -56,7 +56,7 @@ function inDoubt({ step }: Part, begun: UnderWay, reason: string): MigrateError 
     code: "in_doubt",
     tag,
     fact:
-      `${file}: statement ${begun.statement} of ${step.statements.length} (${begun.label}) was started, ` +
+      `${file}: statement ${begun.statement} of ${step.total} (${begun.label}) was started, ` +
       `and its end is not recorded: ${reason}.`,
     outcome: "nothing-run",
     remedy:

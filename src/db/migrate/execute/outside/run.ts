@@ -71,7 +71,7 @@ export async function runOutside(
   await fenced(execution, `begin:${tag}#${statement}`, activityOf(part), begin);
   const fencedAt = performance.now();
   execution.begun.set(part, underWay);
-  const statements = part.step.statements.length;
+  const statements = part.step.total;
   execution.onProgress({ kind: "statement-started", tag, statement, statements, label });
   let durationMs: number;
   try {

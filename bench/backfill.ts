@@ -1,0 +1,148 @@
+/**
+ * A backfill beside the plain UPDATE in batches that people write by hand, on one machine in one run:
+ *
+ *   npm run bench:backfill -- [--rows <n>] [--rounds <n>] [--url <url>]
+ *
+ * On the server of `--url`, as a role that may create databases, which are dropped again; else on an embedded one of
+ * the run's own. Each side fills a column of a table of its own, of `--rows` rows (default 5,000,000), all in one
+ * message a batch of 10,000 rows by hand; the sides take turns. Then each does so while a client updates rows of the
+ * table at random as fast as it can: printed is what is left of the client's rate. The longest transaction is
+ * sampled from pg_stat_activity.
+ */
+import { setTimeout as sleep } from "node:timers/promises";
+import { parseArgs } from "node:util";
+import postgres from "postgres";
+import { DatabaseMigrator } from "../src/db/migrate/index.ts";
+import { defineBackfill } from "../src/db/steps/index.ts";
+import { openSetting } from "./setting.ts";
+
+const BY_HAND = 10_000;
+const ALONE_MS = 5_000;
+
+const { values } = parseArgs({
+  options: {
+    rows: { type: "string", default: "5000000" },
+    rounds: { type: "string", default: "1" },
+    url: { type: "string" },
+  },
+});
+const rows = Number(values.rows);
+const rounds = Number(values.rounds);
+if (!(rows > 0) || !(rounds > 0)) throw new Error("--rows and --rounds are numbers from 1");
+
+/** How long it took, in seconds, the longest transaction, and the client's updates a second, where it ran. */
+interface Measured {
+  readonly seconds: number;
+  readonly longest: number;
+  readonly client: number | undefined;
+}
+
+const setting = await openSetting(values.url);
+try {
+  console.log(`${rows} rows, node ${process.version}, ${await setting.describe()}`);
+  for (let round = 1; round <= rounds; round += 1) {
+    const quiet = { hand: await measure(byHand, false), ours: await measure(backfill, false) };
+    const busy = { ours: await measure(backfill, true), hand: await measure(byHand, true) };
+    const alone = await clientAlone();
+    console.log(
+      [
+        `round ${round}`,
+        `quiet: by hand ${show(quiet.hand)}, backfill ${show(quiet.ours)}: ${(quiet.ours.seconds / quiet.hand.seconds).toFixed(2)} times as long`,
+        `client alone ${Math.round(alone)} updates a second`,
+        `beside the client: by hand ${show(busy.hand)}, it keeps ${share(busy.hand, alone)}; backfill ${show(busy.ours)}, it keeps ${share(busy.ours, alone)}`,
+      ].join("\n  "),
+    );
+  }
+} finally {
+  await setting.close();
+}
+
+function show({ seconds, longest }: Measured): string {
+  return `${seconds.toFixed(1)} s (longest transaction ${longest.toFixed(2)} s)`;
+}
+
+function share({ client = 0 }: Measured, alone: number): string {
+  return `${Math.round((client / alone) * 100)} % of its rate`;
+}
+
+async function filledTable(): Promise<string> {
+  const url = await setting.createDatabase();
+  const sql = postgres(url, { max: 1, onnotice: () => undefined });
+  await sql.unsafe(`create table people (id bigint primary key, first text not null, last text not null, full_name text, hits int not null default 0);
+    insert into people (id, first, last) select i, 'first' || i, 'last' || i from generate_series(1, ${rows}) i`);
+  await sql.unsafe("vacuum analyze people");
+  await sql.unsafe("checkpoint");
+  await sql.end();
+  return url;
+}
+
+async function measure(fill: (url: string) => Promise<void>, busy: boolean): Promise<Measured> {
+  const url = await filledTable();
+  const over = new AbortController();
+  const longest = watchTransactions(url, over.signal);
+  const client = busy ? updateAtRandom(url, over.signal) : undefined;
+  const started = performance.now();
+  await fill(url);
+  const seconds = (performance.now() - started) / 1000;
+  over.abort();
+  const updates = await client;
+  return { seconds, longest: await longest, client: updates };
+}
+
+async function clientAlone(): Promise<number> {
+  const url = await filledTable();
+  const over = new AbortController();
+  const client = updateAtRandom(url, over.signal);
+  await sleep(ALONE_MS);
+  over.abort();
+  return client;
+}
+
+async function byHand(url: string): Promise<void> {
+  const sql = postgres(url, { max: 1 });
+  for (let from = 0; from < rows; from += BY_HAND) {
+    await sql.unsafe(
+      `update people set full_name = first || ' ' || last where id > ${from} and id <= ${from + BY_HAND}`,
+    );
+  }
+  await sql.end();
+}
+
+async function backfill(url: string): Promise<void> {
+  const definition = defineBackfill({
+    table: "people",
+    set: "full_name = t.first || ' ' || t.last",
+  });
+  const history = [{ tag: "0001_fill", sql: "", step: { definition, version: "1" } }];
+  await new DatabaseMigrator({ url, history }).migrate({ allowExisting: true });
+}
+
+/** The client's updates a second. */
+async function updateAtRandom(url: string, signal: AbortSignal): Promise<number> {
+  const sql = postgres(url, { max: 1 });
+  const started = performance.now();
+  let updates = 0;
+  while (!signal.aborted) {
+    await sql`update people set hits = hits + 1 where id = ${Math.ceil(Math.random() * rows)}`;
+    updates += 1;
+  }
+  const seconds = (performance.now() - started) / 1000;
+  await sql.end();
+  return updates / seconds;
+}
+
+/** The age of the oldest transaction that was seen, in seconds. */
+async function watchTransactions(url: string, signal: AbortSignal): Promise<number> {
+  const sql = postgres(url, { max: 1 });
+  let longest = 0;
+  while (!signal.aborted) {
+    const [row] = await sql`
+      select coalesce(max(extract(epoch from clock_timestamp() - xact_start)), 0)::float8 as age
+      from pg_stat_activity
+      where datname = current_database() and pid <> pg_backend_pid() and backend_type = 'client backend'`;
+    longest = Math.max(longest, Number(row?.age));
+    await sleep(50);
+  }
+  await sql.end();
+  return longest;
+}

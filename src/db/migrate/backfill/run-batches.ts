@@ -1,0 +1,61 @@
+import { messageOf } from "../../base/problem.ts";
+import { despiteLateCancel, rollBack } from "../../connection/ask.ts";
+import { isServerError } from "../../connection/session.ts";
+import { LeaseLost } from "../lease/lost.ts";
+import { type BackfillEnd, type BackfillRun, Course } from "./course.ts";
+import { BackfillFailed, isLoss, isTaken } from "./failed.ts";
+import { fillAll } from "./fill.ts";
+import { finalize, retryQuarantined } from "./finish.ts";
+import type { BackfillRow, Change } from "./store.ts";
+
+/** One more goes over the rows again, for those that came behind the first one's back. */
+const PASSES = 2;
+const COUNTED = new Set(["smallint", "integer", "bigint"]);
+
+/**
+ * Runs a claimed backfill from its checkpoint to its end. Each batch commits with the checkpoint, so that what was
+ * filled is never filled again, wherever the process is killed.
+ *
+ * @throws BackfillFailed with what is to be recorded; LeaseLost; SessionLost; the signal's reason
+ */
+export async function runBackfill(run: BackfillRun, from: BackfillRow): Promise<BackfillEnd> {
+  const course = new Course(run, from);
+  try {
+    for (;;) {
+      const stopped = await fillAll(course);
+      if (stopped !== undefined) return stopped;
+      if (!needsAnotherPass(course)) break;
+      await course.commit({ pass: course.row.pass + 1, position: null });
+    }
+    const stopped = (await retryQuarantined(course)) ?? (await finalize(course));
+    if (stopped !== undefined) return stopped;
+    await course.commit({ state: "DONE", release: true, reason: null, error: null });
+    return "done";
+  } catch (error) {
+    if (isLoss(error)) throw error;
+    await rollBack(run.session);
+    if (isTaken(error)) throw new LeaseLost(messageOf(error), { cause: error });
+    await release(course, error);
+    throw error;
+  }
+}
+
+/** It is nobody's from here: what stopped it is in the ledger, or another process may go on at once. */
+async function release(course: Course, error: unknown): Promise<void> {
+  const change: Change =
+    error instanceof BackfillFailed
+      ? { state: "FAILED", error: error.recorded, release: true, reason: null }
+      : { state: "PENDING", release: true, reason: null };
+  await despiteLateCancel(() => course.commit(change)).catch((unrecorded: unknown) => {
+    // The error itself counts; without a sign of life the backfill is free in a moment.
+    if (!isServerError(unrecorded) && !isLoss(unrecorded)) throw unrecorded;
+  });
+}
+
+/** New rows of a counted key come after the cursor; others may have come before it. Without a condition, a second
+ * pass would fill the same rows twice. */
+function needsAnotherPass({ run: { definition, target }, row }: Course): boolean {
+  const [only, ...more] = target.key;
+  const isCounted = more.length === 0 && COUNTED.has(only?.type ?? "");
+  return definition.where !== undefined && !isCounted && row.pass < PASSES;
+}

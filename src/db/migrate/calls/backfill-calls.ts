@@ -1,0 +1,126 @@
+import { identifier, literal } from "../../base/quote.ts";
+import { transact } from "../../connection/ask.ts";
+import { BACKFILL, type BackfillRow, isAlive, readBackfills } from "../backfill/store.ts";
+import type { BackfillAction, BackfillStatus } from "../backfill-types.ts";
+import { MigrateError } from "../errors.ts";
+import { look } from "../lease/sql.ts";
+import { runnerOf } from "../ledger/replies.ts";
+import type { Run, Session } from "../run-types.ts";
+import type { BackfillState, Tag } from "../types.ts";
+import { openLedger } from "./call.ts";
+
+/** The first version of the ledger that has backfills. */
+const SINCE_VERSION = 4;
+
+/** All backfills, in the order in which they began; none where the ledger is older than they are. */
+export async function listBackfills(run: Run): Promise<readonly BackfillStatus[]> {
+  return withLedger(run, async (session) => statuses(session, run.schema));
+}
+
+/**
+ * What a person asks of a backfill: one that runs obeys after its batch.
+ *
+ * @throws MigrateError `usage` where there is no such backfill, or it is through
+ */
+export async function changeBackfill(
+  run: Run,
+  tag: Tag,
+  action: BackfillAction,
+): Promise<BackfillStatus> {
+  const changed = await withLedger(run, async (session) => {
+    const before = await statuses(session, run.schema, tag);
+    const [row] = before;
+    if (row === undefined) throw unknown(tag, await statuses(session, run.schema));
+    if (row.state === "DONE") throw through(row);
+    await transact(session, "backfill", [change(run.schema, tag, action)]);
+    return statuses(session, run.schema, tag);
+  });
+  const [row] = changed;
+  if (row === undefined) throw unknown(tag, []);
+  return row;
+}
+
+/** Works on a ledger that has backfills; one that is older, or not there, has none. */
+export async function withLedger<T>(
+  run: Run,
+  work: (session: Session) => Promise<readonly T[]>,
+): Promise<readonly T[]> {
+  const { session, first } = await openLedger(run, look(run.schema));
+  try {
+    const runner = runnerOf(first, run.schema);
+    if (runner === undefined || runner.ledgerVersion < SINCE_VERSION) return [];
+    return await work(session);
+  } finally {
+    await session.close();
+  }
+}
+
+export async function statuses(
+  session: Session,
+  schema: string,
+  tag?: Tag,
+): Promise<readonly BackfillStatus[]> {
+  const { rows } = await transact(session, "backfill", [readBackfills(schema, tag)], "rollback");
+  return rows.flatMap((row) => (BACKFILL in row ? [statusOf(row[BACKFILL] as BackfillRow)] : []));
+}
+
+const STATES: Readonly<Record<BackfillAction, BackfillState>> = {
+  pause: "PAUSED",
+  cancel: "CANCELED",
+  resume: "PENDING",
+};
+
+/** One that runs is told; of one that does not, the state is what is wanted. */
+function change(schema: string, tag: Tag, action: BackfillAction): string {
+  const s = identifier(schema);
+  const state = literal(STATES[action]);
+  const wanted = action === "resume" ? "null" : literal(action);
+  return `with changed as (
+  update ${s}.backfills b
+  set wanted = case when ${isAlive("b")} then ${wanted} end,
+    state = case when ${isAlive("b")} then b.state else ${state} end,
+    finished_at = null, updated_at = pg_catalog.clock_timestamp()
+  where b.tag = ${literal(tag)} and b.state <> 'DONE'
+  returning b.tag, b.state
+)
+update ${s}.schema_migrations m set backfill = changed.state
+from changed where m.tag = changed.tag and m.backfill is not null`;
+}
+
+function statusOf(row: BackfillRow): BackfillStatus {
+  const { rowsDone, rowsExpected, busyMs, isRunning, ...more } = row;
+  const rowsPerSecond = busyMs > 0 ? Math.round((rowsDone / busyMs) * 1000) : null;
+  const left = rowsExpected === null ? null : Math.max(0, rowsExpected - rowsDone);
+  const leftMs = isRunning && left !== null && rowsPerSecond ? (left / rowsPerSecond) * 1000 : null;
+  const { tag, table, key, background, state, wanted, batches, batchSize, quarantined } = more;
+  const { reason, error, worker, startedAt, updatedAt, finishedAt } = more;
+  return {
+    ...{ tag, table, key, background, state, isRunning, wanted, rowsDone, rowsExpected },
+    ...{ rowsPerSecond, leftMs: leftMs === null ? null : Math.round(leftMs) },
+    ...{ batches, batchSize, quarantined, reason, error, worker, startedAt, updatedAt, finishedAt },
+  };
+}
+
+function unknown(tag: Tag, all: readonly BackfillStatus[]): MigrateError {
+  const known = all.map((one) => one.tag);
+  return new MigrateError({
+    code: "usage",
+    tag,
+    fact: `There is no backfill ${tag}.`,
+    outcome: "nothing-written",
+    remedy:
+      known.length === 0
+        ? "No migration with a backfill has been started in this database."
+        : `Those that were started: ${known.join(", ")}.`,
+  });
+}
+
+function through({ tag, rowsDone }: BackfillStatus): MigrateError {
+  return new MigrateError({
+    code: "usage",
+    tag,
+    fact: `The backfill ${tag} is done, after ${rowsDone} rows.`,
+    outcome: "nothing-written",
+    remedy: "There is nothing to pause, resume or cancel.",
+  });
+}

@@ -1,0 +1,48 @@
+import type { HeldBack } from "../backfill-types.ts";
+import { MigrateError } from "../errors.ts";
+import type { LedgerRow } from "../ledger-types.ts";
+import type { History, Migration, Tag } from "../types.ts";
+
+const REQUIRES = /^[ \t]*--[ \t]*tidemark:[ \t]*requires[ \t]+(\S+)[ \t]*\r?$/gm;
+
+/** What a migration's SQL says must be done before it: `-- tidemark: requires 0012_fill`. */
+export function requiresOf({ sql }: Pick<Migration, "sql">): readonly Tag[] {
+  return sql.includes("tidemark:") ? [...sql.matchAll(REQUIRES)].map(([, tag = ""]) => tag) : [];
+}
+
+/**
+ * The first of the pending migrations that has to wait: what it requires is not applied yet, or its backfill in the
+ * background is not through.
+ */
+export function findHeldBack(
+  pending: readonly Migration[],
+  rows: ReadonlyMap<Tag, LedgerRow>,
+): HeldBack | undefined {
+  for (const migration of pending) {
+    for (const requires of requiresOf(migration)) {
+      const row = rows.get(requires);
+      const backfill = row?.state === "DONE" ? (row.backfill ?? "DONE") : null;
+      if (backfill !== "DONE") return { tag: migration.tag, requires, backfill };
+    }
+  }
+  return undefined;
+}
+
+/** Requirements that nothing can meet. */
+export function unknownRequirements({ migrations }: History): readonly MigrateError[] {
+  const indexes = new Map(migrations.map(({ tag, index }) => [tag, index]));
+  return migrations.flatMap((migration) =>
+    requiresOf(migration).flatMap((requires) => {
+      const index = indexes.get(requires);
+      if (index !== undefined && index < migration.index) return [];
+      const what = index === undefined ? "is not in the history" : "does not come before it";
+      return new MigrateError({
+        code: "history_invalid",
+        tag: migration.tag,
+        fact: `${migration.file} requires ${requires}, which ${what}.`,
+        outcome: "nothing-run",
+        remedy: "Correct the tag in its line `-- tidemark: requires …`.",
+      });
+    }),
+  );
+}
