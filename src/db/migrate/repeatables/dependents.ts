@@ -1,10 +1,10 @@
 import { integer, jsonLiteral } from "../../base/quote.ts";
 import { transact } from "../../connection/ask.ts";
-import type { MadeObject } from "../repeatable-types.ts";
+import type { MadeObject, RepeatableRow } from "../repeatable-types.ts";
 import type { HeldRun } from "../run-types.ts";
 import type { Tag } from "../types.ts";
 import { locate } from "./locate.ts";
-import type { RepeatableWork } from "./unit-run.ts";
+import type { ParsedRepeatable } from "./parse-repeatables.ts";
 
 /** An object of the database that is to be dropped and made again, or that depends on one. */
 export interface FoundObject {
@@ -54,7 +54,13 @@ export interface FoundObject {
 export async function findDependents(
   run: HeldRun,
   targets: readonly MadeObject[],
-  { all, rows: known }: Pick<RepeatableWork, "all" | "rows">,
+  {
+    all,
+    rows: known,
+  }: {
+    readonly all: readonly ParsedRepeatable[];
+    readonly rows: ReadonlyMap<Tag, Pick<RepeatableRow, "made">>;
+  },
 ): Promise<readonly FoundObject[]> {
   const makers = all.flatMap(({ tag, makesBy }) => [
     ...(known.get(tag)?.made ?? [])
