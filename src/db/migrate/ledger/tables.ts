@@ -114,7 +114,7 @@ function guardRows(schema: string): string {
   const quote = dollarQuote(s);
   const tables = ["runner", "schema_migrations"].map(
     (table) => `
-create trigger ${table}_kept before delete or truncate on ${s}.${table}
+create or replace trigger ${table}_kept before delete or truncate on ${s}.${table}
 for each statement execute function ${s}.refuse_ledger_loss();
 alter table ${s}.${table} enable always trigger ${table}_kept;`,
   );
