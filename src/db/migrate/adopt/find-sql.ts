@@ -102,6 +102,7 @@ const LEDGER_ROUTINES = [
   "record",
   "copy_events",
   "refuse_event_change",
+  "refuse_ledger_loss",
   "backfill_checkpoint",
 ];
 
