@@ -2,6 +2,7 @@ import { literal } from "../../base/quote.ts";
 import { transact } from "../../connection/ask.ts";
 import { isServerError } from "../../connection/session.ts";
 import type { BackfillDefinition } from "../code/backfill-definition.ts";
+import { columnsSet } from "../code/backfill-sql.ts";
 import { MigrateError } from "../errors.ts";
 import type { Session } from "../run-types.ts";
 import type { KeyColumn, Target } from "./keys.ts";
@@ -31,12 +32,12 @@ const FOUND = "tidemark_table";
 /**
  * Reads the table that is to be filled, and which of its keys leads through it.
  *
- * @throws MigrateError `config` where there is no such table, or no key that names each of its rows;
+ * @throws MigrateError `config` where there is no such table, no key that names each of its rows, or a `set` that changes it;
  * ServerError, SessionLost
  */
 export async function readTarget(
   session: Session,
-  { table, key }: Pick<BackfillDefinition, "table" | "key">,
+  { table, key, set }: Pick<BackfillDefinition, "table" | "key" | "set">,
 ): Promise<Target> {
   const found = await find(session, table);
   if (found === undefined) {
@@ -46,6 +47,14 @@ export async function readTarget(
     throw unusable(`${table} is not a table.`, "Name the table that holds the rows.");
   }
   const columns = keyOf(found, key === undefined || typeof key === "object" ? key : [key]);
+  const names = new Set(columns.map(({ name }) => name));
+  const moved = (set === undefined ? [] : await columnsSet(set)).filter((name) => names.has(name));
+  if (moved.length > 0) {
+    throw unusable(
+      `\`set\` changes ${moved.join(", ")}, by which the backfill goes through ${found.name}: it would meet its own rows again.`,
+      "Go by another unique key (`key`), or change this column in a migration's SQL.",
+    );
+  }
   return {
     name: found.name,
     oid: Number(found.oid),
@@ -81,7 +90,7 @@ function keyOf(
   }
   if (!usable.some((key) => key.columns.join("\0") === asked.join("\0"))) {
     throw unusable(
-      `(${asked.join(", ")}) is not a key of ${name}: a backfill needs a valid unique index over exactly these columns, in this order, all of them NOT NULL.`,
+      `(${asked.join(", ")}) is not a key of ${name}: a backfill needs a valid unique index over exactly these columns, in this order and with their own collations, all of them NOT NULL.`,
       choices === ""
         ? "Create such an index in a migration before this one."
         : `Its keys:\n${choices}`,
@@ -118,7 +127,11 @@ function query(table: string): string {
     ),
     'columns', (
       select pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
-        'name', a.attname, 'type', pg_catalog.format_type(a.atttypid, a.atttypmod), 'notNull', a.attnotnull) order by a.attnum)
+        'name', a.attname, 'type', pg_catalog.format_type(a.atttypid, a.atttypmod), 'notNull', a.attnotnull and not exists (
+          -- From PostgreSQL 18 on it may be NOT VALID.
+          select from pg_catalog.pg_constraint n
+          where n.conrelid = a.attrelid and n.contype = 'n' and n.conkey = array[a.attnum] and not n.convalidated)
+        ) order by a.attnum)
       from pg_catalog.pg_attribute a where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
     ),
     'keys', coalesce((
@@ -133,6 +146,15 @@ function query(table: string): string {
       from pg_catalog.pg_index i
       where i.indrelid = c.oid and i.indisunique and i.indisvalid and i.indimmediate
         and i.indpred is null and i.indexprs is null
+        -- One that tells apart what the column does not, or the other way round, does not lead through it.
+        and not exists (
+          select from rows from (
+            pg_catalog.unnest(i.indkey::pg_catalog.int2[]), pg_catalog.unnest(i.indcollation::pg_catalog.oid[]),
+            pg_catalog.unnest(i.indclass::pg_catalog.oid[])
+          ) with ordinality k(attnum, collation_oid, opclass, place)
+          join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum = k.attnum
+          join pg_catalog.pg_opclass o on o.oid = k.opclass
+          where k.place <= i.indnkeyatts and (k.collation_oid <> a.attcollation or not o.opcdefault))
     ), '[]')
   )
   from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace

@@ -39,7 +39,7 @@ export async function loadCode({
       cause,
     });
   }
-  const definition = judgeCode(exported);
+  const definition = await judgeCode(exported);
   if (definition.kind !== "bad") return { file: code, definition };
   throw new MigrateError({
     code: "history_invalid",

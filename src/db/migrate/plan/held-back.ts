@@ -5,6 +5,9 @@ import type { History, Migration, Tag } from "../types.ts";
 
 const REQUIRES = /^[ \t]*--[ \t]*tidemark:[ \t]*requires[ \t]+(\S+)[ \t]*\r?$/gm;
 
+/** A line that means to be one. */
+const MEANT = /^[ \t]*--[ \t]*tidemark:?[ \t]*requires?\b.*$/gim;
+
 /** What a migration's SQL says must be done before it: `-- tidemark: requires 0012_fill`. */
 export function requiresOf({ sql }: Pick<Migration, "sql">): readonly Tag[] {
   return sql.includes("tidemark:") ? [...sql.matchAll(REQUIRES)].map(([, tag = ""]) => tag) : [];
@@ -31,8 +34,9 @@ export function findHeldBack(
 /** Requirements that nothing can meet. */
 export function unknownRequirements({ migrations }: History): readonly MigrateError[] {
   const indexes = new Map(migrations.map(({ tag, index }) => [tag, index]));
-  return migrations.flatMap((migration) =>
-    requiresOf(migration).flatMap((requires) => {
+  return migrations.flatMap((migration) => [
+    ...unreadable(migration),
+    ...requiresOf(migration).flatMap((requires) => {
       const index = indexes.get(requires);
       if (index !== undefined && index < migration.index) return [];
       const what = index === undefined ? "is not in the history" : "does not come before it";
@@ -44,5 +48,20 @@ export function unknownRequirements({ migrations }: History): readonly MigrateEr
         remedy: "Correct the tag in its line `-- tidemark: requires …`.",
       });
     }),
-  );
+  ]);
+}
+
+/** Lines that would be passed over: what they wait for would not be waited for. */
+function unreadable({ tag, file, sql }: Migration): readonly MigrateError[] {
+  if (!/tidemark/i.test(sql)) return [];
+  return [...sql.matchAll(MEANT)].flatMap(([line]) => {
+    if (requiresOf({ sql: line }).length > 0) return [];
+    return new MigrateError({
+      code: "history_invalid",
+      tag,
+      fact: `${file} has the line \`${line.trim()}\`, which cannot be read.`,
+      outcome: "nothing-run",
+      remedy: "Write `-- tidemark: requires <tag>`: one migration a line, and nothing behind it.",
+    });
+  });
 }
