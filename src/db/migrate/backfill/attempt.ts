@@ -5,7 +5,7 @@ import type { BackfillDefinition } from "../code/backfill-definition.ts";
 import type { Session } from "../run-types.ts";
 import type { Tag } from "../types.ts";
 import { type Key, NEXT, nextEnd, type Target, updateOf } from "./keys.ts";
-import { WANTED, type Wanted } from "./store.ts";
+import { PASS, WANTED, type Wanted } from "./store.ts";
 
 /** What a backfill's transactions are made of. */
 export interface Filling {
@@ -22,6 +22,11 @@ export interface Filling {
   readonly runCode: (rows: string) => Promise<void>;
 }
 
+/** A lock that is not got is to be told from a batch that is too long: its time-out comes first. */
+export function lockTimeoutOf(lockTimeoutMs: number, longestMs: number): number {
+  return Math.min(lockTimeoutMs, Math.ceil(longestMs / 2));
+}
+
 /** Where the next batch ends; undefined where there is none. */
 export interface End {
   readonly key: Key;
@@ -31,13 +36,21 @@ export interface End {
 export interface Filled {
   readonly wanted: Wanted | null;
   readonly next: End | undefined;
+  /** The pass that it counts as from here, where that has changed. */
+  readonly pass: number | undefined;
 }
 
 const BEFORE = [
   // As the role names things, whatever a pooler's other client has left in the session.
   "set local search_path to default",
-  // Keys are kept as text.
-  "set local datestyle to 'ISO, YMD'",
+  "set local datestyle to default",
+];
+
+/** Keys are kept as text, which is to name the same value whatever the role's settings are. */
+const EXACT_TEXTS = [
+  "set local datestyle to 'ISO'",
+  "set local intervalstyle to 'postgres'",
+  "set local extra_float_digits to 1",
 ];
 
 /** Looks where the batch after `from` ends. */
@@ -50,6 +63,7 @@ export async function lookForEnd(
     `begin;\n${ownSettings(session.serverVersion)}`,
     ...BEFORE,
     `set local statement_timeout to ${longestMs}`,
+    ...EXACT_TEXTS,
     nextEnd(target, from, size),
     "rollback",
   ].join(";\n");
@@ -62,14 +76,21 @@ export async function lookForEnd(
  *
  * @param rows condition for them
  * @param commit what the transaction changes of the backfill
- * @param following where the next batch begins, and how many rows it is to have; undefined: it is not looked for
+ * @param more `following`: where the next batch begins, and how many rows it is to have, where it is to be looked for;
+ * `filled`: what to do next, with the names and settings that the definition's SQL has
  * @throws ServerError, with the transaction left open; what the definition's code throws; SessionLost
  */
 export async function fillRows(
   filling: Filling,
   rows: string,
   commit: readonly string[],
-  following?: { readonly from: Key; readonly size: number },
+  {
+    following,
+    filled: afterwards = [],
+  }: {
+    readonly following?: { readonly from: Key; readonly size: number } | undefined;
+    readonly filled?: readonly string[];
+  } = {},
 ): Promise<Filled> {
   const { session, tag, target, definition, longestMs, lockTimeoutMs, fence } = filling;
   const begin = [
@@ -80,7 +101,10 @@ export async function fillRows(
   ];
   const end = [
     "set constraints all immediate",
-    ...(following === undefined ? [] : [nextEnd(target, following.from, following.size)]),
+    ...afterwards,
+    ...(following === undefined
+      ? []
+      : [...EXACT_TEXTS, nextEnd(target, following.from, following.size)]),
     ownSettings(session.serverVersion),
     ...commit,
     // Rows and checkpoint are lost together, if a server crash takes them back; the end of all is on disk.
@@ -127,7 +151,11 @@ export async function sendFenced(
 }
 
 function filled(reply: Reply): Filled {
-  return { wanted: (columnOf(reply, WANTED) ?? null) as Wanted | null, next: endOf(reply) };
+  return {
+    wanted: (columnOf(reply, WANTED) ?? null) as Wanted | null,
+    next: endOf(reply),
+    pass: columnOf(reply, PASS) as number | undefined,
+  };
 }
 
 function endOf(reply: Reply): End | undefined {

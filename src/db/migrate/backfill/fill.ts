@@ -7,6 +7,7 @@ import { type Limits, nextSize, type SizeState } from "./batch-size.ts";
 import { type BackfillEnd, type Course, isTransient } from "./course.ts";
 import { isLoss, isOfRow, isTaken, keyText, recordedOf } from "./failed.ts";
 import { rangeOf } from "./keys.ts";
+import { noPassOver } from "./passes.ts";
 import { type Change, quarantine } from "./store.ts";
 
 /** Before this many rows are put aside, their share says nothing. */
@@ -65,14 +66,13 @@ class Batches {
     };
     const started = performance.now();
     try {
-      const { wanted, next } = await fillRows(
-        run,
-        rangeOf(run.target, row.position, key),
-        [course.checkpoint(change)],
-        this.#probe === undefined ? { from: key, size } : undefined,
-      );
+      const range = rangeOf(run.target, row.position, key);
+      const { wanted, next, pass } = await fillRows(run, range, [course.checkpoint(change)], {
+        filled: noPassOver(course, range),
+        following: this.#probe === undefined ? { from: key, size } : undefined,
+      });
       this.#took(rows, performance.now() - started);
-      course.committed(change, wanted);
+      course.committed(pass === undefined ? change : { ...change, pass }, wanted);
       course.tell("running");
       return next;
     } catch (error) {

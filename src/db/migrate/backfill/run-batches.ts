@@ -1,4 +1,5 @@
 import { messageOf } from "../../base/problem.ts";
+import { plural } from "../../base/text.ts";
 import { despiteLateCancel, rollBack } from "../../connection/ask.ts";
 import { isServerError } from "../../connection/session.ts";
 import { LeaseLost } from "../lease/lost.ts";
@@ -6,11 +7,8 @@ import { type BackfillEnd, type BackfillRun, Course } from "./course.ts";
 import { BackfillFailed, isLoss, isTaken } from "./failed.ts";
 import { fillAll } from "./fill.ts";
 import { finalize, retryQuarantined } from "./finish.ts";
+import { needsAnotherPass } from "./passes.ts";
 import type { BackfillRow, Change } from "./store.ts";
-
-/** One more goes over the rows again, for those that came behind the first one's back. */
-const PASSES = 2;
-const COUNTED = new Set(["smallint", "integer", "bigint"]);
 
 /**
  * Runs a claimed backfill from its checkpoint to its end. Each batch commits with the checkpoint, so that what was
@@ -21,6 +19,7 @@ const COUNTED = new Set(["smallint", "integer", "bigint"]);
 export async function runBackfill(run: BackfillRun, from: BackfillRow): Promise<BackfillEnd> {
   const course = new Course(run, from);
   try {
+    refuseAnother(course);
     for (;;) {
       const stopped = await fillAll(course);
       if (stopped !== undefined) return stopped;
@@ -52,10 +51,14 @@ async function release(course: Course, error: unknown): Promise<void> {
   });
 }
 
-/** New rows of a counted key come after the cursor; others may have come before it. Without a condition, a second
- * pass would fill the same rows twice. */
-function needsAnotherPass({ run: { definition, target }, row }: Course): boolean {
-  const [only, ...more] = target.key;
-  const isCounted = more.length === 0 && COUNTED.has(only?.type ?? "");
-  return definition.where !== undefined && !isCounted && row.pass < PASSES;
+/** Where it is says nothing of another table, or in the order of another key. */
+function refuseAnother(course: Course): void {
+  const { run, row } = course;
+  const now = `${run.target.name} by (${course.key.join(", ")})`;
+  const before = `${row.table} by (${row.key.join(", ")})`;
+  if ((row.rowsDone === 0 && row.finalized === 0) || now === before) return;
+  throw course.failed(
+    undefined,
+    `It has handled ${plural(row.rowsDone, "row")} of ${before}, and its file now names ${now}: how far it is says nothing there. Take that edit back, and put the other table or key into a migration of its own.`,
+  );
 }

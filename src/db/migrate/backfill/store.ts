@@ -43,6 +43,8 @@ export interface BackfillRow {
 
 /** Column of a row of `backfills`, as JSON. */
 export const BACKFILL = "tidemark_backfill";
+/** Column of the pass that it counts as. */
+export const PASS = "tidemark_pass";
 /** Column of what a person wants. */
 export const WANTED = "tidemark_wanted";
 
@@ -82,7 +84,7 @@ export function claim(
     `select pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended(${literal(`tidemark:${schema}:backfills`)}, 0))`,
     `with free as (
   select b.tag from ${s}.backfills b
-  where b.tag = ${literal(tag)} and b.state not in ('DONE', 'PAUSED') and ${takesOver ? "true" : `not ${isAlive("b")}`}
+  where b.tag = ${literal(tag)} and ${takesOver ? "b.state not in ('DONE', 'PAUSED')" : `b.state in ('PENDING', 'RUNNING') and not ${isAlive("b")}`}
   -- What a transaction of its runner has locked is alive, however long ago it renewed its claim.
   for update of b ${takesOver ? "" : "skip locked"}
 ), others as (
@@ -94,7 +96,7 @@ export function claim(
   for update of o skip locked
 ), ours as (
   update ${s}.backfills b
-  set run_id = ${literal(runId)}, worker = ${literal(worker)}, state = 'RUNNING', wanted = null, reason = null,
+  set run_id = ${literal(runId)}, worker = ${literal(worker)}, state = 'RUNNING', reason = null,
     error = null, finished_at = null,
     backend_pid = case when pg_catalog.pg_backend_pid() = ${integer(handshakePid)} then pg_catalog.pg_backend_pid() end,
     backend_start = (select a.backend_start from pg_catalog.pg_stat_get_activity(pg_catalog.pg_backend_pid()) a),
@@ -123,7 +125,7 @@ export function isAlive(alias: string): string {
         where a.backend_start is null or a.backend_start = ${alias}.backend_start)))`;
 }
 
-/** Registers it, where it is not yet. */
+/** Registers it; where it is, as its file has it now. */
 export function register(
   schema: string,
   tag: Tag,
@@ -131,11 +133,49 @@ export function register(
   { background, size }: { readonly background: boolean; readonly size: number },
 ): string {
   const key = target.key.map(({ name }) => literal(name)).join(", ");
-  return `insert into ${identifier(schema)}.backfills
+  const untouched = "(b.rows_done = 0 and b.finalized = 0)";
+  return `insert into ${identifier(schema)}.backfills as b
   (tag, table_oid, table_name, key_columns, background, state, rows_expected, batch_size)
 values (${literal(tag)}, ${integer(target.oid)}, ${literal(target.name)}, array[${key}], ${background}, 'PENDING',
   ${target.rows === null ? "null" : integer(target.rows)}, ${integer(size)})
-on conflict (tag) do nothing`;
+-- Of one that has begun, the file may name the same table otherwise, or the same name may be another table: after a
+-- restore. Where both differ, or the key, its position says nothing: that is refused when it is to go on.
+on conflict (tag) do update set
+  background = excluded.background,
+  table_oid = case when ${untouched} or b.table_name = excluded.table_name then excluded.table_oid else b.table_oid end,
+  table_name = case when ${untouched} or b.table_oid = excluded.table_oid then excluded.table_name else b.table_name end,
+  key_columns = case when ${untouched} then excluded.key_columns else b.key_columns end
+where b.state <> 'DONE'`;
+}
+
+/** Leaves it to a worker, also where it has failed before: statements of the migration's record. */
+export function leaveToWorker(schema: string, tag: Tag): readonly string[] {
+  const s = identifier(schema);
+  return [
+    `update ${s}.backfills set state = 'PENDING', run_id = null, error = null
+where tag = ${literal(tag)} and state not in ('DONE', 'PAUSED')`,
+    `update ${s}.schema_migrations m set backfill = b.state from ${s}.backfills b
+where m.tag = ${literal(tag)} and b.tag = m.tag`,
+  ];
+}
+
+/**
+ * Makes the pass the last one, where rows that this transaction has written still meet the condition: another pass
+ * would fill them again.
+ *
+ * @param rows condition for the rows of the table `t` that the backfill means
+ */
+export function endPasses(
+  schema: string,
+  tag: Tag,
+  { table, rows, last }: { readonly table: string; readonly rows: string; readonly last: number },
+): string {
+  const xid =
+    "((pg_catalog.txid_current() operator(pg_catalog.%) 4294967296)::pg_catalog.text::pg_catalog.xid)";
+  return `update ${identifier(schema)}.backfills b set pass = ${integer(last)}
+where b.tag operator(pg_catalog.=) ${literal(tag)} and exists (
+  select from ${table} t where t.xmin operator(pg_catalog.=) ${xid} and ${rows}
+) returning b.pass as ${PASS}`;
 }
 
 /** What a transaction changes of a backfill; what is not named stays. */
