@@ -52,6 +52,8 @@ export class Course {
     this.run = run;
     this.row = row;
     this.batchSize = row.batchSize;
+    // Asked of a process that did not live to obey.
+    this.#wanted = row.wanted;
   }
 
   /** The statement that commits a change with a transaction. */
@@ -115,16 +117,14 @@ export class Course {
 
   /** Tries again where a lock was not got. */
   async patiently<T>(work: () => Promise<T>, failed: (error: unknown) => Error): Promise<T> {
-    for (;;) {
+    for (let tries = 1; ; tries += 1) {
       try {
-        const result = await work();
-        this.tries = 0;
-        return result;
+        return await work();
       } catch (error) {
         this.run.signal.throwIfAborted();
         if (!isServerError(error) || isTaken(error)) throw error;
         await rollBack(this.run.session);
-        if (!isTransient(error) || this.tries >= MOST_TRIES) throw failed(error);
+        if (!isTransient(error) || tries > MOST_TRIES) throw failed(error);
         await this.later(error.message);
       }
     }

@@ -2,7 +2,7 @@ import { messageOf } from "../../base/problem.ts";
 import { plural } from "../../base/text.ts";
 import { columnOf, rollBack } from "../../connection/ask.ts";
 import { fillRows, runStatements, sendFenced } from "./attempt.ts";
-import type { BackfillEnd, Course } from "./course.ts";
+import { type BackfillEnd, type Course, isTransient } from "./course.ts";
 import { isLoss, isTaken, keyText, recordedOf } from "./failed.ts";
 import { type Key, rowOf } from "./keys.ts";
 import {
@@ -61,6 +61,10 @@ async function retry(course: Course, key: Key): Promise<unknown> {
     run.signal.throwIfAborted();
     if (isTaken(error) || isLoss(error)) throw error;
     await rollBack(run.session);
+    if (isTransient(error)) {
+      await course.later(recordedOf(error).message);
+      return retry(course, key);
+    }
     await course.commit({}, [quarantine(schema, tag, key, recordedOf(error))]);
     return error;
   }

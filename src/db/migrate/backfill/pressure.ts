@@ -91,7 +91,10 @@ function query(oid: number): string {
     (select a.last_archived_wal from pg_catalog.pg_stat_archiver a),
     pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_lsn()),
     pg_catalog.pg_size_bytes(pg_catalog.current_setting('wal_segment_size'))) end,
-  'live', (select s.n_live_tup from pg_catalog.pg_stat_all_tables s where s.relid = ${table}),
+  -- Counted from nothing again after a crash, on a standby that took over, and where somebody reset it.
+  'live', (select greatest(s.n_live_tup, c.reltuples::pg_catalog.int8)
+    from pg_catalog.pg_stat_all_tables s join pg_catalog.pg_class c on c.oid = s.relid
+    where s.relid = ${table} and (s.n_live_tup > 0 or c.reltuples > 0)),
   'dead', (select s.n_dead_tup from pg_catalog.pg_stat_all_tables s where s.relid = ${table}),
   'waiting', (select pg_catalog.count(*) from pg_catalog.pg_locks l
     where not l.granted and l.locktype = 'relation' and l.relation = ${table}

@@ -1,6 +1,6 @@
 import { pause } from "../../base/backoff.ts";
 import { ask } from "../../connection/ask.ts";
-import { type Filling, sendFenced } from "../backfill/attempt.ts";
+import { type Filling, lockTimeoutOf, sendFenced } from "../backfill/attempt.ts";
 import { type Claimed, claimBackfill } from "../backfill/claim.ts";
 import { BackfillFailed } from "../backfill/failed.ts";
 import { runBackfill } from "../backfill/run-batches.ts";
@@ -27,7 +27,7 @@ const RENEW_MS = 5_000;
  * runs are left to it. Ends when none is left that this process can run.
  *
  * @param only the one of this tag
- * @throws MigrateError `checksum_mismatch` where the file of one was edited since its migration was applied;
+ * @throws MigrateError, after the others have run: `checksum_mismatch` where the file of one was edited since its migration was applied;
  * `history_invalid`, `connect`, `canceled`
  */
 export async function runBackgroundBackfills(
@@ -36,6 +36,7 @@ export async function runBackgroundBackfills(
 ): Promise<readonly BackfillOutcome[]> {
   const outcomes: BackfillOutcome[] = [];
   const seen = new Set<Tag>();
+  let problem: MigrateError | undefined;
   for (;;) {
     const next = await withLedger(run, async (session) => {
       for (const { tag, state, isRunning, background } of await statuses(session, run.schema)) {
@@ -43,16 +44,26 @@ export async function runBackgroundBackfills(
         if (!background || !waits || seen.has(tag) || (only !== undefined && tag !== only))
           continue;
         seen.add(tag);
-        const outcome = await runOne(run, session, tag);
+        const outcome = await runOne(run, session, tag).catch((error: unknown) => {
+          // One that this process cannot run keeps it from no other.
+          if (!(error instanceof MigrateError) || !OF_ONE.has(error.code)) throw error;
+          problem ??= error;
+          return undefined;
+        });
         // A failed message leaves its session to be closed.
         if (outcome !== undefined) return [outcome];
       }
       return [];
     });
-    if (next.length === 0) return outcomes;
-    outcomes.push(...next);
+    if (next.length > 0) outcomes.push(...next);
+    else if (problem === undefined) return outcomes;
+    else throw problem;
   }
 }
+
+const OF_ONE: ReadonlySet<string> = new Set([
+  ...["checksum_mismatch", "missing_file", "history_invalid", "config"],
+]);
 
 /** Undefined where another process has it. */
 async function runOne(run: Run, session: Session, tag: Tag): Promise<BackfillOutcome | undefined> {
@@ -77,7 +88,7 @@ async function runOne(run: Run, session: Session, tag: Tag): Promise<BackfillOut
   const fence = [checkpoint(schema, tag, claimed.runId, {})];
   const filling: Omit<Filling, "runCode"> = {
     ...{ session, tag, target, definition, longestMs, fence },
-    lockTimeoutMs: Math.min(run.lockPatience.lockTimeoutMs, longestMs),
+    lockTimeoutMs: lockTimeoutOf(run.lockPatience.lockTimeoutMs, longestMs),
     signal: run.signal ?? new AbortController().signal,
   };
   return settle(tag, run, claimed, {

@@ -78,6 +78,7 @@ begin
     reason = case when p_change ? 'reason' then p_change->>'reason' else b.reason end,
     error = case when p_change ? 'error' then p_change->'error' else b.error end,
     finished_at = case when p_change->>'state' in ('DONE', 'FAILED', 'CANCELED') then clock_timestamp() else b.finished_at end,
+    wanted = case when p_change->>'state' in ('DONE', 'FAILED', 'PAUSED', 'CANCELED') then null else b.wanted end,
     run_id = case when p_change ? 'release' then null else b.run_id end,
     expires_at = clock_timestamp() + interval '${BACKFILL_TTL_MS} ms',
     updated_at = clock_timestamp()

@@ -1,3 +1,5 @@
+import { ask } from "../../../connection/ask.ts";
+import { isServerError } from "../../../connection/session.ts";
 import { BatchMisuse } from "../../backfill/failed.ts";
 import {
   type BackfillDefinition,
@@ -30,10 +32,19 @@ export function batchRunner(
     const step = { timeoutMs, run: (context: object) => run(withRows(context)) };
     try {
       await runStep(host, place, step, queries, databaseName);
+      await refuseAborted(host, queries.firstError());
     } catch (error) {
       const misuse = chainOf(error).find((one) => one instanceof StepMisuse);
       if (!(misuse instanceof StepMisuse)) throw error;
       throw new BatchMisuse(`${misuse.message}. ${misuse.remedy}`, { cause: misuse });
     }
   };
+}
+
+/** Code that caught an error and went on: the transaction is aborted, unless the code went back to a savepoint. */
+async function refuseAborted({ session }: CodeHost, first: Error | undefined): Promise<void> {
+  if (first === undefined) return;
+  await ask(session, "prove", "select 1").catch((error: unknown) => {
+    throw isServerError(error) ? first : error;
+  });
 }

@@ -1,10 +1,11 @@
-import { identifier, integer, literal } from "../../../base/quote.ts";
+import { identifier, integer } from "../../../base/quote.ts";
 import { columnOf, transact } from "../../../connection/ask.ts";
+import { lockTimeoutOf } from "../../backfill/attempt.ts";
 import { claimBackfill, readBackfill } from "../../backfill/claim.ts";
 import { BackfillFailed } from "../../backfill/failed.ts";
 import type { Target } from "../../backfill/keys.ts";
 import { runBackfill } from "../../backfill/run-batches.ts";
-import { register } from "../../backfill/store.ts";
+import { leaveToWorker, register } from "../../backfill/store.ts";
 import { readTarget } from "../../backfill/target.ts";
 import { type BackfillDefinition, DEFAULTS } from "../../code/backfill-definition.ts";
 import { MigrateError } from "../../errors.ts";
@@ -43,8 +44,8 @@ export async function runBackfillPart(
     size: batch?.size ?? DEFAULTS.size,
   });
   if (background && !isRunHere(execution, tag)) {
-    const waits = `update ${identifier(schema)}.schema_migrations set backfill = 'PENDING' where tag = ${literal(tag)}`;
-    return endMigration(execution, part, [registered, waits], "background");
+    const left = [registered, ...leaveToWorker(schema, tag)];
+    return endMigration(execution, part, left, "background");
   }
   while ((await fillInline(execution, part, definition, target, registered)) === "paused") {
     await untilResumed(execution, part);
@@ -93,7 +94,7 @@ async function fillInline(
         definition,
         runId: claimed.runId,
         longestMs,
-        lockTimeoutMs: Math.min(lockPatience.lockTimeoutMs, longestMs),
+        lockTimeoutMs: lockTimeoutOf(lockPatience.lockTimeoutMs, longestMs),
         fence: fenced,
         signal: execution.signal ?? new AbortController().signal,
         onProgress,
@@ -103,8 +104,12 @@ async function fillInline(
       claimed.row,
     );
     if (end !== "canceled") return end;
-    throw new BackfillFailed(`The backfill of ${target.name} was canceled by a person.`);
+    throw canceled(target.name);
   }
+}
+
+function canceled(table: string): BackfillFailed {
+  return new BackfillFailed(`The backfill of ${table} was canceled by a person.`);
 }
 
 const NOTHING_YET = {
@@ -122,6 +127,7 @@ async function untilResumed(execution: Execution, part: CodePart): Promise<void>
   const { tag } = part.step.migration;
   for (;;) {
     const row = await readBackfill(session, schema, tag);
+    if (row?.state === "CANCELED") throw canceled(row.table);
     if (row?.state !== "PAUSED") return;
     const { rowsDone, rowsExpected, quarantined } = row;
     const reason = `it was paused: \`tidemark backfill resume ${tag}\``;
