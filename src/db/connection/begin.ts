@@ -9,6 +9,17 @@ export const LOCK_TIMEOUT_MS = 5_000;
  */
 export const IDLE_IN_TRANSACTION_MS = 15_000;
 
+/**
+ * Values come as texts, which are to mean the same whatever the role's settings are. The order of day and month in
+ * dates that are read stays the role's.
+ */
+export const EXACT_TEXTS: readonly string[] = [
+  "set local datestyle to 'ISO'",
+  "set local intervalstyle to 'postgres'",
+  "set local extra_float_digits to 1",
+  "set local bytea_output to 'hex'",
+];
+
 /** A server crash may take back what commits after this. */
 export const ASYNCHRONOUS_COMMIT = "set local synchronous_commit to off";
 

@@ -1,5 +1,10 @@
 import { ask, columnOf, transact } from "../../connection/ask.ts";
-import { ASYNCHRONOUS_COMMIT, beginForOthers, ownSettings } from "../../connection/begin.ts";
+import {
+  ASYNCHRONOUS_COMMIT,
+  beginForOthers,
+  EXACT_TEXTS,
+  ownSettings,
+} from "../../connection/begin.ts";
 import type { Reply } from "../../connection/session.ts";
 import type { BackfillDefinition } from "../code/backfill-definition.ts";
 import type { Session } from "../run-types.ts";
@@ -44,13 +49,6 @@ const BEFORE = [
   // As the role names things, whatever a pooler's other client has left in the session.
   "set local search_path to default",
   "set local datestyle to default",
-];
-
-/** Keys are kept as text, which is to name the same value whatever the role's settings are. */
-const EXACT_TEXTS = [
-  "set local datestyle to 'ISO'",
-  "set local intervalstyle to 'postgres'",
-  "set local extra_float_digits to 1",
 ];
 
 /** Looks where the batch after `from` ends. */
@@ -117,7 +115,7 @@ export async function fillRows(
     const text = [...begin, updateOf(target, { set, where }, rows), ...end].join(";\n");
     return filled(await ask(session, name, text));
   }
-  await ask(session, "backfill", begin.join(";\n"));
+  await ask(session, "backfill", [...begin, ...EXACT_TEXTS].join(";\n"));
   const { where } = definition;
   await filling.runCode(where === undefined ? rows : `${rows} and (${where}\n)`);
   return filled(await ask(session, name, end.join(";\n")));

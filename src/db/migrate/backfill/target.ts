@@ -2,9 +2,9 @@ import { literal } from "../../base/quote.ts";
 import { transact } from "../../connection/ask.ts";
 import { isServerError } from "../../connection/session.ts";
 import type { BackfillDefinition } from "../code/backfill-definition.ts";
-import { columnsSet } from "../code/backfill-sql.ts";
 import { MigrateError } from "../errors.ts";
 import type { Session } from "../run-types.ts";
+import { columnsSet } from "../sql/backfill-sql.ts";
 import type { KeyColumn, Target } from "./keys.ts";
 
 interface FoundColumn extends KeyColumn {

@@ -16,6 +16,7 @@ import { readRows } from "../ledger/read.ts";
 import { rowsOf } from "../ledger/replies.ts";
 import type { LedgerRow } from "../ledger-types.ts";
 import type { Run, Session } from "../run-types.ts";
+import { refuseBackfillSql } from "../sql/backfill-sql.ts";
 import type { Tag } from "../types.ts";
 import { statuses, withLedger } from "./backfill-calls.ts";
 
@@ -149,6 +150,7 @@ async function codeOf(
       remedy: "Run the release that has it.",
     });
   }
+  await refuseBackfillSql(tag, code);
   if (row !== undefined && row.checksum !== migration.checksum) {
     throw new MigrateError({
       code: "checksum_mismatch",

@@ -33,7 +33,7 @@ export function canonical(tree: Tree, importAs: (source: string) => string | und
       .filter((name) => !isLeftOut(name, String(node.type)))
       .toSorted()
       .flatMap((name) => {
-        const text = write(node[name], name, within);
+        const text = nameText(node, name) ?? write(node[name], name, within);
         return text === undefined ? [] : [`${name}:${text}`];
       });
     return `{${fields.join(",")}}`;
@@ -42,6 +42,17 @@ export function canonical(tree: Tree, importAs: (source: string) => string | und
 }
 
 const SOURCE = "source";
+
+/** The name of a property: `a`, `"a"` and `1`, `"1"` are the same, and formatters make one of the other. */
+function nameText(node: Tree, field: string): string | undefined {
+  const isName = field === "key" && node.computed !== true;
+  if (!isName && !(field === "id" && node.type === "TSEnumMember")) return undefined;
+  const name = node[field];
+  if (!isNode(name) || (name.type !== "StringLiteral" && name.type !== "NumericLiteral")) {
+    return undefined;
+  }
+  return `{name:${JSON.stringify(String(name.value))},type:"Identifier"}`;
+}
 
 /** An empty literal is none the less a value: its node stands. */
 const POSITIONS: ReadonlySet<string> = new Set([

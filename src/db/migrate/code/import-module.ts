@@ -1,6 +1,7 @@
 import { createRequire } from "node:module";
 import { pathToFileURL } from "node:url";
 import { errorCode } from "../../base/problem.ts";
+import { setNotNull } from "../../steps/set-not-null.ts";
 import { CODE_KIND } from "./definition.ts";
 
 const TYPESCRIPT = /\.[mc]?ts$/;
@@ -44,14 +45,15 @@ async function importByJiti(path: string): Promise<unknown> {
   return (await jiti.import<{ readonly default?: unknown }>(path)).default;
 }
 
-/** A project need not have the package that runs it: what defines a step is a few lines. */
+/** A project need not have the package that runs it: what defines code is a few lines. */
 function standIns(path: string): Record<string, unknown> {
   try {
     createRequire(path).resolve("tidemark/steps");
     return {};
   } catch {
     const defineStep = (step: object) => ({ ...step, [CODE_KIND]: "step" });
-    return { "tidemark/steps": { defineStep } };
+    const defineBackfill = (backfill: object) => ({ ...backfill, [CODE_KIND]: "backfill" });
+    return { "tidemark/steps": { defineStep, defineBackfill, setNotNull } };
   }
 }
 

@@ -1,5 +1,6 @@
 import { placeOf, snippetOf } from "../../base/place.ts";
 import { messageOf } from "../../base/problem.ts";
+import { duration } from "../../base/text.ts";
 import { MigrateError } from "../errors.ts";
 import type { CodeFile, Migration } from "../types.ts";
 import { type Code, judgeCode } from "./judge-code.ts";
@@ -11,19 +12,35 @@ export interface LoadedCode {
   readonly definition: Code;
 }
 
+/** A module that awaits at its top what never comes would keep an application from ever starting. */
+const LOADS_WITHIN_MS = 60_000;
+
+async function loadedWithin(code: CodeFile, ms: number): Promise<unknown> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    const fact = `it has not been loaded after ${duration(ms)}: it, or what it imports, awaits something at its top`;
+    timer = setTimeout(() => reject(new Error(fact)), ms);
+  });
+  try {
+    return await Promise.race([code.load(), late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
 /**
  * Loads the code of a migration that is to run, before anything does.
  *
  * @throws MigrateError `history_invalid`
  */
-export async function loadCode({
-  tag,
-  code,
-}: Pick<Migration, "tag" | "code">): Promise<LoadedCode | undefined> {
+export async function loadCode(
+  { tag, code }: Pick<Migration, "tag" | "code">,
+  withinMs = LOADS_WITHIN_MS,
+): Promise<LoadedCode | undefined> {
   if (code === undefined) return undefined;
   let exported: unknown;
   try {
-    exported = await code.load();
+    exported = await loadedWithin(code, withinMs);
   } catch (cause) {
     if (cause instanceof MigrateError) throw cause;
     const at = placeInStack(cause, code);
@@ -39,7 +56,7 @@ export async function loadCode({
       cause,
     });
   }
-  const definition = await judgeCode(exported);
+  const definition = judgeCode(exported);
   if (definition.kind !== "bad") return { file: code, definition };
   throw new MigrateError({
     code: "history_invalid",

@@ -16,10 +16,26 @@ export function toText(value: unknown): string | null {
     return String(value);
   }
   if (value instanceof Date) return value.toISOString();
-  if (value instanceof Uint8Array) return `\\x${Buffer.from(value).toString("hex")}`;
+  const bytes = bytesOf(value);
+  if (bytes !== undefined) return `\\x${bytes.toString("hex")}`;
   if (Array.isArray(value)) return `{${value.map(elementText).join(",")}}`;
-  if (typeof value === "object") return JSON.stringify(value);
-  throw new TypeError(`a parameter is ${typeof value}, which PostgreSQL has no value for`);
+  const kind = typeof value === "object" ? Object.prototype.toString.call(value) : typeof value;
+  if (kind === "[object Promise]") throw new TypeError("a parameter is a promise: await it");
+  if (typeof value === "object" && !EMPTY_AS_JSON.has(kind)) return JSON.stringify(value);
+  throw new TypeError(`a parameter is ${kind}, which PostgreSQL has no value for`);
+}
+
+/** What JSON would write as `{}`. */
+const EMPTY_AS_JSON: ReadonlySet<string> = new Set(
+  ["Map", "Set", "WeakMap", "WeakSet", "WeakRef", "RegExp", "Error"].map(
+    (tag) => `[object ${tag}]`,
+  ),
+);
+
+function bytesOf(value: unknown): Buffer | undefined {
+  if (value instanceof ArrayBuffer || value instanceof SharedArrayBuffer) return Buffer.from(value);
+  if (!ArrayBuffer.isView(value)) return undefined;
+  return Buffer.from(value.buffer, value.byteOffset, value.byteLength);
 }
 
 function elementText(value: unknown): string {

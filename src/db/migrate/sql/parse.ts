@@ -3,6 +3,7 @@ import { type LoadedCode, loadCode } from "../code/load-code.ts";
 import { checksumOf } from "../history/checksum.ts";
 import type { Step } from "../plan/plan.ts";
 import type { CodeFile, Migration, Tag } from "../types.ts";
+import { refuseBackfillSql } from "./backfill-sql.ts";
 import { refuseAcrossBorders, refuseInsideBlock, refusePartitionedParents } from "./borders.ts";
 import { loadParser } from "./grammar.ts";
 import { refuseChangedPrefix, refuseDamaged, refuseUnsupported } from "./refuse.ts";
@@ -69,6 +70,7 @@ export function stepParser({
       const { migration, statements, segments } = step;
       const { code } = migration;
       const found = code && (loaded.get(code) ?? (await loadCode(migration)));
+      if (found !== undefined) await refuseBackfillSql(migration.tag, found);
       if (code !== undefined) loaded.set(code, found);
       whole.push({ ...step, segments: withCode(segments, statements, found) });
     }

@@ -1,5 +1,5 @@
 import { ask, columnOf, rollBack } from "../../../connection/ask.ts";
-import { beginForOthers, ownSettings } from "../../../connection/begin.ts";
+import { beginForOthers, EXACT_TEXTS, ownSettings } from "../../../connection/begin.ts";
 import { SessionLost } from "../../../connection/loss.ts";
 import { isServerError, type Row } from "../../../connection/session.ts";
 import type { StepDefinition } from "../../code/definition.ts";
@@ -80,6 +80,7 @@ function beginText(execution: Execution, { step }: CodePart): string {
     beginForOthers(session.serverVersion, lockPatience.lockTimeoutMs),
     fence(execution, { step: counter.committed, activity: step.migration.tag }),
     "set local search_path to default",
+    ...EXACT_TEXTS,
     `select pg_catalog.txid_current()::text as ${XID}, pg_catalog.current_database() as ${DATABASE}`,
   ].join(";\n");
 }

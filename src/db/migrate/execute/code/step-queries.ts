@@ -35,6 +35,8 @@ export function stepQueries(session: Session, name: MessageName): StepQueries {
   const sent = new Set<{ readonly cancel: () => Promise<void> }>();
   let count = 0;
   let isShut = false;
+  // Queries go in the order in which they are asked, whatever reading them takes.
+  let before: Promise<unknown> = Promise.resolve();
   let firstError: ServerError | undefined;
   const askedAt = new WeakMap<Error, Error>();
 
@@ -43,7 +45,9 @@ export function stepQueries(session: Session, name: MessageName): StepQueries {
     parameters: readonly (string | null)[],
     by: "user" | "drizzle",
   ): Promise<StepReply> => {
-    await refuseInStep(text);
+    const judged = before.then(() => refuseInStep(text));
+    before = judged.catch(() => undefined);
+    await judged;
     if (isShut) throw ended();
     let columns: readonly ReplyColumn[] = [];
     const rows: (readonly unknown[])[] = [];

@@ -1,15 +1,37 @@
 import type { Node } from "libpg-query";
-import { loadParser, type Parser } from "../sql/grammar.ts";
-import { outsideOf } from "../sql/non-transactional.ts";
-import { refusalOf } from "../sql/refuse.ts";
-import type { BackfillDefinition } from "./backfill-definition.ts";
+import type { BackfillDefinition } from "../code/backfill-definition.ts";
+import type { LoadedCode } from "../code/load-code.ts";
+import { MigrateError } from "../errors.ts";
+import type { Tag } from "../types.ts";
+import { loadParser, type Parser } from "./grammar.ts";
+import { outsideOf } from "./non-transactional.ts";
+import { refusalOf } from "./refuse.ts";
+
+/**
+ * Refuses a backfill whose SQL is more than its places hold, before anything runs.
+ *
+ * @throws MigrateError `history_invalid`
+ */
+export async function refuseBackfillSql(tag: Tag, { file, definition }: LoadedCode): Promise<void> {
+  if (definition.kind !== "backfill") return;
+  const problem = await problemOf(definition.backfill);
+  if (problem === undefined) return;
+  throw new MigrateError({
+    code: "history_invalid",
+    tag,
+    fact: `${file.file} defines a backfill that ${problem}.`,
+    outcome: "nothing-run",
+    remedy: "Correct the file and run again.",
+    place: { file: file.file },
+  });
+}
 
 /**
  * What is wrong with a backfill's SQL, as the rest of a sentence: text that is more than what its place holds would
  * reach rows of other batches, and a statement that ends its transaction would part the rows from their checkpoint.
  * What the grammar does not read is left to the server.
  */
-export async function backfillSqlProblem({
+async function problemOf({
   set,
   where,
   finalize = [],
