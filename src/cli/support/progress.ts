@@ -80,7 +80,13 @@ export function describe(progress: Progress): { readonly done?: string; readonly
     case "waiting":
       return { next: `waiting for another runner: ${describeHolder(progress.holder)}` };
     case "behind": {
-      const { pending, holder } = progress;
+      const { pending, holder, heldBack } = progress;
+      if (heldBack !== undefined) {
+        const { tag, requires, backfill } = heldBack;
+        return {
+          next: `waiting for the backfill ${requires} (${backfill}), which ${tag} requires`,
+        };
+      }
       const who = holder === undefined ? "no runner is working" : describeHolder(holder);
       return { next: `waiting for ${pending} pending migrations: ${who}` };
     }

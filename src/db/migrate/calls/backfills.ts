@@ -17,6 +17,19 @@ export async function listBackfills(run: Run): Promise<readonly BackfillStatus[]
   return withLedger(run, async (session) => statuses(session, run.schema));
 }
 
+/** Whether the role may write the ledger's row of a backfill, as its runner does. */
+export async function mayRunBackfills(run: Run): Promise<boolean> {
+  const table = literal(`${identifier(run.schema)}.backfills`);
+  const query = `select pg_catalog.has_table_privilege(${table}, 'UPDATE') as ${ALLOWED}`;
+  const [found] = await withLedger(run, async (session) => {
+    const { rows } = await transact(session, "backfill", [query], "rollback");
+    return rows.filter((row) => ALLOWED in row);
+  });
+  return found?.[ALLOWED] === true;
+}
+
+const ALLOWED = "tidemark_allowed";
+
 /**
  * What a person asks of a backfill: one that runs obeys after its batch.
  *
