@@ -8,7 +8,7 @@ import {
   type Progress,
   type Tag,
 } from "../db/migrate/index.ts";
-import type { JobQueue } from "./job-queue.ts";
+import type { JobQueue } from "./job-types.ts";
 
 /** What a worker does, for a log. */
 export type WorkerProgress =

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { Logger, run, type WorkerUtils } from "graphile-worker";
 import pg from "pg";
 import type { BackfillStatus, Tag } from "../db/migrate/index.ts";
+import type { JobQueue, JobQueueOptions } from "./job-types.ts";
 import { findServer } from "./server-address.ts";
 
 /** The job engine's own schema, made by its migrations. */
@@ -10,31 +11,10 @@ const TASK = "backfill";
 /** Of different tables. */
 const AT_ONCE = 2;
 /** A process that has begun a job claims its backfill within this time; else it is gone. */
-const UNCLAIMED_MS = 5_000;
+const UNCLAIMED_MS = 3_000;
 /** Of a queue's name, in the engine. */
 const LONGEST_NAME = 128;
 const CONNECT_MS = 5_000;
-
-/** Jobs of the job engine, each for a backfill, done by this process and by others. */
-export interface JobQueue {
-  /**
-   * Adds a job for each backfill that waits and has none; frees those that a process has left behind.
-   *
-   * @param all of the database
-   */
-  readonly offer: (all: readonly BackfillStatus[], waiting: readonly Tag[]) => Promise<void>;
-  /** Takes no more jobs, and waits for those that run. */
-  readonly close: () => Promise<void>;
-}
-
-export interface JobQueueOptions {
-  readonly url: string;
-  /** Does a job. What it throws is the job engine's to try again: it should throw nothing. */
-  readonly work: (tag: Tag) => Promise<void>;
-  readonly onLog: (level: string, message: string) => void;
-  /** The engine has given up. */
-  readonly onEnd: (error: unknown) => void;
-}
 
 /**
  * Starts the job engine, which makes its schema where that is not there.

@@ -60,7 +60,7 @@ test("another process takes up within seconds what one that was killed has left,
 }, async () => {
   await release(12_000);
   await migrator().migrate();
-  for (let kills = 0; kills < 3; kills += 1) {
+  for (let kills = 0; kills < 2; kills += 1) {
     const workers = [app.start({}, ["work"]), app.start({}, ["work"])];
     await expect.poll(isRunBy(workers), { timeout: 15_000, interval: 50 }).toBeDefined();
     const killed = (await isRunBy(workers)()) ?? workers[0];
