@@ -67,7 +67,7 @@ async function fillInline(
     const claimed = await claimBackfill(session, {
       schema,
       tag,
-      worker: `${identity.host}:${identity.processId}`,
+      identity,
       // Who holds the lease is the only one: what an earlier process has left is taken over.
       takesOver: true,
       before: [...fenced, registered],
@@ -87,6 +87,7 @@ async function fillInline(
         target,
         definition,
         runId: claimed.runId,
+        identity,
         longestMs,
         lockTimeoutMs: Math.min(lockPatience.lockTimeoutMs, longestMs),
         fence: fenced,
