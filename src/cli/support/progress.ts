@@ -77,6 +77,10 @@ export function describe(progress: Progress): { readonly done?: string; readonly
       return { done: `created the ledger in schema ${progress.schema}` };
     case "backfill":
       return { next: backfillText(progress) };
+    case "backfill-registered":
+      return {
+        done: `${progress.tag} fills ${progress.table} in the background: a worker runs it`,
+      };
     case "waiting":
       return { next: `waiting for another runner: ${describeHolder(progress.holder)}` };
     case "behind": {

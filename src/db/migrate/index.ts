@@ -93,6 +93,7 @@ export type {
   HookContext,
   MigrateOptions,
   MigrateReport,
+  PlannedCode,
   PlannedSegment,
   PlannedStep,
   PlanReport,

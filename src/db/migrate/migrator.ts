@@ -9,8 +9,8 @@ import {
   refuseBadNumbers,
   resolveOptions,
 } from "./calls/options.ts";
-import { plannedRepeatables, plannedStep, warningsOf } from "./calls/planned.ts";
-import { statusReport } from "./calls/status-report.ts";
+import { pendingCode, plannedRepeatables, plannedStep, warningsOf } from "./calls/planned.ts";
+import { pendingTags, statusReport } from "./calls/status-report.ts";
 import type { Ledger, LedgerEvent } from "./ledger-types.ts";
 import { drizzleStatus, nothingToDo, planRun } from "./plan/plan.ts";
 import { refuseUnknownTarget } from "./plan/problems.ts";
@@ -85,9 +85,10 @@ export class DatabaseMigrator {
 
   /** What is applied, pending, failed or stuck. Writes nothing, takes no lease. */
   async status(options: CallOptions = {}): Promise<StatusReport> {
-    return this.#read(options, async (history, ledger) =>
-      statusReport(history, ledger, await this.#unfinished(ledger, options)),
-    );
+    return this.#read(options, async (history, ledger) => {
+      const report = statusReport(history, ledger, await this.#unfinished(ledger, options));
+      return { ...report, ...(await pendingCode(history, pendingTags(report))) };
+    });
   }
 
   /**
@@ -106,6 +107,7 @@ export class DatabaseMigrator {
         head: history.head,
         ...drizzleStatus(plan),
         steps: steps.map(plannedStep),
+        ...(plan.heldBack && { heldBack: plan.heldBack }),
         repeatables: await plannedRepeatables(history, plan),
         warnings: [...history.warnings, ...warningsOf(plan)],
       };

@@ -84,6 +84,8 @@ export type Progress =
       readonly pauseMs: number;
       readonly blockers: readonly Blocker[];
     }
+  /** Its migration is applied; a worker is to run it. */
+  | { readonly kind: "backfill-registered"; readonly tag: Tag; readonly table: string }
   /** Rows are filled in batches, or why that waits. */
   | ({ readonly kind: "backfill"; readonly tag: Tag } & BackfillProgress)
   | {

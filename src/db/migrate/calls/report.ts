@@ -45,6 +45,7 @@ export function statusJson(report: StatusReport) {
     newer: report.newer,
     pending: report.pending,
     migrations: report.migrations.map(migrationJson),
+    ...(report.pendingCode && { pendingCode: report.pendingCode }),
     backfills: report.backfills,
     pendingRepeatables: report.pendingRepeatables,
     repeatables: report.repeatables.map(repeatableJson),

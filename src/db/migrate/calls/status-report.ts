@@ -3,8 +3,14 @@ import type { Ledger } from "../ledger-types.ts";
 import { drizzleStatus, planRun } from "../plan/plan.ts";
 import { isToRun } from "../plan/repeatable-plan.ts";
 import type { StatusReport } from "../reports.ts";
-import type { History } from "../types.ts";
+import type { History, Tag } from "../types.ts";
 import { warningsOf } from "./planned.ts";
+
+/** Migrations that a run would apply, now or later. */
+export function pendingTags({ newer, migrations }: StatusReport): ReadonlySet<Tag> {
+  const pending = migrations.filter(({ state }) => !newer && state.kind !== "DONE");
+  return new Set(pending.map(({ tag }) => tag));
+}
 
 /** What a ledger says of a history. */
 export function statusReport(

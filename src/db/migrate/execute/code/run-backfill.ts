@@ -43,7 +43,9 @@ export async function runBackfillPart(
   });
   if (background && !execution.runsBackfills) {
     const waits = `update ${identifier(schema)}.schema_migrations set backfill = 'PENDING' where tag = ${literal(tag)}`;
-    return endMigration(execution, part, [registered, waits], "background");
+    const tookMs = await endMigration(execution, part, [registered, waits], "background");
+    execution.onProgress({ kind: "backfill-registered", tag, table: target.name });
+    return tookMs;
   }
   while ((await fillInline(execution, part, definition, target, registered)) === "paused") {
     await untilResumed(execution, part);
