@@ -4,6 +4,7 @@ import {
   type MigrationStatus,
   type RepeatableFlag,
   type StatusReport,
+  type Tag,
   withParts,
 } from "../migrate/index.ts";
 
@@ -23,10 +24,13 @@ export function appliedSet(status: StatusReport) {
   const pending = status.migrations
     .filter(({ state, flags }) => state.kind !== "DONE" && !flags.includes("MISSING"))
     .map(({ tag }) => tag);
+  const unfilled = new Set(status.backfills.map(({ tag }) => tag));
   return {
     /** In the history's order, each with the role that ran it. */
-    migrations: status.migrations.flatMap(({ tag, state }) =>
-      state.kind === "DONE" ? [{ tag, by: state.owner.user }] : [],
+    migrations: status.migrations.flatMap(({ tag, state }): readonly AppliedMigration[] =>
+      state.kind === "DONE"
+        ? [{ tag, by: state.owner.user, ...(unfilled.has(tag) && { isUnfilled: true }) }]
+        : [],
     ),
     /** Those that ran here with the text that is on disk, each with the role that ran it. */
     repeatables: status.repeatables.flatMap(({ tag, name, state, flags, by }) =>
@@ -42,6 +46,14 @@ export function appliedSet(status: StatusReport) {
     version: status.version,
     warnings: status.warnings.map(({ message }) => message),
   };
+}
+
+interface AppliedMigration {
+  readonly tag: Tag;
+  /** Role that ran it. */
+  readonly by: string;
+  /** Its backfill in the background is not done. */
+  readonly isUnfilled?: true;
 }
 
 const NOT_HERE: ReadonlySet<RepeatableFlag> = new Set(["CHANGED", "OLDER", "MISSING"]);

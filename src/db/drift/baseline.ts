@@ -211,6 +211,7 @@ class Replays {
       const { url } = await this.#roles.databaseOf(file.by, database);
       const migrator = new DatabaseMigrator({
         ...{ url, history: files, before: first, ledgerSchema, drizzleTable },
+        runBackgroundBackfills: true,
       });
       await migrator.migrate({ to: file.tag, allowExisting: true, ...(signal && { signal }) });
     }

@@ -21,6 +21,8 @@ export interface AppliedFile {
   readonly file: string;
   readonly sql: string;
   readonly code?: CodeFile;
+  /** Its backfill in the background is not done: what it does at its end is not there either. */
+  readonly isUnfilled?: true;
 }
 
 /** What is replayed: the files of what is applied, and what runs before them. */
@@ -37,11 +39,11 @@ export async function readAppliedFiles(
   // Its sum is verify's to judge.
   const history = await loadHistory(dir, { sumFile: "ignore" });
   const known = new Map(history.migrations.map((migration) => [migration.tag, migration]));
-  const files = applied.migrations.flatMap(({ tag, by }) => {
+  const files = applied.migrations.flatMap(({ tag, by, isUnfilled }) => {
     const migration = known.get(tag);
     if (migration === undefined) return [];
     const { file, sql, code } = migration;
-    return { tag, by, file, sql, ...(code && { code }) };
+    return { tag, by, file, sql, ...(code && { code }), ...(isUnfilled && { isUnfilled }) };
   });
   const ran = new Map(applied.repeatables.map(({ tag, by }) => [tag, by]));
   const repeatables = (history.repeatables ?? []).flatMap((repeatable) => {
@@ -78,6 +80,7 @@ export async function replay(options: ReplayOptions): Promise<void> {
     signal,
     onMigration,
   } = options;
+  const runBackgroundBackfills = files.flatMap(({ tag, isUnfilled }) => (isUnfilled ? [] : [tag]));
   try {
     let done = 0;
     const tell = () =>
@@ -88,7 +91,7 @@ export async function replay(options: ReplayOptions): Promise<void> {
       if (files[index + 1]?.by === by) continue;
       const { url } = await databaseOf(by);
       await new DatabaseMigrator({
-        ...{ url, history: files, before, ledgerSchema, drizzleTable },
+        ...{ url, history: files, before, ledgerSchema, drizzleTable, runBackgroundBackfills },
       }).migrate({
         to: tag,
         allowExisting: true,
@@ -107,7 +110,7 @@ export async function replay(options: ReplayOptions): Promise<void> {
       const known = new Set(roles.slice(0, i + 1));
       const { url } = await databaseOf(role);
       await new DatabaseMigrator({
-        ...{ url, history: files, before, ledgerSchema, drizzleTable },
+        ...{ url, history: files, before, ledgerSchema, drizzleTable, runBackgroundBackfills },
         repeatables: repeatables.filter(({ by }) => known.has(by)),
       }).migrate({ allowExisting: true, ...(signal && { signal }) });
     }

@@ -13,7 +13,7 @@ export class Backfills {
 
   /** All of them, in the order in which they began. Writes nothing; needs no migrations folder. */
   async list(options: CallOptions = {}): Promise<readonly BackfillStatus[]> {
-    const { listBackfills } = await import("./calls/backfills.ts");
+    const { listBackfills } = await import("./calls/backfill-calls.ts");
     return this.#calls.run(options, listBackfills, { folder: "optional" });
   }
 
@@ -51,7 +51,7 @@ export class Backfills {
   }
 
   async #change(tag: Tag, action: BackfillAction, options: CallOptions): Promise<BackfillStatus> {
-    const { changeBackfill } = await import("./calls/backfills.ts");
+    const { changeBackfill } = await import("./calls/backfill-calls.ts");
     return this.#calls.run(options, (run) => changeBackfill(run, tag, action), {
       folder: "optional",
     });

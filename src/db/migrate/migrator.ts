@@ -1,4 +1,3 @@
-import type { BackfillStatus } from "./backfill-types.ts";
 import { Backfills } from "./backfills.ts";
 import { Calls } from "./calls/call.ts";
 import { fingerprintOf } from "./calls/fingerprint.ts";
@@ -9,8 +8,8 @@ import {
   refuseBadNumbers,
   resolveOptions,
 } from "./calls/options.ts";
-import { pendingCode, plannedRepeatables, plannedStep, warningsOf } from "./calls/planned.ts";
-import { pendingTags, statusReport } from "./calls/status-report.ts";
+import { plannedRepeatables, plannedStep, warningsOf } from "./calls/planned.ts";
+import { statusReport, unfinished } from "./calls/status-report.ts";
 import type { Ledger, LedgerEvent } from "./ledger-types.ts";
 import { drizzleStatus, nothingToDo, planRun } from "./plan/plan.ts";
 import { refuseUnknownTarget } from "./plan/problems.ts";
@@ -85,10 +84,9 @@ export class DatabaseMigrator {
 
   /** What is applied, pending, failed or stuck. Writes nothing, takes no lease. */
   async status(options: CallOptions = {}): Promise<StatusReport> {
-    return this.#read(options, async (history, ledger) => {
-      const report = statusReport(history, ledger, await this.#unfinished(ledger, options));
-      return { ...report, ...(await pendingCode(history, pendingTags(report))) };
-    });
+    return this.#read(options, async (history, ledger) =>
+      statusReport(history, ledger, await unfinished(ledger, () => this.backfills.list(options))),
+    );
   }
 
   /**
@@ -225,16 +223,6 @@ export class DatabaseMigrator {
    */
   async fingerprint(options: Pick<MigrateOptions, "to"> = {}): Promise<Checksum> {
     return fingerprintOf(await this.#calls.history(), options.to, this.#options);
-  }
-
-  /** Asked where there may be some: a connection more. */
-  async #unfinished(ledger: Ledger, call: CallOptions): Promise<readonly BackfillStatus[]> {
-    const may = ledger.rows.some(
-      ({ state, backfill }) => state !== "DONE" || (backfill ?? "DONE") !== "DONE",
-    );
-    if (!may) return [];
-    const all = await this.backfills.list({ ...(call.signal && { signal: call.signal }) });
-    return all.filter(({ state }) => state !== "DONE");
   }
 
   async #read<T>(

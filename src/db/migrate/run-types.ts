@@ -36,6 +36,7 @@ export type MessageName =
   | "clear"
   | "leave"
   | "backfill"
+  | "grammar"
   | "pressure"
   | `migration:${Tag}`
   | `begin:${Tag}`
@@ -74,8 +75,8 @@ export interface RunSettings {
   readonly deadlineMs: number | undefined;
   /** Bound on a code step that sets none itself. */
   readonly stepTimeoutMs: number;
-  /** Backfills of the background are run too, in place of being left to a worker: on scratch databases. */
-  readonly runsBackfills: boolean;
+  /** Backfills of the background that are run, in place of being left to a worker: on scratch databases. */
+  readonly runsBackfills: boolean | readonly Tag[];
   /** In place of the folder's own. */
   readonly eventSink: EventSink | undefined;
   /** Where drizzle's migrator keeps its table; `isNamed`: the settings say so. */

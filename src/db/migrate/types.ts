@@ -123,6 +123,8 @@ export interface Warning {
     | "pooler"
     /** The database URL has a parameter that nobody knows: it is left out. */
     | "url-parameter"
+    /** Statements that only the server's grammar reads. */
+    | "unread"
     /** The password file is not read. */
     | "password-file"
     /** drizzle's migrator passed migrations over, and they are not run unasked. */

@@ -83,6 +83,7 @@ export async function withReplay<T>(
     new DatabaseMigrator({
       ...{ url: database.url, history: migrations, before, ledgerSchema, ...more },
       drizzleTable: server.drizzleTable,
+      runBackgroundBackfills: true,
     });
   const catalogOf = ({ url }: ScratchDatabase) =>
     readCatalog({ url, leaveOut: [ledgerSchema, APPLY_LEDGER] });

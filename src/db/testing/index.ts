@@ -103,6 +103,8 @@ function requestOf(
   const migrator = {
     ...(dir !== undefined && { dir }),
     ...(ledgerSchema !== undefined && { ledgerSchema }),
+    // What a worker would do later is done.
+    runBackgroundBackfills: true,
   };
   // Refuses what cannot be used, the URL too, before anything connects.
   return { migrator, reader: new DatabaseMigrator({ ...migrator, url: server.url }), to };

@@ -21,7 +21,8 @@ export async function checkSql(
   const findings: Finding[] = [];
   for (const migration of migrations) {
     try {
-      const statements = await parseMigration(migration);
+      const statements = await parseMigration(migration, { leavesUnread: "new-keywords" });
+      findings.push(...unreadOf(migration, statements));
       if (news?.has(migration.tag) ?? true) findings.push(...warningsOf(migration, statements));
     } catch (error) {
       if (!(error instanceof MigrateError)) throw error;
@@ -35,6 +36,24 @@ export async function checkSql(
     findings.push({ ...errorFinding(error), fact: error.fact.trimEnd() });
   }
   return { findings };
+}
+
+/** What only a server's grammar may read: the replay on the scratch server decides. */
+function unreadOf(
+  { file }: Migration,
+  statements: Awaited<ReturnType<typeof parseMigration>>,
+): readonly Finding[] {
+  return statements.flatMap(({ unread }) =>
+    unread === undefined
+      ? []
+      : {
+          level: "warning" as const,
+          file,
+          fact: unread.refusal.fact.trimEnd(),
+          remedy:
+            "PostgreSQL 18's grammar does not read it; the scratch server's decides. For another version: --scratch-url.",
+        },
+  );
 }
 
 function warningsOf(

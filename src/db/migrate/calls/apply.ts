@@ -2,6 +2,7 @@ import { ask } from "../../connection/ask.ts";
 import { readLedgerAfter } from "../adopt/look.ts";
 import { takeOver } from "../adopt/take-over.ts";
 import { parseBefore, runBefore } from "../execute/before.ts";
+import { judgeUnread } from "../execute/judge-unread.ts";
 import { executeSteps } from "../execute/lock-retry.ts";
 import { checkOutsideStatements } from "../execute/outside/preflight.ts";
 import { isSettled, repeatablesDigest } from "../history/repeatables.ts";
@@ -82,7 +83,7 @@ export async function applyPending(
     return { outcome: nothing, version, migrations, warnings, ...heldBackOf(previewed.plan) };
   }
   // Before the ledger is made: refused files leave nothing behind.
-  await previewed.steps();
+  await judgeUnread(session, await previewed.steps(), run);
   await before;
   await ofRuns(previewed.plan);
   const runner = await currentLedger(session, run, preview.runner);
@@ -119,6 +120,7 @@ export async function applyPending(
         refuseFailedMeanwhile(plan.steps, rows, begun);
         if (plan.steps.length === 0) refuseRepeatableFailedMeanwhile(plan.repeatables.runs, begun);
         const parsedSteps = await steps();
+        if (parsedSteps !== (await previewed.steps())) await judgeUnread(session, parsedSteps, run);
         await runBefore(held, await before);
         const tags = parsedSteps.map(({ migration }) => migration.tag);
         if (tags.length > 0) onProgress({ kind: "planned", tags });

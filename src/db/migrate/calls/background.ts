@@ -5,7 +5,7 @@ import { isServerError } from "../../connection/session.ts";
 import { type Filling, sendFenced } from "../backfill/attempt.ts";
 import { type Claimed, claimBackfill } from "../backfill/claim.ts";
 import { BackfillFailed } from "../backfill/failed.ts";
-import { runBackfill } from "../backfill/run.ts";
+import { runBackfill } from "../backfill/run-batches.ts";
 import { checkpoint } from "../backfill/store.ts";
 import { readTarget } from "../backfill/target.ts";
 import type { BackfillOutcome } from "../backfill-types.ts";
@@ -19,7 +19,7 @@ import { rowsOf } from "../ledger/replies.ts";
 import type { LedgerRow } from "../ledger-types.ts";
 import type { Run, Session } from "../run-types.ts";
 import type { Tag } from "../types.ts";
-import { statuses, withLedger } from "./backfills.ts";
+import { statuses, withLedger } from "./backfill-calls.ts";
 
 /** Well within the life of a claim. */
 const RENEW_MS = 5_000;

@@ -10,7 +10,7 @@ import type { GivenHistory } from "../history/given.ts";
 import type { GivenRepeatable } from "../history/repeatables.ts";
 import type { Hook } from "../reports.ts";
 import type { LockPatience, RunSettings } from "../run-types.ts";
-import type { BeforeFile, EventSink, Warning } from "../types.ts";
+import type { BeforeFile, EventSink, Tag, Warning } from "../types.ts";
 
 export interface MigratorOptions {
   /**
@@ -49,10 +49,10 @@ export interface MigratorOptions {
   /** Bound on a code step that sets no `timeoutMs` itself, in milliseconds. Default 600,000. */
   readonly stepTimeoutMs?: number;
   /**
-   * Run backfills with `background: true` too, in place of leaving them to a worker: for scratch and test databases.
-   * Default false.
+   * Run backfills with `background: true` too, or those of these migrations, in place of leaving them to a worker: for
+   * scratch and test databases. Default false.
    */
-  readonly runBackgroundBackfills?: boolean;
+  readonly runBackgroundBackfills?: boolean | readonly Tag[];
   /** The app's copy of the migration events. Default: `event-sink.sql` in the folder, where it is there. */
   readonly eventSink?: EventSink;
   /** Recorded in each event, so that a migration can be traced to a release. */

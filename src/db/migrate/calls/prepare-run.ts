@@ -22,7 +22,7 @@ export function preparer(
   history: History,
   downs: ReturnType<typeof loadDowns>,
 ): (ledger: Ledger) => Prepared {
-  const parse = stepParser();
+  const parse = stepParser({ leavesUnread: "all" });
   let last: (Prepared & Pick<Ledger, "rows" | "repeatables">) | undefined;
   return ({ runner, rows, existing, repeatables = [] }) => {
     const isSame = areSame(last?.rows ?? [], rows) && areSame(last?.repeatables ?? [], repeatables);

@@ -2,7 +2,7 @@ import { placeOf, snippetOf } from "../../base/place.ts";
 import { messageOf } from "../../base/problem.ts";
 import { MigrateError } from "../errors.ts";
 import type { CodeFile, Migration } from "../types.ts";
-import { type Code, judgeCode } from "./judge.ts";
+import { type Code, judgeCode } from "./judge-code.ts";
 import { placeInStack } from "./stack.ts";
 
 /** Code that was loaded and judged, and is to run. */

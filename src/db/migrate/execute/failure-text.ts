@@ -245,7 +245,6 @@ export function stateText(tag: string, aftermath: Aftermath): string {
 }
 
 function committedText(tag: string, committed: number): string {
-  return committed === 1
-    ? `Statement 1 of ${tag} is committed.`
-    : `Statements 1 to ${committed} of ${tag} are committed.`;
+  const which = committed === 1 ? "Statement 1" : `Statements 1 to ${committed}`;
+  return `${which} of ${tag} ${committed === 1 ? "is" : "are"} committed.`;
 }

@@ -2,11 +2,12 @@ import { withoutBom } from "../../base/files.ts";
 import { type LoadedCode, loadCode } from "../code/load-code.ts";
 import { checksumOf } from "../history/checksum.ts";
 import type { Step } from "../plan/plan.ts";
-import type { CodeFile, Tag } from "../types.ts";
+import type { CodeFile, Migration, Tag } from "../types.ts";
 import { refuseAcrossBorders, refuseInsideBlock, refusePartitionedParents } from "./borders.ts";
 import { loadParser } from "./grammar.ts";
 import { refuseChangedPrefix, refuseDamaged, refuseUnsupported } from "./refuse.ts";
 import {
+  asksForNoParse,
   asksForNoTransaction,
   type ParsedStep,
   remainingOf,
@@ -14,7 +15,16 @@ import {
   segmentsOf,
   withCode,
 } from "./segments.ts";
-import { parseStatements, type Statement } from "./statements.ts";
+import { readStatements, type Statement } from "./statements.ts";
+import { refuseControl } from "./unread.ts";
+
+export interface ParserOptions {
+  /**
+   * What the grammar does not read is left for a server to judge: all of it, or what has a word that became a keyword
+   * lately. Default: it is refused.
+   */
+  readonly leavesUnread?: "none" | "new-keywords" | "all";
+}
 
 /**
  * Parses and validates what is pending, before anything runs. A parser remembers the files it has
@@ -22,7 +32,9 @@ import { parseStatements, type Statement } from "./statements.ts";
  *
  * @throws MigrateError `history_invalid`, `unsupported_statement`, `checksum_mismatch`
  */
-export function stepParser(): <S extends Step>(
+export function stepParser({
+  leavesUnread = "none",
+}: ParserOptions = {}): <S extends Step>(
   steps: readonly S[],
 ) => Promise<readonly (S & ParsedStep)[]> {
   // What fails here fails again, and is reported, when it is awaited.
@@ -35,7 +47,11 @@ export function stepParser(): <S extends Step>(
     for (const step of steps) {
       const { migration, resumeAt } = step;
       const statements =
-        parsed.get(migration.sql) ?? (await parseStatements(migration.sql, migration.file));
+        parsed.get(migration.sql) ??
+        (asksForNoParse(migration.sql)
+          ? await unparsed(migration)
+          : await readStatements(migration.sql, migration.file));
+      refuseUnread(statements, leavesUnread);
       parsed.set(migration.sql, statements);
       refuseUnsupported(migration, statements);
       refuseChangedPrefix(step, statements);
@@ -60,22 +76,38 @@ export function stepParser(): <S extends Step>(
   };
 }
 
+function refuseUnread(
+  statements: readonly Statement[],
+  leaves: NonNullable<ParserOptions["leavesUnread"]>,
+): void {
+  for (const { unread } of statements) {
+    if (unread === undefined || leaves === "all") continue;
+    if (leaves === "none" || !unread.hasNewKeyword) throw unread.refusal;
+  }
+}
+
+/** A file that asks to be run as it is: one statement, in one transaction. */
+async function unparsed({ file, sql }: Migration): Promise<readonly Statement[]> {
+  refuseControl(await loadParser(), { file, sql });
+  return [{ text: sql, offset: 0, tree: {} as Statement["tree"] }];
+}
+
 /**
  * Parses a migration's text by itself, and refuses what a run would refuse before it starts.
  *
  * @param migration its `file` is how messages name it
+ * @param options whether what the grammar does not read is left for a server to judge
  * @throws MigrateError `history_invalid`, `unsupported_statement`
  */
-export async function parseMigration(migration: {
-  readonly tag: Tag;
-  readonly file: string;
-  readonly sql: string;
-}): Promise<readonly Statement[]> {
+export async function parseMigration(
+  migration: { readonly tag: Tag; readonly file: string; readonly sql: string },
+  options: ParserOptions = {},
+): Promise<readonly Statement[]> {
   const checksum = checksumOf(migration.sql);
   const sql = withoutBom(migration.sql);
   const only = { ...migration, sql, index: 0, checksum, link: checksum };
   const unstarted = { attempt: 1, resumeAt: 0, prefix: null, underWay: null };
-  const [parsed] = await stepParser()([
+  const [parsed] = await stepParser(options)([
     { migration: only, ...unstarted, rank: 1, headAfter: checksum },
   ]);
   return parsed?.statements ?? [];

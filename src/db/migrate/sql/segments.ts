@@ -38,14 +38,24 @@ export type SqlSegment = TransactionSegment | OutsideSegment;
 export type Segment = SqlSegment | CodeSegment;
 
 const NO_TRANSACTION = /^--[ \t]*tidemark:[ \t]*no-transaction[ \t]*\r?$/;
+const NO_PARSE = /^--[ \t]*tidemark:[ \t]*no-parse[ \t]*\r?$/;
 const COMMENT = /--[^\n]*|\/\*[\s\S]*?\*\//;
 const HEAD = new RegExp(`^(?:\\s+|${COMMENT.source})*`);
 
 /** Whether the comments that open a file ask for each statement by itself. */
 export function asksForNoTransaction(sql: string): boolean {
+  return hasDirective(sql, NO_TRANSACTION);
+}
+
+/** Whether the comments that open a file ask for it to be run as it is, unread. */
+export function asksForNoParse(sql: string): boolean {
+  return hasDirective(sql, NO_PARSE);
+}
+
+function hasDirective(sql: string, directive: RegExp): boolean {
   const head = HEAD.exec(sql)?.[0] ?? "";
   const comments = head.match(new RegExp(COMMENT, "g")) ?? [];
-  return comments.some((comment) => NO_TRANSACTION.test(comment));
+  return comments.some((comment) => directive.test(comment));
 }
 
 /** A border that the file draws itself; a `BEGIN` belongs to what follows it. */

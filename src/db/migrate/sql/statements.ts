@@ -1,8 +1,10 @@
 import type { Node, ParseResult } from "libpg-query";
 import { offsetOfCodePoint } from "../../base/place.ts";
 import { messageOf } from "../../base/problem.ts";
+import { MigrateError } from "../errors.ts";
 import { byteReader, loadParser, type Parser } from "./grammar.ts";
 import { errorAt } from "./snippet.ts";
+import { cutByWords, grammarHint, newKeywordIn } from "./unread.ts";
 
 /** A statement of a file, cut by PostgreSQL's own grammar. */
 export interface Statement {
@@ -10,8 +12,17 @@ export interface Statement {
   readonly text: string;
   /** Where `text` starts in the file, in UTF-16 units. */
   readonly offset: number;
-  /** The parsed tree. */
+  /** The parsed tree; empty where the grammar does not read it. */
   readonly tree: Node;
+  /** Why the grammar does not read it: the server's may. */
+  readonly unread?: Unread;
+}
+
+/** A statement that the grammar does not read. */
+export interface Unread {
+  readonly refusal: MigrateError;
+  /** It has a word that became a keyword lately: an older server reads it. */
+  readonly hasNewKeyword: boolean;
 }
 
 /** A statement with its place in the file, from 0. */
@@ -27,6 +38,17 @@ export interface Placed {
  * @throws MigrateError `history_invalid` where the text does not parse or holds a NUL byte.
  */
 export async function parseStatements(sql: string, file: string): Promise<readonly Statement[]> {
+  const statements = await readStatements(sql, file);
+  for (const { unread } of statements) if (unread !== undefined) throw unread.refusal;
+  return statements;
+}
+
+/**
+ * The same where a statement that the grammar does not read is an answer too: a server of another version may know it.
+ *
+ * @throws MigrateError `history_invalid` where not even its words can be read, or it holds a NUL byte
+ */
+export async function readStatements(sql: string, file: string): Promise<readonly Statement[]> {
   const nul = sql.indexOf("\0");
   if (nul >= 0) {
     // The parser takes C strings: it would silently drop what follows.
@@ -35,23 +57,60 @@ export async function parseStatements(sql: string, file: string): Promise<readon
   if (sql.trim() === "") return [];
   const parser = await loadParser();
   const tree = parseFile(parser, sql, file);
+  if (tree instanceof MigrateError) return readPieces(parser, sql, file, tree);
   const at = byteReader(sql);
   return (tree.stmts ?? []).map(({ stmt, stmt_location, stmt_len }) => {
     const start = at(stmt_location ?? 0);
     const end = stmt_len ? at((stmt_location ?? 0) + stmt_len) : undefined;
     const text = sql.slice(start, end);
     const leading = text.length - text.trimStart().length;
-    return { text: text.slice(leading), offset: start + leading, tree: stmt ?? ({} as Node) };
+    return { text: text.slice(leading), offset: start + leading, tree: stmt ?? NOTHING };
   });
 }
 
-function parseFile(parser: Parser, sql: string, file: string): ParseResult {
+/** Statement by statement: of those that the grammar does not read, why. */
+function readPieces(
+  parser: Parser,
+  sql: string,
+  file: string,
+  whole: MigrateError,
+): readonly Statement[] {
+  const pieces = cutByWords(parser, sql);
+  if (pieces === undefined) throw whole;
+  const statements = pieces.flatMap(({ text, offset }): readonly Statement[] => {
+    const tree = parseFile(parser, text, file, { sql, offset });
+    if (tree instanceof MigrateError) {
+      const unread = { refusal: tree, hasNewKeyword: newKeywordIn(text) !== undefined };
+      return [{ text, offset, tree: NOTHING, unread }];
+    }
+    return (tree.stmts ?? []).map(({ stmt }) => ({ text, offset, tree: stmt ?? NOTHING }));
+  });
+  // Cut otherwise it reads: the cut is not to be trusted.
+  if (!statements.some(({ unread }) => unread !== undefined)) throw whole;
+  return statements;
+}
+
+const NOTHING = {} as Node;
+
+function parseFile(
+  parser: Parser,
+  sql: string,
+  file: string,
+  /** What it is a part of: places are shown there. */
+  whole = { sql, offset: 0 },
+): ParseResult | MigrateError {
   try {
     return parser.parse(sql);
   } catch (error) {
     const at = parser.syntaxErrorAt(error);
     if (at !== undefined) {
-      throw syntaxError(sql, offsetOfCodePoint(sql, at), file, messageOf(error), error);
+      return syntaxError(
+        whole.sql,
+        whole.offset + offsetOfCodePoint(sql, at),
+        file,
+        messageOf(error),
+        error,
+      );
     }
     // The binding fails on a text that is only comments. A statement after it shows
     // whether that is all there is; where it is not, the error is a real one.
@@ -66,6 +125,6 @@ function syntaxError(sql: string, offset: number, file: string, what: string, ca
     "\\": " Lines that start with a backslash are psql's own.",
     "\0": " A NUL after each character is UTF-16, which some editors and shells write: save it as UTF-8.",
   };
-  const remedy = `Correct the file and run again.${hints[sql[offset] ?? ""] ?? ""}`;
+  const remedy = `Correct the file and run again.${hints[sql[offset] ?? ""] ?? ""}${grammarHint(sql, offset)}`;
   return errorAt({ file, sql }, offset, { code: "history_invalid", what, remedy, cause });
 }

@@ -3,7 +3,7 @@ import { columnOf, transact } from "../../../connection/ask.ts";
 import { claimBackfill, readBackfill } from "../../backfill/claim.ts";
 import { BackfillFailed } from "../../backfill/failed.ts";
 import type { Target } from "../../backfill/keys.ts";
-import { runBackfill } from "../../backfill/run.ts";
+import { runBackfill } from "../../backfill/run-batches.ts";
 import { register } from "../../backfill/store.ts";
 import { readTarget } from "../../backfill/target.ts";
 import { type BackfillDefinition, DEFAULTS } from "../../code/backfill-definition.ts";
@@ -13,6 +13,7 @@ import { fence } from "../../lease/sql.ts";
 import { COPY } from "../../ledger/event-copy.ts";
 import { DURATION } from "../../ledger/record.ts";
 import type { BackfillProgress } from "../../progress-types.ts";
+import type { Tag } from "../../types.ts";
 import type { CodePart, Execution } from "../execution.ts";
 import type { ServerErrorFields } from "../failure-text.ts";
 import { endOfPart } from "../transaction.ts";
@@ -41,7 +42,7 @@ export async function runBackfillPart(
     background,
     size: batch?.size ?? DEFAULTS.size,
   });
-  if (background && !execution.runsBackfills) {
+  if (background && !isRunHere(execution, tag)) {
     const waits = `update ${identifier(schema)}.schema_migrations set backfill = 'PENDING' where tag = ${literal(tag)}`;
     const tookMs = await endMigration(execution, part, [registered, waits], "background");
     execution.onProgress({ kind: "backfill-registered", tag, table: target.name });
@@ -51,6 +52,10 @@ export async function runBackfillPart(
     await untilResumed(execution, part);
   }
   return endMigration(execution, part, [], "ran");
+}
+
+function isRunHere({ runsBackfills }: Execution, tag: Tag): boolean {
+  return typeof runsBackfills === "boolean" ? runsBackfills : runsBackfills.includes(tag);
 }
 
 async function fillInline(
