@@ -19,7 +19,7 @@ export class Backfills {
 
   /** Whether the role may run them; false where the database has none. */
   async isAllowed(options: CallOptions = {}): Promise<boolean> {
-    const { mayRunBackfills } = await import("./calls/backfills.ts");
+    const { mayRunBackfills } = await import("./calls/backfill-calls.ts");
     return this.#calls.run(options, mayRunBackfills, { folder: "optional" });
   }
 
