@@ -149,6 +149,7 @@ test("a ledger that only a newer Tidemark reads", async () => {
 
 test("a ledger that somebody emptied", async () => {
   await migrateThree();
+  await here.database.sql`alter table tidemark.runner disable trigger runner_kept`;
   await here.database.sql`delete from tidemark.runner`;
   expect(await tidemark("migrate")).toMatchInlineSnapshot(`
     "exit code 2

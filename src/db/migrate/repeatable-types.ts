@@ -2,20 +2,38 @@ import type { Checksum, Owner, RecordedError, Tag } from "./types.ts";
 
 /** Something that a statement of a repeatable makes, or drops. */
 export type MadeObject =
-  /** Views, materialized views, indexes, tables: whatever has a row in `pg_class`. */
-  | { readonly kind: "relation"; readonly name: SqlName }
-  /** `args` as types in SQL; undefined where the statement has none, as `drop function f`. */
+  /** Views and materialized views; of `form` "table": tables. */
+  | {
+      readonly kind: "relation";
+      readonly name: SqlName;
+      readonly form?: "view" | "table";
+      readonly within?: SearchPath;
+    }
+  /** `args` undefined where the statement has none, as `drop function f`. */
   | {
       readonly kind: "routine";
       readonly name: SqlName;
-      readonly args?: readonly string[] | undefined;
+      readonly args?: readonly ArgumentType[] | undefined;
+      readonly within?: SearchPath;
     }
-  | { readonly kind: "trigger" | "policy"; readonly name: string; readonly table: SqlName }
+  /** What stands on a table or a view; of `default` (of a view's column) the name is the column's. */
+  | {
+      readonly kind: "trigger" | "policy" | "rule" | "index" | "default";
+      readonly name: string;
+      readonly table: SqlName;
+      readonly within?: SearchPath;
+    }
   /** The indexes of a relation whose statement names none. */
-  | { readonly kind: "indexes"; readonly table: SqlName };
+  | { readonly kind: "indexes"; readonly table: SqlName; readonly within?: SearchPath };
 
 /** A name as its parts, with the schema only where the SQL has it. */
 export type SqlName = readonly string[];
+
+/** The schemas in which a name without one is looked for, where the file says so. */
+type SearchPath = readonly string[];
+
+/** A type in SQL, or the column that has it (`%type`). */
+export type ArgumentType = string | { readonly column: SqlName };
 
 /**
  * Why a repeatable runs. `rolled-back`: a migration was taken back since it ran; `dropped`: something that it made

@@ -98,7 +98,7 @@ const LEDGER_RELATIONS = ["runner", "migration_events", "schema_migrations"];
 /** Those that came with a later version of the ledger. */
 const LATER_RELATIONS = ["repeatables", "backfills", "backfill_rows"];
 const LEDGER_ROUTINES = [
-  ...["fence", "record", "copy_events", "refuse_event_change"],
+  ...["fence", "record", "copy_events", "refuse_event_change", "refuse_ledger_loss"],
   ...["backfill_checkpoint", "backfill_event"],
 ];
 /** Made by the engine of the application's jobs, for itself. */

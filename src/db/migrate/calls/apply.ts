@@ -2,7 +2,7 @@ import { ask } from "../../connection/ask.ts";
 import { readLedgerAfter } from "../adopt/look.ts";
 import { takeOver } from "../adopt/take-over.ts";
 import { parseBefore, runBefore } from "../execute/before.ts";
-import { judgeUnread } from "../execute/judge-unread.ts";
+import { judgeStatements } from "../execute/judge-statements.ts";
 import { executeSteps } from "../execute/lock-retry.ts";
 import { checkOutsideStatements } from "../execute/outside/preflight.ts";
 import { isSettled, repeatablesDigest } from "../history/repeatables.ts";
@@ -83,7 +83,7 @@ export async function applyPending(
     return { outcome: nothing, version, migrations, warnings, ...heldBackOf(previewed.plan) };
   }
   // Before the ledger is made: refused files leave nothing behind.
-  await judgeUnread(session, await previewed.steps(), run);
+  await judgeStatements(session, await previewed.steps(), run);
   await before;
   await ofRuns(previewed.plan);
   const runner = await currentLedger(session, run, preview.runner);
@@ -120,7 +120,8 @@ export async function applyPending(
         refuseFailedMeanwhile(plan.steps, rows, begun);
         if (plan.steps.length === 0) refuseRepeatableFailedMeanwhile(plan.repeatables.runs, begun);
         const parsedSteps = await steps();
-        if (parsedSteps !== (await previewed.steps())) await judgeUnread(session, parsedSteps, run);
+        if (parsedSteps !== (await previewed.steps()))
+          await judgeStatements(session, parsedSteps, run);
         await runBefore(held, await before);
         const tags = parsedSteps.map(({ migration }) => migration.tag);
         if (tags.length > 0) onProgress({ kind: "planned", tags });
@@ -199,10 +200,10 @@ async function repeatAfter(
   if (isNone || !isWhole) return;
   const digest = older.length === 0 ? digestAfter(history, plan) : undefined;
   const rows = new Map(ran.map((row) => [row.tag, row]));
-  const work = { all: await repeatables(), runs, rows, digest, onRan, onCopied };
+  const work = { all: await repeatables(), runs, rows, older, digest, onRan, onCopied };
   // A migration may have dropped what they made; this run's, or that of one that was killed after it.
   const mayBeGone = plan.steps.length > 0 || runs.length === 0;
-  const dropped = mayBeGone ? await findDropped(held, work.all, work) : [];
+  const dropped = mayBeGone ? await findDropped(held, work.all, history.head, work) : [];
   await runRepeatables(held, { ...work, runs: [...runs, ...dropped] });
 }
 

@@ -9,6 +9,7 @@ import { planRun } from "../plan/plan.ts";
 import { planRevert, type RevertPlan, type RevertStep } from "../plan/revert.ts";
 import type { RollbackTarget } from "../rollback-types.ts";
 import type { Run, Session } from "../run-types.ts";
+import { refuseLedgerWrites } from "../sql/ledger-writes.ts";
 import { stepParser } from "../sql/parse.ts";
 import type { ParsedStep } from "../sql/segments.ts";
 import type { History } from "../types.ts";
@@ -45,6 +46,7 @@ export async function prepareRevert(
   const parse = stepParser();
   const steps: (RevertStep & ParsedStep)[] = [];
   for (const step of plan.steps) steps.push(await parseEither(parse, step));
+  refuseLedgerWrites(steps, run.schema);
   return { plan, steps };
 }
 

@@ -1,5 +1,6 @@
 import { isUtf8 } from "node:buffer";
-import { readdir, readFile } from "node:fs/promises";
+import { readFileSync } from "node:fs";
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { ifThere } from "../../base/files.ts";
 import { messageOf } from "../../base/problem.ts";
@@ -22,15 +23,20 @@ export async function loadRepeatables(dir: string): Promise<readonly Repeatable[
     .toSorted();
   const down = names.find((name) => `${name}.sql`.endsWith(DOWN));
   if (down !== undefined) throw noWayDown(join(dir, repeatableFileOf(down)));
-  return Promise.all(
-    names.map(async (name) => {
-      const file = join(dir, repeatableFileOf(name));
-      const bytes = await readFile(file).catch((cause: unknown) => {
-        throw unreadable(file, cause);
-      });
-      return repeatableOf({ name, file, sql: bytes.toString("utf8") }, !isUtf8(bytes));
-    }),
-  );
+  return names.map((name) => {
+    const file = join(dir, repeatableFileOf(name));
+    const bytes = read(file);
+    return repeatableOf({ name, file, sql: bytes.toString("utf8") }, !isUtf8(bytes));
+  });
+}
+
+// At each boot: a promise for each of some hundred small files takes six times as long.
+function read(file: string): Buffer {
+  try {
+    return readFileSync(file);
+  } catch (cause) {
+    throw unreadable(file, cause);
+  }
 }
 
 function noWayDown(file: string): MigrateError {

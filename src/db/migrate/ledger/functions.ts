@@ -237,12 +237,11 @@ begin
       end if;
     end case;
   end loop;
-  -- A long migration outlives the lease that its fence renewed: renewed at its end too,
-  -- no waiter finds it expired between two messages.
+  -- A long migration outlives the lease that its fence renewed: no waiter finds it expired between two messages.
   update ${s}.runner
-  set head = coalesce(p_head, head), activity = p_activity,
-    expires_at = clock_timestamp() + ${TTL}
+  set head = coalesce(p_head, head), activity = p_activity, expires_at = clock_timestamp() + ${TTL}
   where id = 1 and run_id = p_run and token = p_token;
+  if not found then raise exception 'the lease was taken away' using errcode = ${literal(FENCED)}; end if;
   return took;
 end
 ${quote};`;

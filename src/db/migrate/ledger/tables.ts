@@ -104,7 +104,30 @@ before truncate on ${s}.migration_events
 for each statement execute function ${s}.refuse_event_change();
 alter table ${s}.migration_events enable always trigger migration_events_append_only;
 alter table ${s}.migration_events enable always trigger migration_events_no_truncate;
-${createRepeatables(schema)}`;
+${createRepeatables(schema)}
+${guardRows(schema)}`;
+}
+
+/** Nobody deletes what the ledger says: not a file's DO block either. */
+function guardRows(schema: string): string {
+  const s = identifier(schema);
+  const quote = dollarQuote(s);
+  const tables = ["runner", "schema_migrations"].map(
+    (table) => `
+create or replace trigger ${table}_kept before delete or truncate on ${s}.${table}
+for each statement execute function ${s}.refuse_ledger_loss();
+alter table ${s}.${table} enable always trigger ${table}_kept;`,
+  );
+  return `
+create or replace function ${s}.refuse_ledger_loss() returns trigger
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as ${quote}
+begin
+  raise exception 'only Tidemark writes its ledger: % on %.% is refused', tg_op, tg_table_schema, tg_table_name
+    using errcode = 'restrict_violation';
+end
+${quote};${tables.join("")}`;
 }
 
 /**
@@ -121,5 +144,6 @@ alter table ${s}.schema_migrations
   add column if not exists down_sql text,
   add column if not exists backfill text;
 ${upgradeForRepeatables(schema)}
+${guardRows(schema)}
 update ${s}.runner set ledger_version = ${LEDGER_VERSION}, min_reader = ${MIN_READER} where id = 1;`;
 }

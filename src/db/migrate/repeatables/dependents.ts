@@ -1,6 +1,6 @@
 import { integer, jsonLiteral } from "../../base/quote.ts";
 import { transact } from "../../connection/ask.ts";
-import type { MadeObject } from "../repeatable-types.ts";
+import type { MadeObject, RepeatableRow } from "../repeatable-types.ts";
 import type { HeldRun } from "../run-types.ts";
 import type { Tag } from "../types.ts";
 import { locate } from "./locate.ts";
@@ -17,7 +17,23 @@ export interface FoundObject {
   /** Its number among those that were asked for; null of what depends on them. */
   readonly target: number | null;
   /** The repeatable that makes it, and which of its statements, from 0. */
-  readonly maker: { readonly tag: Tag; readonly statement: number } | null;
+  readonly maker: {
+    readonly tag: Tag;
+    readonly statement: number;
+    /** An index that the server names. */
+    readonly isUnnamed: boolean;
+    /** Its text before made it, and its present text does not: it goes with what it stands on. */
+    readonly isFormer: boolean;
+  } | null;
+  /** Of what stands on a table or a view: that, and its own name (a default's is the column's). */
+  readonly table: string | null;
+  readonly name: string | null;
+  /** Of a trigger: as `pg_trigger.tgenabled`. */
+  readonly enabled: string | null;
+  /** Of a view: `reloptions`; of a routine: its settings. */
+  readonly options: readonly string[] | null;
+  /** A materialized view that has been filled. */
+  readonly isFilled: boolean;
   readonly owner: string | null;
   /** Of relations and routines: `{role=r/owner,…}`. */
   readonly acl: string | null;
@@ -38,19 +54,29 @@ export interface FoundObject {
 export async function findDependents(
   run: HeldRun,
   targets: readonly MadeObject[],
-  all: readonly ParsedRepeatable[],
+  {
+    all,
+    rows: known,
+  }: {
+    readonly all: readonly ParsedRepeatable[];
+    readonly rows: ReadonlyMap<Tag, Pick<RepeatableRow, "made">>;
+  },
 ): Promise<readonly FoundObject[]> {
-  const makers = all.flatMap(({ tag, statements, makesBy }) =>
-    statements.flatMap((_, statement) =>
-      (makesBy[statement] ?? []).map((made) => ({ made, tag, statement })),
-    ),
-  );
+  const makers = all.flatMap(({ tag, makesBy }) => [
+    ...(known.get(tag)?.made ?? [])
+      .filter(({ kind }) => kind !== "relation" && kind !== "routine" && kind !== "policy")
+      .map((made) => ({ made, tag, statement: -1 })),
+    ...makesBy.flatMap((list, statement) => list.map((made) => ({ made, tag, statement }))),
+  ]);
   const rows = [
     ...targets.map((made, target) =>
       locate(made, `null::jsonb as maker, ${integer(target)} as target`),
     ),
     ...makers.map(({ made, tag, statement }) =>
-      locate(made, `${jsonLiteral({ tag, statement })} as maker, null::integer as target`),
+      locate(
+        made,
+        `${jsonLiteral({ tag, statement, isUnnamed: made.kind === "indexes", isFormer: statement < 0 })} as maker, null::integer as target`,
+      ),
     ),
   ];
   const reply = await transact(
@@ -95,6 +121,10 @@ select jsonb_build_object(
   'target', l.target,
   'maker', (select m.maker from made m where m.classid = l.classid and m.objid = l.objid and m.maker is not null
     order by (m.maker->>'statement')::integer desc limit 1),
+  'table', (pg_identify_object('pg_class'::regclass, coalesce(t.tgrelid, x.indrelid, a.adrelid, u.ev_class), 0)).identity,
+  'name', coalesce(t.tgname, c.relname, (select f.attname from pg_attribute f where f.attrelid = a.adrelid and f.attnum = a.adnum)),
+  'isFilled', coalesce(c.relkind = 'm' and c.relispopulated, false),
+  'enabled', t.tgenabled, 'options', coalesce(to_jsonb(c.reloptions), to_jsonb(p.proconfig)),
   'owner', coalesce(c.relowner, p.proowner)::regrole::text,
   'acl', coalesce(c.relacl, p.proacl, acldefault(case when c.oid is null then 'f' else 'r' end::"char", coalesce(c.relowner, p.proowner)))::text,
   'comment', obj_description(l.objid, l.classid::regclass::name),
@@ -108,6 +138,10 @@ from listed l
 cross join lateral pg_identify_object(l.classid, l.objid, 0) i
 left join pg_class c on l.classid = 'pg_class'::regclass and c.oid = l.objid
 left join pg_proc p on l.classid = 'pg_proc'::regclass and p.oid = l.objid
+left join pg_trigger t on l.classid = 'pg_trigger'::regclass and t.oid = l.objid
+left join pg_index x on x.indexrelid = c.oid
+left join pg_rewrite u on l.classid = 'pg_rewrite'::regclass and u.oid = l.objid
+left join pg_attrdef a on l.classid = 'pg_attrdef'::regclass and a.oid = l.objid
 where i.schema is distinct from 'pg_toast' and (l.target is not null or not exists (
   select from pg_depend d join listed o on o.classid = d.refclassid and o.objid = d.refobjid
   where d.classid = l.classid and d.objid = l.objid and d.deptype = 'i'))

@@ -7,9 +7,10 @@ import { borderOf, type ParsedStep } from "../sql/segments.ts";
 import { errorAt } from "../sql/snippet.ts";
 import type { Statement } from "../sql/statements.ts";
 import type { Repeatable } from "../types.ts";
-import { madeBy } from "./made-objects.ts";
+import { givenBy } from "./given-names.ts";
+import { objectsOf } from "./made-by-file.ts";
 import { inOrder, type Needs } from "./repeatable-order.ts";
-import { usedBy } from "./used-names.ts";
+import { statementsOfBlock, usedBy } from "./used-names.ts";
 
 /** A repeatable, parsed. */
 export interface ParsedRepeatable extends Needs {
@@ -17,6 +18,8 @@ export interface ParsedRepeatable extends Needs {
   readonly statements: readonly Statement[];
   /** What each of them makes. */
   readonly makesBy: readonly (readonly MadeObject[])[];
+  /** What each of them drops. */
+  readonly dropsBy: readonly (readonly MadeObject[])[];
   /** As the engine parses what it runs. */
   readonly step: ParsedStep;
 }
@@ -41,9 +44,13 @@ export async function parseRepeatables(
     if (step === undefined) continue;
     refuseUnfit(repeatable, step);
     const { statements } = step;
-    const makesBy = statements.map(({ tree }) => madeBy(tree));
+    const objects = objectsOf(statements.map(({ tree }) => tree));
+    const makes = objects.makesBy.flat();
     const uses = statements.flatMap((statement) => usedBy(statement, parser));
-    all.push({ repeatable, tag, file, statements, step, makesBy, makes: makesBy.flat(), uses });
+    const gives = statements.flatMap(({ tree }) =>
+      [tree, ...statementsOfBlock(tree, parser)].flatMap(givenBy),
+    );
+    all.push({ repeatable, tag, file, statements, step, ...objects, makes, gives, uses });
   }
   return inOrder(all);
 }

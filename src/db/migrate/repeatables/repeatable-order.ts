@@ -1,6 +1,7 @@
 import { MigrateError } from "../errors.ts";
 import type { MadeObject, SqlName } from "../repeatable-types.ts";
 import type { Tag } from "../types.ts";
+import { mayBeThere, namesOfMade } from "./given-names.ts";
 import { labelOf } from "./made-objects.ts";
 import { mayBeSame } from "./sql-names.ts";
 import type { UsedName } from "./used-names.ts";
@@ -10,6 +11,8 @@ export interface Needs {
   readonly tag: Tag;
   readonly file: string;
   readonly makes: readonly MadeObject[];
+  /** Names of what it makes beside that: schemas, roles, types, operators, aggregates, sequences. */
+  readonly gives: readonly SqlName[];
   readonly uses: readonly UsedName[];
 }
 
@@ -25,7 +28,8 @@ type Strength = "early" | "late";
 export function inOrder<T extends Needs>(all: readonly T[]): readonly T[] {
   refuseTwoMakers(all);
   const left = new Map(all.map((one) => [one.tag, one]));
-  const needs = new Map(all.map((one) => [one.tag, neededBy(one, all)]));
+  const givers = giversOf(all);
+  const needs = new Map(all.map((one) => [one.tag, neededBy(one, givers)]));
   const order: T[] = [];
   const isFree = (tag: Tag, strengths: readonly Strength[]) =>
     [...(needs.get(tag) ?? [])].every(
@@ -36,6 +40,7 @@ export function inOrder<T extends Needs>(all: readonly T[]): readonly T[] {
     const waiting = tags.filter((tag) => left.has(tag));
     const next =
       waiting.find((tag) => isFree(tag, ["early", "late"])) ??
+      circleFrom(waiting, needs).find((tag) => isFree(tag, ["early"])) ??
       waiting.find((tag) => isFree(tag, ["early"]));
     const one = next === undefined ? undefined : left.get(next);
     if (one === undefined) throw circle(waiting, needs, all);
@@ -45,30 +50,58 @@ export function inOrder<T extends Needs>(all: readonly T[]): readonly T[] {
   return order;
 }
 
+/** Some that wait for each other, in the order of their names, where each waits for one. */
+function circleFrom(
+  waiting: readonly Tag[],
+  needs: ReadonlyMap<Tag, ReadonlyMap<Tag, Strength>>,
+): readonly Tag[] {
+  const path: Tag[] = [];
+  let [tag] = waiting;
+  while (tag !== undefined && !path.includes(tag)) {
+    path.push(tag);
+    const unmet = [...(needs.get(tag) ?? [])].filter(([other]) => waiting.includes(other));
+    [tag] = unmet.find(([, how]) => how === "early") ?? unmet[0] ?? [];
+  }
+  return tag === undefined ? [] : path.slice(path.indexOf(tag)).toSorted();
+}
+
+/** Who gives a name, by its last part. */
+type Givers = ReadonlyMap<string | undefined, readonly { tag: Tag; name: SqlName }[]>;
+
+function giversOf(all: readonly Needs[]): Givers {
+  const givers = new Map<string | undefined, { tag: Tag; name: SqlName }[]>();
+  for (const { tag, makes, gives } of all) {
+    for (const name of [...makes.flatMap(namesOfMade), ...gives]) {
+      const same = givers.get(name.at(-1));
+      if (same === undefined) givers.set(name.at(-1), [{ tag, name }]);
+      else same.push({ tag, name });
+    }
+  }
+  return givers;
+}
+
 /** The repeatables that one needs. */
-function neededBy(one: Needs, all: readonly Needs[]): ReadonlyMap<Tag, Strength> {
+function neededBy(one: Needs, givers: Givers): ReadonlyMap<Tag, Strength> {
   const found = new Map<Tag, Strength>();
-  const own = one.makes.flatMap(nameMade);
+  const routines = one.makes.flatMap((made) => (made.kind === "routine" ? [made.name] : []));
   for (const { name, isLate } of one.uses) {
-    if (own.some((made) => mayBeSame(made, name))) continue;
-    for (const other of all) {
-      if (other.tag === one.tag || found.get(other.tag) === "early") continue;
-      if (!other.makes.flatMap(nameMade).some((made) => mayBeSame(made, name))) continue;
-      found.set(other.tag, isLate ? "late" : "early");
+    const given = (givers.get(name.at(-1)) ?? []).filter((other) => mayBeSame(other.name, name));
+    const isOwn = given.some(({ tag }) => tag === one.tag);
+    // Another's may be meant where it makes a function of that name, with other arguments.
+    if (isOwn && !routines.some((own) => mayBeSame(own, name))) continue;
+    for (const { tag } of given) {
+      if (tag === one.tag || found.get(tag) === "early") continue;
+      found.set(tag, isLate || isOwn || mayBeThere(name) ? "late" : "early");
     }
   }
   return found;
-}
-
-function nameMade(made: MadeObject): readonly SqlName[] {
-  return made.kind === "relation" || made.kind === "routine" ? [made.name] : [];
 }
 
 function refuseTwoMakers(all: readonly Needs[]): void {
   const makers = new Map<string, Needs>();
   for (const one of all) {
     for (const label of new Set(one.makes.filter(({ kind }) => kind !== "indexes").map(labelOf))) {
-      const key = label.replace(/^public\./, "");
+      const key = label.replace(/(^| on )public\./, "$1");
       const other = makers.get(key);
       if (other !== undefined) {
         throw new MigrateError({

@@ -1,7 +1,7 @@
 import type { MadeObject } from "../repeatable-types.ts";
 import type { Tag } from "../types.ts";
 import type { FoundObject } from "./dependents.ts";
-import { droppedBy, labelOf, madeBy } from "./made-objects.ts";
+import { labelOf } from "./made-objects.ts";
 import type { ParsedRepeatable } from "./parse-repeatables.ts";
 import { canBeRemade } from "./remake.ts";
 import type { Unit } from "./unit-message.ts";
@@ -29,7 +29,11 @@ const IN_THE_WAY: ReadonlySet<string> = new Set([
 /** Something depends on what is dropped. */
 const STILL_NEEDED = "2BP01";
 
+/** Of the server's code, where it says that of a function's body instead: nothing is in the way. */
+const OF_A_BODY = /^check_sql_(?:fn|stmt)/;
+
 export function canBeReplaced({ error, stage }: UnitFailure): boolean {
+  if (OF_A_BODY.test(error.routine)) return false;
   return stage.kind === "statement" && (IN_THE_WAY.has(error.code) || error.code === STILL_NEEDED);
 }
 
@@ -40,13 +44,18 @@ export function targetsOf(
 ): readonly Target[] {
   const placed = stage.kind === "statement" ? message.statements[stage.index] : undefined;
   if (placed === undefined) return [];
-  const { tree } = placed.statement;
+  const part = message.partOf(stage.kind === "statement" ? stage.index : -1);
   const isDroppedByFile = error.code === STILL_NEEDED;
-  const objects = isDroppedByFile ? droppedBy(tree) : madeBy(tree);
+  const objects = (isDroppedByFile ? part?.dropsBy : part?.makesBy)?.[placed.index] ?? [];
   const labels = new Set(known.map(({ made }) => labelOf(made)));
   return objects
-    .filter((made) => made.kind !== "indexes" && !labels.has(labelOf(made)))
+    .filter((made) => made.kind !== "indexes" && !isTable(made) && !labels.has(labelOf(made)))
     .map((made) => ({ made, isDroppedByFile }));
+}
+
+/** It has rows: neither it nor what stands on it is dropped for a file. */
+function isTable(made: MadeObject): boolean {
+  return made.kind === "relation" && made.form === "table";
 }
 
 /**
@@ -63,7 +72,10 @@ export function unitOf(
   const isKept = ({ target }: FoundObject) =>
     target !== null && targets[target]?.isDroppedByFile === true;
   const remade = found.filter((object) => !isKept(object));
-  const inTheWay = remade.filter((object) => object.maker === null || !canBeRemade(object));
+  const identities = new Set(remade.map(({ identity }) => identity));
+  const isLeft = ({ maker, table }: FoundObject) =>
+    maker === null || (maker.isFormer && !identities.has(table ?? ""));
+  const inTheWay = remade.filter((object) => isLeft(object) || !canBeRemade(object));
   if (inTheWay.length > 0) {
     // What is asked for is no view and no routine: the server's own error says more.
     return inTheWay.some(({ target }) => target !== null) ? undefined : { inTheWay };

@@ -13,9 +13,11 @@ import { DURATION, type NewEvent, record } from "../ledger/record.ts";
 import { settleRepeatables } from "../ledger/repeatable-rows.ts";
 import { isContended, LOCK_CONFLICTS } from "../ledger/server-error.ts";
 import type { RepeatableRun } from "../plan/repeatable-plan.ts";
+import type { RepeatableReason, RepeatableRow } from "../repeatable-types.ts";
 import type { HeldRun } from "../run-types.ts";
-import type { Checksum } from "../types.ts";
+import type { Checksum, Tag } from "../types.ts";
 import { findDependents } from "./dependents.ts";
+import { labelOf } from "./made-objects.ts";
 import type { ParsedRepeatable } from "./parse-repeatables.ts";
 import { canBeReplaced, targetsOf, unitOf } from "./replace.ts";
 import { lookStillThere } from "./still-there.ts";
@@ -50,11 +52,15 @@ export async function runRepeatables(run: HeldRun, work: RepeatableWork): Promis
 
 /**
  * After migrations: what is to run again because something that it made is gone. Of those that are not in the folder
- * and of which nothing is left, that is recorded.
+ * and of which nothing is left, that is recorded; where others make it now, it is not theirs once a migration has
+ * run since: an older release with the file runs none of its texts then.
+ *
+ * @param head the database's
  */
 export async function findDropped(
   run: HeldRun,
   all: readonly ParsedRepeatable[],
+  head: Checksum,
   { runs, rows, onCopied }: Pick<RepeatableWork, "runs" | "rows" | "onCopied">,
 ): Promise<readonly RepeatableRun[]> {
   const due = new Set(runs.map(({ repeatable }) => repeatable.tag));
@@ -64,7 +70,12 @@ export async function findDropped(
     run,
     known.map(({ tag, made }) => onDisk.get(tag)?.makes ?? made),
   );
-  const gone = known.filter(({ tag }, i) => there[i] === "none" && !onDisk.has(tag));
+  const others = new Set(all.flatMap(({ makes }) => makes.map(labelOf)));
+  const isOfOthers = ({ made, head: then }: RepeatableRow) =>
+    then !== head && made.length > 0 && made.every((one) => others.has(labelOf(one)));
+  const gone = known.filter(
+    (row, i) => !onDisk.has(row.tag) && (there[i] === "none" || isOfOthers(row)),
+  );
   if (gone.length > 0) {
     const events = gone.map(
       ({ tag, attempt, checksum }): NewEvent => ({
@@ -120,16 +131,20 @@ async function runOne(at: UnitRun): Promise<void> {
     const found = await findDependents(
       run,
       targets.map(({ made }) => made),
-      work.all,
+      work,
     );
     const next = unitOf(work.all, unit, found, targets);
     if (next === undefined) throw await recordUnitFailure(at, failure, undefined);
-    if (!("unit" in next)) throw await recordUnitFailure(at, failure, undefined, next.inTheWay);
+    if (!("unit" in next)) throw await recordUnitFailure(at, failure, undefined, next);
+    const older = next.unit.parts.map(({ tag }) => tag).filter((tag) => work.older.includes(tag));
+    if (older.length > 0) throw await recordUnitFailure(at, failure, undefined, { older });
     ({ unit } = next);
     const objects = unit.remade.map(({ description }) => description);
     run.onProgress({ kind: "repeatable-remade", tag: one.tag, objects });
   }
 }
+
+const NEW_TEXT: ReadonlySet<RepeatableReason | undefined> = new Set(["new", "changed"]);
 
 /** @returns why it failed: nothing of it is left then */
 async function tryUnit(at: UnitRun, unit: Unit): Promise<UnitFailure | undefined> {
@@ -142,7 +157,8 @@ async function tryUnit(at: UnitRun, unit: Unit): Promise<UnitFailure | undefined
   });
   const left = [...due.keys()].filter((tag) => unit.parts.every((part) => part.tag !== tag));
   const isLast = left.length === 0 && work.digest !== undefined;
-  const message = unitMessage(run, unit, one.tag, [
+  const isSameText = (tag: Tag) => !NEW_TEXT.has(due.get(tag));
+  const message = unitMessage(run, unit, { activity: one.tag, isSameText }, [
     ...record(run, events, { head: null, activity: left[0] ?? null }),
     ...(isLast && work.digest !== undefined ? [settleRepeatables(run.schema, work.digest)] : []),
   ]);

@@ -13,27 +13,40 @@ import { inAscii, untranslatable } from "../execute/record-failure.ts";
 import { fence, releaseLease } from "../lease/sql.ts";
 import { COPY } from "../ledger/event-copy.ts";
 import { record } from "../ledger/record.ts";
-import type { RecordedError } from "../types.ts";
+import type { RecordedError, Tag } from "../types.ts";
 import type { FoundObject } from "./dependents.ts";
 import type { UnitFailure, UnitRun } from "./unit-run.ts";
+
+/** What stands against dropping what is in the way of a repeatable. */
+interface Obstacles {
+  /** No repeatable makes it. */
+  readonly inTheWay?: readonly FoundObject[];
+  /** Repeatables that make it, of which the database has a newer text. */
+  readonly older?: readonly Tag[];
+}
 
 /**
  * Records a repeatable that failed, and gives the lease back.
  *
  * @param tries of one that got no lock
- * @param inTheWay what depends on something that must be dropped, and is no repeatable's
+ * @param obstacles why what depends on something that must be dropped cannot be
  * @returns what to throw
  */
 export async function recordUnitFailure(
   at: UnitRun,
   failure: UnitFailure,
   tries: number | undefined,
-  inTheWay: readonly FoundObject[] = [],
+  { inTheWay = [], older = [] }: Obstacles = {},
 ): Promise<MigrateError> {
   const { run, one, watch } = at;
   const { error, message, stage } = failure;
   if (error.code === QUERY_CANCELED && run.signal?.aborted) return recordUnitStop(at, error);
-  const known = stage.kind === "drops" ? ({ kind: "constraints" } as const) : stage;
+  // What is dropped, its file's first statement asks for.
+  const first = Math.max(
+    0,
+    message.starts.findIndex((_, number) => message.partOf(number)?.tag === one.tag),
+  );
+  const known = stage.kind === "drops" ? ({ kind: "statement", index: first } as const) : stage;
   const culprit = culpritOf(message, known, error);
   const part = message.partOf(numberOf(failure)) ?? one;
   const locks =
@@ -44,6 +57,7 @@ export async function recordUnitFailure(
     ...(locks?.lines ?? []),
     ...(stage.kind === "drops" ? ["while dropping what depends on what it makes"] : []),
     ...inTheWay.map(({ description }) => `in the way: ${description}, which no repeatable makes`),
+    ...older.map((tag) => `in the way: what ${tag} makes, of which a newer text has run here`),
   ];
   const texts = recordError(
     part.step,
@@ -56,8 +70,10 @@ export async function recordUnitFailure(
   const remedy =
     inTheWay.length > 0
       ? `Nothing was dropped. Make ${names} by a repeatable too, or change what is there with a migration: drop ${inTheWay.length === 1 ? "it" : "them"} there, and make ${inTheWay.length === 1 ? "it" : "them"} again after the change.`
-      : (locks?.remedy ??
-        `Next: correct ${part.file} (or the data it met), then run \`tidemark migrate\` again.`);
+      : older.length > 0
+        ? `Nothing was dropped: it would be made again by an older text. Run the newest release, or take the newer text of ${listed(older)} into this one. If the older text is meant to come back, run \`tidemark migrate --allow-older\`.`
+        : (locks?.remedy ??
+          `Next: correct ${part.file} (or the data it met), then run \`tidemark migrate\` again.`);
   return recordAndRelease(at, texts.recorded, {
     code: locks === undefined ? "migration_failed" : "lock_timeout",
     failure: texts.failure,

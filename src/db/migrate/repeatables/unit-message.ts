@@ -4,9 +4,11 @@ import { fence } from "../lease/sql.ts";
 import type { HeldRun } from "../run-types.ts";
 import { resetsAll } from "../sql/made-settings.ts";
 import type { Placed } from "../sql/statements.ts";
+import type { Tag } from "../types.ts";
 import type { FoundObject } from "./dependents.ts";
+import { restoreOf } from "./give-back.ts";
 import type { ParsedRepeatable } from "./parse-repeatables.ts";
-import { dropOf, refuseMissing, restoreOf } from "./remake.ts";
+import { dropOf, refuseMissing } from "./remake.ts";
 
 /** Repeatables that share a transaction: one, and those that make what depends on what it makes. */
 export interface Unit {
@@ -28,12 +30,16 @@ const DROPS = -1;
  * The message that runs a unit and records it, in one fenced transaction. Each part runs as in a session of its own;
  * what an object had that was made again, it gets back right after the statement that makes it.
  *
+ * @param at the part that the run is at, and which parts run with the text that ran last
  * @param end what runs after the statements, as ours
  */
 export function unitMessage(
   run: HeldRun,
   { parts, remade }: Unit,
-  activity: string,
+  {
+    activity,
+    isSameText,
+  }: { readonly activity: string; readonly isSameText: (tag: Tag) => boolean },
   end: readonly string[],
 ): UnitMessage {
   const { serverVersion } = run.session;
@@ -63,7 +69,7 @@ export function unitMessage(
       const made = remade.filter(
         ({ maker }) => maker?.tag === part.tag && maker.statement === index,
       );
-      text += lines(made.flatMap((found) => restoreOf(found) ?? []));
+      text += lines(made.flatMap((found) => restoreOf(found, isSameText(part.tag)) ?? []));
     }
   }
   text += lines([

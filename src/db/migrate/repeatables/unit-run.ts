@@ -13,6 +13,8 @@ export interface RepeatableWork {
   readonly all: readonly ParsedRepeatable[];
   readonly runs: readonly RepeatableRun[];
   readonly rows: ReadonlyMap<Tag, RepeatableRow>;
+  /** Those of which the database has a newer text: they are not run, and not made again with others. */
+  readonly older: readonly Tag[];
   /** Of all of them; remembered when the last has run. Undefined: it is left as it is. */
   readonly digest: Checksum | null | undefined;
   readonly onRan: (ran: RanRepeatable) => void;

@@ -2,14 +2,9 @@ import type { Node } from "libpg-query";
 import type { SqlName } from "../repeatable-types.ts";
 import type { Parser } from "../sql/grammar.ts";
 import type { Statement } from "../sql/statements.ts";
-import {
-  isRangeVar,
-  isTypeName,
-  nameOfObject,
-  nameOfRange,
-  namesOf,
-  objectsIn,
-} from "./sql-names.ts";
+import { EXTENSION, nameWithin } from "./given-names.ts";
+import { namesIn } from "./names-in.ts";
+import { namesOf, objectsIn } from "./sql-names.ts";
 
 /** A name that a statement uses. */
 export interface UsedName {
@@ -23,7 +18,7 @@ export interface UsedName {
  * PL/pgSQL as far as the grammar reads it. What `execute` puts together is not seen.
  */
 export function usedBy({ tree, text }: Statement, parser: Parser): readonly UsedName[] {
-  const own = namesIn(tree).map((name) => ({ name, isLate: false }));
+  const own = [...namesIn(tree).map((name) => ({ name, isLate: false })), ...wishes(tree)];
   if ("DoStmt" in tree) {
     const code = bodyOf(tree.DoStmt.args);
     // Run at once, and yet in the order of its own: what it needs, it needs now.
@@ -40,29 +35,28 @@ export function usedBy({ tree, text }: Statement, parser: Parser): readonly Used
   return language === "plpgsql" ? [...own, ...plpgsqlNames(text, parser, true)] : own;
 }
 
-function namesIn(tree: unknown): readonly SqlName[] {
-  const names: SqlName[] = [];
-  const own = new Set<string>();
-  for (const [field, body] of objectsIn(tree)) {
-    if (field === "CommonTableExpr" && "ctename" in body) own.add(String(body.ctename));
-    if (isRangeVar(body)) names.push(nameOfRange(body));
-    else if (isTypeName(body)) names.push(namesOf(body.names));
-    else if (field === "object" || field === "objects") names.push(nameOfObject(body as Node));
-    else if (field === "ObjectWithArgs") names.push(nameOfObject({ ObjectWithArgs: body } as Node));
-    else if ("funcname" in body && Array.isArray(body.funcname)) names.push(namesOf(body.funcname));
-  }
-  return names.filter(
-    (name) =>
-      name.length > 0 && name[0] !== "pg_catalog" && !(name.length === 1 && own.has(name[0] ?? "")),
-  );
+function sqlNames(sql: string, parser: Parser): readonly SqlName[] {
+  return namesIn(treeOf(sql, parser));
 }
 
-function sqlNames(sql: string, parser: Parser): readonly SqlName[] {
+/** Undefined where it is no SQL. */
+function treeOf(sql: string, parser: Parser): ReturnType<Parser["parse"]> | undefined {
   try {
-    return namesIn(parser.parse(sql));
+    return parser.parse(sql);
   } catch {
-    return [];
+    return undefined;
   }
+}
+
+/** The statements of a `do` block. */
+export function statementsOfBlock(tree: Node, parser: Parser): readonly Node[] {
+  const code = "DoStmt" in tree ? bodyOf(tree.DoStmt.args) : undefined;
+  if (code === undefined) return [];
+  return [...objectsIn(parsePlpgsql(asFunction(code), parser))].flatMap(([field, body]) => {
+    if (field !== "PLpgSQL_expr" || !("query" in body)) return [];
+    const { stmts = [] } = treeOf(asQuery(body as PlpgsqlExpression), parser) ?? {};
+    return stmts.flatMap(({ stmt }) => stmt ?? []);
+  });
 }
 
 function plpgsqlNames(text: string, parser: Parser, isLate: boolean): readonly UsedName[] {
@@ -72,13 +66,30 @@ function plpgsqlNames(text: string, parser: Parser, isLate: boolean): readonly U
       const used = sqlNames(asQuery(body as PlpgsqlExpression), parser);
       names.push(...used.map((name) => ({ name, isLate })));
     } else if (field === "PLpgSQL_type" && "typname" in body) {
-      const [type = ""] = String(body.typname).split("%");
       // Types of variables are looked up when the function is made.
-      const name = type.split(".").map((part) => part.replaceAll('"', ""));
-      names.push({ name, isLate: false });
+      const used = typeNames(String(body.typname), parser);
+      names.push(...used.map((name) => ({ name, isLate: false })));
     }
   }
   return names;
+}
+
+/** Of a variable's type: `x`, `x[]`, `x%rowtype`, `x.y%type`. */
+function typeNames(type: string, parser: Parser): readonly SqlName[] {
+  const [name = "", suffix] = type.split("%");
+  if (suffix === undefined) return sqlNames(`select null::${type}`, parser);
+  const isOfColumn = suffix.trim().toLowerCase().startsWith("type");
+  const relations = sqlNames(`select from ${name}`, parser);
+  if (!isOfColumn) return relations;
+  return sqlNames(`comment on column ${name} is null`, parser);
+}
+
+/** What is better there before, and not known to be needed. */
+function wishes(tree: Node): readonly UsedName[] {
+  const { GrantStmt: grant } = "GrantStmt" in tree ? tree : {};
+  const all = grant?.targtype === "ACL_TARGET_ALL_IN_SCHEMA" ? namesOf(grant.objects) : [];
+  const names = [EXTENSION, ...all.map((schema) => nameWithin("all of", [schema]))];
+  return names.map((name) => ({ name, isLate: true }));
 }
 
 interface PlpgsqlExpression {

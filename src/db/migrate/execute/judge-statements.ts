@@ -3,19 +3,21 @@ import { plural } from "../../base/text.ts";
 import { transact } from "../../connection/ask.ts";
 import { isServerError } from "../../connection/session.ts";
 import type { Run, Session } from "../run-types.ts";
+import { refuseLedgerWrites } from "../sql/ledger-writes.ts";
 import type { ParsedStep } from "../sql/segments.ts";
 
 /**
- * Asks the server's own grammar about the statements that ours does not read: another version knows other keywords.
- * Nothing of them runs.
+ * Refuses what would change the ledger, and asks the server's own grammar about the statements that ours does not
+ * read: another version knows other keywords. Nothing of them runs.
  *
- * @throws MigrateError `history_invalid`, the first one that the server does not read either
+ * @throws MigrateError `unsupported_statement`; `history_invalid`, the first one that the server does not read either
  */
-export async function judgeUnread(
+export async function judgeStatements(
   session: Session,
   steps: readonly ParsedStep[],
-  { onProgress }: Pick<Run, "onProgress">,
+  { onProgress, schema }: Pick<Run, "onProgress" | "schema">,
 ): Promise<void> {
+  refuseLedgerWrites(steps, schema);
   for (const { migration, statements, resumeAt } of steps) {
     const unread = statements.slice(resumeAt).filter((one) => one.unread !== undefined);
     for (const { text, unread: found } of unread) {
