@@ -1,4 +1,4 @@
-import { pause } from "../db/base/backoff.ts";
+import { pause, within } from "../db/base/backoff.ts";
 import { messageOf } from "../db/base/problem.ts";
 import {
   type BackfillStatus,
@@ -43,6 +43,7 @@ const LOOK_AGAIN_MS = 2_000;
 /** One that could not be run is left to others for this long. */
 const LEAVE_MS = 30_000;
 const LOOK_CONNECT_MS = 5_000;
+const CLOSE_MS = 10_000;
 
 /**
  * Runs the backfills of the background, together with any number of other processes. Nothing is made or kept open in
@@ -75,7 +76,8 @@ export function startBackfillWorker({
       for (const outcome of outcomes) onProgress({ kind: "ended", ...outcome });
     } catch (error) {
       if (signal.aborted) return;
-      left.set(tag, performance.now() + LEAVE_MS);
+      const isOfServer = error instanceof MigrateError && error.code === "connect";
+      if (!isOfServer) left.set(tag, performance.now() + LEAVE_MS);
       onProgress({ kind: "not-run", tag, reason: messageOf(error) });
     }
     waking.abort();
@@ -84,7 +86,10 @@ export function startBackfillWorker({
   async function close(): Promise<void> {
     const open = queue;
     queue = undefined;
-    await open?.close();
+    if (open === undefined) return;
+    // Without its server the engine may try to end its jobs for long.
+    const late = () => new Error("the job engine did not end in time");
+    await within(CLOSE_MS, open.close(), late);
   }
 
   async function openQueue(): Promise<JobQueue> {
@@ -151,7 +156,9 @@ export function startBackfillWorker({
     wake: () => waking.abort(),
     stop: () => {
       stopping.abort();
-      stopped ??= looking.then(close);
+      stopped ??= looking.then(close).catch((error: unknown) => {
+        onProgress({ kind: "unavailable", reason: messageOf(error) });
+      });
       return stopped;
     },
   };

@@ -47,7 +47,9 @@ test("a boot waits for a backfill that its own worker runs, shows it, migrates t
   expect((await engines()).length).toBe(1);
 });
 
-test("without a backfill the job engine makes no schema", async () => {
+test("without a backfill in the background the job engine makes no schema", async () => {
+  await release(200);
+  await writeStep(app.dir, "0001_fill", backfillText(`table: "people", set: "n = n + 1"`));
   const process = app.start();
   await process.isReady();
   process.child.kill("SIGTERM");
@@ -99,4 +101,21 @@ test("one that is told to stop ends its batch and gives the backfill back", asyn
   expect(await filled()).toMatchObject({ state: "PENDING", isRunning: false });
   const next = app.start({}, ["work"]);
   await expect.poll(isRunBy([next]), { timeout: 15_000 }).toBeDefined();
+});
+
+test("one whose connections are ended by the server goes on, and fills no row twice", {
+  timeout: 60_000,
+}, async () => {
+  await release(6_000);
+  await migrator().migrate();
+  const worker = app.start({}, ["work"]);
+  for (let losses = 0; losses < 2; losses += 1) {
+    await expect.poll(isRunBy([worker]), { timeout: 20_000 }).toBeDefined();
+    await app.database.sql`select pg_terminate_backend(pid) from pg_stat_activity
+      where datname = current_database() and application_name like 'tidemark%' and pid <> pg_backend_pid()`;
+  }
+  await expect.poll(filled, { timeout: 30_000 }).toMatchObject({ state: "DONE" });
+  expect(await counts()).toEqual([{ n: 1, rows: 6_000 }]);
+  worker.child.kill("SIGTERM");
+  expect(await worker.end).toMatchObject({ code: 0 });
 });
