@@ -79,7 +79,8 @@ export async function detailedState(readiness: Readiness, reader: Reader): Promi
       return { status, pending: readiness.tags, remedy: MIGRATE_FIRST };
     case "migrating": {
       const { tag, number, total, since } = readiness;
-      return { status, tag, number, total, since: since.toISOString() };
+      const unfinished = await unfinishedBackfills(reader);
+      return { status, tag, number, total, since: since.toISOString(), ...unfinished };
     }
     case "waiting": {
       const { what, holder } = readiness;

@@ -47,6 +47,20 @@ test("a boot waits for a backfill that its own worker runs, shows it, migrates t
   expect((await engines()).length).toBe(1);
 });
 
+test("a boot that runs a backfill itself shows how far it is", async () => {
+  await release();
+  await writeStep(app.dir, "0001_fill", backfillText(SLOWLY.replace("background: true, ", "")));
+  const process = app.start();
+  await expect
+    .poll(async () => (await process.readyz()).body, { timeout: 20_000 })
+    .toMatchObject({
+      status: "migrating",
+      tag: "0001_fill",
+      backfills: [{ tag: "0001_fill", background: false, state: "RUNNING", isRunning: true }],
+    });
+  await process.isReady();
+});
+
 test("without a backfill in the background the job engine makes no schema", async () => {
   await release(200);
   await writeStep(app.dir, "0001_fill", backfillText(`table: "people", set: "n = n + 1"`));
