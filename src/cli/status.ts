@@ -1,6 +1,7 @@
 import { plural } from "../db/base/text.ts";
 import { EXIT_PENDING, type StatusReport, statusJson } from "../db/migrate/index.ts";
 import { backfillLine } from "./support/backfill-text.ts";
+import { codeText } from "./support/code-text.ts";
 import { withMigrator } from "./support/command.ts";
 import type { Output } from "./support/output.ts";
 import type { CommonFlags } from "./support/settings.ts";
@@ -61,6 +62,9 @@ async function printStatus(report: StatusReport, output: Output): Promise<void> 
         `${output.colors.red(tag)} was ${started} by ${who}, which is no longer running. ${next}\n`,
       );
     }
+  }
+  for (const { tag, ...code } of report.pendingCode ?? []) {
+    output.print(`${tag} runs ${codeText(code)}\n`);
   }
   for (const one of report.backfills) output.print(`${backfillLine(one)}\n`);
   for (const problem of report.problems) output.print(`${problem.message}\n`);

@@ -44,7 +44,9 @@ export async function runBackfillPart(
   });
   if (background && !isRunHere(execution, tag)) {
     const waits = `update ${identifier(schema)}.schema_migrations set backfill = 'PENDING' where tag = ${literal(tag)}`;
-    return endMigration(execution, part, [registered, waits], "background");
+    const tookMs = await endMigration(execution, part, [registered, waits], "background");
+    execution.onProgress({ kind: "backfill-registered", tag, table: target.name });
+    return tookMs;
   }
   while ((await fillInline(execution, part, definition, target, registered)) === "paused") {
     await untilResumed(execution, part);
@@ -72,7 +74,7 @@ async function fillInline(
     const claimed = await claimBackfill(session, {
       schema,
       tag,
-      worker: `${identity.host}:${identity.processId}`,
+      identity,
       // Who holds the lease is the only one: what an earlier process has left is taken over.
       takesOver: true,
       before: [...fenced, registered],
@@ -92,6 +94,7 @@ async function fillInline(
         target,
         definition,
         runId: claimed.runId,
+        identity,
         longestMs,
         lockTimeoutMs: Math.min(lockPatience.lockTimeoutMs, longestMs),
         fence: fenced,
