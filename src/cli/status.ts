@@ -1,7 +1,6 @@
 import { plural } from "../db/base/text.ts";
 import { EXIT_PENDING, type StatusReport, statusJson } from "../db/migrate/index.ts";
 import { backfillLine } from "./support/backfill-text.ts";
-import { codeText } from "./support/code-text.ts";
 import { withMigrator } from "./support/command.ts";
 import type { Output } from "./support/output.ts";
 import type { CommonFlags } from "./support/settings.ts";
@@ -63,8 +62,8 @@ async function printStatus(report: StatusReport, output: Output): Promise<void> 
       );
     }
   }
-  for (const { tag, ...code } of report.pendingCode ?? []) {
-    output.print(`${tag} runs ${codeText(code)}\n`);
+  for (const { tag, file } of report.pendingCode ?? []) {
+    output.print(`${tag} runs code too: ${file}\n`);
   }
   for (const one of report.backfills) output.print(`${backfillLine(one)}\n`);
   for (const problem of report.problems) output.print(`${problem.message}\n`);

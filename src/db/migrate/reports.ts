@@ -81,8 +81,8 @@ export interface StatusReport {
   readonly pendingRepeatables: number;
   /** What drizzle's table says that the ledger does not know yet; the rest is as if it did. */
   readonly drizzle?: DrizzleStatus;
-  /** Of the pending migrations that have code: what it is, where it can be loaded. Absent where none has. */
-  readonly pendingCode?: readonly (PlannedCode & { readonly tag: Tag })[];
+  /** Pending migrations that have code, and its file; `plan()` loads it and says what it is. Absent where none has. */
+  readonly pendingCode?: readonly { readonly tag: Tag; readonly file: string }[];
   /** Backfills that are not done. */
   readonly backfills: readonly BackfillStatus[];
   /** What would forbid a run. */

@@ -1,4 +1,4 @@
-import { type LoadedCode, loadCode } from "../code/load-code.ts";
+import type { LoadedCode } from "../code/load-code.ts";
 import { type Plan, passedOverWarnings } from "../plan/plan.ts";
 import { olderWarnings } from "../plan/repeatable-plan.ts";
 import type { PlannedRepeatable } from "../repeatable-types.ts";
@@ -39,20 +39,15 @@ export function describedCode({ file: { file }, definition }: LoadedCode): Plann
   return { file, kind: "backfill", table, background };
 }
 
-/** The same of the pending migrations that have some, as far as it can be loaded. */
-export async function pendingCode(
+/** The files of code of pending migrations. Not loaded: who looks at a status runs nothing of them. */
+export function pendingCode(
   { migrations }: History,
   pending: ReadonlySet<Tag>,
-): Promise<Pick<StatusReport, "pendingCode">> {
-  const withCode = migrations.filter(({ tag, code }) => code !== undefined && pending.has(tag));
-  const found = await Promise.all(
-    withCode.map(async (migration) => {
-      // What is wrong with it is for the run to say.
-      const code = await loadCode(migration).catch(() => undefined);
-      return code === undefined ? [] : [{ tag: migration.tag, ...describedCode(code) }];
-    }),
+): Pick<StatusReport, "pendingCode"> {
+  const found = migrations.flatMap(({ tag, code }) =>
+    code !== undefined && pending.has(tag) ? [{ tag, file: code.file }] : [],
   );
-  return withCode.length === 0 ? {} : { pendingCode: found.flat() };
+  return found.length === 0 ? {} : { pendingCode: found };
 }
 
 /** What a step would run, as it is shown: without secrets. */

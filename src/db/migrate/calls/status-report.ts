@@ -13,13 +13,13 @@ function pendingTags({ newer, migrations }: Plan): ReadonlySet<Tag> {
 }
 
 /** What a ledger says of a history. */
-export async function statusReport(
+export function statusReport(
   history: History,
   ledger: Ledger,
   backfills: readonly BackfillStatus[],
-): Promise<StatusReport> {
+): StatusReport {
   const plan = planRun(history, ledger);
-  const code = await pendingCode(history, pendingTags(plan));
+  const code = pendingCode(history, pendingTags(plan));
   const repeatables = plan.repeatables.statuses;
   return {
     version: plan.version,
