@@ -1,13 +1,13 @@
 /**
  * A backfill beside the plain UPDATE in batches that people write by hand, on one machine in one run:
  *
- *   npm run bench:backfill -- [--rows <n>] [--rounds <n>] [--url <url>]
+ *   npm run bench:backfill -- [--rows <n>] [--rounds <n>] [--rate <n>] [--url <url>]
  *
  * On the server of `--url`, as a role that may create databases, which are dropped again; else on an embedded one of
  * the run's own. Each side fills a column of a table of its own, of `--rows` rows (default 5,000,000), all in one
  * message a batch of 10,000 rows by hand; the sides take turns. Then each does so while a client updates rows of the
- * table at random as fast as it can: printed is what is left of the client's rate. The longest transaction is
- * sampled from pg_stat_activity.
+ * table at random: `--rate` a second (default 200), and once more as fast as it can, one after the other. Printed is what
+ * is left of the client's rate. The longest transaction is sampled from pg_stat_activity.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
@@ -23,11 +23,13 @@ const { values } = parseArgs({
   options: {
     rows: { type: "string", default: "5000000" },
     rounds: { type: "string", default: "1" },
+    rate: { type: "string", default: "200" },
     url: { type: "string" },
   },
 });
 const rows = Number(values.rows);
 const rounds = Number(values.rounds);
+const rate = Number(values.rate);
 if (!(rows > 0) || !(rounds > 0)) throw new Error("--rows and --rounds are numbers from 1");
 
 /** How long it took, in seconds, the longest transaction, and the client's updates a second, where it ran. */
@@ -41,17 +43,18 @@ const setting = await openSetting(values.url);
 try {
   console.log(`${rows} rows, node ${process.version}, ${await setting.describe()}`);
   for (let round = 1; round <= rounds; round += 1) {
-    const quiet = { hand: await measure(byHand, false), ours: await measure(backfill, false) };
-    const busy = { ours: await measure(backfill, true), hand: await measure(byHand, true) };
-    const alone = await clientAlone();
+    const hand = await measure(byHand);
+    const ours = await measure(backfill);
     console.log(
-      [
-        `round ${round}`,
-        `quiet: by hand ${show(quiet.hand)}, backfill ${show(quiet.ours)}: ${(quiet.ours.seconds / quiet.hand.seconds).toFixed(2)} times as long`,
-        `client alone ${Math.round(alone)} updates a second`,
-        `beside the client: by hand ${show(busy.hand)}, it keeps ${share(busy.hand, alone)}; backfill ${show(busy.ours)}, it keeps ${share(busy.ours, alone)}`,
-      ].join("\n  "),
+      `round ${round}\n  quiet: by hand ${show(hand)}, backfill ${show(ours)}: ${(ours.seconds / hand.seconds).toFixed(2)} times as long`,
     );
+    for (const most of [rate, Number.POSITIVE_INFINITY]) {
+      const alone = await clientAlone(most);
+      const busy = { ours: await measure(backfill, most), hand: await measure(byHand, most) };
+      console.log(
+        `  beside a client with ${Math.round(alone)} updates a second: by hand ${show(busy.hand)}, it keeps ${share(busy.hand, alone)}; backfill ${show(busy.ours)}, it keeps ${share(busy.ours, alone)}`,
+      );
+    }
   }
 } finally {
   await setting.close();
@@ -76,11 +79,11 @@ async function filledTable(): Promise<string> {
   return url;
 }
 
-async function measure(fill: (url: string) => Promise<void>, busy: boolean): Promise<Measured> {
+async function measure(fill: (url: string) => Promise<void>, most?: number): Promise<Measured> {
   const url = await filledTable();
   const over = new AbortController();
   const longest = watchTransactions(url, over.signal);
-  const client = busy ? updateAtRandom(url, over.signal) : undefined;
+  const client = most === undefined ? undefined : updateAtRandom(url, most, over.signal);
   const started = performance.now();
   await fill(url);
   const seconds = (performance.now() - started) / 1000;
@@ -89,10 +92,10 @@ async function measure(fill: (url: string) => Promise<void>, busy: boolean): Pro
   return { seconds, longest: await longest, client: updates };
 }
 
-async function clientAlone(): Promise<number> {
+async function clientAlone(most: number): Promise<number> {
   const url = await filledTable();
   const over = new AbortController();
-  const client = updateAtRandom(url, over.signal);
+  const client = updateAtRandom(url, most, over.signal);
   await sleep(ALONE_MS);
   over.abort();
   return client;
@@ -117,14 +120,20 @@ async function backfill(url: string): Promise<void> {
   await new DatabaseMigrator({ url, history }).migrate({ allowExisting: true });
 }
 
-/** The client's updates a second. */
-async function updateAtRandom(url: string, signal: AbortSignal): Promise<number> {
+/**
+ * The client's updates a second.
+ *
+ * @param most what it wants; one that falls behind catches up
+ */
+async function updateAtRandom(url: string, most: number, signal: AbortSignal): Promise<number> {
   const sql = postgres(url, { max: 1 });
   const started = performance.now();
   let updates = 0;
   while (!signal.aborted) {
     await sql`update people set hits = hits + 1 where id = ${Math.ceil(Math.random() * rows)}`;
     updates += 1;
+    const earlyMs = (updates / most) * 1000 - (performance.now() - started);
+    if (earlyMs > 0) await sleep(earlyMs);
   }
   const seconds = (performance.now() - started) / 1000;
   await sql.end();

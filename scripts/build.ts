@@ -84,7 +84,7 @@ async function bundleApp(): Promise<void> {
     assetNames: "[name]",
     // The logger is CommonJS, and requires what Node has.
     banner: {
-      js: 'import { createRequire as requireFrom } from "node:module"; const require = requireFrom(import.meta.url);',
+      js: 'import { createRequire as createRequireOfApp } from "node:module"; const require = createRequireOfApp(import.meta.url);',
     },
   });
 }

@@ -1,9 +1,9 @@
 import { execFileSync } from "node:child_process";
-import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { PROJECT, script } from "./dev-server.ts";
 import { GONE, LINES, PACKAGES, REPLACED } from "./users/parts.ts";
-import { withoutEntries, withoutMarked, withoutMissing } from "./users/text.ts";
+import { withoutEntries, withoutImportsOf, withoutMarked } from "./users/text.ts";
 
 const run = (program: string, ...args: readonly string[]) => {
   console.error(`$ ${[program, ...args].join(" ")}`);
@@ -24,11 +24,13 @@ await script(async () => {
     );
     return 2;
   }
-  const stays = git("ls-files")
-    .split("\n")
-    .filter((file) => /\.(?:ts|md)$/.test(file));
+  const files = git("ls-files").split("\n");
   for (const path of GONE) rmSync(join(PROJECT, path), { recursive: true, force: true });
-  for (const file of stays) edit(file, (text) => withoutUsers(file, text), { mayBeGone: true });
+  const gone = new Set(files.filter((file) => !existsSync(join(PROJECT, file))));
+  for (const file of files) {
+    if (gone.has(file) || !/\.(?:ts|md)$/.test(file)) continue;
+    edit(file, (text) => withoutUsers(gone, file, text));
+  }
   for (const { file, from, to } of REPLACED) {
     edit(file, (text) => {
       if (!text.includes(from))
@@ -62,24 +64,14 @@ await script(async () => {
   return 0;
 });
 
-function withoutUsers(file: string, text: string): string {
+function withoutUsers(gone: ReadonlySet<string>, file: string, text: string): string {
   const rest = withoutMarked(text);
-  return file.endsWith(".ts") ? withoutMissing(join(PROJECT, file), rest) : rest;
+  return file.endsWith(".ts") ? withoutImportsOf(gone, file, rest) : rest;
 }
 
-function edit(
-  file: string,
-  change: (text: string) => string,
-  { mayBeGone = false }: { readonly mayBeGone?: boolean } = {},
-): void {
+function edit(file: string, change: (text: string) => string): void {
   const path = join(PROJECT, file);
-  let text: string;
-  try {
-    text = readFileSync(path, "utf8");
-  } catch (error) {
-    if (mayBeGone && error instanceof Error && "code" in error && error.code === "ENOENT") return;
-    throw error;
-  }
+  const text = readFileSync(path, "utf8");
   const changed = change(text);
   if (changed !== text) writeFileSync(path, changed);
 }

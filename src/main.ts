@@ -2,7 +2,7 @@ import { resolve } from "node:path";
 import { runCommand } from "./app/command.ts";
 import { type AppConfig, parseAppConfig } from "./app/config.ts";
 import { createLog } from "./app/log.ts";
-import { type DatabaseAddress, runApp } from "./app/start.ts";
+import { type DatabaseAddress, migratorOptions, runApp } from "./app/start.ts";
 import { watchSignals } from "./cli/support/signals.ts";
 import { loadDotEnv } from "./config.ts";
 import { throwAfter } from "./db/base/problem.ts";
@@ -49,6 +49,11 @@ function command(config: AppConfig, args: readonly string[]): Promise<number> {
     openDatabase: () => databaseOf(config, (line) => console.error(line)),
     out: (text) => process.stdout.write(text),
     err: (text) => process.stderr.write(text),
+    work: {
+      migratorOf: (url) => migratorOptions(config, url),
+      shutdownMs: config.shutdownMs,
+      openLog: () => createLog(config, { pretty: process.stdout.isTTY === true }),
+    },
   });
 }
 

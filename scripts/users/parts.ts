@@ -73,6 +73,11 @@ export const REPLACED: readonly {
     from: "[Users and organisations](docs/users.md), and",
     to: "Users and organisations, and",
   },
+  {
+    file: "CHANGELOG.md",
+    from: "\n  [Without the users](docs/without-the-users.md). What",
+    to: "\n  What",
+  },
 ];
 
 /** Whole lines that go from tables: each line that has one of these. */

@@ -1,4 +1,3 @@
-import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 
 const MARKED =
@@ -11,10 +10,13 @@ export function withoutMarked(text: string): string {
 
 const FROM = /^(?:import|export) [^;]*? from "(\.[^"]+)";\n/gms;
 
-/** The text of a module without imports and exports of files that are not there. */
-export function withoutMissing(file: string, text: string): string {
+/**
+ * The text of a module without imports and exports of files that went. Only of these: a template may hold the text of
+ * an import of what was never there.
+ */
+export function withoutImportsOf(gone: ReadonlySet<string>, file: string, text: string): string {
   return text.replace(FROM, (statement, specifier: string) =>
-    existsSync(join(dirname(file), specifier)) ? statement : "",
+    gone.has(join(dirname(file), specifier)) ? "" : statement,
   );
 }
 

@@ -1,7 +1,12 @@
+import { pause } from "../db/base/backoff.ts";
 import {
+  type CallOptions,
   type DatabaseMigrator,
+  type HeldBack,
   type LeaseHolder,
   MigrateError,
+  type MigrateOptions,
+  type MigrateReport,
   type Progress,
   type Tag,
 } from "../db/migrate/index.ts";
@@ -67,14 +72,14 @@ export async function bringUpToDate(options: BootOptions): Promise<BootState> {
 }
 
 async function run(
-  { owner, migrator, mode, allowExisting, timeoutMs, signal }: BootOptions,
+  { owner, migrator, mode, allowExisting, timeoutMs, signal, onState }: BootOptions,
   onProgress: (progress: Progress) => void,
 ): Promise<BootState> {
   const call = { signal, onProgress };
-  await owner?.migrate({ ...call, allowExisting });
+  if (owner !== undefined) await migrateAll(owner, { ...call, allowExisting }, onState);
   switch (mode) {
     case "run": {
-      const { outcome, version } = await migrator.migrate({ ...call, allowExisting });
+      const { outcome, version } = await migrateAll(migrator, { ...call, allowExisting }, onState);
       return { kind: "ready", version, newer: outcome === "newer" };
     }
     case "wait": {
@@ -94,6 +99,42 @@ async function run(
   }
 }
 
+/** Migrates, and again whenever a backfill is done that a migration has to wait for. */
+async function migrateAll(
+  migrator: DatabaseMigrator,
+  options: MigrateOptions,
+  onState: (state: BootState) => void,
+): Promise<MigrateReport> {
+  for (;;) {
+    const report = await migrator.migrate(options);
+    const { heldBack } = report;
+    if (heldBack === undefined) return report;
+    onState({ kind: "waiting", what: heldBackWhat(heldBack), holder: undefined });
+    await untilFilled(migrator, heldBack, options);
+  }
+}
+
+/** Until the backfill is done, or is no more. */
+async function untilFilled(
+  migrator: DatabaseMigrator,
+  { requires }: HeldBack,
+  { signal }: CallOptions,
+): Promise<void> {
+  for (;;) {
+    // A call whose signal has come says so itself.
+    await pause(LOOK_AGAIN_MS, signal).catch(() => undefined);
+    const all = await migrator.backfills.list({ ...(signal && { signal }) });
+    const found = all.find(({ tag }) => tag === requires);
+    if (found === undefined || found.state === "DONE") return;
+  }
+}
+
+const LOOK_AGAIN_MS = 1_000;
+
+function heldBackWhat({ tag, requires }: HeldBack): string {
+  return `for the backfill ${requires}, which ${tag} requires`;
+}
+
 function stateOf(progress: Progress): BootState | undefined {
   switch (progress.kind) {
     case "server-unavailable":
@@ -103,7 +144,10 @@ function stateOf(progress: Progress): BootState | undefined {
     case "behind":
       return {
         kind: "waiting",
-        what: `for ${progress.pending} migrations that another process must apply`,
+        what:
+          progress.heldBack === undefined
+            ? `for ${progress.pending} migrations that another process must apply`
+            : heldBackWhat(progress.heldBack),
         holder: progress.holder,
       };
     case "planned":

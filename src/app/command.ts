@@ -3,6 +3,7 @@ import { Problem } from "../db/base/problem.ts";
 import { DatabasePool } from "../db/pool/index.ts";
 import { type RetryFilter, rebuild, retry, status } from "./projection-commands.ts";
 import type { DatabaseAddress } from "./start.ts";
+import { runWork, type WorkSettings } from "./work-command.ts";
 
 export interface CommandOptions {
   readonly args: readonly string[];
@@ -11,6 +12,7 @@ export interface CommandOptions {
   readonly signal: AbortSignal;
   readonly out: (text: string) => void;
   readonly err: (text: string) => void;
+  readonly work: WorkSettings;
 }
 
 const FAILED = 1;
@@ -27,6 +29,7 @@ export async function runCommand({
   signal,
   out,
   err,
+  work,
 }: CommandOptions): Promise<number> {
   let exitCode = 0;
   const onDatabase =
@@ -77,6 +80,17 @@ export async function runCommand({
         rebuild(pool, name, options, { out, err, signal }),
       ),
     );
+  program
+    .command("work")
+    .description("run backfills of the background, as the owner, until it is stopped")
+    .action(async () => {
+      const { migrationUrl, release } = await openDatabase();
+      try {
+        exitCode = await runWork(migrationUrl, work, signal);
+      } finally {
+        await release();
+      }
+    });
   try {
     await program.parseAsync(args, { from: "user" });
     return exitCode;

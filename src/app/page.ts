@@ -13,6 +13,7 @@ import {
   statusCells,
 } from "../db/migrate/index.ts";
 import { lagText, type ProjectionStatus } from "../projections/index.ts";
+import { backfillTable } from "./backfill-table.ts";
 import type { BootState } from "./boot.ts";
 import { layOut, type Markup, type Tone } from "./layout.ts";
 
@@ -34,6 +35,7 @@ export function migrationsPage({ boot, status, events, projections }: PageData):
       ${boot.kind === "failed" ? errorBlock(boot.error) : ""}
       <h2>Migrations</h2>
       ${status instanceof MigrateError ? errorBlock(status) : migrations(status)}
+      ${status instanceof MigrateError ? "" : backfillTable(status.backfills)}
       <h2>Latest events</h2>
       ${eventTable(events)}
       ${projections?.length ? projectionTable(projections) : ""}

@@ -79,12 +79,14 @@ export async function detailedState(readiness: Readiness, reader: Reader): Promi
       return { status, pending: readiness.tags, remedy: MIGRATE_FIRST };
     case "migrating": {
       const { tag, number, total, since } = readiness;
-      return { status, tag, number, total, since: since.toISOString() };
+      const unfinished = await unfinishedBackfills(reader);
+      return { status, tag, number, total, since: since.toISOString(), ...unfinished };
     }
     case "waiting": {
       const { what, holder } = readiness;
       const failed = await failedMigrations(reader);
-      return { status, reason: what, holder: holder ?? null, failed };
+      const unfinished = await unfinishedBackfills(reader);
+      return { status, reason: what, holder: holder ?? null, failed, ...unfinished };
     }
     case "connecting":
     case "starting":
@@ -100,7 +102,7 @@ function projectionJson({ name, state, quarantined, worst }: ProjectionStatus) {
   return { name, state, position, lagEvents, lagSeconds, quarantined };
 }
 
-/** How far the backfills are that run in the background: no reason not to be ready either. */
+/** How far the backfills are that are not done: by themselves no reason not to be ready either. */
 async function unfinishedBackfills(reader: Reader) {
   const status = await reader.status();
   if (status instanceof MigrateError || status.backfills.length === 0) return {};

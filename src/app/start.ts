@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
+import type { BackfillWorker } from "../backfills/index.ts";
 import { urlWarnings } from "../db/connection/driver-options.ts";
 import {
   DatabaseMigrator,
@@ -8,6 +9,7 @@ import {
   type Progress,
 } from "../db/migrate/index.ts";
 import { DatabasePool } from "../db/pool/index.ts";
+import { backfillLog, startBackfills, stopBackfills } from "./backfill-work.ts";
 import { type BootState, bringUpToDate } from "./boot.ts";
 import type { AppConfig } from "./config.ts";
 import { openListeners } from "./listeners.ts";
@@ -50,6 +52,7 @@ export async function runApp(options: AppOptions): Promise<number> {
   let forReading: DatabaseMigrator | undefined;
   let pool: DatabasePool | undefined;
   let work: Work | undefined;
+  let worker: BackfillWorker | undefined;
   const reader = createReader({
     boot: () => (signal.aborted ? { kind: "stopping" } : boot),
     migrator: () => forReading,
@@ -71,6 +74,9 @@ export async function runApp(options: AppOptions): Promise<number> {
     const settings = config.ownerMigrates ? { ...asOwner, url } : asOwner;
     forReading = new DatabaseMigrator({ ...settings, connectTimeoutMs: READER_CONNECT_MS });
     pool = new DatabasePool({ url });
+    // Before the migrations: some may have to wait for it.
+    worker = await startBackfills(asOwner, log);
+    const tell = progressLog(log);
     const end = await bringUpToDate({
       ...(config.ownerMigrates && { owner: new DatabaseMigrator(asOwner) }),
       migrator: new DatabaseMigrator(settings),
@@ -83,7 +89,10 @@ export async function runApp(options: AppOptions): Promise<number> {
         if (state.kind !== boot.kind) reader.forget();
         boot = state;
       },
-      onProgress: (progress) => logProgress(log, progress),
+      onProgress: (progress) => {
+        tell(progress);
+        if (progress.kind === "migration-done") worker?.wake();
+      },
     });
     if (end.kind === "failed" || end.kind === "pending") {
       if (!signal.aborted) await showFailure(options, end);
@@ -99,7 +108,11 @@ export async function runApp(options: AppOptions): Promise<number> {
     log.info("stopping");
     const stoppingAt = performance.now();
     // Requests may still wait for the projections, which may wait for nothing.
-    await Promise.all([listeners.close(config.shutdownMs), work?.stop(config.shutdownMs)]);
+    await Promise.all([
+      listeners.close(config.shutdownMs),
+      work?.stop(config.shutdownMs),
+      worker && stopBackfills(worker, config.shutdownMs, log),
+    ]);
     // One bound for all of it: whoever stops the process does not wait for its parts one by one.
     const leftMs = config.shutdownMs - (performance.now() - stoppingAt);
     await pool?.close({ timeoutMs: Math.max(leftMs, LEAST_GOODBYE_MS) });
@@ -108,7 +121,7 @@ export async function runApp(options: AppOptions): Promise<number> {
   }
 }
 
-function migratorOptions(config: AppConfig, url: string) {
+export function migratorOptions(config: AppConfig, url: string) {
   const { connectTimeoutMs, migrateTimeoutMs, migrateDeadlineMs, appVersion } = config;
   const { migrateRecordRowValues: recordRowValues } = config;
   return {
@@ -138,6 +151,14 @@ async function showFailure(
     );
   }
   await sleep(config.failureLingerMs, undefined, { signal }).catch(() => undefined);
+}
+
+function progressLog(log: Log): (progress: Progress) => void {
+  const tellBackfill = backfillLog(log);
+  return (progress) => {
+    if (progress.kind === "backfill") tellBackfill(progress);
+    else logProgress(log, progress);
+  };
 }
 
 function logProgress(log: Log, progress: Progress): void {

@@ -1,5 +1,10 @@
 import { duration, listed, plural } from "../db/base/text.ts";
-import { EXIT_PENDING, type HeldBack, type MigrateReport } from "../db/migrate/index.ts";
+import {
+  EXIT_PENDING,
+  type HeldBack,
+  heldBackText,
+  type MigrateReport,
+} from "../db/migrate/index.ts";
 import { type CommandContext, withMigrator } from "./support/command.ts";
 import { NO_MIRROR, withProgress } from "./support/progress.ts";
 import type { CommonFlags } from "./support/settings.ts";
@@ -36,20 +41,17 @@ async function apply(context: CommandContext, flags: MigrateFlags): Promise<numb
   if (flags.mirror === false && report.takenOver?.mirrored === false) output.note(NO_MIRROR);
   output.print(summary(report, pending, flags.to));
   if (report.heldBack !== undefined) {
-    output.print(heldBackText(report.heldBack));
+    output.print(`${heldBackText(report.heldBack)} ${heldBackAdvice(report.heldBack)}`);
     return EXIT_PENDING;
   }
   next("`tidemark status` shows all migrations; `tidemark verify` checks them before you push.");
   return 0;
 }
 
-function heldBackText({ tag, requires, backfill }: HeldBack): string {
-  const what = backfill === null ? "is not applied" : `has a backfill that is ${backfill}`;
-  const next =
-    backfill === "FAILED" || backfill === "CANCELED" || backfill === "PAUSED"
-      ? `\`tidemark backfill\` says why; \`tidemark backfill resume ${requires}\` goes on.`
-      : "It runs in a worker of the application, or by `tidemark backfill run`; then migrate again.";
-  return `${tag} is held back: it requires ${requires}, which ${what}. ${next}`;
+function heldBackAdvice({ requires, backfill }: HeldBack): string {
+  return backfill === "FAILED" || backfill === "CANCELED" || backfill === "PAUSED"
+    ? `\`tidemark backfill\` says why; \`tidemark backfill resume ${requires}\` goes on.`
+    : "It runs in a worker of the application, or by `tidemark backfill run`; then migrate again.";
 }
 
 /** Loaded only by those who look: it reads what the locks depend on. */

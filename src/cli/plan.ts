@@ -1,8 +1,18 @@
 import { plural } from "../db/base/text.ts";
 import { type Forecast, forecast, scriptOf } from "../db/forecast/index.ts";
-import { DatabaseMigrator, MigrateError, type PlanReport } from "../db/migrate/index.ts";
+import {
+  DatabaseMigrator,
+  heldBackText,
+  MigrateError,
+  type PlanReport,
+} from "../db/migrate/index.ts";
 import { type DatabaseContext, withDatabase } from "./support/command.ts";
-import { forecastText, repeatablesText, statementsText } from "./support/plan-text.ts";
+import {
+  forecastText,
+  heldBackLine,
+  repeatablesText,
+  statementsText,
+} from "./support/plan-text.ts";
 import type { CommonFlags } from "./support/settings.ts";
 import { terminalWidth } from "./support/table.ts";
 
@@ -56,10 +66,11 @@ function planText(plan: Forecast): string {
   const locks = plan.steps.length === 0 ? "" : `${forecastText(plan, terminalWidth())}\n`;
   const { length } = plan.repeatables;
   const more = length === 0 ? "" : `, and ${plural(length, "repeatable")} to run`;
-  return `${statementsText(plan)}${repeatablesText(plan)}${locks}-- ${plan.steps.length} pending${more}. Nothing was run.`;
+  return `${statementsText(plan)}${repeatablesText(plan)}${locks}${heldBackLine(plan)}-- ${plan.steps.length} pending${more}. Nothing was run.`;
 }
 
-function nothingText({ outcome }: Pick<PlanReport, "outcome">): string {
+function nothingText({ outcome, heldBack }: Pick<PlanReport, "outcome" | "heldBack">): string {
+  if (heldBack !== undefined) return `Nothing to run now. ${heldBackText(heldBack)}`;
   return outcome === "newer"
     ? "Nothing pending: the database is ahead of this history."
     : "Nothing pending.";

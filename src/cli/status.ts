@@ -62,6 +62,9 @@ async function printStatus(report: StatusReport, output: Output): Promise<void> 
       );
     }
   }
+  for (const { tag, file } of report.pendingCode ?? []) {
+    output.print(`${tag} runs code too: ${file}\n`);
+  }
   for (const one of report.backfills) output.print(`${backfillLine(one)}\n`);
   for (const problem of report.problems) output.print(`${problem.message}\n`);
   const { drizzle } = report;

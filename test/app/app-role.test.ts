@@ -1,6 +1,7 @@
 import { expect, onTestFinished, test } from "vitest";
 import { runCommand } from "../../src/app/command.ts";
 import { DatabaseMigrator } from "../../src/db/migrate/index.ts";
+import { NO_WORK } from "../helpers/app-command.ts";
 import { startApp } from "../helpers/app-process.ts";
 import { type Prepared, unprepared } from "../helpers/prepared-database.ts";
 
@@ -32,6 +33,7 @@ async function run({ appUrl, migrationUrl }: Prepared, ...args: readonly string[
     out: (text) => {
       out += text;
     },
+    work: NO_WORK,
     err: (text) => {
       out += text;
     },

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { runCommand } from "../../src/app/command.ts";
+import { NO_WORK } from "../helpers/app-command.ts";
 import { useUsers } from "../helpers/users.ts";
 
 const app = useUsers({ database: "each" });
@@ -20,6 +21,7 @@ async function run(...args: readonly string[]) {
     out: (text) => {
       out += text;
     },
+    work: NO_WORK,
     err: (text) => {
       err += text;
     },

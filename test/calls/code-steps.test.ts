@@ -25,7 +25,10 @@ test("the command line shows a step before and while it runs, and takes it back 
   const planned = await here.project.run(["plan", "--json"], env);
   expect(JSON.parse(planned.stdout).steps.map(({ code }: { code: unknown }) => code)).toEqual([
     null,
-    { file: "drizzle/0001_add_author.ts", statement: 3 },
+    {
+      ...{ file: "drizzle/0001_add_author.ts", statement: 3 },
+      ...{ kind: "step", table: null, background: false },
+    },
     null,
   ]);
   const run = await here.project.run(["migrate", "--json", "--step-timeout", "20"], env);

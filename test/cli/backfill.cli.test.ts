@@ -39,6 +39,7 @@ test("what waits for a worker is listed, held back, run, and then done", async (
     3 pending
     ✓ 0000_create_notes  <duration>
     ✓ 0001_add_author  <duration>
+    0002_first_note fills public.notes in the background: a worker runs it
     ✓ 0002_first_note  <duration>
     "
   `);

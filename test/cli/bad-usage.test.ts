@@ -22,40 +22,51 @@ test("no command at all shows the help, and is an error", async () => {
     Runs Drizzle migrations on PostgreSQL: locked, fenced, resumable, recorded.
 
     Options:
-      -V, --version                  output the version number
-      -h, --help                     display help for command
+      -V, --version                      output the version number
+      -h, --help                         display help for command
 
     Commands:
-      init [options]                 make the database, its owner, the application's
-                                     role, their rights and the ledger
-      migrate [options]              apply what is pending
-      plan [options]                 show what migrate would run, lock and wait for
-      rollback [options]             take migrations back by their down files,
-                                     newest first
-      status [options]               show each migration: state, time, duration, who
-      events [options]               print the log: what was started, done or
-                                     failed, when and by whom
-      wait [options]                 wait until another process has migrated the
-                                     database; write nothing
-      drift [options]                compare the database with what its applied
-                                     migrations make; exit with 4 if it differs
-      adopt [options]                take over a database with a past: record what
-                                     is applied there, run nothing
-      repair [options]               reset FAILED and STUCK migrations to PENDING
-                                     where that is safe
-      resolve [options] <tag>        answer whether a statement in doubt was done
-                                     (exit code 6)
-      generate [options] [name]      generate the next migration with drizzle-kit,
-                                     check it, and verify its down file
-      down-file [options] [tags...]  generate rollback files, each verified on a
-                                     scratch database
-      sum [options]                  rewrite tidemark.sum after an intended change
-      rebase [options]               after a merge: move this branch's own
-                                     migrations behind those of its base
-      verify [options]               the CI gate: schema, files, order, replay, down
-                                     files (exit code 4)
-      completion <shell>             print a completion script for a shell
-      help [command]                 display help for command
+      init [options]                     make the database, its owner, the
+                                         application's role, their rights and the
+                                         ledger
+      migrate [options]                  apply what is pending
+      plan [options]                     show what migrate would run, lock and wait
+                                         for
+      rollback [options]                 take migrations back by their down files,
+                                         newest first
+      status [options]                   show each migration: state, time, duration,
+                                         who
+      events [options]                   print the log: what was started, done or
+                                         failed, when and by whom
+      wait [options]                     wait until another process has migrated the
+                                         database; write nothing
+      drift [options]                    compare the database with what its applied
+                                         migrations make; exit with 4 if it differs
+      adopt [options]                    take over a database with a past: record
+                                         what is applied there, run nothing
+      repair [options]                   reset FAILED and STUCK migrations to
+                                         PENDING where that is safe
+      resolve [options] <tag>            answer whether a statement in doubt was
+                                         done (exit code 6)
+      backfill [options] [action] [tag]  list backfills, run those of the
+                                         background, pause, resume or cancel one
+      generate [options] [name]          generate the next migration with
+                                         drizzle-kit, check it, and verify its down
+                                         file
+      down-file [options] [tags...]      generate rollback files, each verified on a
+                                         scratch database
+      step [options] <migration>         write the code step of a migration, with
+                                         the schema that it sees
+      build-steps [options]              copy the migrations folder with its code
+                                         steps compiled, for an image
+      sum [options]                      rewrite tidemark.sum after an intended
+                                         change
+      rebase [options]                   after a merge: move this branch's own
+                                         migrations behind those of its base
+      verify [options]                   the CI gate: schema, files, order, replay,
+                                         down files (exit code 4)
+      completion <shell>                 print a completion script for a shell
+      help [command]                     display help for command
 
     Exit codes: 0 success; 1 failed; 2 wrong usage, settings or files; 3 pending (status --check);
     4 edited, out of order, drifted or not verified; 5 timed out waiting for another runner or a lock;

@@ -14,7 +14,7 @@ export interface AppFixture {
   /** Writes the release that the processes are of. */
   readonly release: (migrations: Readonly<Record<string, string>>) => Promise<void>;
   /** Starts the application on the database; it ends with the test. */
-  readonly start: (env?: Readonly<Record<string, string>>) => AppProcess;
+  readonly start: (env?: Readonly<Record<string, string>>, args?: readonly string[]) => AppProcess;
 }
 
 /** For each test of a file a database, and a folder with three migrations to start the application in. */
@@ -48,8 +48,8 @@ export function useApp(): AppFixture {
       return join(root, "drizzle");
     },
     release,
-    start: (env = {}) => {
-      const app = startApp(root, { DATABASE_URL: database.url, ...env });
+    start: (env = {}, args = []) => {
+      const app = startApp(root, { DATABASE_URL: database.url, ...env }, args);
       onTestFinished(() => {
         app.child.kill("SIGKILL");
       });

@@ -22,9 +22,13 @@ export interface AppProcess {
 }
 
 /** Starts the application as a deployment does, on a free port, with nothing of ours in its environment. */
-export function startApp(cwd: string, env: Readonly<Record<string, string>>): AppProcess {
+export function startApp(
+  cwd: string,
+  env: Readonly<Record<string, string>>,
+  args: readonly string[] = [],
+): AppProcess {
   const { PATH = "", HOME = "" } = process.env;
-  const child = spawn(process.execPath, [join(inject("build"), "main.js")], {
+  const child = spawn(process.execPath, [join(inject("build"), "main.js"), ...args], {
     cwd,
     env: { PATH, HOME, PORT: "0", HOST: "127.0.0.1", FAILURE_LINGER_SECONDS: "0", ...env },
     stdio: ["ignore", "pipe", "pipe"],

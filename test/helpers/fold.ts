@@ -84,6 +84,12 @@ function applyEvent(rows: Map<Tag, LedgerRow>, event: LedgerEvent): void {
     case "repeatable.done":
     case "repeatable.failed":
     case "repeatable.removed":
+    case "backfill.started":
+    case "backfill.done":
+    case "backfill.failed":
+    case "backfill.paused":
+    case "backfill.resumed":
+    case "backfill.canceled":
       // They have a table of their own.
       return;
     case "migration.resolved":

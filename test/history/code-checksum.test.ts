@@ -85,7 +85,7 @@ export default defineStep({ check: () => !false, run: async ({ sql }) => {
 `,
   );
   expect(await checksum()).toBe(
-    "sha256:5ea6e10af69def612ff3a46a9fc87d4136423470538075629050a977a386a13d",
+    "sha256:a96f47c62e5387cdeec88d83dac031a31e8a527b413478c1f13b47bfebf02d39",
   );
 });
 

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { DatabaseMigrator } from "../../src/db/migrate/index.ts";
+import { defineBackfill } from "../../src/db/steps/index.ts";
 import { useDatabase } from "../helpers/database.ts";
 import { useHistory } from "../helpers/history.ts";
 
@@ -53,13 +54,15 @@ test("a rollback upgrades a ledger that keeps no down files, and goes by the fol
   expect(await versions()).toEqual([{ ledger_version: 4, min_reader: 2 }]);
 });
 
-test("a ledger of version 3 gets the table of repeatables, with the rights on the states of migrations", async () => {
+test("a ledger of version 3 gets the tables of repeatables and backfills, with the rights on the states of migrations", async () => {
   await migrator().migrate();
   const [row] = await database.sql`select 'upgrade_' || substr(md5(random()::text), 1, 8) as role`;
   const role = String(row?.role);
   await database.sql.unsafe(`create role ${role};
     grant select, insert, update on tidemark.schema_migrations to ${role};
     drop table tidemark.repeatables;
+    drop table tidemark.backfills, tidemark.backfill_rows;
+    drop function tidemark.backfill_checkpoint, tidemark.backfill_event;
     alter table tidemark.migration_events drop constraint migration_events_type_check;
     alter table tidemark.migration_events add constraint migration_events_type_check
       check (type in ('migration.started', 'migration.done', 'migration.failed'));
@@ -70,8 +73,24 @@ test("a ledger of version 3 gets the table of repeatables, with the rights on th
     expect(await migrator().migrate()).toMatchObject({ repeatables: [{ why: "new" }] });
     expect(await versions()).toEqual([{ ledger_version: 4, min_reader: 2 }]);
     const rights = await database.sql`
-      select r, has_table_privilege(${role}, 'tidemark.repeatables', r) as has
-      from unnest(array['SELECT', 'INSERT', 'UPDATE', 'DELETE']) r`;
+      select r, bool_and(has_table_privilege(${role}, 'tidemark.' || t, r)) as has,
+        count(distinct has_table_privilege(${role}, 'tidemark.' || t, r))::int as answers
+      from unnest(array['SELECT', 'INSERT', 'UPDATE', 'DELETE']) with ordinality r (r, place),
+        unnest(array['repeatables', 'backfills', 'backfill_rows']) t
+      group by r, place order by place`;
+    expect(rights.map(({ answers }) => answers)).toEqual([1, 1, 1, 1]);
+    const step = {
+      definition: defineBackfill({ table: "a", key: "id", set: "id = id" }),
+      version: "1",
+    };
+    const history = [
+      { tag: "0000_a", sql: "create table a (id integer);" },
+      { tag: "0001_key", sql: "alter table a add primary key (id);" },
+      { tag: "0002_fill", sql: "", step },
+    ];
+    await new DatabaseMigrator({ url: database.url, history }).migrate();
+    const events = await migrator().events({ tag: "0002_fill" });
+    expect(events.map(({ type }) => type)).toContain("backfill.done");
     expect(rights.map(({ r, has }) => `${r} ${has}`)).toEqual([
       "SELECT true",
       "INSERT true",

@@ -147,6 +147,12 @@ test("each planted violation is found", { timeout: 60_000 }, async () => {
     "domain-is-above-the-event-store": {
       "src/domain/planted.ts": `export { waitFor } from "../projections/index.ts";\n`,
     },
+    "backfills-are-above-the-engine": {
+      "src/backfills/planted.ts": `export { DatabasePool } from "../db/pool/index.ts";\n`,
+    },
+    "job-engine-is-loaded-on-demand": {
+      "src/app/planted-jobs.ts": `export { openJobQueue } from "../backfills/job-queue.ts";\n`,
+    },
     // users:start
     "users-are-above-the-projections": {
       "src/users/planted.ts": `export { push } from "../eventstore/push.ts";\n`,

@@ -5,7 +5,8 @@ import {
   type ForecastLock,
   type ForecastStep,
 } from "../../db/forecast/index.ts";
-import { describeBlocker, type PlanReport } from "../../db/migrate/index.ts";
+import { describeBlocker, heldBackText, type PlanReport } from "../../db/migrate/index.ts";
+import { codeText } from "./code-text.ts";
 import { WHY } from "./progress.ts";
 import { columnsOf } from "./table.ts";
 
@@ -23,7 +24,7 @@ export function statementsText(plan: Pick<PlanReport, "steps" | "drizzle">): str
         return `${isShown ? border : ""}${ended(text)}`;
       })
       .join("\n");
-    const step = code === null ? "" : `-- then its code step: ${code.file}\n`;
+    const step = code === null ? "" : `-- then ${codeText(code)}\n`;
     return `-- ${tag} (${file}, ${plural(statements.length, "statement")}${from})\n${sql}\n${step}\n`;
   });
   const first =
@@ -31,6 +32,11 @@ export function statementsText(plan: Pick<PlanReport, "steps" | "drizzle">): str
       ? ""
       : `-- First, ${plural(plan.drizzle.matched, "migration")} that ${plan.drizzle.table} has as applied would be taken over.\n`;
   return `${first}${steps.join("")}`;
+}
+
+/** What stays pending after the steps, and why. */
+export function heldBackLine({ heldBack }: Pick<PlanReport, "heldBack">): string {
+  return heldBack === undefined ? "" : `-- ${heldBackText(heldBack)}\n`;
 }
 
 /** What runs after the steps, likewise, and why. */

@@ -77,10 +77,20 @@ export function describe(progress: Progress): { readonly done?: string; readonly
       return { done: `created the ledger in schema ${progress.schema}` };
     case "backfill":
       return { next: backfillText(progress) };
+    case "backfill-registered":
+      return {
+        done: `${progress.tag} fills ${progress.table} in the background: a worker runs it`,
+      };
     case "waiting":
       return { next: `waiting for another runner: ${describeHolder(progress.holder)}` };
     case "behind": {
-      const { pending, holder } = progress;
+      const { pending, holder, heldBack } = progress;
+      if (heldBack !== undefined) {
+        const { tag, requires, backfill } = heldBack;
+        return {
+          next: `waiting for the backfill ${requires} (${backfill}), which ${tag} requires`,
+        };
+      }
       const who = holder === undefined ? "no runner is working" : describeHolder(holder);
       return { next: `waiting for ${pending} pending migrations: ${who}` };
     }

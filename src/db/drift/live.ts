@@ -110,13 +110,16 @@ export async function readAssumed(
   };
 }
 
-/** A catalog without the ledger's schema and drizzle's. */
+/** Schemas that drizzle's migrator, and the engine of the application's jobs, make for themselves. */
+const OF_ENGINES = ["drizzle", "graphile_worker"];
+
+/** A catalog without the ledger's schema and those of engines. */
 export function readComparable({
   url,
   ledgerSchema,
   signal,
 }: Pick<LiveTarget, "url" | "ledgerSchema" | "signal">): Promise<Catalog> {
-  return readCatalog({ url, leaveOut: [ledgerSchema, "drizzle"], signal });
+  return readCatalog({ url, leaveOut: [ledgerSchema, ...OF_ENGINES], signal });
 }
 
 /** Settings of a role that decide what its SQL makes, and who owns it. */

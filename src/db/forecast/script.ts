@@ -45,7 +45,9 @@ function stepScript(step: PlannedStep): string {
   // A file's SET lasts for the session.
   const sets = step.statements.some((sql) => /^\s*set\b/i.test(sql));
   const end = sets ? ["RESET SESSION AUTHORIZATION;", "RESET ALL;"] : [];
-  return [`-- ${tag} (${file}${from})`, ...parts, ...end].join("\n");
+  const code =
+    step.code === null ? [] : [`-- Not in this script: ${step.code.file}, which comes after it.`];
+  return [`-- ${tag} (${file}${from})`, ...parts, ...end, ...code].join("\n");
 }
 
 function statementScript(

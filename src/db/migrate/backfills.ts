@@ -17,6 +17,12 @@ export class Backfills {
     return this.#calls.run(options, listBackfills, { folder: "optional" });
   }
 
+  /** Whether the role may run them; false where the database has none. */
+  async isAllowed(options: CallOptions = {}): Promise<boolean> {
+    const { mayRunBackfills } = await import("./calls/backfill-calls.ts");
+    return this.#calls.run(options, mayRunBackfills, { folder: "optional" });
+  }
+
   /** It stops after its batch, and starts for nobody until it is resumed. */
   pause(tag: Tag, options: CallOptions = {}): Promise<BackfillStatus> {
     return this.#change(tag, "pause", options);

@@ -104,8 +104,13 @@ export function afterDoing(
   tags: readonly Tag[],
 ): MigrateError {
   if (tags.length === 0 || error[verb].length > 0) return error;
+  // Commits in the middle of a run are not waited for until they are on disk.
+  const committed =
+    error.code === "connect"
+      ? "committed. A server that crashed may have lost the last of them, together with its record: `tidemark status` shows what is there"
+      : "committed and recorded";
   return withParts(error, {
-    fact: `${error.fact}\nBefore that, this run ${verb} ${tags.join(", ")}: committed and recorded.`,
+    fact: `${error.fact}\nBefore that, this run ${verb} ${tags.join(", ")}: ${committed}.`,
     failure: error.failure,
     // Something was.
     outcome: error.outcome === "nothing-run" ? undefined : error.outcome,

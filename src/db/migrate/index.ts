@@ -72,6 +72,7 @@ export { describeHolder } from "./lease/wait.ts";
 export type { EventPayload, EventType, LedgerEvent } from "./ledger-types.ts";
 export { DatabaseMigrator } from "./migrator.ts";
 export { doubtText } from "./plan/existing.ts";
+export { heldBackText } from "./plan/held-back.ts";
 export type { Blocker, LeaseHolder, Progress } from "./progress-types.ts";
 export type {
   PlannedRepeatable,
@@ -92,6 +93,7 @@ export type {
   HookContext,
   MigrateOptions,
   MigrateReport,
+  PlannedCode,
   PlannedSegment,
   PlannedStep,
   PlanReport,

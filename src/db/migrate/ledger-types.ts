@@ -12,6 +12,12 @@ export const EVENT_TYPES = [
   "repeatable.done",
   "repeatable.failed",
   "repeatable.removed",
+  "backfill.started",
+  "backfill.done",
+  "backfill.failed",
+  "backfill.paused",
+  "backfill.resumed",
+  "backfill.canceled",
   "statement.started",
   "statement.done",
 ] as const;
@@ -69,6 +75,12 @@ export interface EventPayload {
   readonly row?: number;
   /** Its name until now: drizzle-kit gave it another. */
   readonly formerly?: Tag;
+  /** Of a backfill, when the event was written: rows that it has handled, of them put aside, and its batches. */
+  readonly rows?: number;
+  readonly quarantined?: number;
+  readonly batches?: number;
+  /** Why it waited, where it did. */
+  readonly reason?: string;
   /** Of `repeatable.done`: why it ran. */
   readonly why?: RepeatableReason;
   /** What it made, as its statements name it. */

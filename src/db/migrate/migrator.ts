@@ -105,6 +105,7 @@ export class DatabaseMigrator {
         head: history.head,
         ...drizzleStatus(plan),
         steps: steps.map(plannedStep),
+        ...(plan.heldBack && { heldBack: plan.heldBack }),
         repeatables: await plannedRepeatables(history, plan),
         warnings: [...history.warnings, ...warningsOf(plan)],
       };

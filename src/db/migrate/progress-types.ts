@@ -1,5 +1,6 @@
 import type { ConnectProgress } from "../connection/connect.ts";
 import type { TakenOver } from "./adopt-types.ts";
+import type { HeldBack } from "./backfill-types.ts";
 import type { RanRepeatable } from "./repeatable-types.ts";
 import type { Tag, Warning } from "./types.ts";
 
@@ -83,6 +84,8 @@ export type Progress =
       readonly pauseMs: number;
       readonly blockers: readonly Blocker[];
     }
+  /** Its migration is applied; a worker is to run it. */
+  | { readonly kind: "backfill-registered"; readonly tag: Tag; readonly table: string }
   /** Rows are filled in batches, or why that waits. */
   | ({ readonly kind: "backfill"; readonly tag: Tag } & BackfillProgress)
   | {
@@ -100,8 +103,13 @@ export type Progress =
   /** What depends on it is dropped and made again, with it. */
   | { readonly kind: "repeatable-remade"; readonly tag: Tag; readonly objects: readonly string[] }
   | ({ readonly kind: "repeatable-done" } & RanRepeatable)
-  /** A wait for another process's run: what is still missing. */
-  | { readonly kind: "behind"; readonly pending: number; readonly holder: LeaseHolder | undefined }
+  /** A wait for another process's run: what is still missing, and what has to wait for a backfill. */
+  | {
+      readonly kind: "behind";
+      readonly pending: number;
+      readonly holder: LeaseHolder | undefined;
+      readonly heldBack?: HeldBack;
+    }
   | { readonly kind: "reconnecting"; readonly reason: string; readonly attempt: number }
   | { readonly kind: "lease-lost" }
   | { readonly kind: "warning"; readonly warning: Warning };

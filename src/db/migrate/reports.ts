@@ -81,6 +81,8 @@ export interface StatusReport {
   readonly pendingRepeatables: number;
   /** What drizzle's table says that the ledger does not know yet; the rest is as if it did. */
   readonly drizzle?: DrizzleStatus;
+  /** Pending migrations that have code, and its file; `plan()` loads it and says what it is. Absent where none has. */
+  readonly pendingCode?: readonly { readonly tag: Tag; readonly file: string }[];
   /** Backfills that are not done. */
   readonly backfills: readonly BackfillStatus[];
   /** What would forbid a run. */
@@ -94,6 +96,8 @@ export interface PlanReport {
   readonly head: Checksum;
   readonly drizzle?: DrizzleStatus;
   readonly steps: readonly PlannedStep[];
+  /** What would stay pending, because a backfill that it requires is not done. */
+  readonly heldBack?: HeldBack;
   /** What runs after the steps, in its order. */
   readonly repeatables: readonly PlannedRepeatable[];
   readonly warnings: readonly Warning[];
@@ -110,10 +114,20 @@ export interface PlannedStep {
   readonly outside: readonly number[];
   /** What shares a transaction, in order; the file's own BEGIN and COMMIT are in none. */
   readonly segments: readonly PlannedSegment[];
-  /** The code step, which runs after them and counts as a statement; null where there is none. */
-  readonly code: { readonly file: string; readonly statement: number } | null;
+  /** Its code, which runs after them and counts as a statement; null where there is none. */
+  readonly code: (PlannedCode & { readonly statement: number }) | null;
   /** Numbers of those in which a secret is masked: as they stand here they must not be run. */
   readonly masked: readonly number[];
+}
+
+/** What a migration's code is. */
+export interface PlannedCode {
+  readonly file: string;
+  readonly kind: "step" | "backfill";
+  /** What a backfill fills, as its file names it; null of a step. */
+  readonly table: string | null;
+  /** `migrate` does not wait for it. */
+  readonly background: boolean;
 }
 
 export interface PlannedSegment {

@@ -98,13 +98,11 @@ const LEDGER_RELATIONS = ["runner", "migration_events", "schema_migrations"];
 /** Those that came with a later version of the ledger. */
 const LATER_RELATIONS = ["repeatables", "backfills", "backfill_rows"];
 const LEDGER_ROUTINES = [
-  "fence",
-  "record",
-  "copy_events",
-  "refuse_event_change",
-  "refuse_ledger_loss",
-  "backfill_checkpoint",
+  ...["fence", "record", "copy_events", "refuse_event_change", "refuse_ledger_loss"],
+  ...["backfill_checkpoint", "backfill_event"],
 ];
+/** Made by the engine of the application's jobs, for itself. */
+const ENGINE_SCHEMA = "graphile_worker";
 
 /** How many objects are named one by one. */
 const SHOWN = 10;
@@ -119,7 +117,7 @@ function objects(ledgerSchema: string, besides: string): string {
   const inLedger = `n.nspname = ${literal(ledgerSchema)}`;
   return `with schemas as (
   select n.oid, n.nspname from pg_namespace n
-  where n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
+  where n.nspname !~ '^pg_' and n.nspname not in ('information_schema', '${ENGINE_SCHEMA}')
     and pg_get_userbyid(n.nspowner) not in (${list(PLATFORM_ROLES)})
     and not ${isMember("pg_namespace", "n.oid")}
 ), objects as (

@@ -1,8 +1,17 @@
 import { randomUUID } from "node:crypto";
+import { literal } from "../../base/quote.ts";
 import { columnOf, transact } from "../../connection/ask.ts";
-import type { Session } from "../run-types.ts";
+import type { RunIdentity, Session } from "../run-types.ts";
 import type { Tag } from "../types.ts";
-import { BACKFILL, type BackfillRow, claim, readBackfills } from "./store.ts";
+import {
+  BACKFILL,
+  type BackfillRow,
+  claim,
+  lockLog,
+  logEvent,
+  logged,
+  readBackfills,
+} from "./store.ts";
 
 export interface Claimed {
   readonly row: BackfillRow;
@@ -14,8 +23,7 @@ export interface ClaimOptions {
   /** Of the ledger. */
   readonly schema: string;
   readonly tag: Tag;
-  /** As people know the process. */
-  readonly worker: string;
+  readonly identity: RunIdentity;
   /** It is taken from whoever has it: the caller knows that it is the only one. */
   readonly takesOver: boolean;
   /** What the transaction begins with: a fence, a registration. */
@@ -30,12 +38,17 @@ export interface ClaimOptions {
  */
 export async function claimBackfill(
   session: Session,
-  { schema, tag, before, ...claimant }: ClaimOptions,
+  { schema, tag, before, identity, takesOver }: ClaimOptions,
 ): Promise<Claimed | "done" | "paused" | "busy"> {
   const runId = randomUUID();
   const reply = await transact(session, "backfill", [
     ...before,
-    ...claim(schema, tag, { runId, handshakePid: session.handshakePid(), ...claimant }),
+    lockLog(schema),
+    ...claim(schema, tag, {
+      ...{ runId, takesOver, handshakePid: session.handshakePid() },
+      worker: `${identity.host}:${identity.processId}`,
+    }),
+    logEvent(schema, tag, logged("backfill.started", identity), `b.run_id = ${literal(runId)}`),
     readBackfills(schema, tag),
   ]);
   const [first, second] = reply.rows.flatMap((row) =>

@@ -1,23 +1,36 @@
 import { messageOf } from "../../base/problem.ts";
 import { DEADLOCK_DETECTED, LOCK_NOT_AVAILABLE } from "../../base/sqlstate.ts";
-import { columnOf, rollBack } from "../../connection/ask.ts";
+import { columnOf, rollBack, transact } from "../../connection/ask.ts";
 import { isServerError } from "../../connection/session.ts";
 import type { BackfillProgress } from "../progress-types.ts";
+import type { RunIdentity } from "../run-types.ts";
 import type { RecordedError } from "../types.ts";
 import { type Filling, sendFenced } from "./attempt.ts";
 import { BackfillFailed, isTaken } from "./failed.ts";
 import { lookForPressure } from "./pressure.ts";
-import { type BackfillRow, type Change, checkpoint, WANTED, type Wanted } from "./store.ts";
+import {
+  type BackfillRow,
+  type Change,
+  checkpoint,
+  type LoggedEvent,
+  lockLog,
+  logged,
+  WANTED,
+  type Wanted,
+} from "./store.ts";
 
 /** A backfill that this process has claimed. */
 export interface BackfillRun extends Filling {
   /** Of the ledger. */
   readonly schema: string;
   readonly runId: string;
+  readonly identity: RunIdentity;
   readonly onProgress: (progress: BackfillProgress) => void;
   /** Waits, with the lease kept. Throws the signal's reason. */
   readonly pause: (ms: number) => Promise<void>;
 }
+
+type EndState = "DONE" | "FAILED" | "PAUSED" | "CANCELED";
 
 /** How it ended, or why it stopped. */
 export type BackfillEnd = "done" | "paused" | "canceled";
@@ -103,8 +116,30 @@ export class Course {
   }
 
   async #stop<End extends BackfillEnd>(state: "PAUSED" | "CANCELED", end: End): Promise<End> {
-    await this.commit({ state, release: true, reason: null });
+    await this.end(state, state === "PAUSED" ? "backfill.paused" : "backfill.canceled");
     return end;
+  }
+
+  /**
+   * Commits a state with its event, and gives the backfill back. The log may be a long migration's until that has
+   * ended: waited for, with the claim kept.
+   */
+  async end(state: EndState, type: LoggedEvent["type"], error: RecordedError | null = null) {
+    const { run } = this;
+    const kept = state === "DONE" || state === "FAILED" ? { error } : {};
+    const event = logged(type, run.identity);
+    const change: Change = { state, event, release: true, reason: null, ...kept };
+    for (;;) {
+      try {
+        const statements = [lockLog(run.schema), ...run.fence, this.checkpoint(change)];
+        await transact(run.session, "backfill", statements);
+        return;
+      } catch (failed) {
+        if (!isServerError(failed) || failed.code !== LOCK_NOT_AVAILABLE) throw failed;
+        this.tell("waiting", "a migration runs");
+        await run.pause(FIRST_RETRY_MS);
+      }
+    }
   }
 
   /** Waits before another try, and says why. */

@@ -28,7 +28,7 @@ export async function runBackfill(run: BackfillRun, from: BackfillRow): Promise<
     }
     const stopped = (await retryQuarantined(course)) ?? (await finalize(course));
     if (stopped !== undefined) return stopped;
-    await course.commit({ state: "DONE", release: true, reason: null, error: null });
+    await course.end("DONE", "backfill.done");
     return "done";
   } catch (error) {
     if (isLoss(error)) throw error;
@@ -41,13 +41,15 @@ export async function runBackfill(run: BackfillRun, from: BackfillRow): Promise<
 
 /** It is nobody's from here: what stopped it is in the ledger, or another process may go on at once. */
 async function release(course: Course, error: unknown): Promise<void> {
-  const change: Change =
+  const given: Change = { state: "PENDING", release: true, reason: null };
+  const record = () =>
     error instanceof BackfillFailed
-      ? { state: "FAILED", error: error.recorded, release: true, reason: null }
-      : { state: "PENDING", release: true, reason: null };
-  await despiteLateCancel(() => course.commit(change)).catch((unrecorded: unknown) => {
+      ? course.end("FAILED", "backfill.failed", error.recorded)
+      : course.commit(given);
+  await despiteLateCancel(record).catch((unrecorded: unknown) => {
     // The error itself counts; without a sign of life the backfill is free in a moment.
-    if (!isServerError(unrecorded) && !isLoss(unrecorded)) throw unrecorded;
+    const isOver = course.run.signal.aborted;
+    if (!isOver && !isServerError(unrecorded) && !isLoss(unrecorded)) throw unrecorded;
   });
 }
 

@@ -1,5 +1,7 @@
 import { identifier, integer, jsonLiteral, literal } from "../../base/quote.ts";
 import { BACKFILL_TTL_MS } from "../ledger/backfill-tables.ts";
+import type { EventType } from "../ledger-types.ts";
+import type { RunIdentity } from "../run-types.ts";
 import type { BackfillState, RecordedError, Tag } from "../types.ts";
 import type { Key, Target } from "./keys.ts";
 
@@ -190,8 +192,41 @@ export interface Change {
   readonly state?: BackfillState;
   readonly reason?: string | null;
   readonly error?: RecordedError | null;
+  /** What goes into the log. */
+  readonly event?: LoggedEvent;
   /** It is nobody's from here. */
   readonly release?: true;
+}
+
+/** What happened, and who says so. */
+export interface LoggedEvent {
+  readonly type: Extract<EventType, `backfill.${string}`>;
+  readonly runId: string;
+  readonly host: string;
+  readonly processId: number;
+  readonly toolVersion: string;
+  readonly appVersion: string | null;
+}
+
+/** An event of a run. */
+export function logged(type: LoggedEvent["type"], identity: RunIdentity): LoggedEvent {
+  const { runId, host, processId, toolVersion, appVersion } = identity;
+  return { type, runId, host, processId, toolVersion, appVersion };
+}
+
+/**
+ * Comes before all else in a transaction that writes an event: ids are in the order of the commits. A migration's
+ * transaction holds the row until its end.
+ */
+export function lockLog(schema: string): string {
+  return `select from ${identifier(schema)}.runner r where r.id = 1 for update`;
+}
+
+/** Writes an event where the condition on the backfill `b` holds. */
+export function logEvent(schema: string, tag: Tag, event: LoggedEvent, condition: string): string {
+  const s = identifier(schema);
+  return `select ${s}.backfill_event(b.tag, ${jsonLiteral(event)}) from ${s}.backfills b
+where b.tag = ${literal(tag)} and ${condition}`;
 }
 
 /** Commits a change with the transaction, or raises where it is another's by now. */

@@ -1,6 +1,13 @@
 import { identifier, literal } from "../../base/quote.ts";
 import { transact } from "../../connection/ask.ts";
-import { BACKFILL, type BackfillRow, isAlive, readBackfills } from "../backfill/store.ts";
+import {
+  BACKFILL,
+  type BackfillRow,
+  isAlive,
+  lockLog,
+  logged,
+  readBackfills,
+} from "../backfill/store.ts";
 import type { BackfillAction, BackfillStatus } from "../backfill-types.ts";
 import { MigrateError } from "../errors.ts";
 import { look } from "../lease/sql.ts";
@@ -17,6 +24,19 @@ export async function listBackfills(run: Run): Promise<readonly BackfillStatus[]
   return withLedger(run, async (session) => statuses(session, run.schema));
 }
 
+/** Whether the role may write the ledger's row of a backfill, as its runner does. */
+export async function mayRunBackfills(run: Run): Promise<boolean> {
+  const table = literal(`${identifier(run.schema)}.backfills`);
+  const query = `select pg_catalog.has_table_privilege(${table}, 'UPDATE') as ${ALLOWED}`;
+  const [found] = await withLedger(run, async (session) => {
+    const { rows } = await transact(session, "backfill", [query], "rollback");
+    return rows.filter((row) => ALLOWED in row);
+  });
+  return found?.[ALLOWED] === true;
+}
+
+const ALLOWED = "tidemark_allowed";
+
 /**
  * What a person asks of a backfill: one that runs obeys after its batch.
  *
@@ -28,12 +48,16 @@ export async function changeBackfill(
   action: BackfillAction,
 ): Promise<BackfillStatus> {
   const changed = await withLedger(run, async (session) => {
-    const before = await statuses(session, run.schema, tag);
-    const [row] = before;
-    if (row === undefined) throw unknown(tag, await statuses(session, run.schema));
-    if (row.state === "DONE") throw through(row);
-    await transact(session, "backfill", [change(run.schema, tag, action)]);
-    return statuses(session, run.schema, tag);
+    for (let tries = 1; ; tries += 1) {
+      const [row] = await statuses(session, run.schema, tag);
+      if (row === undefined) throw unknown(tag, await statuses(session, run.schema));
+      if (row.state === "DONE") throw through(row);
+      const statements = row.isRunning ? tell(run, tag, action) : change(run, tag, action);
+      const reply = await transact(session, "backfill", statements);
+      // It may have begun or ended meanwhile.
+      const isChanged = reply.rows.some((found) => CHANGED in found);
+      if (isChanged || tries === MOST_TRIES) return statuses(session, run.schema, tag);
+    }
   });
   const [row] = changed;
   if (row === undefined) throw unknown(tag, []);
@@ -70,21 +94,50 @@ const STATES: Readonly<Record<BackfillAction, BackfillState>> = {
   resume: "PENDING",
 };
 
-/** One that runs is told; of one that does not, the state is what is wanted. */
-function change(schema: string, tag: Tag, action: BackfillAction): string {
+const EVENTS = {
+  pause: "backfill.paused",
+  cancel: "backfill.canceled",
+  resume: "backfill.resumed",
+} as const;
+
+const CHANGED = "tidemark_changed";
+const MOST_TRIES = 5;
+
+/** One that runs is told, and obeys after its batch. */
+function tell({ schema }: Run, tag: Tag, action: BackfillAction): readonly string[] {
+  const wanted = action === "resume" ? "null" : literal(action);
+  return [
+    `update ${identifier(schema)}.backfills b
+set wanted = ${wanted}, updated_at = pg_catalog.clock_timestamp()
+where b.tag = ${literal(tag)} and b.state <> 'DONE' and ${isAlive("b")}
+returning b.tag as ${CHANGED}`,
+  ];
+}
+
+/** Of one that does not run, the state is what is wanted. */
+function change({ schema, identity }: Run, tag: Tag, action: BackfillAction): readonly string[] {
   const s = identifier(schema);
   const state = literal(STATES[action]);
-  const wanted = action === "resume" ? "null" : literal(action);
-  return `with changed as (
+  const event = literal(JSON.stringify(logged(EVENTS[action], identity)));
+  return [
+    lockLog(schema),
+    `with before as (
+  select b.tag, b.state from ${s}.backfills b
+  where b.tag = ${literal(tag)} and b.state <> 'DONE' and not ${isAlive("b")}
+  for update
+), changed as (
   update ${s}.backfills b
-  set wanted = case when ${isAlive("b")} then ${wanted} end,
-    state = case when ${isAlive("b")} then b.state else ${state} end,
-    finished_at = null, updated_at = pg_catalog.clock_timestamp()
-  where b.tag = ${literal(tag)} and b.state <> 'DONE'
+  set wanted = null, state = ${state}, run_id = null, finished_at = null, updated_at = pg_catalog.clock_timestamp()
+  from before where b.tag = before.tag
   returning b.tag, b.state
+), migrations as (
+  update ${s}.schema_migrations m set backfill = changed.state
+  from changed where m.tag = changed.tag and m.backfill is not null
 )
-update ${s}.schema_migrations m set backfill = changed.state
-from changed where m.tag = changed.tag and m.backfill is not null`;
+select before.tag as ${CHANGED},
+  case when before.state <> ${state} then ${s}.backfill_event(before.tag, ${event}::pg_catalog.jsonb)::pg_catalog.text end
+from before, changed`,
+  ];
 }
 
 function statusOf(row: BackfillRow): BackfillStatus {

@@ -1,5 +1,7 @@
 import { pause } from "../../base/backoff.ts";
+import { LOCK_NOT_AVAILABLE } from "../../base/sqlstate.ts";
 import { ask } from "../../connection/ask.ts";
+import { isServerError } from "../../connection/session.ts";
 import { type Filling, lockTimeoutOf, sendFenced } from "../backfill/attempt.ts";
 import { type Claimed, claimBackfill } from "../backfill/claim.ts";
 import { BackfillFailed } from "../backfill/failed.ts";
@@ -76,12 +78,11 @@ async function runOne(run: Run, session: Session, tag: Tag): Promise<BackfillOut
     rows.find((row) => row.tag === tag),
   );
   const target = await readTarget(session, definition);
-  const claimed = await claimBackfill(session, {
-    schema,
-    tag,
-    worker: `${identity.host}:${identity.processId}`,
-    takesOver: false,
-    before: [],
+  const options = { schema, tag, identity, takesOver: false, before: [] };
+  const claimed = await claimBackfill(session, options).catch((error: unknown) => {
+    // A migration's transaction holds what is locked for the claim: a later look finds it free.
+    if (isServerError(error) && error.code === LOCK_NOT_AVAILABLE) return "busy" as const;
+    throw error;
   });
   if (typeof claimed === "string") return undefined;
   const { longestMs = DEFAULTS.longestMs } = definition.batch ?? {};
@@ -109,7 +110,7 @@ async function settle(
     const end = await runBackfill(
       {
         ...filling,
-        ...{ schema, runId },
+        ...{ schema, runId, identity: run.identity },
         onProgress: (progress) => run.onProgress({ kind: "backfill", tag, ...progress }),
         pause: (ms) => pauseAlive(filling, ms),
       },

@@ -1,11 +1,12 @@
+import type { LoadedCode } from "../code/load-code.ts";
 import { type Plan, passedOverWarnings } from "../plan/plan.ts";
 import { olderWarnings } from "../plan/repeatable-plan.ts";
 import type { PlannedRepeatable } from "../repeatable-types.ts";
 import { parseRepeatables } from "../repeatables/parse-repeatables.ts";
-import type { PlannedSegment, PlannedStep } from "../reports.ts";
+import type { PlannedCode, PlannedSegment, PlannedStep, StatusReport } from "../reports.ts";
 import { maskSecrets } from "../sql/secrets.ts";
 import type { ParsedStep } from "../sql/segments.ts";
-import type { History, Warning } from "../types.ts";
+import type { History, Tag, Warning } from "../types.ts";
 
 /** What is unusual about a plan. */
 export function warningsOf(plan: Plan): readonly Warning[] {
@@ -31,6 +32,24 @@ export async function plannedRepeatables(
   });
 }
 
+/** What a migration's code is. */
+export function describedCode({ file: { file }, definition }: LoadedCode): PlannedCode {
+  if (definition.kind === "step") return { file, kind: "step", table: null, background: false };
+  const { table, background = false } = definition.backfill;
+  return { file, kind: "backfill", table, background };
+}
+
+/** The files of code of pending migrations. Not loaded: who looks at a status runs nothing of them. */
+export function pendingCode(
+  { migrations }: History,
+  pending: ReadonlySet<Tag>,
+): Pick<StatusReport, "pendingCode"> {
+  const found = migrations.flatMap(({ tag, code }) =>
+    code !== undefined && pending.has(tag) ? [{ tag, file: code.file }] : [],
+  );
+  return found.length === 0 ? {} : { pendingCode: found };
+}
+
 /** What a step would run, as it is shown: without secrets. */
 export function plannedStep({
   migration,
@@ -39,6 +58,7 @@ export function plannedStep({
   resumeAt,
   total,
 }: ParsedStep): PlannedStep {
+  const code = segments.find((segment) => segment.kind === "code")?.code;
   const shown = statements.slice(resumeAt).map(({ text }) => maskSecrets(text));
   return {
     tag: migration.tag,
@@ -58,7 +78,7 @@ export function plannedStep({
             ),
           },
     ),
-    code: migration.code === undefined ? null : { file: migration.code.file, statement: total },
+    code: code === undefined ? null : { ...describedCode(code), statement: total },
     masked: shown.flatMap(({ secrets }, i) => (secrets.length > 0 ? [resumeAt + i + 1] : [])),
   };
 }

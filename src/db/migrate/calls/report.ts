@@ -1,4 +1,4 @@
-import { duration } from "../../base/text.ts";
+import { duration, plural } from "../../base/text.ts";
 import type { MigrateError } from "../errors.ts";
 import type { AdoptedBy, LedgerEvent } from "../ledger-types.ts";
 import type { RepeatableStatus } from "../repeatable-types.ts";
@@ -45,6 +45,7 @@ export function statusJson(report: StatusReport) {
     newer: report.newer,
     pending: report.pending,
     migrations: report.migrations.map(migrationJson),
+    ...(report.pendingCode && { pendingCode: report.pendingCode }),
     backfills: report.backfills,
     pendingRepeatables: report.pendingRepeatables,
     repeatables: report.repeatables.map(repeatableJson),
@@ -83,7 +84,7 @@ export function eventCells(event: LedgerEvent): readonly [string, string, string
     payload;
   return [
     shortTime(at),
-    type.replace("migration.", ""),
+    type.replace("migration.", "").replace("backfill.", "backfill "),
     tag,
     attempt > 1 ? `attempt ${attempt}` : "",
     durationMs === undefined ? "" : duration(durationMs),
@@ -96,9 +97,21 @@ export function eventCells(event: LedgerEvent): readonly [string, string, string
     by === undefined ? "" : ADOPTED_BY[by],
     formerly === undefined ? "" : `was ${formerly}`,
     payload.why ?? "",
+    backfillDetails(event),
     `${owner.user}@${owner.host}`,
-    error === undefined ? "" : `${error.sqlState ?? "canceled"}: ${error.message}`,
+    error === undefined ? "" : errorText(type, error),
   ];
+}
+
+function errorText(type: LedgerEvent["type"], { sqlState, message }: RecordedError): string {
+  if (sqlState === null && type === "backfill.failed") return message;
+  return `${sqlState ?? "canceled"}: ${message}`;
+}
+
+/** How far a backfill was. */
+function backfillDetails({ payload: { rows, quarantined = 0 } }: LedgerEvent): string {
+  if (rows === undefined) return "";
+  return `${plural(rows, "row")}${quarantined === 0 ? "" : `, ${quarantined} put aside`}`;
 }
 
 /** Why an event says that a migration was adopted. */

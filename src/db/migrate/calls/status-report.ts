@@ -1,10 +1,16 @@
 import type { BackfillStatus } from "../backfill-types.ts";
 import type { Ledger } from "../ledger-types.ts";
-import { drizzleStatus, planRun } from "../plan/plan.ts";
+import { drizzleStatus, type Plan, planRun } from "../plan/plan.ts";
 import { isToRun } from "../plan/repeatable-plan.ts";
 import type { StatusReport } from "../reports.ts";
-import type { History } from "../types.ts";
-import { warningsOf } from "./planned.ts";
+import type { History, Tag } from "../types.ts";
+import { pendingCode, warningsOf } from "./planned.ts";
+
+/** Migrations that a run would apply, now or later. */
+function pendingTags({ newer, migrations }: Plan): ReadonlySet<Tag> {
+  const pending = migrations.filter(({ state }) => !newer && state.kind !== "DONE");
+  return new Set(pending.map(({ tag }) => tag));
+}
 
 /** What a ledger says of a history. */
 export function statusReport(
@@ -13,6 +19,7 @@ export function statusReport(
   backfills: readonly BackfillStatus[],
 ): StatusReport {
   const plan = planRun(history, ledger);
+  const code = pendingCode(history, pendingTags(plan));
   const repeatables = plan.repeatables.statuses;
   return {
     version: plan.version,
@@ -21,6 +28,7 @@ export function statusReport(
     pending: plan.pending,
     migrations: plan.migrations,
     repeatables,
+    ...code,
     backfills,
     pendingRepeatables: plan.newer ? 0 : repeatables.filter(isToRun).length,
     ...drizzleStatus(plan),

@@ -9,11 +9,12 @@ import { look } from "../lease/sql.ts";
 import { describeHolder, holderOf } from "../lease/wait.ts";
 import { runnerOf } from "../ledger/replies.ts";
 import type { RunnerRow } from "../ledger-types.ts";
+import { heldBackText } from "../plan/held-back.ts";
 import { type Plan, planRun } from "../plan/plan.ts";
 import { isToRun } from "../plan/repeatable-plan.ts";
 import type { WaitReport } from "../reports.ts";
 import type { Run, Session } from "../run-types.ts";
-import type { History } from "../types.ts";
+import type { History, Tag } from "../types.ts";
 import { openLedger } from "./call.ts";
 
 const FIRST_PAUSE_MS = 50;
@@ -67,7 +68,10 @@ async function pollUntilApplied(
     }
     // The rows change with the head, or with a failure, which is told at the end.
     const now = `${runner?.head ?? "no ledger"} ${runner?.repeatables}`;
-    if (plan === undefined || seen !== now || leftMs() <= 0) {
+    const isDue = performance.now() - reportedAt > REPORT_EVERY_MS;
+    // A backfill that ends changes neither.
+    const mayGoOn = isDue && plan?.heldBack !== undefined;
+    if (plan === undefined || seen !== now || mayGoOn || leftMs() <= 0) {
       seen = now;
       const ledger = await readLedgerAfter(session, run, history, runner);
       plan = planRun(history, ledger);
@@ -80,10 +84,11 @@ async function pollUntilApplied(
       }
     }
     if (leftMs() <= 0) throw plan.problems[0] ?? timedOut(history, plan, runner);
-    if (performance.now() - reportedAt > REPORT_EVERY_MS) {
+    if (isDue) {
       reportedAt = performance.now();
       const holder = runner && holderOf(runner);
-      onProgress({ kind: "behind", pending: plan.pending, holder });
+      const { pending, heldBack } = plan;
+      onProgress({ kind: "behind", pending, holder, ...(heldBack && { heldBack }) });
     }
     await pause(Math.max(Math.min(jittered(pauseMs), leftMs()), 0), signal);
     pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS);
@@ -92,9 +97,16 @@ async function pollUntilApplied(
   }
 }
 
+/** The one that has to wait for a backfill, and all that come after it. */
+function heldBackTags({ heldBack, migrations }: Plan): readonly Tag[] {
+  const first = migrations.findIndex(({ tag }) => tag === heldBack?.tag);
+  if (first === -1) return [];
+  return migrations.slice(first).flatMap(({ tag, state }) => (state.kind === "DONE" ? [] : [tag]));
+}
+
 function timedOut(history: History, plan: Plan, runner: RunnerRow | undefined): MigrateError {
   const repeatables = plan.repeatables.statuses.filter(isToRun).map(({ tag }) => tag);
-  const steps = plan.steps.map(({ migration }) => migration.tag);
+  const steps = [...plan.steps.map(({ migration }) => migration.tag), ...heldBackTags(plan)];
   const pending = [...steps, ...repeatables];
   const failed = plan.migrations.find(({ state }) => state.kind === "FAILED");
   const holder = runner && holderOf(runner);
@@ -102,11 +114,13 @@ function timedOut(history: History, plan: Plan, runner: RunnerRow | undefined): 
     holder === undefined
       ? "No runner is working on it."
       : `Running now: ${describeHolder(holder)}.`;
+  const { heldBack } = plan;
+  const held = heldBack === undefined ? "" : ` ${heldBackText(heldBack)}`;
   const broken =
     failed?.state.kind === "FAILED" ? `\n${failed.tag} has failed: ${failed.state.error.text}` : "";
   return new MigrateError({
     code: "lock_timeout",
-    fact: `${steps.length} of ${history.migrations.length} migrations are still pending${repeatables.length > 0 ? `, and ${plural(repeatables.length, "repeatable")}` : ""}: ${pending.join(", ")}. ${working}${broken}`,
+    fact: `${steps.length} of ${history.migrations.length} migrations are still pending${repeatables.length > 0 ? `, and ${plural(repeatables.length, "repeatable")}` : ""}: ${pending.join(", ")}. ${working}${held}${broken}`,
     outcome: "nothing-run",
     remedy: "Run `tidemark migrate`, or wait longer with --timeout.",
     notRun: pending,

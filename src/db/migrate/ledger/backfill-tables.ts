@@ -56,7 +56,7 @@ export const BACKFILL_TTL_MS = 15_000;
 export function backfillFunctions(schema: string): string {
   const s = identifier(schema);
   const quote = dollarQuote(s);
-  return `
+  return `${eventFunction(s, quote)}
 create or replace function ${s}.backfill_checkpoint(p_tag text, p_run uuid, p_change jsonb)
 returns text
 language plpgsql
@@ -87,10 +87,43 @@ begin
   if not found then
     raise exception 'the backfill % belongs to another process', p_tag using errcode = '${BACKFILL_LOST}';
   end if;
+  if p_change ? 'event' then
+    perform ${s}.backfill_event(p_tag, p_change->'event');
+  end if;
   if (p_change->>'state') is not null then
     update ${s}.schema_migrations m set backfill = p_change->>'state' where m.tag = p_tag and m.backfill is not null;
   end if;
   return found_wanted;
+end
+${quote};`;
+}
+
+/**
+ * Writes what happened to a backfill into the log, with how far it is. The caller's transaction has locked the row of
+ * `runner` before all else: ids are then in the order of the commits, as for all other events.
+ */
+function eventFunction(s: string, quote: string): string {
+  return `
+create or replace function ${s}.backfill_event(p_tag text, p_event jsonb)
+returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as ${quote}
+begin
+  insert into ${s}.migration_events (
+    type, run_id, tag, attempt, checksum, payload, db_user, host, process_id,
+    backend_pid, backend_start, tool_version, app_version
+  )
+  select p_event->>'type', (p_event->>'runId')::uuid, p_tag, greatest(m.attempt, 1), m.checksum,
+    jsonb_strip_nulls(jsonb_build_object(
+      'rows', b.rows_done, 'batches', b.batches, 'reason', b.reason,
+      'quarantined', (select count(*) from ${s}.backfill_rows q where q.tag = b.tag),
+      'error', case when p_event->>'type' = 'backfill.failed' then b.error end)),
+    session_user, p_event->>'host', (p_event->>'processId')::integer, pg_backend_pid(),
+    (select a.backend_start from pg_stat_get_activity(pg_backend_pid()) a),
+    p_event->>'toolVersion', p_event->>'appVersion'
+  from ${s}.backfills b join ${s}.schema_migrations m on m.tag = b.tag
+  where b.tag = p_tag;
 end
 ${quote};`;
 }

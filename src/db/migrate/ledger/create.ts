@@ -5,7 +5,7 @@ import { isServerError } from "../../connection/session.ts";
 import type { Run, Session } from "../run-types.ts";
 import { backfillFunctions, createBackfillTables } from "./backfill-tables.ts";
 import { ledgerFunctions } from "./functions.ts";
-import { shareRepeatables } from "./repeatable-rows.ts";
+import { shareTables } from "./repeatable-rows.ts";
 import { ledgerError, standbyError } from "./server-error.ts";
 import { createTables, LEDGER_VERSION, upgradeTables } from "./tables.ts";
 
@@ -60,8 +60,8 @@ export function createLedger(schema: string): readonly string[] {
   elsif (select r.ledger_version < ${LEDGER_VERSION} from ${s}.runner r where r.id = 1) then
     execute ${literal(upgradeTables(schema))};
     execute ${literal(createBackfillTables(schema))};
-    execute ${literal(readOnlyForOthers(schema, "repeatables"))};
-    execute ${literal(shareRepeatables(schema))};
+    execute ${literal(readOnlyForOthers(schema, LATER))};
+    execute ${literal(shareTables(schema, LATER))};
   else
     return;
   end if;
@@ -71,9 +71,12 @@ end`)}`,
   ];
 }
 
+/** Tables that came with a later version of the ledger. */
+const LATER = ["repeatables", "backfills", "backfill_rows"];
+
 /** What the role's default privileges have given away on tables that are new: others may read them, and no more. */
-function readOnlyForOthers(schema: string, only?: string): string {
-  const which = only === undefined ? "" : ` and c.relname = ${literal(only)}`;
+function readOnlyForOthers(schema: string, only?: readonly string[]): string {
+  const which = only === undefined ? "" : ` and c.relname in (${only.map(literal).join(", ")})`;
   return `do ${literal(`declare given record;
 begin
   for given in

@@ -40,8 +40,8 @@ alter table ${s}.migration_events add constraint migration_events_type_check
   check (type in (${EVENT_TYPES.map(literal).join(", ")})) not valid;`;
 }
 
-/** Whoever may read or write the states of migrations may do so with those of repeatables. */
-export function shareRepeatables(schema: string): string {
+/** Whoever may read or write the states of migrations may do so with what came to the ledger later. */
+export function shareTables(schema: string, tables: readonly string[]): string {
   const s = identifier(schema);
   return `do ${literal(`declare given record;
 begin
@@ -51,7 +51,7 @@ begin
     where c.oid = ${literal(`${s}.schema_migrations`)}::regclass and a.grantee <> c.relowner
       and a.privilege_type in ('SELECT', 'INSERT', 'UPDATE')
   loop
-    execute format('grant %s on table %I.repeatables to %s', given.privilege_type, ${literal(schema)}, given.grantee);
+    ${tables.map((table) => `execute format('grant %s on table %I.${table} to %s', given.privilege_type, ${literal(schema)}, given.grantee);`).join("\n    ")}
   end loop;
 end`)}`;
 }

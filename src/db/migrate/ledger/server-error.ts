@@ -48,12 +48,36 @@ export function ledgerError(schema: string, error: ServerError): MigrateError {
   const isServers = error.code === READ_ONLY || SERVER_TROUBLE.test(error.code);
   return new MigrateError({
     code: isServers ? "connect" : "config",
-    fact: `The ledger in schema ${schema} cannot be used: ${error.message} (SQLSTATE ${error.code}).`,
+    fact: `The ledger in schema ${schema} cannot be used: ${error.message} (SQLSTATE ${error.code}).${moreOf(error)}`,
     ...(error.code !== INSUFFICIENT_PRIVILEGE &&
       error.code !== QUERY_CANCELED && { outcome: "nothing-run" }),
-    remedy: isHiddenByPolicy(error) ? withoutPolicies(schema, error) : remedyOf(schema, error),
+    remedy: adviceOn(schema, error),
     cause: error,
   });
+}
+
+/** What else the server says, a line each. */
+function moreOf({ detail, hint, where = "" }: ServerError): string {
+  // The statements in it are our own, and long.
+  const foreign = where
+    .split("\n")
+    .filter((line) => /^PL\/pgSQL function (?!inline_code_block)/.test(line));
+  return [
+    ...(detail ? [`detail: ${detail}`] : []),
+    ...(hint ? [`hint: ${hint}`] : []),
+    ...foreign.map((line) => `context: ${line}`),
+  ]
+    .map((line) => `\n${line}`)
+    .join("");
+}
+
+function adviceOn(schema: string, error: ServerError): string {
+  if (isHiddenByPolicy(error)) return withoutPolicies(schema, error);
+  // An event trigger's, which may have any SQLSTATE: what that means to us is not what it means.
+  if (error.routine === "exec_stmt_raise") {
+    return "A function of this database raised it, most likely an event trigger's (see the context). It decides what may be created here: ask who made it, then run again.";
+  }
+  return remedyOf(schema, error);
 }
 
 /** The server's function that refuses to hide rows, which no other refusal of a right comes from. */

@@ -31,6 +31,12 @@ export function findHeldBack(
   return undefined;
 }
 
+/** Which migration waits for what. */
+export function heldBackText({ tag, requires, backfill }: HeldBack): string {
+  const what = backfill === null ? "is not applied" : `has a backfill that is ${backfill}`;
+  return `${tag} is held back: it requires ${requires}, which ${what}.`;
+}
+
 /** Requirements that nothing can meet. */
 export function unknownRequirements({ migrations }: History): readonly MigrateError[] {
   const indexes = new Map(migrations.map(({ tag, index }) => [tag, index]));

@@ -45,7 +45,9 @@ export async function runBackfillPart(
   });
   if (background && !isRunHere(execution, tag)) {
     const left = [registered, ...leaveToWorker(schema, tag)];
-    return endMigration(execution, part, left, "background");
+    const tookMs = await endMigration(execution, part, left, "background");
+    execution.onProgress({ kind: "backfill-registered", tag, table: target.name });
+    return tookMs;
   }
   while ((await fillInline(execution, part, definition, target, registered)) === "paused") {
     await untilResumed(execution, part);
@@ -73,7 +75,7 @@ async function fillInline(
     const claimed = await claimBackfill(session, {
       schema,
       tag,
-      worker: `${identity.host}:${identity.processId}`,
+      identity,
       // Who holds the lease is the only one: what an earlier process has left is taken over.
       takesOver: true,
       before: [...fenced, registered],
@@ -93,6 +95,7 @@ async function fillInline(
         target,
         definition,
         runId: claimed.runId,
+        identity,
         longestMs,
         lockTimeoutMs: lockTimeoutOf(lockPatience.lockTimeoutMs, longestMs),
         fence: fenced,
