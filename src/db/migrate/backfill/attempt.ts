@@ -3,6 +3,7 @@ import {
   ASYNCHRONOUS_COMMIT,
   beginForOthers,
   EXACT_TEXTS,
+  limits,
   ownSettings,
 } from "../../connection/begin.ts";
 import type { Reply } from "../../connection/session.ts";
@@ -25,6 +26,8 @@ export interface Filling {
   readonly signal: AbortSignal;
   /** Runs the definition's code on the rows of this condition, in the open transaction. */
   readonly runCode: (rows: string) => Promise<void>;
+  /** Takes back what that code may have left in the session. */
+  readonly afterCode: readonly string[];
 }
 
 /** A lock that is not got is to be told from a batch that is too long: its time-out comes first. */
@@ -118,7 +121,13 @@ export async function fillRows(
   await ask(session, "backfill", [...begin, ...EXACT_TEXTS].join(";\n"));
   const { where } = definition;
   await filling.runCode(where === undefined ? rows : `${rows} and (${where}\n)`);
-  return filled(await ask(session, name, end.join(";\n")));
+  const after = [
+    ...filling.afterCode,
+    ...BEFORE,
+    limits(session.serverVersion, lockTimeoutMs),
+    `set local statement_timeout to ${longestMs}`,
+  ];
+  return filled(await ask(session, name, [...after, ...end].join(";\n")));
 }
 
 /** Runs SQL in a fenced transaction with a checkpoint. */

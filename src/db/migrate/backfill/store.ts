@@ -86,7 +86,8 @@ export function claim(
     `select pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended(${literal(`tidemark:${schema}:backfills`)}, 0))`,
     `with free as (
   select b.tag from ${s}.backfills b
-  where b.tag = ${literal(tag)} and ${takesOver ? "b.state not in ('DONE', 'PAUSED')" : `b.state in ('PENDING', 'RUNNING') and not ${isAlive("b")}`}
+  where b.tag = ${literal(tag)} and ${takesOver ? "b.state not in ('DONE', 'PAUSED')" : `b.state in ('PENDING', 'RUNNING') and not ${isAlive("b")}
+    and not exists (select from ${s}.schema_migrations m where m.tag = b.tag and m.reverting is not null)`}
   -- What a transaction of its runner has locked is alive, however long ago it renewed its claim.
   for update of b ${takesOver ? "" : "skip locked"}
 ), others as (

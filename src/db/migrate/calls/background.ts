@@ -13,6 +13,7 @@ import { type BackfillDefinition, DEFAULTS } from "../code/backfill-definition.t
 import { type LoadedCode, loadCode } from "../code/load-code.ts";
 import { MigrateError } from "../errors.ts";
 import { batchRunner } from "../execute/code/batch-runner.ts";
+import { leaveNothingBehind } from "../execute/transaction.ts";
 import { LeaseLost } from "../lease/lost.ts";
 import { readRows } from "../ledger/read.ts";
 import { rowsOf } from "../ledger/replies.ts";
@@ -88,13 +89,15 @@ async function runOne(run: Run, session: Session, tag: Tag): Promise<BackfillOut
   const { longestMs = DEFAULTS.longestMs } = definition.batch ?? {};
   const place = { step: { migration: { tag }, attempt: 1 }, code };
   const fence = [checkpoint(schema, tag, claimed.runId, {})];
-  const filling: Omit<Filling, "runCode"> = {
+  const filling: Omit<Filling, "runCode" | "afterCode"> = {
     ...{ session, tag, target, definition, longestMs, fence },
     lockTimeoutMs: lockTimeoutOf(run.lockPatience.lockTimeoutMs, longestMs),
     signal: run.signal ?? new AbortController().signal,
   };
   return settle(tag, run, claimed, {
     ...filling,
+    // Behind a pooler there may be more in the session, and that is another client's.
+    afterCode: leaveNothingBehind(false),
     runCode: batchRunner({ ...run, session }, place, definition, target.database),
   });
 }

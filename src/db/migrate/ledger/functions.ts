@@ -120,6 +120,8 @@ begin
             'prefix', m.prefix, 'startedAt', m.started_at, 'finishedAt', m.finished_at,
             'durationMs', m.duration_ms))
         where m.tag = subject;
+        -- Its worker stops before anything is taken back.
+        update ${s}.backfills set run_id = null, state = 'PENDING' where tag = subject and run_id is not null;
         -- A release that does not know the way down would run it up from here.
         update ${s}.runner set min_reader = ${MIN_READER_DOWN} where id = 1;
       else

@@ -17,7 +17,7 @@ import type { BackfillProgress } from "../../progress-types.ts";
 import type { Tag } from "../../types.ts";
 import type { CodePart, Execution } from "../execution.ts";
 import type { ServerErrorFields } from "../failure-text.ts";
-import { endOfPart } from "../transaction.ts";
+import { endOfPart, leaveNothingBehind } from "../transaction.ts";
 import { batchRunner } from "./batch-runner.ts";
 import type { CodeFailure } from "./code-trouble.ts";
 
@@ -102,6 +102,7 @@ async function fillInline(
         signal: execution.signal ?? new AbortController().signal,
         onProgress,
         pause: (ms) => pauseUnderLease(execution, ms),
+        afterCode: leaveNothingBehind(execution.lease.direct),
         runCode: batchRunner(execution, part, definition, target.database),
       },
       claimed.row,
