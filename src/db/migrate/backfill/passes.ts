@@ -1,5 +1,7 @@
+import { identifier, integer, literal } from "../../base/quote.ts";
+import type { Tag } from "../types.ts";
 import type { Course } from "./course.ts";
-import { endPasses } from "./store.ts";
+import { PASS } from "./store.ts";
 
 /** One more goes over the rows again, for those that came behind the first one's back. */
 const PASSES = 2;
@@ -21,4 +23,23 @@ export function noPassOver(course: Course, rows: string): readonly string[] {
   if (!needsAnotherPass(course)) return [];
   const meant = `${rows} and (${definition.where}\n)`;
   return [endPasses(schema, tag, { table: target.name, rows: meant, last: PASSES })];
+}
+
+/**
+ * Makes the pass the last one, where rows that this transaction has written still meet the condition: another pass
+ * would fill them again.
+ *
+ * @param rows condition for the rows of the table `t` that the backfill means
+ */
+function endPasses(
+  schema: string,
+  tag: Tag,
+  { table, rows, last }: { readonly table: string; readonly rows: string; readonly last: number },
+): string {
+  const xid =
+    "((pg_catalog.txid_current() operator(pg_catalog.%) 4294967296)::pg_catalog.text::pg_catalog.xid)";
+  return `update ${identifier(schema)}.backfills b set pass = ${integer(last)}
+where b.tag operator(pg_catalog.=) ${literal(tag)} and exists (
+  select from ${table} t where t.xmin operator(pg_catalog.=) ${xid} and ${rows}
+) returning b.pass as ${PASS}`;
 }

@@ -81,13 +81,14 @@ export function claim(
   { runId, worker, handshakePid, takesOver }: Claimant,
 ): readonly string[] {
   const s = identifier(schema);
+  const waits = `b.state in ('PENDING', 'RUNNING') and not ${isAlive("b")}
+    and not exists (select from ${s}.schema_migrations m where m.tag = b.tag and m.reverting is not null)`;
   return [
     // One claims at a time: two of one table would each see the other's row as free.
     `select pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended(${literal(`tidemark:${schema}:backfills`)}, 0))`,
     `with free as (
   select b.tag from ${s}.backfills b
-  where b.tag = ${literal(tag)} and ${takesOver ? "b.state not in ('DONE', 'PAUSED')" : `b.state in ('PENDING', 'RUNNING') and not ${isAlive("b")}
-    and not exists (select from ${s}.schema_migrations m where m.tag = b.tag and m.reverting is not null)`}
+  where b.tag = ${literal(tag)} and ${takesOver ? "b.state not in ('DONE', 'PAUSED')" : waits}
   -- What a transaction of its runner has locked is alive, however long ago it renewed its claim.
   for update of b ${takesOver ? "" : "skip locked"}
 ), others as (
@@ -160,25 +161,6 @@ where tag = ${literal(tag)} and state not in ('DONE', 'PAUSED')`,
     `update ${s}.schema_migrations m set backfill = b.state from ${s}.backfills b
 where m.tag = ${literal(tag)} and b.tag = m.tag`,
   ];
-}
-
-/**
- * Makes the pass the last one, where rows that this transaction has written still meet the condition: another pass
- * would fill them again.
- *
- * @param rows condition for the rows of the table `t` that the backfill means
- */
-export function endPasses(
-  schema: string,
-  tag: Tag,
-  { table, rows, last }: { readonly table: string; readonly rows: string; readonly last: number },
-): string {
-  const xid =
-    "((pg_catalog.txid_current() operator(pg_catalog.%) 4294967296)::pg_catalog.text::pg_catalog.xid)";
-  return `update ${identifier(schema)}.backfills b set pass = ${integer(last)}
-where b.tag operator(pg_catalog.=) ${literal(tag)} and exists (
-  select from ${table} t where t.xmin operator(pg_catalog.=) ${xid} and ${rows}
-) returning b.pass as ${PASS}`;
 }
 
 /** What a transaction changes of a backfill; what is not named stays. */
