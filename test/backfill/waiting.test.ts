@@ -143,3 +143,18 @@ test("a row that somebody has locked is waited for, however long: it is not what
   await run;
   expect(await counts()).toEqual([{ n: 1, rows: 100 }]);
 });
+
+test.each([
+  ["before the first", "id <= 399990"],
+  ["between others", "id between 8 and 399990"],
+])(
+  "where deleted rows lie %s, it looks past them, however much longer than a batch that takes",
+  async (_where, deleted) => {
+    await database.sql.unsafe(`create table people (id bigint primary key, n int not null default 0)
+    with (autovacuum_enabled = off);
+    insert into people select i from generate_series(1, 400000) i;
+    delete from people where ${deleted}`);
+    await fill({ table: "people", set: "n = n + 1", batch: { size: 5, longestMs: 20 } });
+    expect(await counts()).toEqual([{ n: 1, rows: expect.any(Number) }]);
+  },
+);

@@ -54,6 +54,9 @@ const BEFORE = [
   "set local datestyle to default",
 ];
 
+/** Looking locks nothing, and may have to go over many dead rows; well within the life of a claim. */
+const LOOK_MS = 8_000;
+
 /** Looks where the batch after `from` ends. */
 export async function lookForEnd(
   { session, target, longestMs }: Pick<Filling, "session" | "target" | "longestMs">,
@@ -63,7 +66,7 @@ export async function lookForEnd(
   const text = [
     `begin;\n${ownSettings(session.serverVersion)}`,
     ...BEFORE,
-    `set local statement_timeout to ${longestMs}`,
+    `set local statement_timeout to ${Math.max(longestMs, LOOK_MS)}`,
     ...EXACT_TEXTS,
     nextEnd(target, from, size),
     "rollback",

@@ -35,6 +35,8 @@ class Batches {
   /** Where a failure made the batches smaller, to find the row that it comes from; grows back. */
   #probe: number | undefined;
   #triedAgain = false;
+  /** Where the next batch ends is looked for with a batch, unless that may be what took too long. */
+  #looksAhead = true;
   #lastMs = 0;
 
   constructor(course: Course) {
@@ -69,7 +71,7 @@ class Batches {
       const range = rangeOf(run.target, row.position, key);
       const { wanted, next, pass } = await fillRows(run, range, [course.checkpoint(change)], {
         filled: noPassOver(course, range),
-        following: this.#probe === undefined ? { from: key, size } : undefined,
+        following: this.#probe === undefined && this.#looksAhead ? { from: key, size } : undefined,
       });
       this.#took(rows, performance.now() - started);
       course.committed(pass === undefined ? change : { ...change, pass }, wanted);
@@ -84,6 +86,7 @@ class Batches {
   #took(rows: number, tookMs: number): void {
     this.#lastMs = tookMs;
     this.#triedAgain = false;
+    this.#looksAhead = true;
     const rate = (rows / Math.max(tookMs, 1)) * 1000;
     const { rate: before } = this.#course;
     this.#course.rate = before === null ? rate : NEWEST * rate + (1 - NEWEST) * before;
@@ -105,7 +108,9 @@ class Batches {
     const half = Math.max(1, Math.floor(batch.rows / 2));
     if (isServerError(error) && error.code === QUERY_CANCELED) {
       const { longestMs } = course.run;
-      if (batch.rows === 1) {
+      const hasLooked = this.#looksAhead;
+      this.#looksAhead = false;
+      if (batch.rows === 1 && !hasLooked) {
         const fact = `The row ${keyText(course.key, batch.key)} takes longer than batch.longestMs, ${longestMs} ms.`;
         throw course.failed(error, fact);
       }
