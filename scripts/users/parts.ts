@@ -26,6 +26,7 @@ export const GONE = [
   "test/projections/rebuild-users.test.ts",
   "test/project/session.test.ts",
   "test/helpers/console-session.ts",
+  "test/helpers/app-command.ts",
   "test/project/remove-users.long.test.ts",
 ];
 

@@ -66,9 +66,12 @@ export function createReader({ boot, migrator, pool, projections }: Sources, rea
     // Without an answer there is nothing to show: whether the database is there is told above.
     return found?.().catch(() => undefined);
   }, KEEP_MS);
+  const unfilled = shared(() => hasUnfilled(pool()), KEEP_MS);
   return {
     boot,
     status: status.get,
+    /** Whether a backfill is not done, once the ledger is there: asked over the pool, which costs no connection. */
+    hasUnfilled: unfilled.get,
     /** How far each projection is; undefined if that cannot be read. */
     projections: lag.get,
     /** The latest, newest first; empty if they cannot be read. */
@@ -77,7 +80,7 @@ export function createReader({ boot, migrator, pool, projections }: Sources, rea
     problem: problem.get,
     /** Forgets what was read. */
     forget: (): void => {
-      for (const kept of [status, events, problem, lag]) kept.forget();
+      for (const kept of [status, events, problem, lag, unfilled]) kept.forget();
     },
   };
 }
@@ -89,6 +92,13 @@ function noAnswer(readMs: number, cause: MigrateError): MigrateError {
     remedy: "Check the server, and the network between.",
     cause,
   });
+}
+
+async function hasUnfilled(pool: DatabasePool | undefined): Promise<boolean> {
+  const query = "select exists (select from tidemark.backfills where state <> 'DONE') as found";
+  // Without an answer there is nothing to show: whether the database is there is told elsewhere.
+  const row = await pool?.queryOne<{ readonly found: boolean }>(query).catch(() => undefined);
+  return row?.found ?? false;
 }
 
 async function pingProblem(pool: DatabasePool | undefined): Promise<string | undefined> {

@@ -66,7 +66,7 @@ export async function detailedState(readiness: Readiness, reader: Reader): Promi
     case "ready": {
       const { version, newer } = readiness;
       const projections = await reader.projections();
-      const unfinished = await unfinishedBackfills(reader);
+      const unfinished = (await reader.hasUnfilled()) ? await unfinishedBackfills(reader) : {};
       const lag = projections?.length && { projections: projections.map(projectionJson) };
       // A projection that lags is no reason not to be ready: it would not catch up faster.
       return { status, version: version ?? null, newer, ...lag, ...unfinished };

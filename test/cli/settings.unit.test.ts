@@ -54,6 +54,7 @@ describe("the migrator's options", () => {
       schema: "tidemark",
       connectTimeoutMs: 10_000,
       stepTimeoutMs: 600_000,
+      runsBackfills: false,
       waitTimeoutMs: 600_000,
       lockPatience: { lockTimeoutMs: 5_000, lockTries: 10, lockBudgetMs: undefined },
       eventSink: undefined,

@@ -1,5 +1,5 @@
 import { identifier, literal } from "../../base/quote.ts";
-import { transact } from "../../connection/ask.ts";
+import { ask, transact } from "../../connection/ask.ts";
 import {
   BACKFILL,
   type BackfillRow,
@@ -11,6 +11,7 @@ import {
 import type { BackfillAction, BackfillStatus } from "../backfill-types.ts";
 import { MigrateError } from "../errors.ts";
 import { look } from "../lease/sql.ts";
+import { BOUNDED } from "../ledger/read.ts";
 import { runnerOf } from "../ledger/replies.ts";
 import type { Run, Session } from "../run-types.ts";
 import type { BackfillState, Tag } from "../types.ts";
@@ -84,7 +85,8 @@ export async function statuses(
   schema: string,
   tag?: Tag,
 ): Promise<readonly BackfillStatus[]> {
-  const { rows } = await transact(session, "backfill", [readBackfills(schema, tag)], "rollback");
+  // In the transaction that a message is by itself: on a standby too.
+  const { rows } = await ask(session, "backfill", `${BOUNDED};\n${readBackfills(schema, tag)}`);
   return rows.flatMap((row) => (BACKFILL in row ? [statusOf(row[BACKFILL] as BackfillRow)] : []));
 }
 
