@@ -154,7 +154,12 @@ test.each([
     with (autovacuum_enabled = off);
     insert into people select i from generate_series(1, 400000) i;
     delete from people where ${deleted}`);
-    await fill({ table: "people", set: "n = n + 1", batch: { size: 5, longestMs: 20 } });
+    await fill({
+      table: "people",
+      set: "n = n + 1",
+      batch: { size: 5, longestMs: 20 },
+      pauseWhen: { deadRows: 1e9 },
+    });
     expect(await counts()).toEqual([{ n: 1, rows: expect.any(Number) }]);
   },
 );

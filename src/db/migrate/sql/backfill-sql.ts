@@ -51,13 +51,21 @@ async function problemOf({
   return undefined;
 }
 
-/** Names of the columns that a SET list sets; none where the grammar does not read it. */
+/** Names of the columns that a SET list changes; none where the grammar does not read it. */
 export async function columnsSet(set: string): Promise<readonly string[]> {
   const [tree] = treesOf(await loadParser(), updateOf(set)) ?? [];
   if (tree === undefined || !("UpdateStmt" in tree)) return [];
   return (tree.UpdateStmt.targetList ?? []).flatMap((item) =>
-    "ResTarget" in item && item.ResTarget.name !== undefined ? [item.ResTarget.name] : [],
+    "ResTarget" in item && item.ResTarget.name !== undefined && !setsItself(item.ResTarget)
+      ? [item.ResTarget.name]
+      : [],
   );
+}
+
+/** `id = t.id`: nothing but triggers see it. */
+function setsItself({ name, val }: { readonly name?: string; readonly val?: Node }): boolean {
+  const last = val !== undefined && "ColumnRef" in val ? val.ColumnRef.fields?.at(-1) : undefined;
+  return last !== undefined && "String" in last && last.String.sval === name;
 }
 
 const updateOf = (set: string) => `update t set ${set}\nwhere true`;
