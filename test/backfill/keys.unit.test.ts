@@ -46,8 +46,8 @@ describe("the SQL of a key", () => {
 
   test("looks for the end in the index's order, no further than a batch", () => {
     const sql = nextEnd(LINES, ["a", "3"], 500);
-    expect(sql).toContain(`order by t."org", t."No" limit 500`);
-    expect(sql).toContain(`order by w."org" desc, w."No" desc limit 1`);
+    expect(sql).toContain(`order by t."org", t."No" offset 499 limit 1`);
+    expect(sql).toContain(`order by t."org" desc, t."No" desc limit 1`);
   });
 
   test("an update keeps a condition that ends in a comment apart", () => {

@@ -46,19 +46,23 @@ export function rowOf({ key }: Pick<Target, "key">, value: Key): string {
     .join(" and ");
 }
 
-/** Where the batch of at most `size` rows after `from` ends: one row, of null where there are none. */
+/**
+ * Where the batch of at most `size` rows after `from` ends: one row, of null where there are none. The end is found by
+ * an index scan that keeps nothing; only a last batch is counted.
+ */
 export function nextEnd(target: Target, from: Key | null, size: number): string {
   const names = target.key.map(({ name }) => identifier(name));
   const columns = names.map((name) => `t.${name}`).join(", ");
   const texts = names.map((name) => `w.${name}::pg_catalog.text`).join(", ");
-  const newestFirst = names.map((name) => `w.${name} desc`).join(", ");
-  return `with w as materialized (
-  select ${columns} from ${target.name} t where ${rangeOf(target, from, null)} order by ${columns} limit ${integer(size)}
-)
-select (
-  select pg_catalog.jsonb_build_object('key', pg_catalog.jsonb_build_array(${texts}), 'rows', (select pg_catalog.count(*) from w))
-  from w order by ${newestFirst} limit 1
-) as ${NEXT}`;
+  const lastFirst = names.map((name) => `t.${name} desc`).join(", ");
+  const rest = `from ${target.name} t where ${rangeOf(target, from, null)}`;
+  const end = (rows: string, order: string) => `(
+  select pg_catalog.jsonb_build_object('key', pg_catalog.jsonb_build_array(${texts}), 'rows', ${rows})
+  from (select ${columns} ${rest} order by ${order}) w
+)`;
+  const full = end(integer(size), `${columns} offset ${integer(size - 1)} limit 1`);
+  const last = end(`(select pg_catalog.count(*) ${rest})`, `${lastFirst} limit 1`);
+  return `select coalesce(${full}, ${last}) as ${NEXT}`;
 }
 
 /** The UPDATE of a batch. */

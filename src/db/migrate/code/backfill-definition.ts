@@ -41,7 +41,7 @@ export interface BatchLimits {
   readonly min?: number;
   /** Default 50,000. */
   readonly max?: number;
-  /** What a batch may take: its size follows this. Default 250. */
+  /** What a batch may take: its size follows this. Default 30: others who write the table wait that long at most for its rows. */
   readonly targetMs?: number;
   /** Where a batch is stopped, rolled back and tried again with half of its rows. Default 1,000. */
   readonly longestMs?: number;
@@ -75,7 +75,7 @@ export const DEFAULTS = {
   size: 1_000,
   min: 1,
   max: 50_000,
-  targetMs: 250,
+  targetMs: 30,
   longestMs: 1_000,
   replicationLagMs: 10_000,
   walFilesToArchive: 64,
