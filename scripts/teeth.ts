@@ -68,7 +68,13 @@ function copyOfCheckout(): string {
   copies.push(copy);
   const folders = ["src", "test", "scripts", "drizzle"];
   const files = ["package.json", "tsconfig.json", "tsconfig.build.json", "README.md"];
-  for (const name of [...folders, ...files, "vitest.config.ts", "vitest.legs.config.ts", "drizzle.config.ts"]) {
+  for (const name of [
+    ...folders,
+    ...files,
+    "vitest.config.ts",
+    "vitest.legs.config.ts",
+    "drizzle.config.ts",
+  ]) {
     cpSync(join(ROOT, name), join(copy, name), { recursive: true });
   }
   symlinkSync(join(ROOT, "node_modules"), join(copy, "node_modules"));
