@@ -1,11 +1,11 @@
 /**
  * A backfill beside the plain UPDATE in batches that people write by hand, on one machine in one run:
  *
- *   npm run bench:backfill -- [--rows <n>] [--rounds <n>] [--rates <n>,…] [--nice-ratio <n>] [--url <url>]
+ *   npm run bench:backfill -- [--rows <n>] [--rounds <n>] [--rates <n>,…] [--nice-ratio <n>] [--url <url> | --embedded]
  *
- * On the server of `--url`, as a role that may create databases, which are dropped again; else on an embedded one of
- * the run's own. Each side fills a column of a table of its own, of `--rows` rows (default 5,000,000), all in one
- * message a batch of 10,000 rows by hand; the sides take turns. Then each does so while a client, in a thread of its
+ * On the server of `--url`, as a role that may create databases, which are dropped again; else on the newest stock
+ * server of this machine; else, or with `--embedded`, on an embedded one. Each side fills a column of a table of its
+ * own, of `--rows` rows (default 5,000,000), all in one message a batch of 10,000 rows by hand; the sides take turns. Then each does so while a client, in a thread of its
  * own, updates rows of the table at random, one after the other: each of `--rates` a second in turn (default 200,1000,2000),
  * and once as fast as it can. Printed is what is left of the client's rate. The longest transaction is sampled from
  * pg_stat_activity. `--nice-ratio` is the backfill's `batch.niceRatio` (default 0).
@@ -29,6 +29,7 @@ const { values } = parseArgs({
     rates: { type: "string", default: "200,1000,2000" },
     "nice-ratio": { type: "string", default: "0" },
     url: { type: "string" },
+    embedded: { type: "boolean", default: false },
   },
 });
 const rows = Number(values.rows);
@@ -50,7 +51,7 @@ if (isMainThread) await main();
 else await work(workerData);
 
 async function main(): Promise<void> {
-  setting = await openSetting(values.url);
+  setting = await openSetting(values);
   try {
     console.log(`${rows} rows, node ${process.version}, ${await setting.describe()}`);
     for (let round = 1; round <= rounds; round += 1) {
