@@ -30,7 +30,7 @@ type TlsParameters = Readonly<Partial<Record<TlsParameter, string>>>;
  */
 export function tlsOf(given: TlsParameters, hosts: readonly string[], env: Environment): Tls {
   const { mode, askedBy } = modeOf(given, env);
-  const negotiation = given.sslnegotiation === "direct" ? "direct" : null;
+  const negotiation = (given.sslnegotiation ?? env.PGSSLNEGOTIATION) === "direct" ? "direct" : null;
   // `allow` begins without TLS in libpq, and takes it where the server insists: TLS first does both.
   if (mode === "disable") return { ssl: false, negotiation: null, askedBy };
   if (mode === "prefer" || mode === "allow") return { ssl: "prefer", negotiation: null, askedBy };
@@ -118,7 +118,9 @@ function identityOf(hosts: readonly string[]): typeof checkServerIdentity {
   const addresses = hosts.map((host) => host.replace(/^\[(.*)\]$/, "$1")).filter(isIP);
   return (name, certificate) => {
     const names = name === "localhost" && !hosts.includes(name) ? addresses : [name];
-    const errors = names.map((one) => checkServerIdentity(one, certificate));
+    const errors = (names.length === 0 ? [name] : names).map((one) =>
+      checkServerIdentity(one, certificate),
+    );
     return errors.includes(undefined) ? undefined : errors[0];
   };
 }
