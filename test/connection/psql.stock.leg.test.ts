@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, inject, test, vi } from "vitest";
 import { isServerError, openSession } from "../../src/db/connection/session.ts";
+import { DatabasePool } from "../../src/db/pool/index.ts";
 
 const home = mkdtempSync(join(tmpdir(), "tidemark-psql-"));
 const { hostname, port, username, password } = new URL(inject("serverUrl"));
@@ -101,4 +102,14 @@ describe("a URL and its variables lead where psql goes", () => {
   ])("%s with %j", async (url, env) => {
     expect(await byTidemark(url, env)).toBe(await byPsql(url, env));
   });
+});
+
+test("the application's pool takes what is no standby where it only prefers one", async () => {
+  const url = `postgres://${LOGIN}127.0.0.1:1,127.0.0.1:${port}/postgres?target_session_attrs=prefer-standby`;
+  const pool = new DatabasePool({ url });
+  try {
+    expect(await pool.queryOne("select pg_is_in_recovery() as it")).toEqual({ it: false });
+  } finally {
+    await pool.close();
+  }
 });

@@ -141,15 +141,18 @@ export function isSslMode(mode: string): mode is SslMode {
   return SSL_MODES.some((known) => known === mode);
 }
 
-export function isTarget(target: string): boolean {
-  return TARGETS.includes(target);
+export function isTarget(target: string): target is "any" | TargetSessionAttrs {
+  return TARGETS.some((known) => known === target);
 }
 
 export function targetProblem(target: string): string {
   return `${target}, where ${listOf(TARGETS)} is expected`;
 }
 
-const TARGETS = ["any", "read-write", "read-only", "primary", "standby", "prefer-standby"];
+const TARGETS = ["any", "read-write", "read-only", "primary", "standby", "prefer-standby"] as const;
+
+/** What a server has to be; `any` asks for nothing. */
+export type TargetSessionAttrs = Exclude<(typeof TARGETS)[number], "any">;
 
 function isTls(name: string): name is TlsParameter {
   return TLS_PARAMETERS.some((known) => known === name);

@@ -1,7 +1,12 @@
 import type { ConnectionOptions } from "node:tls";
 import type { Address } from "../base/address.ts";
 import { Problem } from "../base/problem.ts";
-import { connectTimeout, isTarget, targetProblem } from "../base/url-parameters.ts";
+import {
+  connectTimeout,
+  isTarget,
+  type TargetSessionAttrs,
+  targetProblem,
+} from "../base/url-parameters.ts";
 import { addressOf, type LoginOfUrl, loginOf, passwordOf } from "./login.ts";
 import type { Environment } from "./service-file.ts";
 import { type Tls, tlsOf } from "./tls.ts";
@@ -19,7 +24,7 @@ export interface DriverOptions {
   readonly sslnegotiation: "direct" | null;
   /** Whether statements may stay prepared in the session. */
   readonly prepare: boolean;
-  readonly target_session_attrs?: "read-write";
+  readonly target_session_attrs?: TargetSessionAttrs;
   /** Seconds until the first keepalive of TCP. */
   readonly keep_alive?: number;
   /** Settings of the session. */
@@ -69,9 +74,8 @@ export function resolveUrl(
     ssl: login.path === undefined ? tls.ssl : false,
     sslnegotiation: login.path === undefined ? tls.negotiation : null,
     prepare: parameters.isPreparing,
-    // The driver's type has one of the six that it knows.
     ...(targetSessionAttrs !== undefined && {
-      target_session_attrs: targetSessionAttrs as "read-write",
+      target_session_attrs: targetSessionAttrs,
     }),
     ...(keepAliveS !== undefined && { keep_alive: keepAliveS }),
     connection: settingsOf(parameters.settings, applicationName, env),
@@ -95,10 +99,10 @@ function namedTls(
   });
 }
 
-function targetOf(given: string | undefined, env: Environment): string | undefined {
+function targetOf(given: string | undefined, env: Environment): TargetSessionAttrs | undefined {
   const target = given ?? env.PGTARGETSESSIONATTRS;
-  if (!target || target === "any") return undefined;
-  if (isTarget(target)) return target;
+  if (!target) return undefined;
+  if (isTarget(target)) return target === "any" ? undefined : target;
   throw new Problem({
     code: "config",
     fact: `PGTARGETSESSIONATTRS is ${targetProblem(target)}.`,
