@@ -108,12 +108,13 @@ export async function reporting(
   }
 }
 
-/** Of the rooms below the engine too, for what is wrong with the settings of a connection. */
+/** Of the rooms below the engine too, for what is wrong with settings and files. */
 function knownError(error: unknown): MigrateError | undefined {
   if (error instanceof MigrateError) return error;
-  if (!(error instanceof Problem) || error.code !== "config") return undefined;
-  const { fact, outcome, remedy, place } = error;
-  return new MigrateError({ code: "config", fact, outcome, remedy, place, cause: error });
+  if (!(error instanceof Problem)) return undefined;
+  const { code, fact, outcome, remedy, place } = error;
+  if (code !== "config" && code !== "history_invalid") return undefined;
+  return new MigrateError({ code, fact, outcome, remedy, place, cause: error });
 }
 
 export function errorText(error: MigrateError, { errorColors }: Output): string {

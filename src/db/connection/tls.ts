@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { isIP } from "node:net";
 import { type ConnectionOptions, checkServerIdentity, type SecureVersion } from "node:tls";
+import { refuseEndless } from "../base/files.ts";
 import { messageOf, Problem } from "../base/problem.ts";
 import {
   isSslMode,
@@ -141,11 +142,13 @@ function version(name: "minVersion" | "maxVersion", given: string | undefined) {
 function pem(name: string, pathOrText: string): string {
   if (pathOrText.includes("-----BEGIN")) return pathOrText;
   try {
+    refuseEndless(pathOrText);
     return readFileSync(pathOrText, "utf8");
   } catch (cause) {
+    const why = cause instanceof Problem ? cause.fact : `${messageOf(cause)}.`;
     throw new Problem({
       code: "config",
-      fact: `${name} cannot be read: ${messageOf(cause)}.`,
+      fact: `${name} cannot be read: ${why}`,
       outcome: "nothing-run",
       remedy: `Correct the path in ${name} (or PG${name.toUpperCase()}), which is a PEM file's.`,
       cause,
