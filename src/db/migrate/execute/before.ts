@@ -5,7 +5,7 @@ import { MigrateError } from "../errors.ts";
 import { checksumOf } from "../history/checksum.ts";
 import { LeaseLost } from "../lease/lost.ts";
 import { firstStep } from "../lease/sql.ts";
-import { isContended, LOCK_CONFLICTS } from "../ledger/server-error.ts";
+import { isContended, isLockConflict } from "../ledger/server-error.ts";
 import type { HeldRun } from "../run-types.ts";
 import { stepParser } from "../sql/parse.ts";
 import type { ParsedStep } from "../sql/segments.ts";
@@ -102,7 +102,7 @@ function failureOf(
     committed: 0,
   });
   return new MigrateError({
-    code: LOCK_CONFLICTS.has(error.code) ? "lock_timeout" : "migration_failed",
+    code: isLockConflict(error) ? "lock_timeout" : "migration_failed",
     fact: failure,
     outcome: "nothing-run",
     remedy: `It must do nothing where everything is there already (create … if not exists). Correct ${before.migration.file}, then run \`tidemark migrate\` again.`,

@@ -18,6 +18,19 @@ const SERVER_TROUBLE = /^(53|57|58|XX)/;
 /** SQLSTATEs of a lock that was not got: waited for too long, or lost in a deadlock. */
 export const LOCK_CONFLICTS: ReadonlySet<string> = new Set([LOCK_NOT_AVAILABLE, DEADLOCK_DETECTED]);
 
+/** Code that the user wrote raised it: whatever SQLSTATE that chose, it is no word of the server's own. */
+export function isRaised({ routine }: { readonly routine?: string }): boolean {
+  return routine === "exec_stmt_raise";
+}
+
+/** A lock was not got, and a later try may. */
+export function isLockConflict(error: {
+  readonly code: string;
+  readonly routine?: string;
+}): boolean {
+  return LOCK_CONFLICTS.has(error.code) && !isRaised(error);
+}
+
 /** The fence refused, or could not get the row: another run has it. */
 export function isContended(error: unknown): error is ServerError {
   return isServerError(error) && (error.code === FENCED || error.code === LOCK_NOT_AVAILABLE);
@@ -74,7 +87,7 @@ function moreOf({ detail, hint, where = "" }: ServerError): string {
 function adviceOn(schema: string, error: ServerError): string {
   if (isHiddenByPolicy(error)) return withoutPolicies(schema, error);
   // An event trigger's, which may have any SQLSTATE: what that means to us is not what it means.
-  if (error.routine === "exec_stmt_raise") {
+  if (isRaised(error)) {
     return "A function of this database raised it, most likely an event trigger's (see the context). It decides what may be created here: ask who made it, then run again.";
   }
   return remedyOf(schema, error);
