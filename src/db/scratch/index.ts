@@ -1,6 +1,7 @@
 import { describeTarget, replaceDatabase, replaceLogin } from "../base/address.ts";
 import { messageOf, Problem } from "../base/problem.ts";
 import { resolveUrl } from "../connection/driver-options.ts";
+import { serverWords } from "../connection/server-words.ts";
 import { isServerError } from "../connection/session.ts";
 import { type DrizzleTableName, MigrateError } from "../migrate/index.ts";
 import { type Admin, withAdmin } from "../server/admin.ts";
@@ -147,7 +148,7 @@ async function told<T>(url: string, work: Promise<T>): Promise<T> {
     if (!isServerError(cause)) throw cause;
     throw new MigrateError({
       code: "connect",
-      fact: `The scratch server ${describeTarget(url)} refused: ${cause.message}.`,
+      fact: `The scratch server ${describeTarget(url)} refused: ${serverWords(cause)}`,
       remedy:
         cause.code === "42501"
           ? "Name a role in --scratch-url that may create databases (`alter role … createdb`)."

@@ -1,5 +1,6 @@
 import { identifier, literal } from "../../base/quote.ts";
 import { rollBack } from "../../connection/ask.ts";
+import { ASK_WHO_RAISES, isRaised, serverWords } from "../../connection/server-words.ts";
 import { isServerError, type ServerError } from "../../connection/session.ts";
 import { MigrateError } from "../errors.ts";
 import { checksumOf } from "../history/checksum.ts";
@@ -113,9 +114,11 @@ function failureOf(
 function noSchema(schema: string, cause: ServerError): MigrateError {
   return new MigrateError({
     code: "config",
-    fact: `The schema ${schema}, which \`migrations.schema\` of drizzle.config.ts names, cannot be created: ${cause.message} (SQLSTATE ${cause.code}).`,
+    fact: `The schema ${schema}, which \`migrations.schema\` of drizzle.config.ts names, cannot be created: ${serverWords(cause)}`,
     outcome: "nothing-run",
-    remedy: "Create it, or give the role the right to (grant create on database … to …).",
+    remedy: isRaised(cause)
+      ? ASK_WHO_RAISES
+      : "Create it, or give the role the right to (grant create on database … to …).",
     cause,
   });
 }

@@ -5,6 +5,7 @@ import {
   LOCK_NOT_AVAILABLE,
   QUERY_CANCELED,
 } from "../../base/sqlstate.ts";
+import { ASK_WHO_RAISES, isRaised } from "../../connection/server-words.ts";
 import { isServerError, type ServerError } from "../../connection/session.ts";
 import { MigrateError } from "../errors.ts";
 import { FENCED } from "./functions.ts";
@@ -17,11 +18,6 @@ const SERVER_TROUBLE = /^(53|57|58|XX)/;
 
 /** SQLSTATEs of a lock that was not got: waited for too long, or lost in a deadlock. */
 export const LOCK_CONFLICTS: ReadonlySet<string> = new Set([LOCK_NOT_AVAILABLE, DEADLOCK_DETECTED]);
-
-/** Code that the user wrote raised it: whatever SQLSTATE that chose, it is no word of the server's own. */
-export function isRaised({ routine }: { readonly routine?: string }): boolean {
-  return routine === "exec_stmt_raise";
-}
 
 /** A lock was not got, and a later try may. */
 export function isLockConflict(error: {
@@ -88,7 +84,7 @@ function adviceOn(schema: string, error: ServerError): string {
   if (isHiddenByPolicy(error)) return withoutPolicies(schema, error);
   // An event trigger's, which may have any SQLSTATE: what that means to us is not what it means.
   if (isRaised(error)) {
-    return "A function of this database raised it, most likely an event trigger's (see the context). It decides what may be created here: ask who made it, then run again.";
+    return ASK_WHO_RAISES;
   }
   return remedyOf(schema, error);
 }
