@@ -7,6 +7,7 @@ import {
   giveUpAfterAbort,
   lossOfConnection,
   SessionLost,
+  SessionTerminated,
   TlsRefused,
 } from "./loss.ts";
 import {
@@ -104,7 +105,12 @@ async function openOn(
       if (code !== NO_ACTIVE_TRANSACTION) options.onNotice(severity ?? "NOTICE", message ?? "");
     },
     onclose: () => {
-      lost.reject(new SessionLost("the connection to the server was lost"));
+      const words = "the connection to the server was lost";
+      lost.reject(
+        sockets.wasTerminated()
+          ? new SessionTerminated(`${words}: terminating connection due to administrator command`)
+          : new SessionLost(words),
+      );
       options.onLost?.();
     },
     // The types have no socket of one's own, and no list of hosts.

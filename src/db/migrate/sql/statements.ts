@@ -132,7 +132,7 @@ function syntaxError(sql: string, offset: number, file: string, what: string, ca
 /** What a dump has after COPY are rows, which psql sends. */
 function copyHint(sql: string, offset: number): string {
   const before = sql.slice(Math.max(0, offset - COPY_WINDOW), offset);
-  const isData = /^[ \t]*copy\s[^;]*\sfrom\s+stdin\b[^;]*;(?![^]*^\\\.)/im.test(before);
+  const isData = /^[ \t]*copy\s[^;]*\sfrom\s+stdin\b[^;]*;(?![\s\S]*^\\\.)/im.test(before);
   return isData
     ? " The lines after COPY … FROM stdin are rows and no SQL: write them as INSERT statements, as pg_dump --inserts does."
     : "";
