@@ -1,5 +1,12 @@
-import { plural } from "../db/base/text.ts";
-import { EXIT_PENDING, type StatusReport, statusJson } from "../db/migrate/index.ts";
+import { duration, plural } from "../db/base/text.ts";
+import {
+  describeBlocker,
+  describeWork,
+  EXIT_PENDING,
+  type RunningNow,
+  type StatusReport,
+  statusJson,
+} from "../db/migrate/index.ts";
 import { backfillLine } from "./support/backfill-text.ts";
 import { withMigrator } from "./support/command.ts";
 import type { Output } from "./support/output.ts";
@@ -65,6 +72,7 @@ async function printStatus(report: StatusReport, output: Output): Promise<void> 
   for (const { tag, file } of report.pendingCode ?? []) {
     output.print(`${tag} runs code too: ${file}\n`);
   }
+  if (report.running !== undefined) output.print(runningText(report.running));
   for (const one of report.backfills) output.print(`${backfillLine(one)}\n`);
   for (const problem of report.problems) output.print(`${problem.message}\n`);
   const { drizzle } = report;
@@ -79,6 +87,15 @@ async function printStatus(report: StatusReport, output: Output): Promise<void> 
   output.print(
     `${report.pending} pending${pendingRepeatables > 0 ? `, and ${plural(pendingRepeatables, "repeatable")} to run` : ""}. The database is at ${report.version ?? "no version"}${ahead}.`,
   );
+}
+
+function runningText({ activity, holder, work, blockers }: RunningNow): string {
+  const { user, host, processId } = holder;
+  const forMs = work?.forMs ?? null;
+  const since = forMs === null ? "" : `, for ${duration(forMs)}`;
+  const held = blockers.map((blocker) => `  held up by ${describeBlocker(blocker)}\n`).join("");
+  const at = (work === null ? undefined : describeWork(work)) ?? "at work";
+  return `${activity} runs now, by ${user}@${host} (process ${processId}): ${at}${since}.\n${held}`;
 }
 
 function capitalized(sentence: string): string {
