@@ -6,6 +6,7 @@ import {
   type RunningNow,
   type StatusReport,
   statusJson,
+  type Tag,
 } from "../db/migrate/index.ts";
 import { backfillLine } from "./support/backfill-text.ts";
 import { withMigrator } from "./support/command.ts";
@@ -14,6 +15,7 @@ import type { CommonFlags } from "./support/settings.ts";
 
 interface StatusFlags extends CommonFlags {
   readonly check?: boolean;
+  readonly all?: boolean;
 }
 
 /** `tidemark status`: one row per migration; with `--check` the exit code answers. */
@@ -21,7 +23,7 @@ export function runStatus(flags: StatusFlags): Promise<number> {
   return withMigrator(flags, async ({ output, migrator, signal, next }) => {
     const report = await migrator.status({ signal });
     output.json(statusJson(report));
-    if (output.mode === "text") await printStatus(report, output);
+    if (output.mode === "text") await printStatus(report, output, flags.all === true);
     if (report.problems.length === 0) {
       next(
         isPending(report)
@@ -38,10 +40,23 @@ function isPending({ pending, pendingRepeatables }: StatusReport): boolean {
   return pending + pendingRepeatables > 0;
 }
 
-async function printStatus(report: StatusReport, output: Output): Promise<void> {
+const MOST_DONE = 10;
+
+/** The applied ones but the last, where nothing is wrong with them. */
+function earlier({ migrations }: StatusReport): ReadonlySet<Tag> {
+  const done = migrations.filter(({ state, flags }) => state.kind === "DONE" && flags.length === 0);
+  return new Set(done.slice(0, -MOST_DONE).map(({ tag }) => tag));
+}
+
+async function printStatus(report: StatusReport, output: Output, isAll: boolean): Promise<void> {
   const { statusTable, terminalWidth } = await import("./support/table.ts");
   for (const { message } of report.warnings) output.note(`warning: ${message}`);
-  const { migrations, repeatables, pendingRepeatables } = report;
+  const { repeatables, pendingRepeatables } = report;
+  const left = isAll ? new Set() : earlier(report);
+  const migrations = report.migrations.filter(({ tag }) => !left.has(tag));
+  if (left.size > 0) {
+    output.print(`${plural(left.size, "earlier migration")} applied (--all shows them).`);
+  }
   if (migrations.length + repeatables.length > 0) {
     const table = statusTable(migrations, output.colors, terminalWidth(), repeatables);
     output.print(`${table}\n`);
