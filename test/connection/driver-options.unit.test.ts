@@ -186,6 +186,11 @@ describe("the password file", () => {
     expect(passwordIn(text, login)).toBe(password);
   });
 
+  test("may have any character in a password", () => {
+    const login = { hosts: [{ name: "h", port: "1" }], database: "db", user: "u" };
+    expect(passwordIn("h:1:db:u:a\u2028b\u0085\\:\n", login)).toBe("a\u2028b\u0085:");
+  });
+
   test("is asked last, after the URL and PGPASSWORD", () => {
     const PGPASSFILE = file("pass", "h:5432:db:u:file\nlocalhost:*:*:*:socket\n");
     expect(optionsOf("postgres://u@h/db", { PGPASSFILE }).password).toBe("file");

@@ -167,12 +167,7 @@ describe(`whatever stands in a file (${REPEAT})`, () => {
           expect(alone.map((one) => plain(one.tree))).toEqual([plain(tree)]);
         }
         const words = (list: readonly { readonly text: string }[]) =>
-          list.map(({ text }) =>
-            parser
-              .scan(text)
-              .filter(isNoComment)
-              .map((token) => token.text),
-          );
+          list.map(({ text }) => wordsOf(text));
         expect(words(cutByWords(parser, sql) ?? [])).toEqual(words(statements));
       }),
       fuzzed(2),
@@ -233,16 +228,12 @@ describe(`whatever stands in a file (${REPEAT})`, () => {
 
 /** White space, comments and semicolons alone. */
 function expectNothing(text: string): void {
-  expect(
-    parser
-      .scan(text)
-      .filter(isNoComment)
-      .filter((token) => token.text !== ";"),
-  ).toEqual([]);
+  expect(wordsOf(text).filter((word) => word !== ";")).toEqual([]);
 }
 
-function isNoComment({ text }: { readonly text: string }): boolean {
-  return !text.startsWith("--") && !text.startsWith("/*");
+function wordsOf(text: string): readonly string[] {
+  const words = parser.scan(text).map((token) => token.text);
+  return words.filter((word) => !word.startsWith("--") && !word.startsWith("/*"));
 }
 
 /** Each statement is in one segment, but for the borders; the segments follow each other. */

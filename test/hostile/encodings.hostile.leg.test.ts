@@ -89,7 +89,6 @@ comment on table t_${ascii} is '${text}';`,
       expect((await run().events()).length).toBeGreaterThan(0);
       if (isHeld) done.push(next);
       else done.push({ ...next, sql: "select 1;" });
-      if (!isHeld) expect(await outcomeOf(run().migrate())).toBe("migration_failed 22P05");
       if (!isHeld) {
         const mended = new DatabaseMigrator({ url, history: done });
         expect(await outcomeOf(mended.migrate())).toBe("applied 1");

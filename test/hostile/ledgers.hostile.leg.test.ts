@@ -12,16 +12,16 @@ const HISTORY = ["a", "b", "c", "d"].map((name, i) => ({
 const DAMAGES: readonly (readonly [what: string, sql: string, migrate: string, status: string])[] =
   [
     ["nothing", "select 1", "applied 1", "ok"],
-    ["its schema dropped", "drop schema tidemark cascade", "existing_objects", "ok"],
+    ["its schema dropped", "drop schema tidemark cascade", "not_clean", "problem"],
     [
       "its functions dropped",
       "drop function tidemark.record cascade; drop function tidemark.fence cascade",
       "config",
       "ok",
     ],
-    ["the log dropped", "drop table tidemark.migration_events cascade", "config", "config"],
-    ["the states dropped", "drop table tidemark.schema_migrations cascade", "config", "config"],
-    ["the runner dropped", "drop table tidemark.runner cascade", "config", "config"],
+    ["the log dropped", "drop table tidemark.migration_events cascade", "config", "ok"],
+    ["the states dropped", "drop table tidemark.schema_migrations cascade", "config", "problem"],
+    ["the runner dropped", "drop table tidemark.runner cascade", "not_clean", "problem"],
     [
       "the runner emptied",
       "alter table tidemark.runner disable trigger user; delete from tidemark.runner",
@@ -31,28 +31,18 @@ const DAMAGES: readonly (readonly [what: string, sql: string, migrate: string, s
     [
       "the states emptied",
       "alter table tidemark.schema_migrations disable trigger user; delete from tidemark.schema_migrations",
-      "ledger_damaged",
+      "not_clean",
       "problem",
     ],
-    [
-      "a head that is another's",
-      "update tidemark.runner set head = 'sha256:0'",
-      "ledger_damaged",
-      "problem",
-    ],
+    ["a head that is another's", "update tidemark.runner set head = 'sha256:0'", "applied 1", "ok"],
     [
       "a state that nobody knows",
       "alter table tidemark.schema_migrations drop constraint schema_migrations_state_check; update tidemark.schema_migrations set state = 'MAYBE'",
-      "ledger_damaged",
-      "problem",
+      "config",
+      "config",
     ],
-    ["a rank twice", "update tidemark.schema_migrations set rank = 1", "ledger_damaged", "problem"],
-    [
-      "a rank that is gone",
-      "update tidemark.schema_migrations set rank = null",
-      "ledger_damaged",
-      "problem",
-    ],
+    ["a rank twice", "update tidemark.schema_migrations set rank = 1", "applied 1", "ok"],
+    ["a rank that is gone", "update tidemark.schema_migrations set rank = null", "applied 1", "ok"],
     [
       "another checksum",
       "update tidemark.schema_migrations set checksum = 'sha256:0' where rank = 2",
@@ -62,7 +52,7 @@ const DAMAGES: readonly (readonly [what: string, sql: string, migrate: string, s
     [
       "a row of its own",
       "insert into tidemark.schema_migrations select 'x', state, 9, attempt, checksum, statements_done, statements_total, prefix, under_way, started_at, finished_at, duration_ms, run_id, owner, error, event_id from tidemark.schema_migrations limit 1",
-      "history_diverged",
+      "missing_file",
       "problem",
     ],
     [
@@ -74,7 +64,7 @@ const DAMAGES: readonly (readonly [what: string, sql: string, migrate: string, s
     [
       "a newer version that may be read",
       "update tidemark.runner set ledger_version = 99",
-      "ledger_newer",
+      "applied 1",
       "ok",
     ],
     [
@@ -111,7 +101,7 @@ const DAMAGES: readonly (readonly [what: string, sql: string, migrate: string, s
     [
       "a foreign trigger that swallows the log",
       "create function public.t() returns trigger language plpgsql as 'begin return null; end'; create trigger t before insert on tidemark.migration_events for each row execute function public.t()",
-      "ledger_damaged",
+      "config",
       "ok",
     ],
     [
@@ -141,7 +131,7 @@ const DAMAGES: readonly (readonly [what: string, sql: string, migrate: string, s
     [
       "the states as an empty view",
       "alter table tidemark.schema_migrations rename to real; create view tidemark.schema_migrations as select * from tidemark.real where false",
-      "ledger_damaged",
+      "not_clean",
       "problem",
     ],
     ["the log unlogged", "alter table tidemark.migration_events set unlogged", "applied 1", "ok"],
@@ -151,7 +141,7 @@ const DAMAGES: readonly (readonly [what: string, sql: string, migrate: string, s
       "applied 1",
       "ok",
     ],
-    ["the log renamed", "alter table tidemark.migration_events rename to log", "config", "config"],
+    ["the log renamed", "alter table tidemark.migration_events rename to log", "config", "ok"],
     [
       "garbage where JSON is",
       "update tidemark.schema_migrations set owner = '[]', error = '\"x\"', under_way = '{}'",

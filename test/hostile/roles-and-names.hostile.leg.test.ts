@@ -137,6 +137,7 @@ describe("a name that is odd is a name like any other:", () => {
       }),
     );
     const table = identifier(name);
+    const index = identifier(`${name}!`);
     const schema = identifier(own);
     const history = [
       {
@@ -145,9 +146,9 @@ describe("a name that is odd is a name like any other:", () => {
       },
       {
         tag: "0001_index",
-        sql: `create index concurrently ${table} on ${schema}.${table} (${table});`,
+        sql: `create index concurrently ${index} on ${schema}.${table} (${table});`,
       },
-      { tag: "0002_drop", sql: `drop index concurrently ${schema}.${table};` },
+      { tag: "0002_drop", sql: `drop index concurrently ${schema}.${index};` },
     ];
     const url = urlOf(own, own);
     const migrator = new DatabaseMigrator({ url, history, ledgerSchema: `l_${own}`.slice(0, 40) });

@@ -49,6 +49,21 @@ describe("a file that PostgreSQL 18's grammar does not read", () => {
     });
   });
 
+  test("is cut with control characters in its words too, and with nothing in it", async () => {
+    const parser = await loadParser();
+    const sql = "select '\u0001;\b'; -- \f;\n\fcommit";
+    expect(cutByWords(parser, sql)?.map(({ text }) => text)).toEqual([
+      "select '\u0001;\b'",
+      "commit",
+    ]);
+    expect(cutByWords(parser, " \n")).toEqual([]);
+  });
+
+  test("is cut where `begin atomic` are names", async () => {
+    const pieces = cutByWords(await loadParser(), "drop function f(begin atomic); select 1;");
+    expect(pieces?.map(({ text }) => text)).toEqual(["drop function f(begin atomic)", "select 1"]);
+  });
+
   test("is refused as a whole where not even its words can be read", async () => {
     await expect(readStatements("select 1; select 'open", "f.sql")).rejects.toMatchObject({
       code: "history_invalid",

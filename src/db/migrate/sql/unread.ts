@@ -28,6 +28,7 @@ export function cutByWords(parser: Parser, sql: string): readonly Piece[] | unde
   let begin: number | undefined;
   let depth = 0;
   let atomic = 0;
+  let first = "";
   let before = "";
   for (const { text, start, end } of tokens) {
     if (text.startsWith("--") || text.startsWith("/*")) continue;
@@ -39,10 +40,13 @@ export function cutByWords(parser: Parser, sql: string): readonly Piece[] | unde
       before = "";
       continue;
     }
+    if (begin === undefined) first = word;
     begin ??= from;
     if (word === "(") depth += 1;
     if (word === ")") depth -= 1;
-    if (word === "atomic" && before === "begin") atomic += 1;
+    // Elsewhere they are names.
+    const isBody = word === "atomic" && before === "begin" && depth === 0 && first === "create";
+    if (isBody) atomic += 1;
     else if (atomic > 0 && word === "case") atomic += 1;
     else if (atomic > 0 && word === "end") atomic -= 1;
     before = word;
