@@ -68,6 +68,10 @@ describe("what a URL does not say comes from the environment, as in libpq", () =
     expect(optionsOf(url, more)).toMatchObject(expected);
   });
 
+  test.each(["x", "65536", "-1", "1.5", "5432,x"])("but for a port that is none: %s", (PGPORT) => {
+    expect(() => optionsOf("postgres://u@/db", { PGHOST: "a,b", PGPORT })).toThrow(/^PGPORT is /);
+  });
+
   test("but for an empty setting, which keeps the environment's out", () => {
     const { connection } = optionsOf("postgres://h/db?options=", { PGOPTIONS: "-c geqo=off" });
     expect(connection).toEqual({ application_name: "tidemark" });

@@ -245,6 +245,12 @@ describe("a file that is refused before anything runs", () => {
       "the temporary relation t, which statement 3 uses in another transaction",
     ],
     [
+      "one with an odd name, which is quoted",
+      'create temp table "my-t""able" (id integer); commit; drop table "my-t""able";',
+      "unsupported_statement",
+      'the temporary relation my-t"able, which statement 3 uses in another transaction',
+    ],
+    [
       "a prepared statement that is used behind the end of its transaction",
       "prepare p as select 1; vacuum notes; execute p;",
       "unsupported_statement",

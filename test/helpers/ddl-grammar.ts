@@ -74,11 +74,11 @@ export class DdlWriter {
     }
   }
 
-  /** A file of some statements. */
-  file(most: number): string {
+  /** A file of some statements; some of them ask for each by itself, where that may be. */
+  file(most: number, directives = false): string {
     const statements = Array.from({ length: 1 + this.number(most) }, () => this.next());
     const joint = this.#pick([";\n", ";\n--> statement-breakpoint\n", "; -- done; really\n", ";"]);
-    const head = this.number(12) === 0 ? "-- tidemark: no-transaction\n" : "";
+    const head = directives && this.number(12) === 0 ? "-- tidemark: no-transaction\n" : "";
     return `${head}${statements.join(joint)};`;
   }
 
@@ -175,5 +175,5 @@ export const FORM_COUNT = FORMS.length;
 export const ddlText = fc.nat().map((seed) => {
   const writer = new DdlWriter(seed);
   for (let i = writer.number(20); i > 0; i -= 1) writer.next();
-  return writer.file(4);
+  return writer.file(4, true);
 });

@@ -59,6 +59,14 @@ describe("a file that PostgreSQL 18's grammar does not read", () => {
     expect(cutByWords(parser, " \n")).toEqual([]);
   });
 
+  test("ends with what is a letter to PostgreSQL, and white space elsewhere", async () => {
+    const pieces = cutByWords(await loadParser(), "select 1;select 2 as a\u00a0 \n");
+    expect(pieces?.map(({ text }) => text)).toEqual(["select 1", "select 2 as a\u00a0"]);
+    await expect(parseStatements("\u00a0", "f.sql")).rejects.toMatchObject({
+      code: "history_invalid",
+    });
+  });
+
   test("is cut where `begin atomic` are names", async () => {
     const pieces = cutByWords(await loadParser(), "drop function f(begin atomic); select 1;");
     expect(pieces?.map(({ text }) => text)).toEqual(["drop function f(begin atomic)", "select 1"]);

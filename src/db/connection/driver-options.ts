@@ -1,6 +1,7 @@
 import { userInfo } from "node:os";
 import type { ConnectionOptions } from "node:tls";
 import { type Address, readAddress } from "../base/address.ts";
+import { Problem } from "../base/problem.ts";
 import { connectTimeout } from "../base/url-parameters.ts";
 import { type FoundPassword, lookUpPassword } from "./password-file.ts";
 import { type Tls, tlsOf } from "./tls.ts";
@@ -58,7 +59,7 @@ export function resolveUrl(
   const options = {
     // With a path the driver looks at no host.
     host: login.path === undefined ? names : ["localhost"],
-    port: servers.map(({ port }) => Number(port)),
+    port: servers.map(({ port }) => portOf(port)),
     ...(login.path !== undefined && { path: login.path }),
     user,
     ...(password !== undefined && { password }),
@@ -163,6 +164,20 @@ function passwordOf(
   const login = { hosts: [...servers, ...local], user, database };
   return lookUpPassword(login, parameters.passfile, env);
 }
+
+/** Those of the URL are right; those of the environment come as they are. */
+function portOf(port: string): number {
+  const found = Number(port);
+  if (/^\d+$/.test(port) && found <= MOST_PORT) return found;
+  throw new Problem({
+    code: "config",
+    fact: `PGPORT is ${JSON.stringify(port)}, where a number up to ${MOST_PORT} is expected.`,
+    outcome: "nothing-run",
+    remedy: "Correct it, or unset it.",
+  });
+}
+
+const MOST_PORT = 65_535;
 
 function osUser(): string {
   try {

@@ -58,7 +58,7 @@ function scanned(
   sql: string,
 ): readonly ScanToken[] {
   // The binding fails on a text without words.
-  if (sql.trim() === "") return [];
+  if (isBlank(sql)) return [];
   const plain = sql.replace(CONTROLS, " ");
   const { tokens } = scan(plain);
   if (plain === sql) return tokens;
@@ -67,6 +67,11 @@ function scanned(
     ...token,
     text: bytes.toString("utf8", token.start, token.end),
   }));
+}
+
+/** Whether there is nothing but what PostgreSQL takes for white space: a no-break space is a letter to it. */
+export function isBlank(sql: string): boolean {
+  return /^[ \t\n\r\f\v]*$/.test(sql);
 }
 
 /** The grammar, where it is loaded: SQL that is to be shown has been read before. */

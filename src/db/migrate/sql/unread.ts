@@ -1,5 +1,5 @@
 import { MigrateError } from "../errors.ts";
-import { byteReader, type Parser } from "./grammar.ts";
+import { byteReader, isBlank, type Parser } from "./grammar.ts";
 
 /** A file's statement as text, cut where the grammar does not read all of the file. */
 export interface Piece {
@@ -52,7 +52,10 @@ export function cutByWords(parser: Parser, sql: string): readonly Piece[] | unde
     before = word;
     at(end);
   }
-  if (begin !== undefined) pieces.push({ text: sql.slice(begin).trimEnd(), offset: begin });
+  // Comments behind the last statement are its own, as the grammar has it.
+  let end = sql.length;
+  while (begin !== undefined && end > begin && isBlank(sql.charAt(end - 1))) end -= 1;
+  if (begin !== undefined) pieces.push({ text: sql.slice(begin, end), offset: begin });
   return pieces;
 }
 
