@@ -14,115 +14,13 @@ import { namesMade } from "../../src/db/sql-tree/made.ts";
 import { rowWritesIn } from "../../src/db/sql-tree/row-writes.ts";
 import { touchesOf } from "../../src/db/sql-tree/touched.ts";
 import { inverseRenames } from "../../src/db/sql-tree/undo-renames.ts";
-import { ddlText } from "../helpers/ddl-grammar.ts";
 import { FUZZ_TIMEOUT_MS, fuzzed, REPEAT } from "../helpers/fuzz.ts";
+import { anySql } from "../helpers/sql-scraps.ts";
 
 let parser: Parser;
 beforeAll(async () => {
   parser = await loadParser();
 });
-
-const SCRAPS = [
-  "'",
-  "''",
-  "E'",
-  "e'\\'",
-  "U&'",
-  "b'01'",
-  "x'f",
-  '"',
-  '""',
-  'U&"',
-  "$$",
-  "$a$",
-  "$b$",
-  "$1",
-  "$",
-  "a$b",
-  "--",
-  "-- x\n",
-  "--> statement-breakpoint\n",
-  "/*",
-  "*/",
-  "/* /* */",
-  "-- tidemark: no-transaction\n",
-  "-- tidemark: no-parse\n",
-  ";",
-  ";;",
-  "\n",
-  "\r\n",
-  "\r",
-  "\t",
-  " ",
-  "\v",
-  "\f",
-  "\u00a0",
-  "\ufeff",
-  "\0",
-  "\\",
-  "\\d",
-  "ä",
-  "漢",
-  "😀",
-  "\ud83d",
-  "\u2028",
-  "(",
-  ")",
-  "[",
-  "]",
-  ",",
-  ".",
-  "::",
-  ":",
-  ":=",
-  "=>",
-  "=",
-  "select",
-  "select 1",
-  "select 1;",
-  "begin",
-  "commit",
-  "begin atomic",
-  "end",
-  "case",
-  "when",
-  "atomic",
-  "create",
-  "table",
-  "function",
-  "rule",
-  "do also",
-  "do $$ begin end $$",
-  "copy t from stdin",
-  "\\.",
-  "null",
-  "1e",
-  "0x",
-  "1_0",
-  "password 'geheim'",
-  "postgres://u:pw@h/d",
-  "password=x",
-  "uescape '!'",
-  "union",
-  "all",
-  "merge_action",
-  "json",
-  "create rule r as on insert to t do also (select 1; select 2)",
-  "create function f() returns int begin atomic select case when true then 1 else 2 end; end",
-  "create procedure p() begin atomic insert into t values (1); select 1; end",
-  "create schema s create table t (a int) create view v as select 1",
-] as const;
-
-const scraps = fc
-  .array(fc.constantFrom(...SCRAPS), { maxLength: 14 })
-  .chain((parts) => fc.constantFrom("", " ", "\n").map((joint) => parts.join(joint)));
-const mutated = fc
-  .tuple(ddlText, fc.nat(), fc.nat(6), fc.constantFrom(...SCRAPS))
-  .map(([sql, at, gone, scrap]) => {
-    const from = at % (sql.length + 1);
-    return sql.slice(0, from) + scrap + sql.slice(from + gone);
-  });
-const anySql = fc.oneof(scraps, mutated, ddlText, fc.string({ unit: "binary", maxLength: 40 }));
 
 /** What it gives, or undefined where it refuses; what is thrown otherwise fails the property. */
 async function refusedOr<T>(call: () => Promise<T> | T): Promise<T | undefined> {

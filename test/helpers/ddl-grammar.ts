@@ -66,10 +66,11 @@ export class DdlWriter {
     return Math.floor(this.#random() * below);
   }
 
-  /** A statement without its semicolon. */
-  next(): string {
+  /** A statement without its semicolon, which begins like that. */
+  next(begin = ""): string {
+    const forms = FORMS.filter((form) => form.startsWith(begin));
     for (;;) {
-      const found = this.#filled(this.#pick(FORMS));
+      const found = this.#filled(this.#pick(forms));
       if (found !== undefined) return found;
     }
   }
