@@ -99,7 +99,7 @@ describe(`a database URL (${REPEAT})`, () => {
         }
         if (resolved instanceof Problem || !("options" in resolved)) return;
         const { host, port } = resolved.options;
-        expect(port.length).toBe(host.length);
+        if (resolved.options.path === undefined) expect(port.length).toBe(host.length);
         for (const one of port)
           expect(Number.isInteger(one) && one >= 0 && one <= 65_535).toBe(true);
       }),

@@ -137,7 +137,7 @@ create function $+function(x int) returns int language sql begin atomic select c
 create function $+function(x int) returns int language sql stable begin atomic insert into $table (id) values (x) on conflict do nothing; select count(*)::int from $table; end
 create function $+function(x int) returns int language plpgsql security definer set search_path = pg_catalog as 'begin return x; end'
 create function $+function(x int) returns setof $table language sql as 'select * from $table'
-create function $+function(x int, variadic y int[] default '{}') returns table (p int, q text) language sql as $$ select x, ';' $$
+create function $+wide(x int, variadic y int[] default '{}') returns table (p int, q text) language sql as $$ select x, ';' $$
 alter function $function(int) cost 10
 alter function $function(int) volatile called on null input security invoker
 comment on function $function(int) is $text
