@@ -2,12 +2,12 @@
  * The event store and its projections, beside what they could cost at least and beside emmett's event
  * store for PostgreSQL, on one machine in one run:
  *
- *   npm run bench:events -- [--rounds <n>] [--seconds <s>] [--events <n>] [--url <url>]
+ *   npm run bench:events -- [--rounds <n>] [--seconds <s>] [--events <n>] [--url <url> | --embedded]
  *     [--only appends|projections|sizes]
  *
- * Bundled, as the application is when it is deployed. On the server of `--url`, as a role that may create databases, which are dropped again; else on an
- * embedded one of the run's own. The sides take turns in each round; printed are medians and the medians
- * of the rounds' ratios. Above 1 the event store is faster. `--events` is the size of the full table (default
+ * Bundled, as the application is when it is deployed. On the server of `--url`, as a role that may create databases,
+ * which are dropped again; else on the newest stock server of this machine; else, or with `--embedded`, on an embedded
+ * one. The sides take turns in each round; printed are medians and the medians of the rounds' ratios. Above 1 the event store is faster. `--events` is the size of the full table (default
  * 5,000,000, which takes some two minutes and 2 GB; 0 leaves that part out). The floor is a raw INSERT
  * into the same table: no version, no barrier, no check; over the pool, which gives each query its connection,
  * and over the bare driver. emmett is installed below
@@ -27,6 +27,7 @@ const { values } = parseArgs({
     seconds: { type: "string", default: "2" },
     events: { type: "string", default: "5000000" },
     url: { type: "string" },
+    embedded: { type: "boolean", default: false },
     only: { type: "string" },
   },
 });
@@ -36,7 +37,7 @@ const [rounds, seconds, events] = [values.rounds, values.seconds, values.events]
   return number;
 }) as [number, number, number];
 
-const setting = await openSetting(values.url);
+const setting = await openSetting(values);
 try {
   const emmett = await loadEmmett();
   console.log(

@@ -1,6 +1,9 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync } from "node:fs";
+import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import postgres from "postgres";
 import { acquireEmbeddedServer, destroyEmbeddedServer } from "../src/db/embedded/index.ts";
 
@@ -16,9 +19,18 @@ export interface Setting {
   readonly close: () => Promise<void>;
 }
 
-/** On the server of `url`, as a role that may create databases; else on an embedded one of its own. */
-export async function openSetting(url: string | undefined): Promise<Setting> {
-  const server = url === undefined ? await embedded() : { url, close: async () => undefined };
+/**
+ * On the server of `url`, as a role that may create databases; else on the newest stock server of this machine, or an
+ * embedded one where there is none or it is wanted, in a folder of its own.
+ */
+export async function openSetting({
+  url,
+  embedded: isEmbedded = false,
+}: {
+  readonly url?: string | undefined;
+  readonly embedded?: boolean;
+}): Promise<Setting> {
+  const server = await openServer(url, isEmbedded);
   const admin = postgres(server.url, { max: 1, onnotice: () => undefined });
   const names = new Set<string>();
   const drop = async (name: string) => {
@@ -33,7 +45,7 @@ export async function openSetting(url: string | undefined): Promise<Setting> {
         select current_setting('server_version') as version, pg_jit_available() as available,
           current_setting('jit') as jit, current_setting('fsync') as fsync`;
       const jit = row?.available ? row.jit : "not built in";
-      return `PostgreSQL ${row?.version} (${url === undefined ? "embedded" : "--url"}), jit ${jit}, fsync ${row?.fsync}`;
+      return `PostgreSQL ${row?.version} (${server.kind}), jit ${jit}, fsync ${row?.fsync}`;
     },
     createDatabase: async () => {
       count += 1;
@@ -47,6 +59,52 @@ export async function openSetting(url: string | undefined): Promise<Setting> {
       for (const name of names) await drop(name);
       await admin.end();
       await server.close();
+    },
+  };
+}
+
+interface Server {
+  readonly kind: string;
+  readonly url: string;
+  readonly close: () => Promise<void>;
+}
+
+async function openServer(url: string | undefined, isEmbedded: boolean): Promise<Server> {
+  if (url !== undefined) return { kind: "--url", url, close: async () => undefined };
+  const stock = isEmbedded ? undefined : await newestStock();
+  return stock === undefined ? { kind: "embedded", ...(await embedded()) } : startStock(stock);
+}
+
+const STOCK = "/usr/lib/postgresql";
+
+/** Where `initdb` and `pg_ctl` are. */
+async function newestStock(): Promise<string | undefined> {
+  const majors = await readdir(STOCK).catch(() => []);
+  return majors
+    .toSorted((a, b) => Number(b) - Number(a))
+    .map((major) => join(STOCK, major, "bin"))
+    .find((bin) => existsSync(join(bin, "initdb")));
+}
+
+/** With the settings that it comes with. */
+async function startStock(bin: string): Promise<Server> {
+  const script = 'echo "$TEST_DATABASE_URL"; read -r end';
+  const child = spawn(resolve("scripts/with-postgres.sh"), [bin, "bash", "-c", script], {
+    stdio: ["pipe", "pipe", "inherit"],
+  });
+  const ended = once(child, "exit");
+  const [first] = await Promise.race([
+    once(child.stdout.setEncoding("utf8"), "data"),
+    ended.then(() => {
+      throw new Error(`the server of ${bin} did not start`);
+    }),
+  ]);
+  return {
+    kind: bin,
+    url: String(first).trim(),
+    close: async () => {
+      child.stdin.end("\n");
+      await ended;
     },
   };
 }

@@ -1,29 +1,27 @@
 /**
- * `npm run build [-- <folder>]`: the types, and the JavaScript in a few files. A process
+ * `npm run build [-- [--no-types] <folder>]`: the types, and the JavaScript in a few files. A process
  * that finds nothing to do spends most of its time loading; fifty small modules cost
  * a tenth of it.
  */
 import { cp, readFile, rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
+import { parseArgs } from "node:util";
 import { type BuildOptions, build, type Metafile } from "esbuild";
 import { writeCommonJs } from "./build/common-js.ts";
 import { grammarInside } from "./build/grammar.ts";
-import { writeTypes } from "./build/types.ts";
+import { LIBRARY, writeTypes } from "./build/types.ts";
 
-/** What `exports` in package.json points to, as ES modules and as CommonJS. */
-const LIBRARY = [
-  "src/db/drizzle/index.ts",
-  "src/db/migrate/index.ts",
-  "src/db/steps/index.ts",
-  "src/db/testing/index.ts",
-];
 /** What `bin` points to. */
 const COMMAND = "src/cli/main.ts";
 
 /** MIT: their licences go where their code goes. */
 const INSIDE = ["@babel/parser", "@supabase/pg-delta", "libpg-query"];
 
-const outDir = resolve(process.argv[2] ?? "dist");
+const { values, positionals } = parseArgs({
+  options: { "no-types": { type: "boolean", default: false } },
+  allowPositionals: true,
+});
+const outDir = resolve(positionals[0] ?? "dist");
 /** Both bundles. */
 const COMMON = {
   outdir: outDir,
@@ -39,7 +37,7 @@ const COMMON = {
 
 await rm(outDir, { recursive: true, force: true });
 await Promise.all([
-  writeTypes(LIBRARY, [outDir, join(outDir, "cjs")]),
+  values["no-types"] ? undefined : writeTypes(outDir),
   bundlePackage().then((metafile) =>
     writeCommonJs(metafile, {
       outDir,

@@ -11,4 +11,4 @@ if ! why=$(scripts/fetch-oldest.sh "$server"); then
   exit 0
 fi
 scripts/with-postgres.sh "$server/bin" \
-  npx vitest run --project integration test/eventstore test/projections/loss test/sql-tree/locks test/init/init.test.ts
+  npx vitest run --project integration test/eventstore test/projections/loss test/sql-tree/locks test/init/init.test.ts test/doctor/doctor.test.ts

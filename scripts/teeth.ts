@@ -68,7 +68,13 @@ function copyOfCheckout(): string {
   copies.push(copy);
   const folders = ["src", "test", "scripts", "drizzle"];
   const files = ["package.json", "tsconfig.json", "tsconfig.build.json", "README.md"];
-  for (const name of [...folders, ...files, "vitest.config.ts", "drizzle.config.ts"]) {
+  for (const name of [
+    ...folders,
+    ...files,
+    "vitest.config.ts",
+    "vitest.legs.config.ts",
+    "drizzle.config.ts",
+  ]) {
     cpSync(join(ROOT, name), join(copy, name), { recursive: true });
   }
   symlinkSync(join(ROOT, "node_modules"), join(copy, "node_modules"));
@@ -90,7 +96,9 @@ async function bite(copy: string, { file, from, to, test, only }: Protection): P
 
 /** Whether the test passes. One that matches nothing is an error, not a pass. */
 async function passes(copy: string, file: string, only: string): Promise<boolean> {
-  const args = ["vitest", "run", file, "-t", only, "--bail", "1", "--reporter", "json"];
+  const long = ["--config", "vitest.legs.config.ts", "--project", "long"];
+  const where = file.endsWith(".long.test") ? long : [];
+  const args = ["vitest", "run", ...where, file, "-t", only, "--bail", "1", "--reporter", "json"];
   const { stdout, stderr, code } = await run(copy, "npx", args);
   const { numPassedTests = 0, numFailedTests = 0 } = parse(stdout.slice(stdout.indexOf("{")));
   // Code that does not load runs no tests, and shows nothing.

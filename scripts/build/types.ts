@@ -6,21 +6,25 @@ import { promisify } from "node:util";
 
 const IMPORTED = /(?<=\b(?:from |import |import\())"(\.[^"]*)\.ts"/g;
 
+/** What `exports` in package.json points to, as ES modules and as CommonJS. */
+export const LIBRARY = [
+  "src/db/drizzle/index.ts",
+  "src/db/migrate/index.ts",
+  "src/db/steps/index.ts",
+  "src/db/testing/index.ts",
+];
+
 /**
- * Writes the declarations of the entries, and of what they name, into each of the folders. They are the same:
- * whether a folder holds ES modules or CommonJS, its package.json says.
- *
- * @param entries such as `src/db/migrate/index.ts`
+ * Writes the declarations of the library, and of what it names, for the ES modules and for CommonJS. They are the
+ * same: whether a folder holds the ones or the others, its package.json says.
  */
-export async function writeTypes(
-  entries: readonly string[],
-  folders: readonly string[],
-): Promise<void> {
+export async function writeTypes(outDir: string): Promise<void> {
+  const folders = [outDir, join(outDir, "cjs")];
   const emitted = await mkdtemp(join(tmpdir(), "tidemark-types-"));
   try {
     await emit(emitted);
     const seen = new Set<string>();
-    const pending = entries.map((entry) => entry.replace(/^src\//, "").replace(/\.ts$/, ""));
+    const pending = LIBRARY.map((entry) => entry.replace(/^src\//, "").replace(/\.ts$/, ""));
     for (const name of pending) {
       if (seen.has(name)) continue;
       seen.add(name);
@@ -39,12 +43,12 @@ export async function writeTypes(
   }
 }
 
-async function emit(outDir: string): Promise<void> {
+async function emit(into: string): Promise<void> {
   const tsc = resolve("node_modules/typescript/bin/tsc");
   try {
     await promisify(execFile)(process.execPath, [
       tsc,
-      ...["-p", "tsconfig.build.json", "--outDir", outDir],
+      ...["-p", "tsconfig.build.json", "--outDir", into],
     ]);
   } catch (error) {
     // The compiler reports on stdout.

@@ -238,7 +238,7 @@ export const PROTECTIONS: readonly Protection[] = [
     file: "db/migrate/lease/renew.ts",
     from: "    timer = setTimeout(() => void beat(), LEASE_RENEW_MS);",
     to: "    timer = setTimeout(() => undefined, LEASE_RENEW_MS); void beat;",
-    test: "lease/frozen.test",
+    test: "lease/frozen.long.test",
     only: "renews its lease by a second connection",
   },
   {
@@ -247,7 +247,7 @@ export const PROTECTIONS: readonly Protection[] = [
     file: "db/migrate/execute/outside/message.ts",
     from: "export const IDLE_SESSION_MS = 2 * LEASE_RENEW_MS;",
     to: "export const IDLE_SESSION_MS = 0 * LEASE_RENEW_MS;",
-    test: "lease/frozen.test",
+    test: "lease/frozen.long.test",
     only: "before statement:0000_drop",
   },
   {
@@ -517,7 +517,7 @@ export const PROTECTIONS: readonly Protection[] = [
     file: "db/migrate/calls/rollback.ts",
     from: "const target = targetOf(rows, expected);",
     to: "const target = { steps: Math.min(expected.length, rows.length) };",
-    test: "calls/rollback-crash.test",
+    test: "calls/rollback-crash.long.test",
     only: "of one step each take back no more than what they had seen",
   },
   {
@@ -535,7 +535,7 @@ export const PROTECTIONS: readonly Protection[] = [
     file: "db/migrate/execute/transaction.ts",
     from: "{ head: first.down?.headMeanwhile ?? null, activity: tag }",
     to: "{ head: null, activity: tag }",
-    test: "calls/rollback-crash.test",
+    test: "calls/rollback-crash.long.test",
     only: "before anything of it is committed",
   },
   {
@@ -562,7 +562,7 @@ export const PROTECTIONS: readonly Protection[] = [
     file: "db/migrate/ledger/functions.ts",
     from: `set min_reader = \${MIN_READER_DOWN} where id = 1;`,
     to: "set min_reader = min_reader where id = 1;",
-    test: "calls/rollback-crash.test",
+    test: "calls/rollback-crash.long.test",
     only: "between two of its statements",
   },
   {
@@ -859,7 +859,7 @@ export const PROTECTIONS: readonly Protection[] = [
     file: "db/migrate/calls/failed-meanwhile.ts",
     from: "if (row?.failedChecksum !== repeatable.checksum || row.error === null) continue;",
     to: "if (Date.now() > 0) continue;",
-    test: "repeatables/crash.test",
+    test: "repeatables/crash.long.test",
     only: "one tries it, nobody who waited tries again",
   },
   {
@@ -877,7 +877,7 @@ export const PROTECTIONS: readonly Protection[] = [
     file: "db/migrate/ledger/backfill-tables.ts",
     from: "where b.tag = p_tag and b.run_id = p_run",
     to: "where b.tag = p_tag",
-    test: "backfill/overtaken.test",
+    test: "backfill/overtaken.long.test",
     only: "frozen in a batch and overtaken",
   },
   {
@@ -886,7 +886,7 @@ export const PROTECTIONS: readonly Protection[] = [
     file: "db/migrate/execute/code/run-backfill.ts",
     from: "takesOver: true,",
     to: "takesOver: false,",
-    test: "backfill/overtaken.test",
+    test: "backfill/overtaken.long.test",
     only: "with the lease a backfill is taken over at once",
   },
   {
@@ -940,7 +940,7 @@ export const PROTECTIONS: readonly Protection[] = [
     file: "backfills/job-queue.ts",
     from: "if (gone.length > 0) {",
     to: "if (gone.length > Number.MAX_SAFE_INTEGER) {",
-    test: "app/backfills.test",
+    test: "app/backfills.long.test",
     only: "another process takes up within seconds",
   },
 ];

@@ -24,7 +24,7 @@ export const GONE = [
   "test/app/user-pages.test.ts",
   "test/app/users.test.ts",
   "test/projections/rebuild-users.test.ts",
-  "test/project/session.test.ts",
+  "test/project/session.long.test.ts",
   "test/helpers/console-session.ts",
   "test/helpers/app-command.ts",
   "test/project/remove-users.long.test.ts",

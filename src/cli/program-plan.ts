@@ -19,3 +19,16 @@ export function addPlan(program: Command, run: RunCommand): void {
     "tidemark plan --json | jq '.steps[].forecast[].locks[] | select(.work == \"rewrite\")'",
   );
 }
+
+export function addDoctor(program: Command, run: RunCommand): void {
+  const doctor = withDatabase(program.command("doctor"))
+    .description(
+      "look at what a run would meet: server, role, connections, locks, ledger; reads only",
+    )
+    .action(run(async () => (await import("./doctor.ts")).runDoctor));
+  examples(
+    doctor,
+    "tidemark doctor",
+    "tidemark doctor --json | jq '.findings[] | select(.level != \"ok\")'",
+  );
+}

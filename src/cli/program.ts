@@ -1,7 +1,7 @@
 import { Command } from "commander";
 import { TOOL_VERSION } from "../db/migrate/index.ts";
 import { addBackfill } from "./program-backfill.ts";
-import { addPlan } from "./program-plan.ts";
+import { addDoctor, addPlan } from "./program-plan.ts";
 import { addDrift, addFiles, addRebase, addVerify } from "./program-project.ts";
 import {
   append,
@@ -40,6 +40,7 @@ export function createProgram(onEnd: (exitCode: number) => void): Command {
   addInit(program, run);
   addMigrate(program, run);
   addPlan(program, run);
+  addDoctor(program, run);
   addRollback(program, run);
   addReaders(program, run);
   addDrift(program, run);

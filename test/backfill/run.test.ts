@@ -50,7 +50,11 @@ test("each row is filled once, in batches that commit with their checkpoint", as
 
 test("the size of the batches grows to what the target time allows", async () => {
   await people(30_000);
-  await fill({ table: "people", set: "n = t.n + 1", batch: { size: 10, max: 5_000 } });
+  await fill({
+    table: "people",
+    set: "n = t.n + 1",
+    batch: { size: 10, max: 5_000, targetMs: 2_000 },
+  });
   expect(await row()).toMatchObject({ batch_size: 5_000 });
   expect(Number((await row())?.batches)).toBeLessThan(40);
 });
@@ -219,6 +223,20 @@ test("a batch that takes too long is rolled back and tried again with half of it
   });
   expect(await counts()).toEqual([{ n: 1, rows: 400 }]);
   expect(Number((await row())?.batch_size)).toBeLessThan(150);
+});
+
+test("it rests for as long as its nice ratio says, and counts that in what is left", async () => {
+  await people(300);
+  const started = performance.now();
+  await fill({
+    table: "people",
+    set: "n = n + 1, name = name || pg_sleep(0.001)",
+    batch: { size: 50, targetMs: 50, niceRatio: 2 },
+  });
+  // 300 ms of work at the least, and what is too short for a rest of its own at the end.
+  expect(performance.now() - started).toBeGreaterThan(850);
+  expect(await counts()).toEqual([{ n: 1, rows: 300 }]);
+  expect(Number((await row())?.busy_ms)).toBeGreaterThan(600);
 });
 
 test("finalize runs when all rows are filled, a transaction each, and once", async () => {

@@ -125,3 +125,13 @@ test("drift compares a standby with what its migrations make", async () => {
   const shown = await onStandby("drift", "--scratch-url", replication.primaryUrl("postgres"));
   expect(shown).toMatch(/^exit code 4\n--- stdout\ncolumn public\.notes\.more: unexpected\n/);
 });
+
+test("doctor says that nothing can be migrated on a standby", async () => {
+  const onStandby = await replicated("examined", ["migrate"]);
+  const shown = await onStandby("doctor");
+  expect(shown).toMatch(/^exit code 1\n/);
+  expect(shown).toContain("\n✗ It is a standby, which takes no writes.\n  Connect to the primary;");
+  expect(shown).toMatch(
+    /\n✓ Ledger and folder agree: the database is at 0002_first_note, 0 pending\./,
+  );
+});

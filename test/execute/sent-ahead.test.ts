@@ -4,7 +4,12 @@ import { useDatabase } from "../helpers/database.ts";
 import { countingHistory, useHistory } from "../helpers/history.ts";
 
 const database = useDatabase();
-const folder = useHistory(countingHistory(6));
+// Each takes the server so long that the next could be sent meanwhile.
+const folder = useHistory(
+  Object.fromEntries(
+    Object.entries(countingHistory(6)).map(([tag, sql]) => [tag, `${sql}\nselect pg_sleep(0.1);`]),
+  ),
+);
 
 // PgBouncer up to 1.20 gives the replies to what a killed client has sent ahead to the next one.
 test.each([

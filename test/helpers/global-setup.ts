@@ -37,7 +37,8 @@ export default async function setup(project: TestProject): Promise<() => Promise
     // A server that was given to us is left as it was.
     await dropTestTemplates({ url: server.url });
     await server.stop();
-    await rm(build, { recursive: true, force: true });
+    for (const folder of [build, `${build}-types`])
+      await rm(folder, { recursive: true, force: true });
   };
 }
 
@@ -49,7 +50,8 @@ async function buildSources(): Promise<string> {
   await mkdir(".tidemark", { recursive: true });
   const outDir = await mkdtemp(resolve(".tidemark/build-"));
   try {
-    await promisify(execFile)(process.execPath, ["--import", "tsx", "scripts/build.ts", outDir]);
+    const build = ["--import", "tsx", "scripts/build.ts", "--no-types", outDir];
+    await promisify(execFile)(process.execPath, build);
   } catch (error) {
     await rm(outDir, { recursive: true, force: true });
     throw error;

@@ -1,9 +1,11 @@
 import { execFile } from "node:child_process";
+import { existsSync } from "node:fs";
 import { cp, mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { promisify } from "node:util";
-import { inject } from "vitest";
+import { expect, inject } from "vitest";
+import { writeTypes } from "../../scripts/build/types.ts";
 import { copyPackages } from "./image.ts";
 
 /** A project that has this package installed. */
@@ -32,6 +34,11 @@ async function installBelow(folder: string): Promise<PackageUser> {
   await cp("package.json", join(installed, "package.json"));
   await cp(inject("build"), join(installed, "dist"), { recursive: true });
   return { dir, remove: () => rm(dir, { recursive: true, force: true }) };
+}
+
+/** Lets its TypeScript know the package. */
+export async function addTypes({ dir }: PackageUser): Promise<void> {
+  await cp(await builtTypes(), join(dir, "node_modules/tidemark/dist"), { recursive: true });
 }
 
 /** Lets its TypeScript know Node.js. */
@@ -72,4 +79,17 @@ export async function runIn(
       stderr: String(stderr ?? message),
     }),
   );
+}
+
+/** The first of a run's test files to need them compiles them. */
+async function builtTypes(): Promise<string> {
+  const types = `${inject("build")}-types`;
+  const done = join(types, "done");
+  if ((await mkdir(types, { recursive: true })) === undefined) {
+    await expect.poll(() => existsSync(done), { timeout: 60_000 }).toBe(true);
+    return types;
+  }
+  await writeTypes(types);
+  await writeFile(done, "");
+  return types;
 }

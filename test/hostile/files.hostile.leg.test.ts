@@ -92,7 +92,7 @@ const CONTENTS: readonly (readonly [what: string, text: string | Buffer, end: st
   [
     "its own backend ended",
     "select pg_terminate_backend(pg_backend_pid());",
-    "migration_failed 57P01",
+    "connect",
   ],
   [
     "its own statement canceled",

@@ -3,13 +3,14 @@ import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { installPackage, type PackageUser } from "../helpers/package-user.ts";
+import { addTypes, installPackage, type PackageUser } from "../helpers/package-user.ts";
 
 const run = promisify(execFile);
 let user: PackageUser;
 
 beforeEach(async () => {
   user = await installPackage();
+  await addTypes(user);
 });
 afterEach(() => user.remove());
 

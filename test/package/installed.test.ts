@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { useDatabase } from "../helpers/database.ts";
 import { CJS_PROGRAM, ESM_PROGRAM, TYPED_PROGRAM } from "../helpers/package-programs.ts";
 import {
+  addTypes,
   installPackageAlone,
   linkNodeTypes,
   type PackageUser,
@@ -69,7 +70,7 @@ test("without WebAssembly there is an error that names the option", async () => 
 });
 
 describe("its types, without skipLibCheck", () => {
-  beforeAll(() => linkNodeTypes(user));
+  beforeAll(() => Promise.all([addTypes(user), linkNodeTypes(user)]));
 
   test.each([
     ["node16", "--module node16", ["typed.mts", "typed.cts"]],

@@ -4,7 +4,7 @@ import { resolve } from "node:path";
 import { promisify } from "node:util";
 import { expect, inject, onTestFinished, test } from "vitest";
 import { journalOf } from "../helpers/history.ts";
-import { installPackage, linkNodeTypes, writeFiles } from "../helpers/package-user.ts";
+import { addTypes, installPackage, linkNodeTypes, writeFiles } from "../helpers/package-user.ts";
 
 const TSC =
   "--ignoreConfig --noEmit --strict --skipLibCheck --module nodenext --target es2023 --allowImportingTsExtensions --rewriteRelativeImportExtensions --types node";
@@ -35,7 +35,7 @@ test.each([
     const create = /For `(create table people[^`]*)`/.exec(page)?.[1];
     const user = await installPackage();
     onTestFinished(user.remove);
-    await linkNodeTypes(user);
+    await Promise.all([addTypes(user), linkNodeTypes(user)]);
     await writeFiles(user.dir, {
       "package.json": '{ "type": "module" }',
       // Without it, vitest would take the configuration of the checkout around it.

@@ -14,7 +14,7 @@ import {
 import { createDatabase, urlOfDatabase } from "../helpers/database.ts";
 import { historyFolder } from "../helpers/history.ts";
 import { brokenLinks } from "../helpers/markdown-links.ts";
-import { installPackage, type PackageUser } from "../helpers/package-user.ts";
+import { addTypes, installPackage, type PackageUser } from "../helpers/package-user.ts";
 
 const INDEX = "docs/MIGRATION_SYSTEM.md";
 const API = "docs/api.md";
@@ -63,6 +63,7 @@ async function sectionOf(file: string, heading: string): Promise<string> {
 let user: PackageUser;
 beforeAll(async () => {
   user = await installPackage();
+  await addTypes(user);
   await cp("drizzle", join(user.dir, "drizzle"), { recursive: true });
   await writeFile(join(user.dir, "package.json"), `{ "type": "module" }`);
   for (const [i, { code }] of examples.entries()) {

@@ -3,7 +3,7 @@ import { cp, readFile, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { expect, inject, onTestFinished, test } from "vitest";
-import { installPackage } from "../helpers/package-user.ts";
+import { addTypes, installPackage } from "../helpers/package-user.ts";
 
 const TSC =
   "--ignoreConfig --noEmit --strict --skipLibCheck --module nodenext --target es2023".split(" ");
@@ -21,6 +21,7 @@ test("the test in “Testing your own migrations” runs as it stands, and its t
   expect(others).toEqual([]);
   const user = await installPackage();
   onTestFinished(user.remove);
+  await addTypes(user);
   await cp("drizzle", join(user.dir, "drizzle"), { recursive: true });
   await writeFile(join(user.dir, "package.json"), `{ "type": "module" }`);
   // Without it, vitest would take the configuration of the checkout around it.

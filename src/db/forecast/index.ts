@@ -13,6 +13,8 @@ import { blockersOf, lookAround, type OthersNow } from "./in-the-way.ts";
 import { readScene } from "./read-scene.ts";
 
 export type * from "./forecast-types.ts";
+export { lookAround } from "./in-the-way.ts";
+export { LOOKS } from "./read-scene.ts";
 export { ended, scriptOf } from "./script.ts";
 
 export interface ForecastTarget {

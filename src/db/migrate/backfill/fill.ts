@@ -12,6 +12,8 @@ import { type Change, quarantine } from "./store.ts";
 
 /** Before this many rows are put aside, their share says nothing. */
 const LEAST_QUARANTINED = 10;
+/** Short rests are put together: each renews the lease. */
+const SHORTEST_REST_MS = 50;
 /** Weight of the newest batch in the rate. */
 const NEWEST = 0.2;
 
@@ -25,6 +27,7 @@ export async function fillAll(course: Course): Promise<BackfillEnd | undefined> 
     next ??= await batches.look();
     if (next === undefined) return undefined;
     next = await batches.fill(next);
+    await batches.rest();
   }
 }
 
@@ -38,11 +41,16 @@ class Batches {
   /** Where the next batch ends is looked for with a batch, unless that may be what took too long. */
   #looksAhead = true;
   #lastMs = 0;
+  readonly #niceRatio: number;
+  /** Rest that is due. */
+  #restMs = 0;
 
   constructor(course: Course) {
     this.#course = course;
-    const { min, max, targetMs } = { ...DEFAULTS, ...course.run.definition.batch };
+    const limits = { ...DEFAULTS, ...course.run.definition.batch };
+    const { min, max, targetMs } = limits;
     this.#limits = { min, max, targetMs };
+    this.#niceRatio = limits.niceRatio;
     const { batchSize, efficiency } = course.row;
     this.#size = { size: batchSize, efficiency: efficiency ?? undefined };
   }
@@ -83,11 +91,21 @@ class Batches {
     }
   }
 
+  /** Leaves the server to others, for as long as the definition says. */
+  async rest(): Promise<void> {
+    if (this.#restMs < SHORTEST_REST_MS) return;
+    const restMs = this.#restMs;
+    this.#restMs = 0;
+    await this.#course.run.pause(restMs);
+  }
+
   #took(rows: number, tookMs: number): void {
-    this.#lastMs = tookMs;
+    const restMs = tookMs * this.#niceRatio;
+    this.#restMs += restMs;
+    this.#lastMs = tookMs + restMs;
     this.#triedAgain = false;
     this.#looksAhead = true;
-    const rate = (rows / Math.max(tookMs, 1)) * 1000;
+    const rate = (rows / Math.max(this.#lastMs, 1)) * 1000;
     const { rate: before } = this.#course;
     this.#course.rate = before === null ? rate : NEWEST * rate + (1 - NEWEST) * before;
     if (this.#probe === undefined) {

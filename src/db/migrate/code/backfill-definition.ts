@@ -45,6 +45,11 @@ export interface BatchLimits {
   readonly targetMs?: number;
   /** Where a batch is stopped, rolled back and tried again with half of its rows. Default 1,000. */
   readonly longestMs?: number;
+  /**
+   * How long it rests for each millisecond of work, from 0 to 100, as gh-ost's `--nice-ratio`: with 0.5 it works two
+   * thirds of the time. Default 0.
+   */
+  readonly niceRatio?: number;
 }
 
 /** As `HH:MM`; where `from` is after `to`, over midnight. */
@@ -77,6 +82,7 @@ export const DEFAULTS = {
   max: 50_000,
   targetMs: 30,
   longestMs: 1_000,
+  niceRatio: 0,
   replicationLagMs: 10_000,
   walFilesToArchive: 64,
   deadRows: 2,
@@ -131,7 +137,7 @@ function numberProblem({
     return wrong("maxQuarantined", maxQuarantined, "a share from 0 to 1");
   }
   const groups = [
-    ["batch", batch, ["size", "min", "max", "targetMs", "longestMs"]],
+    ["batch", batch, ["size", "min", "max", "targetMs", "longestMs", "niceRatio"]],
     ["pauseWhen", pauseWhen, ["replicationLagMs", "walFilesToArchive", "deadRows"]],
   ] as const;
   for (const [name, group, fields] of groups) {
@@ -140,7 +146,10 @@ function numberProblem({
     for (const [field, value] of Object.entries(group)) {
       if (!fields.some((known) => known === field))
         return `has ${name}.${field}, which a backfill does not know`;
-      if (!isBetween(value, name === "batch" ? 1 : 0, Number.MAX_SAFE_INTEGER)) {
+      if (field === "niceRatio") {
+        if (!isBetween(value, 0, 100))
+          return wrong("batch.niceRatio", value, "a number from 0 to 100");
+      } else if (!isBetween(value, name === "batch" ? 1 : 0, Number.MAX_SAFE_INTEGER)) {
         return wrong(`${name}.${field}`, value, "a number from 1");
       }
     }
