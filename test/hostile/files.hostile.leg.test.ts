@@ -89,11 +89,7 @@ const CONTENTS: readonly (readonly [what: string, text: string | Buffer, end: st
   ["ALTER SYSTEM", "alter system set work_mem = 64;", "unsupported_statement"],
   ["the lease's own words", "update tidemark.runner set run_id = null;", "unsupported_statement"],
   ["an advisory lock that stays", "select pg_advisory_lock(1);", "applied 2"],
-  [
-    "its own backend ended",
-    "select pg_terminate_backend(pg_backend_pid());",
-    "connect",
-  ],
+  ["its own backend ended", "select pg_terminate_backend(pg_backend_pid());", "connect"],
   [
     "its own statement canceled",
     "select pg_cancel_backend(pg_backend_pid()), pg_sleep(1);",
