@@ -79,11 +79,12 @@ export async function startPrivateServer(
       max: 1,
       onnotice: () => undefined,
       connection: { options: CALM },
+      connect_timeout: 5,
     });
     try {
       return await client.unsafe(sql);
     } finally {
-      await client.end();
+      await client.end({ timeout: 1 });
     }
   };
   const start = async () => {

@@ -14,10 +14,11 @@ const SETTINGS: readonly (readonly [name: string, value: string, since?: number]
   ["search_path", "''"],
   ["search_path", "nowhere, pg_catalog"],
   ["session_replication_role", "replica"],
-  ["statement_timeout", "1"],
+  // Each counts from before our own word on it: less is too little for a busy server to read that.
+  ["statement_timeout", "100"],
   ["lock_timeout", "1"],
   ["idle_in_transaction_session_timeout", "1"],
-  ["transaction_timeout", "1", 17],
+  ["transaction_timeout", "100", 17],
   ["idle_session_timeout", "0"],
   ["row_security", "off"],
   ["standard_conforming_strings", "off"],
@@ -74,6 +75,7 @@ const HISTORY = [
   {
     tag: "0000_größe",
     sql: String.raw`create table public.things (id int primary key, body text default 'a\b', at timestamptz, took interval, bin bytea, f float8);
+select pg_sleep(0.15);
 insert into public.things values (1, 'größe → \', '2020-01-02 03:04:05+00', interval '1 day 2 hours', '\x00ff', 0.1::float8 + 0.2::float8);
 create function public.twice(n int) returns int language sql as $$ select n * 2 $$;`,
   },
