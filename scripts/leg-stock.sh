@@ -16,7 +16,7 @@ scripts/with-postgres.sh "$bin" bash -euo pipefail -c '
     npx vitest run --project integration test/eventstore test/projections/loss
     exit 0
   fi
-  npx vitest run --config vitest.legs.config.ts --project long --project stock odd-histories script.stock older-grammar
+  npx vitest run --config vitest.legs.config.ts --project long --project stock odd-histories script.stock older-grammar drift/versions psql.stock
   npx vitest run --project integration test/doctor test/adopt/take-over test/adopt/mirror test/adopt/back-and-forth \
     test/drizzle/migrate test/execute/before \
     test/init test/app/app-role'

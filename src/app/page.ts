@@ -14,12 +14,12 @@ import {
 } from "../db/migrate/index.ts";
 import { lagText, type ProjectionStatus } from "../projections/index.ts";
 import { backfillTable } from "./backfill-table.ts";
-import type { BootState } from "./boot.ts";
 import { layOut, type Markup, type Tone } from "./layout.ts";
+import { BEHIND, type Readiness } from "./readiness.ts";
 
 interface PageData {
-  /** As it was before the rest was read. */
-  readonly boot: BootState;
+  /** As it was before the rest was read: the probe's. */
+  readonly readiness: Readiness;
   readonly status: StatusReport | MigrateError;
   readonly events: readonly LedgerEvent[];
   /** Undefined where it cannot be read. */
@@ -27,12 +27,13 @@ interface PageData {
 }
 
 /** The migrations and the latest events, for a person with a browser. */
-export function migrationsPage({ boot, status, events, projections }: PageData): Markup {
+export function migrationsPage({ readiness, status, events, projections }: PageData): Markup {
   return layOut({
-    headline: headline(boot),
-    refreshes: !["ready", "failed", "pending"].includes(boot.kind),
+    headline: headline(readiness),
+    refreshes: !["ready", "failed", "pending"].includes(readiness.kind),
     main: html`<main>
-      ${boot.kind === "failed" ? errorBlock(boot.error) : ""}
+      ${readiness.kind === "failed" ? errorBlock(readiness.error) : ""}
+      ${readiness.kind === "behind" ? html`<p class="bad">${BEHIND}</p>` : ""}
       <h2>Migrations</h2>
       ${status instanceof MigrateError ? errorBlock(status) : migrations(status)}
       ${status instanceof MigrateError ? "" : backfillTable(status.backfills)}
@@ -51,26 +52,34 @@ const LINKS: readonly Markup[] = [
   // users:end
 ];
 
-function headline(boot: BootState): { readonly text: string; readonly tone: Tone } {
-  switch (boot.kind) {
+function headline(readiness: Readiness): { readonly text: string; readonly tone: Tone } {
+  switch (readiness.kind) {
     case "ready": {
-      const ahead = boot.newer ? ", ahead of this release" : "";
-      return { text: `ready at ${boot.version ?? "an empty history"}${ahead}`, tone: "good" };
+      const ahead = readiness.newer ? ", ahead of this release" : "";
+      return { text: `ready at ${readiness.version ?? "an empty history"}${ahead}`, tone: "good" };
     }
     case "failed":
-      return { text: `failed: ${boot.error.code}`, tone: "bad" };
+      return { text: `failed: ${readiness.error.code}`, tone: "bad" };
     case "pending":
-      return { text: `not started: ${boot.tags.length} migrations are pending`, tone: "bad" };
+      return { text: `not started: ${readiness.tags.length} migrations are pending`, tone: "bad" };
     case "migrating": {
-      const { tag, number, total, since } = boot;
+      const { tag, number, total, since } = readiness;
       const took = duration(Date.now() - since.getTime());
       return { text: `migrating: ${tag} (${number} of ${total}, ${took})`, tone: "busy" };
     }
     case "connecting":
     case "waiting":
-      return { text: `waiting ${boot.what}`, tone: "busy" };
+      return { text: `waiting ${readiness.what}`, tone: "busy" };
     case "starting":
-      return { text: `starting: ${boot.what}`, tone: "busy" };
+      return { text: `starting: ${readiness.what}`, tone: "busy" };
+    case "unavailable":
+      return { text: `database unavailable: ${readiness.reason}`, tone: "bad" };
+    case "behind": {
+      const count = plural(readiness.tags.length, "migration");
+      return { text: `database behind this release: ${count} pending`, tone: "bad" };
+    }
+    case "unusable":
+      return { text: `database differs from this release: ${readiness.error.code}`, tone: "bad" };
     case "stopping":
       return { text: "stopping", tone: "busy" };
   }

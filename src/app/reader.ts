@@ -10,6 +10,7 @@ import {
 import type { DatabasePool } from "../db/pool/index.ts";
 import type { ProjectionStatus } from "../projections/index.ts";
 import type { BootState } from "./boot.ts";
+import { watchLedger } from "./ledger-watch.ts";
 import { shared } from "./shared.ts";
 
 export type Reader = ReturnType<typeof createReader>;
@@ -36,7 +37,11 @@ const READ_MS = 6_000;
  * Reads the state of the process and its database for HTTP requests, however many there are: one read
  * serves all simultaneous ones, and is kept for a second.
  */
-export function createReader({ boot, migrator, pool, projections }: Sources, readMs = READ_MS) {
+export function createReader(
+  { boot, migrator, pool, projections }: Sources,
+  readMs = READ_MS,
+  recheckMs?: number,
+) {
   const read = async <T>(what: (migrator: DatabaseMigrator, call: CallOptions) => Promise<T>) => {
     const found = migrator();
     if (found === undefined) {
@@ -52,14 +57,14 @@ export function createReader({ boot, migrator, pool, projections }: Sources, rea
       return signal.aborted ? noAnswer(readMs, error) : error;
     }
   };
-  const status = shared<StatusReport | MigrateError>(
-    () => read((found, call) => found.status(call)),
-    KEEP_MS,
-  );
+  const readStatus = () => read((found, call) => found.status(call));
+  const status = shared<StatusReport | MigrateError>(readStatus, KEEP_MS);
   const events = shared<readonly LedgerEvent[]>(async () => {
     const found = await read((reader, call) => reader.events({ ...call, newest: LATEST_EVENTS }));
     return found instanceof MigrateError ? [] : found.toReversed();
   }, KEEP_MS);
+  // Never with a status from before the stamp.
+  const ledger = shared(watchLedger({ pool, status: readStatus }, recheckMs), KEEP_MS);
   const problem = shared(() => pingProblem(pool()), KEEP_MS);
   const lag = shared(async () => {
     const found = projections?.();
@@ -78,9 +83,11 @@ export function createReader({ boot, migrator, pool, projections }: Sources, rea
     events: events.get,
     /** Why the application's own pool cannot be used; undefined if it can. */
     problem: problem.get,
+    /** Whether the database is what this release needs; undefined while nothing is known. */
+    ledger: ledger.get,
     /** Forgets what was read. */
     forget: (): void => {
-      for (const kept of [status, events, problem, lag, unfilled]) kept.forget();
+      for (const kept of [status, events, problem, ledger, lag, unfilled]) kept.forget();
     },
   };
 }

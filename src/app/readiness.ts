@@ -2,19 +2,30 @@ import { errorJson, MigrateError, migrationJson, type Tag } from "../db/migrate/
 import type { ProjectionStatus } from "../projections/index.ts";
 import type { BootState } from "./boot.ts";
 import type { Tone } from "./layout.ts";
+import type { Verdict } from "./ledger-watch.ts";
 import type { Reader } from "./reader.ts";
 
 /** How far the process is, and whether it can use its database. */
-export type Readiness = BootState | { readonly kind: "unavailable"; readonly reason: string };
+export type Readiness =
+  | BootState
+  | { readonly kind: "unavailable"; readonly reason: string }
+  /** It was ready once. */
+  | Exclude<Verdict, { kind: "ready" }>;
+
+/** What to do if the database is older than the process that was ready on it. */
+export const BEHIND =
+  "The database was made anew, restored or has failed over to an older state: check that it is the right one, then run `tidemark migrate`.";
 
 /** What to do if the process may not migrate itself. */
 export const MIGRATE_FIRST = "Run `tidemark migrate`, then start again (MIGRATE_ON_BOOT=check).";
 
-/** Ready means migrated, with a database that answers. */
+/** Ready means migrated, with a database that answers, and that still is what it was migrated to. */
 export async function readinessOf(reader: Reader): Promise<Readiness> {
   const boot = reader.boot();
-  const reason = boot.kind === "ready" ? await reader.problem() : undefined;
-  return reason === undefined ? boot : { kind: "unavailable", reason };
+  if (boot.kind !== "ready") return boot;
+  const reason = await reader.problem();
+  if (reason !== undefined) return { kind: "unavailable", reason };
+  return (await reader.ledger()) ?? boot;
 }
 
 /** What anybody may know: no text of a server, a driver or a file. */
@@ -49,6 +60,10 @@ function statusOf({ kind }: Readiness): string {
       return "database unavailable";
     case "connecting":
       return "waiting";
+    case "behind":
+      return "database behind";
+    case "unusable":
+      return "database differs";
     default:
       return kind;
   }
@@ -56,7 +71,7 @@ function statusOf({ kind }: Readiness): string {
 
 export function toneOf({ kind }: Readiness): Tone {
   if (kind === "ready") return "good";
-  return ["failed", "pending", "unavailable"].includes(kind) ? "bad" : "busy";
+  return ["failed", "pending", "unavailable", "behind", "unusable"].includes(kind) ? "bad" : "busy";
 }
 
 /** Why it is not ready, for those who may know everything. */
@@ -74,7 +89,13 @@ export async function detailedState(readiness: Readiness, reader: Reader): Promi
     case "unavailable":
       return { status, reason: readiness.reason };
     case "failed":
+    case "unusable":
       return { status, ...errorJson(readiness.error) };
+    case "behind": {
+      const { version, tags, error } = readiness;
+      const told = error === undefined ? { remedy: BEHIND } : errorJson(error);
+      return { status, version: version ?? null, pending: tags, ...told };
+    }
     case "pending":
       return { status, pending: readiness.tags, remedy: MIGRATE_FIRST };
     case "migrating": {

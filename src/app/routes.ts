@@ -112,12 +112,12 @@ function addDetails(app: Hono, reader: Reader): void {
   });
   app.get("/", async (context) => {
     // First: a page that no longer refreshes must not show something older.
-    const boot = reader.boot();
+    const readiness = await readinessOf(reader);
     const [status, events, projections] = await Promise.all([
       reader.status(),
       reader.events(),
       reader.projections(),
     ]);
-    return context.html(migrationsPage({ boot, status, events, projections }));
+    return context.html(migrationsPage({ readiness, status, events, projections }));
   });
 }

@@ -70,9 +70,9 @@ export async function runApp(options: AppOptions): Promise<number> {
     database = await options.openDatabase();
     const { url, migrationUrl } = database;
     const asOwner = migratorOptions(config, migrationUrl);
-    for (const { message } of urlWarnings(migrationUrl)) log.warn(message);
     const settings = config.ownerMigrates ? { ...asOwner, url } : asOwner;
     forReading = new DatabaseMigrator({ ...settings, connectTimeoutMs: READER_CONNECT_MS });
+    for (const { message } of urlWarnings(migrationUrl)) log.warn(message);
     pool = new DatabasePool({ url });
     // Before the migrations: some may have to wait for it.
     worker = await startBackfills(asOwner, log);

@@ -112,7 +112,7 @@ describe("the application's configuration", () => {
     [{ NODE_ENV: "production", PGUSER: "u", PGPORT: "1" }, "DATABASE_URL is not set"],
     [
       { NODE_ENV: "production", PGSERVICE: "shop", PGSERVICEFILE: "/nowhere" },
-      "PGSERVICE is shop, which was not found",
+      "The service file /nowhere cannot be read, where PGSERVICE names the service shop",
     ],
   ])("refuses %j", (env, text) => {
     expect(() => parseAppConfig(env)).toThrow(text);

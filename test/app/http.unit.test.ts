@@ -98,6 +98,8 @@ describe("what everybody is told", () => {
       { status: "ready", version: null },
     ],
     [{ kind: "unavailable", reason: "secret" }, { status: "database unavailable" }],
+    [{ kind: "behind", version: "0001_a", tags: ["secret"], error }, { status: "database behind" }],
+    [{ kind: "unusable", error }, { status: "database differs" }],
     [
       { kind: "failed", error },
       { status: "failed", tag: "0001_secret" },

@@ -36,6 +36,12 @@ describe("a database URL", () => {
     ["postgres://[::1]:5433", { ...NOTHING, hosts: [host("[::1]", "5433")] }],
     ["postgres:///db?host=h&port=5433", { ...NOTHING, database: "db", hosts: [host("h", "5433")] }],
     ["postgres:///db?port=5433", { ...NOTHING, database: "db", hosts: [host("", "5433")] }],
+    ["postgres:///db?host=::1", { ...NOTHING, database: "db", hosts: [host("::1")] }],
+    ["postgres:///?hostaddr=10.0.0.1", { ...NOTHING, hosts: [host("10.0.0.1")] }],
+    [
+      "postgres://h/?hostaddr=10.0.0.1",
+      { ...NOTHING, hosts: [{ ...host("h"), address: "10.0.0.1" }] },
+    ],
     [
       "postgres://h/a?user=u&password=pw&dbname=b",
       { user: "u", password: "pw", database: "b", hosts: [host("h")] },
@@ -60,6 +66,7 @@ describe("a database URL", () => {
     ["postgres:///db", "the default host/db"],
     ["postgres:///db?port=5433", "the default host:5433/db"],
     ["postgres://u:pw@/db?host=/run/pg", "socket /run/pg/.s.PGSQL.5432, database db as u"],
+    ["postgres:///?service=shop", "service shop"],
     ["secret", "the database URL"],
   ])("%s is named %s", (url, name) => {
     expect(describeTarget(url)).toBe(name);
@@ -133,6 +140,8 @@ describe("the parameters of a URL", () => {
       connectTimeoutMs: undefined,
       targetSessionAttrs: undefined,
       passfile: undefined,
+      service: undefined,
+      keepAliveS: undefined,
       isPooled: true,
       isPreparing: false,
       unknown: [],
@@ -154,7 +163,11 @@ describe("the parameters of a URL", () => {
     ["connect_timeout=1", { connectTimeoutMs: 2_000 }],
     ["connect_timeout=0", { connectTimeoutMs: undefined }],
     ["pgbouncer=false", { isPooled: false }],
-    ["target_session_attrs=any", { targetSessionAttrs: undefined }],
+    ["target_session_attrs=any", { targetSessionAttrs: "any" }],
+    ["target_session_attrs=prefer-standby", { targetSessionAttrs: "prefer-standby" }],
+    ["service=shop", { service: "shop", unknown: [] }],
+    ["keepalives=0&keepalives_idle=5", { keepAliveS: 0 }],
+    ["keepalives_idle=5&keepalives_interval=2&keepalives_count=3", { keepAliveS: 5, unknown: [] }],
     ["target_session_attrs=primary", { targetSessionAttrs: "primary" }],
   ])("%s", (query, expected) => {
     expect(parametersOf(query)).toMatchObject(expected);
@@ -173,7 +186,10 @@ describe("the parameters of a URL", () => {
       "sslidentity=c.p12",
       "has sslidentity, which Tidemark does not support: use sslcert and sslkey",
     ],
-    ["service=shop", "has service, which Tidemark does not support: set PGSERVICE"],
+    [
+      "requirepeer=postgres",
+      "has requirepeer, which Tidemark does not support: it cannot be checked",
+    ],
   ])("%s is refused", (query, text) => {
     expect(urlProblem(`postgres://h/db?${query}`)).toContain(text);
   });

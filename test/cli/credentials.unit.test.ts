@@ -4,7 +4,7 @@ import { readCredentials } from "../../src/cli/support/credentials.ts";
 import { chooseDatabase, type GivenUrls } from "../../src/cli/support/database-choice.ts";
 import { readTidemarkKey, TIDEMARK_KEYS } from "../../src/cli/support/tidemark-key.ts";
 import { resolveUrl } from "../../src/db/connection/driver-options.ts";
-import { environmentUrl, serviceIn } from "../../src/db/connection/pg-environment.ts";
+import { environmentUrl } from "../../src/db/connection/pg-environment.ts";
 
 afterEach(() => vi.unstubAllEnvs());
 
@@ -231,23 +231,9 @@ describe("PG variables", () => {
     [{ PGHOST: "h1,h2", PGPORT: "1,2", PGSSLMODE: "require" }, "postgres://h1:1,h2:2/"],
     [{ PGHOST: "/run/pg", PGDATABASE: "db" }, "postgres:///db?host=%2Frun%2Fpg&sslmode=prefer"],
     [{ PGHOSTADDR: "10.0.0.1" }, "postgres://10.0.0.1/?sslmode=prefer"],
+    [{ PGHOST: "db", PGHOSTADDR: "10.0.0.1" }, "postgres://db/?hostaddr=10.0.0.1&sslmode=prefer"],
   ])("%j are %s", (env, url) => {
     expect(environmentUrl(env)?.url).toBe(url);
-  });
-
-  test("name a service of a file", () => {
-    const text =
-      "# ours\n[other]\nhost=no\n\n[shop]\nhost = db\nport=5433\ndbname=shop\nsslmode=require\n";
-    expect(serviceIn(text, "shop")).toEqual({
-      host: "db",
-      port: "5433",
-      dbname: "shop",
-      sslmode: "require",
-    });
-    expect(serviceIn(text, "none")).toBeUndefined();
-    expect(() => environmentUrl({ PGSERVICE: "shop", PGSERVICEFILE: "/nowhere" })).toThrow(
-      /^PGSERVICE is shop, which was not found: ENOENT/,
-    );
   });
 });
 

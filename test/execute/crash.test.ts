@@ -1,7 +1,12 @@
 import { describe, expect, test } from "vitest";
 import { SessionLost } from "../../src/db/connection/loss.ts";
 import { openSession } from "../../src/db/connection/session.ts";
-import { DatabaseMigrator } from "../../src/db/migrate/index.ts";
+import {
+  DatabaseMigrator,
+  type MigrateError,
+  type MigrateReport,
+  type Progress,
+} from "../../src/db/migrate/index.ts";
 import type { Failpoint, MessageName } from "../../src/db/migrate/run-types.ts";
 import { createDatabase, onServer, type TestDatabase, useDatabase } from "../helpers/database.ts";
 import { countingHistory, THREE, useHistory } from "../helpers/history.ts";
@@ -128,13 +133,18 @@ describe("a connection that breaks under a full pipeline", () => {
       const stop = disturb(victim, proxy, () => {
         tally.cuts += 1;
       });
-      const report = await migrator.migrate({
-        onProgress: ({ kind }) => {
-          if (kind === "reconnecting") tally.reconnects += 1;
-        },
-      });
+      const onProgress = ({ kind }: Progress) => {
+        if (kind === "reconnecting") tally.reconnects += 1;
+      };
+      // An administrator's end of a session stops a run: somebody starts another one.
+      const again = (error: MigrateError): Promise<MigrateReport> => {
+        if (!error.fact.startsWith("An administrator ended")) throw error;
+        return migrator.migrate({ onProgress }).catch(again);
+      };
+      const report = await migrator.migrate({ onProgress }).catch(again);
       await stop();
-      expect(report.outcome).toBe("applied");
+      // What was ended may have been over.
+      expect(["applied", "current"]).toContain(report.outcome);
       const ticks = await victim.sql`select n from ticks order by n`;
       expect(ticks.map(({ n }) => n)).toEqual(Array.from({ length: COUNT - 1 }, (_, i) => i + 1));
       const { rows } = await expectFoldToMatch(victim.url);

@@ -11,7 +11,8 @@ import {
 import { Problem } from "../../src/db/base/problem.ts";
 import { resolveUrl, urlWarnings } from "../../src/db/connection/driver-options.ts";
 import { passwordIn } from "../../src/db/connection/password-file.ts";
-import { environmentUrl, serviceIn } from "../../src/db/connection/pg-environment.ts";
+import { environmentUrl } from "../../src/db/connection/pg-environment.ts";
+import { serviceIn } from "../../src/db/connection/service-file.ts";
 import { FUZZ_TIMEOUT_MS, fuzzed, REPEAT } from "../helpers/fuzz.ts";
 import { refusedOr } from "../helpers/refused.ts";
 
@@ -206,7 +207,7 @@ describe(`a database URL (${REPEAT})`, () => {
           const login = { hosts: [{ name: host, port: "5432" }], user, database };
           expect(passwordIn(`${fields}\n${noise}`, login)).toBe(password);
           passwordIn(noise, login);
-          serviceIn(noise, "mine");
+          refusedOr(() => serviceIn(noise, "mine", "pg_service.conf"));
         },
       ),
       fuzzed(2),

@@ -1,8 +1,9 @@
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import { DatabaseMigrator, type Progress } from "../../src/db/migrate/index.ts";
 import type { Failpoint } from "../../src/db/migrate/run-types.ts";
 import { useDatabase } from "../helpers/database.ts";
 import { useHistory } from "../helpers/history.ts";
+import { tcpProxy } from "../helpers/network.ts";
 
 const database = useDatabase();
 const folder = useHistory({ "0000_t": "create table t (id integer);" });
@@ -92,14 +93,15 @@ test("a run that is told to stop in one records that, and the next does it", asy
 test("a connection that is lost after a commit is made again, and nothing runs twice", async () => {
   await folder.repeat("v", "create view v as select id from t;");
   await folder.repeat("w", "create view w as select id from v;");
+  const proxy = await tcpProxy(database.url);
+  onTestFinished(proxy.close);
   let isCut = false;
   const onFailpoint = async ({ phase, message }: Failpoint) => {
     if (phase !== "after" || message !== "repeatable:repeatable/v" || isCut) return;
     isCut = true;
-    await database.sql`
-      select pg_terminate_backend(r.backend_pid) from tidemark.runner r where r.backend_pid is not null`;
+    proxy.reset();
   };
-  const migrator = new DatabaseMigrator(options(), { onFailpoint });
+  const migrator = new DatabaseMigrator(options({ url: proxy.url }), { onFailpoint });
   const report = await migrator.migrate();
   expect(report.repeatables.map(({ tag }) => tag)).toEqual(["repeatable/v", "repeatable/w"]);
   expect(await migrator.events({ tag: "repeatable/v" })).toHaveLength(1);

@@ -87,19 +87,33 @@ describe("of what differs from a Drizzle schema", () => {
   });
 });
 
-test("between two major versions, what they write in two ways is a warning", () => {
-  const { real, warnings } = withoutVersions([
-    different("table", "t", "grants to app", "DELETE, MAINTAIN, SELECT", "DELETE, SELECT"),
-    different("table", "u", "grants to app", "DELETE, MAINTAIN", "SELECT"),
-    different("view", "v", "definition", "SELECT id", "SELECT t.id"),
-    different("column", "t.a", "type", "text", "integer"),
-  ]);
-  expect(real.map(({ name }) => name)).toEqual(["u", "t.a"]);
+test("between two major versions, what they write in two ways is the same, or a warning", () => {
+  const same = different("view", "v", "definition", "SELECT id", "SELECT t.id");
+  const changed = different("view", "w", "definition", "SELECT id", "SELECT t.more");
+  const { real, warnings } = withoutVersions(
+    [
+      different("table", "t", "grants to app", "DELETE, MAINTAIN, SELECT", "DELETE, SELECT"),
+      different("table", "u", "grants to app", "DELETE, MAINTAIN", "SELECT"),
+      same,
+      changed,
+      different("view", "x", "definition", "SELECT id", "SELECT t.id"),
+      different("schema", "public", "grants to PUBLIC", "USAGE", "CREATE, USAGE"),
+      different("schema", "shop", "grants to PUBLIC", "USAGE", "CREATE, USAGE"),
+      different("column", "t.a", "type", "text", "integer"),
+    ],
+    new Map([
+      [same, { expected: "SELECT id", found: "SELECT id" }],
+      [changed, { expected: "SELECT id", found: "SELECT more" }],
+    ]),
+    { expected: 18, found: 14 },
+  );
+  expect(real.map(({ name }) => name)).toEqual(["u", "w", "shop", "t.a"]);
+  expect(real[1]).toMatchObject({ expected: "SELECT id", found: "SELECT more" });
   expect(warnings).toEqual([
     {
       kind: "definitions",
       message:
-        "Not compared, because the two versions write it differently: the definition of view v.",
+        "Not compared, because the two versions write it differently and the scratch server cannot: the definition of view x.",
     },
   ]);
 });

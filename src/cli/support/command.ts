@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { loadDotEnv } from "../../config.ts";
-import { adviceOf } from "../../db/base/problem.ts";
+import { adviceOf, Problem } from "../../db/base/problem.ts";
 import {
   DatabaseMigrator,
   describeTarget,
@@ -101,11 +101,20 @@ export async function reporting(
   try {
     return await work(output, interrupts);
   } catch (error) {
-    const known = error instanceof MigrateError ? error : undefined;
+    const known = knownError(error);
     output.json(known ? errorJson(known) : unexpectedJson(error));
     output.error(known ? errorText(known, output) : unexpectedText(error));
     return interrupts.exitCode() ?? known?.exitCode ?? UNEXPECTED_EXIT_CODE;
   }
+}
+
+/** Of the rooms below the engine too, for what is wrong with settings and files. */
+function knownError(error: unknown): MigrateError | undefined {
+  if (error instanceof MigrateError) return error;
+  if (!(error instanceof Problem)) return undefined;
+  const { code, fact, outcome, remedy, place } = error;
+  if (code !== "config" && code !== "history_invalid") return undefined;
+  return new MigrateError({ code, fact, outcome, remedy, place, cause: error });
 }
 
 export function errorText(error: MigrateError, { errorColors }: Output): string {

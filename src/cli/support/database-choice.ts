@@ -1,5 +1,5 @@
-import { readAddress } from "../../db/base/address.ts";
 import { Problem } from "../../db/base/problem.ts";
+import { addressOf } from "../../db/connection/login.ts";
 import { environmentUrl } from "../../db/connection/pg-environment.ts";
 import { describeTarget } from "../../db/migrate/index.ts";
 import { readCredentials } from "./credentials.ts";
@@ -48,7 +48,8 @@ export function chooseDatabase(given: GivenUrls): DatabaseChoice {
     if (credentials.kind === "url") {
       if (credentials.url === application) return found(application, "DATABASE_URL");
       // It may ask for TLS where DATABASE_URL does not.
-      if (isSamePlace(credentials.url, application)) return found(credentials.url, ofConfig);
+      if (isSamePlace(credentials.url, application, given.env))
+        return found(credentials.url, ofConfig);
       return found(credentials.url, ofConfig, [
         `${ofConfig} lead to ${describeTarget(credentials.url)}, and DATABASE_URL to ${describeTarget(application)}. ` +
           "The configuration's is used, as by drizzle-kit; MIGRATION_DATABASE_URL or --url choose another.",
@@ -90,9 +91,9 @@ function ofVariables(env: GivenUrls["env"]): DatabaseChoice {
 }
 
 /** The same server, database and user, however it is written. */
-function isSamePlace(one: string, other: string): boolean {
+function isSamePlace(one: string, other: string, env: GivenUrls["env"]): boolean {
   const place = (url: string) => {
-    const { hosts, socketPath, database, user } = readAddress(url);
+    const { hosts, socketPath, database, user } = addressOf(url, env);
     const servers = hosts.map(({ name, port = "5432" }) => `${name.toLowerCase()}:${port}`);
     return JSON.stringify([servers, socketPath, database, user]);
   };

@@ -1,5 +1,5 @@
-import { readAddress } from "../../db/base/address.ts";
 import { resolveUrl } from "../../db/connection/driver-options.ts";
+import { addressOf } from "../../db/connection/login.ts";
 import type { Setup } from "../../db/init/index.ts";
 import { replaceDatabase, settingsError, urlProblem } from "../../db/migrate/index.ts";
 
@@ -91,7 +91,7 @@ export function isUnnamed(
 
 /** Who logs in, and where. A URL without a user is nobody's: libpq would take the name on this machine. */
 function loginOf(url: string | undefined) {
-  if (url === undefined || !readAddress(url).user) return undefined;
+  if (url === undefined || !addressOf(url, process.env).user) return undefined;
   const { user, password, database } = resolveUrl(url).options;
   return { name: user, password, database };
 }

@@ -35,8 +35,8 @@ export function withProgress<T>(
     work((progress) => {
       const { done, next } = describe(progress);
       if (progress.kind === "notice" && !isNew(`${done}`)) return;
-      if (progress.kind === "blocked" && next !== undefined) {
-        const who = progress.blockers.map(({ pid }) => pid).join();
+      const who = waitsFor(progress);
+      if (who !== undefined && next !== undefined) {
         if (output.live || who !== blockedBy) line.remark(next);
         blockedBy = who;
         return;
@@ -50,6 +50,12 @@ export function withProgress<T>(
       if (next !== undefined) line.show({ name: next, text: next });
     }),
   );
+}
+
+/** Whom it waits for; undefined of what is no wait. The same wait is told again and again. */
+function waitsFor(progress: Progress): string | undefined {
+  if (progress.kind === "commit-waits") return `standby ${progress.standbys}`;
+  return progress.kind === "blocked" ? progress.blockers.map(({ pid }) => pid).join() : undefined;
 }
 
 const REMEMBERED_TEXTS = 1_000;
@@ -148,6 +154,10 @@ export function describe(progress: Progress): { readonly done?: string; readonly
     case "blocked":
       return {
         next: `${progress.tag} waits for a lock held by ${progress.blockers.map(describeBlocker).join("; ")}`,
+      };
+    case "commit-waits":
+      return {
+        next: `${progress.tag} is done, and its commit waits for a standby (synchronous_standby_names = ${progress.standbys})`,
       };
     case "lock-retry": {
       const { tag, reason, tries, of, pauseMs, blockers } = progress;

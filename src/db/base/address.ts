@@ -1,5 +1,8 @@
 import { Problem } from "./problem.ts";
 import { parameterProblem, readParameters, type UrlParameters } from "./url-parameters.ts";
+import { type Host, type Keywords, partsOf, URL_SHAPE } from "./url-parts.ts";
+
+export type { Host, Keywords } from "./url-parts.ts";
 
 /** A database URL, taken apart. What is empty was not given. */
 export interface Address {
@@ -12,23 +15,10 @@ export interface Address {
   readonly parameters: UrlParameters;
 }
 
-export interface Host {
-  /** Empty where only its port is given. */
-  readonly name: string;
-  readonly port: string | undefined;
-}
-
 const EXPECTED =
   "postgres://user:password@host:5432/database (special characters encoded: @ as %40, # as %23)";
 
-// An @ after the host belongs to a password in which a "/" or a "?" is not encoded: what
-// stands where the host should be is a part of that password then. So does a "#".
-const SHAPE = /^(postgres(?:ql)?:\/\/)(?:([^/?#]*)@)?([^/?#@]*)(?:\/([^?#@]*))?(?:\?([^#@]*))?$/i;
-const PLACE = /^(\[[^\]]*\]|[^:[\]]+)(?::(\d+))?$/;
-const HOST = /^(?:\[[\da-f:.]+\]|[\w.~-]+)$/i;
 const DEFAULT_HOST = "the default host";
-const DEFAULT_PORT = "5432";
-const MOST_PORT = 65_535;
 
 /** What is wrong with a database URL, as the rest of a sentence that shows no password; undefined where it is fine. */
 export function urlProblem(url: string): string | undefined {
@@ -44,17 +34,18 @@ export function urlProblem(url: string): string | undefined {
  * Takes a user's URL apart. In the query, `host`, `port`, `user`, `password` and `dbname` win over
  * what stands before it, as in libpq, and a `host` that is a directory is a Unix socket's.
  *
+ * @param service fills in what the URL does not say
  * @throws Problem `config`
  */
-export function readAddress(url: string): Address {
-  const parts = partsOf(url);
+export function readAddress(url: string, service: Keywords = {}): Address {
+  const parts = partsOf(url, service);
   const problem = urlProblem(url);
   if (parts === undefined || problem !== undefined) {
     throw new Problem({
       code: "config",
-      fact: `The database URL ${problem}.`,
+      fact: `The database URL ${problem ?? "names a service whose host, hostaddr or port cannot be read"}.`,
       outcome: "nothing-run",
-      remedy: "Correct the URL.",
+      remedy: problem === undefined ? "Correct the service." : "Correct the URL.",
     });
   }
   const { query, ...address } = parts;
@@ -65,26 +56,37 @@ export function readAddress(url: string): Address {
 export function describeTarget(url: string): string {
   const parts = partsOf(url);
   if (parts === undefined) return "the database URL";
-  const { user, database, hosts, socketPath } = parts;
+  const { user, database, hosts, socketPath, query } = parts;
+  const service = query.get("service");
   const as = user === "" ? "" : ` as ${user}`;
   if (socketPath !== undefined) {
     return `socket ${socketPath}${database === "" ? "" : `, database ${database}`}${as}`;
   }
-  return `${listOf(hosts) || DEFAULT_HOST}${database === "" ? "" : `/${database}`}${as}`;
+  return `${listOf(hosts) || (service ? `service ${service}` : DEFAULT_HOST)}${database === "" ? "" : `/${database}`}${as}`;
 }
 
 /** The URL of another database of the same server. One that cannot be read stays unreadable. */
 export function replaceDatabase(url: string, database: string): string {
   return url.replace(
-    SHAPE,
+    URL_SHAPE,
     (_, scheme: string, login: string | undefined, host: string, _old, query?: string) =>
-      `${scheme}${login === undefined ? "" : `${login}@`}${host}/${encodeURIComponent(database)}${queryWithoutDatabase(query)}`,
+      `${scheme}${login === undefined ? "" : `${login}@`}${host}/${encodeURIComponent(database)}${queryWithout(query, ["dbname"])}`,
   );
 }
 
-function queryWithoutDatabase(query: string | undefined): string {
+/** The URL of another user of the same database. One that cannot be read stays unreadable. */
+export function replaceLogin(url: string, user: string, password: string): string {
+  const login = `${encodeURIComponent(user)}:${encodeURIComponent(password)}@`;
+  return url.replace(
+    URL_SHAPE,
+    (_, scheme: string, _login: string | undefined, host: string, path = "", query?: string) =>
+      `${scheme}${login}${host}/${path}${queryWithout(query, ["user", "password"])}`,
+  );
+}
+
+function queryWithout(query: string | undefined, names: readonly string[]): string {
   if (query === undefined) return "";
-  const kept = query.split("&").filter((pair) => !pair.startsWith("dbname="));
+  const kept = query.split("&").filter((pair) => !names.includes(pair.split("=", 1)[0] ?? ""));
   return kept.length === 0 ? "" : `?${kept.join("&")}`;
 }
 
@@ -115,66 +117,8 @@ export function formatUrl(parts: {
   return `postgres://${login}${isPlace ? "" : hosts.join(",")}/${encodeURIComponent(database)}${search}`;
 }
 
-function partsOf(url: string) {
-  const found = SHAPE.exec(url);
-  if (found === null) return undefined;
-  const [, , login = "", authority = "", path = "", search = ""] = found;
-  const query = new URLSearchParams(search);
-  const place = placeOf(authority, query.get("host"), query.get("port"));
-  const colon = login.indexOf(":");
-  const user = query.get("user") || decoded(colon < 0 ? login : login.slice(0, colon));
-  const password = query.get("password") || decoded(colon < 0 ? "" : login.slice(colon + 1));
-  const database = query.get("dbname") || decoded(path);
-  for (const name of ["host", "port", "user", "password", "dbname"]) query.delete(name);
-  if (user === undefined || password === undefined || database === undefined) return undefined;
-  return place && { user, password, database, query, ...place };
-}
-
-/** The query's host and port win over those before the path, as in libpq. */
-function placeOf(
-  authority: string,
-  queryHost: string | null,
-  queryPort: string | null,
-): Pick<Address, "hosts" | "socketPath"> | undefined {
-  const given = authority === "" ? [] : authority.split(",").map((one) => PLACE.exec(one));
-  if (given.includes(null)) return undefined;
-  const names = queryHost
-    ? [...listed(queryHost)]
-    : given.map((place) => decoded(place?.[1] ?? ""));
-  const ports = queryPort ? queryPort.split(",") : given.map((place) => place?.[2]);
-  if (names.length === 0 && queryPort) names.push("");
-  const isPort = (port: string | undefined) =>
-    port === undefined || (/^\d+$/.test(port) && Number(port) <= MOST_PORT);
-  if (!ports.every(isPort)) return undefined;
-  const [directory] = names;
-  if (names.length === 1 && directory?.startsWith("/")) {
-    const socketPath = `${directory.replace(/\/+$/, "")}/.s.PGSQL.${ports[0] ?? DEFAULT_PORT}`;
-    return { hosts: [], socketPath };
-  }
-  const hosts = names.map((name = "", i) => ({
-    name,
-    port: ports.length === 1 ? ports[0] : ports[i],
-  }));
-  return hosts.every(({ name }) => name === "" || HOST.test(name))
-    ? { hosts, socketPath: undefined }
-    : undefined;
-}
-
-/** A directory may have any character in its name. */
-function listed(host: string): readonly string[] {
-  return host.startsWith("/") ? [host] : host.split(",");
-}
-
 function listOf(hosts: readonly Host[]): string {
   return hosts
     .map(({ name, port }) => `${name || DEFAULT_HOST}${port === undefined ? "" : `:${port}`}`)
     .join(",");
-}
-
-function decoded(text: string): string | undefined {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return undefined;
-  }
 }

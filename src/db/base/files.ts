@@ -1,5 +1,6 @@
+import { statSync } from "node:fs";
 import { readFile, stat } from "node:fs/promises";
-import { errorCode } from "./problem.ts";
+import { errorCode, Problem } from "./problem.ts";
 
 /** The work's result; undefined where the file that it works on does not exist. */
 export async function ifThere<T>(work: Promise<T>): Promise<T | undefined> {
@@ -13,7 +14,30 @@ export async function ifThere<T>(work: Promise<T>): Promise<T | undefined> {
 
 /** A file's text; undefined where there is no such file. Any other error is thrown. */
 export function readIfThere(path: string): Promise<string | undefined> {
-  return ifThere(readFile(path, "utf8"));
+  return ifThere(readText(path));
+}
+
+/** A file's text. @throws what reading does; Problem `history_invalid` for a pipe or a device */
+export async function readText(path: string): Promise<string> {
+  refuseEndless(path);
+  return readFile(path, "utf8");
+}
+
+/**
+ * Refuses what has no end and would be read for ever, also behind a link. In one call that waits for nothing: there
+ * may be thousands of files.
+ *
+ * @throws Problem `history_invalid`
+ */
+export function refuseEndless(path: string): void {
+  const kind = statSync(path, { throwIfNoEntry: false });
+  if (kind === undefined || kind.isFile() || kind.isDirectory()) return;
+  throw new Problem({
+    code: "history_invalid",
+    fact: `${path} is neither a file nor a folder: a pipe, a socket or a device.`,
+    outcome: "nothing-run",
+    remedy: "Take it away, or restore the file that belongs there.",
+  });
 }
 
 /** Whether `path` exists; any error but its absence is thrown. */

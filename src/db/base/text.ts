@@ -19,6 +19,16 @@ export function listed(texts: readonly string[], separator = ", "): string {
   return `${texts.slice(0, MOST_LISTED).join(separator)}${more > 0 ? ` and ${more} more` : ""}`;
 }
 
+const LONGEST = 16_384;
+
+/** A text without its end, where it is longer than anybody reads: an error's may have megabytes. */
+export function shortened(text: string, longest = LONGEST): string {
+  if (text.length <= longest) return text;
+  // Half a character could not be stored.
+  const start = text.slice(0, longest).replace(/[\uD800-\uDBFF]$/, "");
+  return `${start}… (${text.length - start.length} characters are left out)`;
+}
+
 /** A text on one line, cut where it is longer than `width`. */
 export function oneLine(text: string, width = Number.POSITIVE_INFINITY): string {
   const line = text.replaceAll(/\s+/g, " ").trim();

@@ -8,6 +8,10 @@ export interface UrlParameters {
   readonly connectTimeoutMs: number | undefined;
   readonly targetSessionAttrs: string | undefined;
   readonly passfile: string | undefined;
+  /** A section of the service file; empty keeps `PGSERVICE` out. */
+  readonly service: string | undefined;
+  /** Seconds until the first keepalive of TCP; 0 for none. */
+  readonly keepAliveS: number | undefined;
   /** `pgbouncer=true`: there is a pooler before the server. */
   readonly isPooled: boolean;
   /** Whether statements may stay prepared in a session: `prepare=false`, and most poolers, forbid it. */
@@ -71,7 +75,6 @@ const LEFT_OUT = new Set(
 const REFUSED: Readonly<Record<string, string>> = {
   sslidentity: "use sslcert and sslkey, two PEM files",
   sslcrldir: "use sslcrl, one file",
-  service: "set PGSERVICE, and no URL",
   requirepeer: "it cannot be checked",
   require_auth: "it cannot be checked",
 };
@@ -81,7 +84,13 @@ export function readParameters(query: URLSearchParams): UrlParameters {
   const settings: Record<string, string> = {};
   const tls: Partial<Record<TlsParameter, string>> = {};
   const unknown: string[] = [];
-  const known = new Set([...LEFT_OUT, "connect_timeout", "target_session_attrs", "passfile"]);
+  const known = new Set([
+    ...LEFT_OUT,
+    "connect_timeout",
+    "target_session_attrs",
+    "passfile",
+    "service",
+  ]);
   for (const [name, value] of query) {
     if (SETTINGS.includes(name)) settings[name] = value;
     else if (isTls(name)) tls[name] = value;
@@ -95,6 +104,8 @@ export function readParameters(query: URLSearchParams): UrlParameters {
     connectTimeoutMs: connectTimeout(query.get("connect_timeout")),
     targetSessionAttrs: targetOf(query.get("target_session_attrs")),
     passfile: query.get("passfile") ?? undefined,
+    service: query.get("service") ?? undefined,
+    keepAliveS: keepAlive(query),
     isPooled,
     isPreparing: !isPooled && query.get("prepare") !== "false" && !isOn(query.get("no_prepare")),
     unknown,
@@ -113,9 +124,8 @@ export function parameterProblem(query: URLSearchParams): string | undefined {
     return `has connect_timeout=${seconds}, where a whole number of seconds is expected`;
   }
   const target = query.get("target_session_attrs");
-  if (target !== null && !TARGETS.includes(target)) {
-    return `has target_session_attrs=${target}, where ${listOf(TARGETS)} is expected`;
-  }
+  if (target !== null && !isTarget(target))
+    return `has target_session_attrs=${targetProblem(target)}`;
   if (query.has("sslcert") !== query.has("sslkey") && !query.has("sslaccept")) {
     const [one, other] = query.has("sslcert") ? ["sslcert", "sslkey"] : ["sslkey", "sslcert"];
     return `has ${one} without ${other}: a client's certificate takes both`;
@@ -131,7 +141,18 @@ export function isSslMode(mode: string): mode is SslMode {
   return SSL_MODES.some((known) => known === mode);
 }
 
-const TARGETS = ["any", "read-write", "read-only", "primary", "standby", "prefer-standby"];
+export function isTarget(target: string): target is "any" | TargetSessionAttrs {
+  return TARGETS.some((known) => known === target);
+}
+
+export function targetProblem(target: string): string {
+  return `${target}, where ${listOf(TARGETS)} is expected`;
+}
+
+const TARGETS = ["any", "read-write", "read-only", "primary", "standby", "prefer-standby"] as const;
+
+/** What a server has to be; `any` asks for nothing. */
+export type TargetSessionAttrs = Exclude<(typeof TARGETS)[number], "any">;
 
 function isTls(name: string): name is TlsParameter {
   return TLS_PARAMETERS.some((known) => known === name);
@@ -143,12 +164,26 @@ export function connectTimeout(seconds: string | null | undefined): number | und
   return value > 0 ? Math.max(value, 2) * 1_000 : undefined;
 }
 
+/** As libpq: on by default, and the system's own time where none is given. */
+function keepAlive(query: URLSearchParams): number | undefined {
+  if (query.get("keepalives") === "0") return 0;
+  const seconds = Number(query.get("keepalives_idle") ?? 0);
+  return seconds > 0 ? seconds : undefined;
+}
+
+/** Whether libpq, a driver or a platform has a parameter of this name. */
+export function isKnownParameter(name: string): boolean {
+  const place = ["host", "hostaddr", "port", "user", "password", "dbname", "passfile"];
+  const others = ["connect_timeout", "target_session_attrs", ...place, ...Object.keys(REFUSED)];
+  return isTls(name) || SETTINGS.includes(name) || LEFT_OUT.has(name) || others.includes(name);
+}
+
 function isOn(value: string | null): boolean {
   return /^(true|1|on|yes)$/i.test(value ?? "");
 }
 
 function targetOf(target: string | null): string | undefined {
-  return target === null || target === "any" ? undefined : target;
+  return target ?? undefined;
 }
 
 function listOf(names: readonly string[]): string {

@@ -1,4 +1,5 @@
 import postgres from "postgres";
+import { serverWords } from "../connection/server-words.ts";
 import { DatabaseError } from "../pool/database-error.ts";
 import { openSession } from "../pool/open-session.ts";
 import type { Session } from "../pool/session.ts";
@@ -76,7 +77,7 @@ function readError(cause: unknown): unknown {
   if (!(cause instanceof postgres.PostgresError)) return cause;
   return new CatalogError({
     code: "unreadable",
-    fact: `The server refused to show its catalog: ${cause.message} (SQLSTATE ${cause.code}).`,
+    fact: `The server refused to show its catalog: ${serverWords(cause)}`,
     outcome: "nothing-compared",
     remedy: "PostgreSQL 14 to 18 can be read, by any role that may connect.",
     cause,

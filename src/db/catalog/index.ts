@@ -57,6 +57,11 @@ export async function readCatalog(options: ReadCatalogOptions): Promise<Catalog>
   return { [CONTENTS]: await readContents(url, new Set(leaveOut), signal) };
 }
 
+/** Of PostgreSQL: `18`. */
+export function majorVersionOf(catalog: Catalog): number {
+  return catalog[CONTENTS].majorVersion;
+}
+
 /**
  * The catalog as it would be if one role had another name: a stand-in's objects become those of the
  * role that it stands in for. Covers owners, grants, default privileges and policies, but not the

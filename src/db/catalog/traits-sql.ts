@@ -98,14 +98,14 @@ export const TRAIT_QUERIES: readonly string[] = [
          and e.classid = 'pg_class'::regclass and e.objid = c.oid and e.deptype = 'i')
      )`,
 
-  // A partition's trigger that does not fire as its parent's does.
+  // A partition's trigger that does not fire as its parent's does. PostgreSQL 14 calls it internal.
   `select 'trigger', n.nspname, array[n.nspname, c.relname, t.tgname],
      array[n.nspname, c.relname], 'fires',
      case t.tgenabled when 'O' then 'yes' when 'D' then 'no'
        when 'R' then 'in replicas only' else 'always' end, 'as its parent'
    from pg_trigger t join pg_trigger p on p.oid = t.tgparentid join pg_class c on c.oid = t.tgrelid
    join pg_namespace n on n.oid = c.relnamespace
-   where not t.tgisinternal and t.tgenabled <> p.tgenabled`,
+   where (not t.tgisinternal or t.tgconstraint = 0) and t.tgenabled <> p.tgenabled`,
 
   // ALTER TABLE … DISABLE TRIGGER ALL: the foreign key exists, and checks nothing.
   `select distinct 'constraint', n.nspname, array[n.nspname, c.relname, o.conname],

@@ -1,9 +1,14 @@
-import { userInfo } from "node:os";
 import type { ConnectionOptions } from "node:tls";
-import { type Address, readAddress } from "../base/address.ts";
+import type { Address } from "../base/address.ts";
 import { Problem } from "../base/problem.ts";
-import { connectTimeout } from "../base/url-parameters.ts";
-import { type FoundPassword, lookUpPassword } from "./password-file.ts";
+import {
+  connectTimeout,
+  isTarget,
+  type TargetSessionAttrs,
+  targetProblem,
+} from "../base/url-parameters.ts";
+import { addressOf, type LoginOfUrl, loginOf, passwordOf } from "./login.ts";
+import type { Environment } from "./service-file.ts";
 import { type Tls, tlsOf } from "./tls.ts";
 
 /** What the driver is given for a database URL: nothing is left for it to find in the environment. */
@@ -19,7 +24,9 @@ export interface DriverOptions {
   readonly sslnegotiation: "direct" | null;
   /** Whether statements may stay prepared in the session. */
   readonly prepare: boolean;
-  readonly target_session_attrs?: "read-write";
+  readonly target_session_attrs?: TargetSessionAttrs;
+  /** Seconds until the first keepalive of TCP. */
+  readonly keep_alive?: number;
   /** Settings of the session. */
   readonly connection: Record<string, string>;
 }
@@ -32,14 +39,12 @@ export interface Resolved {
   readonly isPooled: boolean;
 }
 
-export type Environment = Readonly<Record<string, string | undefined>>;
-
-const DEFAULT_PORT = "5432";
+export type { Environment } from "./service-file.ts";
 
 /**
- * Resolves a database URL as libpq does: what it does not say comes from `PGHOST`, `PGPORT`,
- * `PGUSER`, `PGDATABASE`, `PGPASSWORD`, the password file, `PGSSLMODE` and its kind, `PGOPTIONS` and
- * `PGAPPNAME`.
+ * Resolves a database URL as libpq does: what it does not say comes from the service of `service` or `PGSERVICE`, then
+ * from `PGHOST`, `PGPORT`, `PGUSER`, `PGDATABASE`, `PGPASSWORD`, the password file, `PGSSLMODE` and its kind,
+ * `PGTARGETSESSIONATTRS`, `PGOPTIONS`, `PGAPPNAME`, `PGTZ`, `PGDATESTYLE` and `PGGEQO`.
  *
  * @throws Problem `config`
  */
@@ -48,17 +53,18 @@ export function resolveUrl(
   applicationName = "tidemark",
   env: Environment = process.env,
 ): Resolved {
-  const address = readAddress(url);
+  const address = addressOf(url, env);
   const { parameters } = address;
   const login = loginOf(address, env);
   const { user, database, servers } = login;
   const password = passwordOf(address, login, env).password;
   const names = servers.map(({ name }) => name);
-  const tls = tlsOf(parameters.tls, names, env);
-  const { targetSessionAttrs } = parameters;
+  const tls = tlsOf(namedTls(parameters.tls, servers), names, env);
+  const { keepAliveS } = parameters;
+  const targetSessionAttrs = targetOf(parameters.targetSessionAttrs, env);
   const options = {
     // With a path the driver looks at no host.
-    host: login.path === undefined ? names : ["localhost"],
+    host: login.path === undefined ? servers.map((it) => it.address ?? it.name) : ["localhost"],
     port: servers.map(({ port }) => portOf(port)),
     ...(login.path !== undefined && { path: login.path }),
     user,
@@ -68,13 +74,41 @@ export function resolveUrl(
     ssl: login.path === undefined ? tls.ssl : false,
     sslnegotiation: login.path === undefined ? tls.negotiation : null,
     prepare: parameters.isPreparing,
-    // The driver's type has one of the six that it knows.
     ...(targetSessionAttrs !== undefined && {
-      target_session_attrs: targetSessionAttrs as "read-write",
+      target_session_attrs: targetSessionAttrs,
     }),
+    ...(keepAliveS !== undefined && { keep_alive: keepAliveS }),
     connection: settingsOf(parameters.settings, applicationName, env),
   } as const;
   return { options, tls, isPooled: parameters.isPooled };
+}
+
+/** A certificate is for the name of a host, also where its address is given. */
+function namedTls(
+  tls: Address["parameters"]["tls"],
+  servers: LoginOfUrl["servers"],
+): Address["parameters"]["tls"] {
+  const [first] = servers;
+  if (first?.address === undefined) return tls;
+  if (servers.length === 1) return { sslservername: first.name, ...tls };
+  throw new Problem({
+    code: "config",
+    fact: "The database URL has several hosts, and an address (hostaddr) for each.",
+    outcome: "nothing-run",
+    remedy: "Give either their names or their addresses.",
+  });
+}
+
+function targetOf(given: string | undefined, env: Environment): TargetSessionAttrs | undefined {
+  const target = given ?? env.PGTARGETSESSIONATTRS;
+  if (!target) return undefined;
+  if (isTarget(target)) return target === "any" ? undefined : target;
+  throw new Problem({
+    code: "config",
+    fact: `PGTARGETSESSIONATTRS is ${targetProblem(target)}.`,
+    outcome: "nothing-run",
+    remedy: "Correct it.",
+  });
 }
 
 /** An empty one in the URL keeps the environment's out. */
@@ -83,9 +117,15 @@ function settingsOf(
   applicationName: string,
   env: Environment,
 ): Record<string, string> {
+  const ofSession = given.options !== "";
   const all = {
     application_name: env.PGAPPNAME || applicationName,
     options: env.PGOPTIONS ?? "",
+    ...(ofSession && {
+      TimeZone: env.PGTZ ?? "",
+      DateStyle: env.PGDATESTYLE ?? "",
+      geqo: env.PGGEQO ?? "",
+    }),
     ...given,
   };
   return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== ""));
@@ -93,7 +133,7 @@ function settingsOf(
 
 /** The time to connect that the URL, or else `PGCONNECT_TIMEOUT`, gives, in milliseconds. */
 export function connectTimeoutOf(url: string, env: Environment = process.env): number | undefined {
-  return readAddress(url).parameters.connectTimeoutMs ?? connectTimeout(env.PGCONNECT_TIMEOUT);
+  return addressOf(url, env).parameters.connectTimeoutMs ?? connectTimeout(env.PGCONNECT_TIMEOUT);
 }
 
 /** What is unusual about a URL, each as a sentence for people. */
@@ -104,7 +144,11 @@ export interface UrlWarning {
 
 /** Parameters that nobody knows, and a password file that cannot be used. */
 export function urlWarnings(url: string, env: Environment = process.env): readonly UrlWarning[] {
-  const address = readAddress(url);
+  const address = addressOf(url, env);
+  const unchecked = UNCHECKED.filter((name) => env[name]).map((name) => ({
+    kind: "url-parameter" as const,
+    message: `${name} is set, which Tidemark does not support: the connection is made without that check.`,
+  }));
   const unknown = address.parameters.unknown.map((name) => ({
     kind: "url-parameter" as const,
     message:
@@ -112,58 +156,15 @@ export function urlWarnings(url: string, env: Environment = process.env): readon
       "Settings of the server go into options=-c%20name%3Dvalue.",
   }));
   const { warning } = passwordOf(address, loginOf(address, env), env);
-  return warning === undefined
-    ? unknown
-    : [
-        ...unknown,
-        { kind: "password-file", message: `The connection has no password: ${warning}.` },
-      ];
+  const message = `The connection has no password: ${warning}.`;
+  return [
+    ...unchecked,
+    ...unknown,
+    ...(warning === undefined ? [] : [{ kind: "password-file" as const, message }]),
+  ];
 }
 
-interface LoginOfUrl {
-  readonly user: string;
-  readonly database: string;
-  readonly servers: readonly { readonly name: string; readonly port: string }[];
-  readonly path: string | undefined;
-}
-
-function loginOf({ user, database, hosts, socketPath }: Address, env: Environment): LoginOfUrl {
-  const as = user || env.PGUSER || env.PGUSERNAME || osUser();
-  const login = { user: as, database: database || env.PGDATABASE || as };
-  if (socketPath !== undefined) {
-    const port = socketPath.slice(socketPath.lastIndexOf(".") + 1);
-    const name = socketPath.slice(0, socketPath.lastIndexOf("/"));
-    return { ...login, servers: [{ name, port }], path: socketPath };
-  }
-  const servers = (hosts.length === 0 ? [{ name: "", port: undefined }] : hosts).flatMap(
-    ({ name, port }) => {
-      const ports = port === undefined ? (env.PGPORT || DEFAULT_PORT).split(",") : [port];
-      const names = name === "" ? (env.PGHOST || "localhost").split(",") : [unbracketed(name)];
-      return names.map((one, i) => ({ name: one, port: ports[i] ?? ports[0] ?? DEFAULT_PORT }));
-    },
-  );
-  const [{ name, port } = { name: "", port: "" }] = servers;
-  const path = name.startsWith("/") ? `${name.replace(/\/+$/, "")}/.s.PGSQL.${port}` : undefined;
-  return { ...login, servers, path };
-}
-
-function unbracketed(host: string): string {
-  return host.replace(/^\[(.*)\]$/, "$1");
-}
-
-/** libpq's order: the URL, `PGPASSWORD`, the password file. */
-function passwordOf(
-  { password, parameters }: Address,
-  { servers, user, database, path }: LoginOfUrl,
-  env: Environment,
-): FoundPassword {
-  const given = password || env.PGPASSWORD;
-  if (given) return { password: given };
-  // For a Unix socket either its directory or `localhost` stands in the file.
-  const local = path === undefined ? [] : servers.map(({ port }) => ({ name: "localhost", port }));
-  const login = { hosts: [...servers, ...local], user, database };
-  return lookUpPassword(login, parameters.passfile, env);
-}
+const UNCHECKED = ["PGREQUIREAUTH", "PGREQUIREPEER", "PGSSLCRLDIR"];
 
 /** Those of the URL are right; those of the environment come as they are. */
 function portOf(port: string): number {
@@ -178,12 +179,3 @@ function portOf(port: string): number {
 }
 
 const MOST_PORT = 65_535;
-
-function osUser(): string {
-  try {
-    return userInfo().username;
-  } catch {
-    // A container's user may have no name.
-    return process.env.USER ?? process.env.LOGNAME ?? "postgres";
-  }
-}

@@ -5,6 +5,9 @@ export class SessionLost extends Error {
   override readonly name = "SessionLost";
 }
 
+/** The server said before that an administrator ends it: this session alone, or all of them as it shuts down. */
+export class SessionTerminated extends SessionLost {}
+
 /** Nothing came back in time. */
 export class NoAnswer extends SessionLost {}
 

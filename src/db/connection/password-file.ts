@@ -32,7 +32,12 @@ export function lookUpPassword(
 ): FoundPassword {
   const file = passfile || env.PGPASSFILE || ownFile(env);
   try {
-    const { mode } = statSync(file);
+    const kind = statSync(file);
+    const { mode } = kind;
+    // A pipe would be read for ever.
+    if (!kind.isFile()) {
+      return { warning: `the password file ${file} is not read, because it is no plain file` };
+    }
     if (process.platform !== "win32" && (mode & OTHERS_MAY_READ) !== 0) {
       return {
         warning: `the password file ${file} is not read, because others may read it (mode ${(mode & 0o777).toString(8)}): chmod 600 ${file}`,

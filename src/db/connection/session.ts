@@ -1,15 +1,22 @@
 import postgres from "postgres";
 import { cancelOnAbort } from "./cancel.ts";
-import { resolveUrl } from "./driver-options.ts";
+import { type Resolved, resolveUrl } from "./driver-options.ts";
 import { closeClient, type FirstBounds, Link } from "./link.ts";
 import {
   ANSWER_AFTER_ABORT_MS,
   giveUpAfterAbort,
   lossOfConnection,
   SessionLost,
+  SessionTerminated,
   TlsRefused,
 } from "./loss.ts";
-import type { OnFailpoint, Reply, ServerError, Session } from "./session-types.ts";
+import {
+  isServerError,
+  type OnFailpoint,
+  type Reply,
+  type ServerError,
+  type Session,
+} from "./session-types.ts";
 import { createSockets, type DriverTarget } from "./sockets.ts";
 
 export {
@@ -52,7 +59,26 @@ export async function openSession(
   options: SessionOptions,
   firstQuery: string,
 ): Promise<{ readonly session: Session; readonly first: Reply | ServerError }> {
-  const { options: target, tls, isPooled } = resolveUrl(options.url);
+  const { options: target, ...resolved } = resolveUrl(options.url);
+  if (target.target_session_attrs !== "prefer-standby") {
+    return openOn({ ...resolved, options: target }, options, firstQuery);
+  }
+  // The driver never comes to the servers that are no standbys.
+  const { target_session_attrs: _, ...any } = target;
+  const standby = { ...any, target_session_attrs: "standby" } as const;
+  try {
+    return await openOn({ ...resolved, options: standby }, options, firstQuery);
+  } catch (error) {
+    if (options.signal?.aborted || isServerError(error)) throw error;
+    return openOn({ ...resolved, options: any }, options, firstQuery);
+  }
+}
+
+async function openOn(
+  { options: target, tls, isPooled }: Resolved,
+  options: SessionOptions,
+  firstQuery: string,
+): Promise<{ readonly session: Session; readonly first: Reply | ServerError }> {
   const lost = lossOfConnection();
   // With a bound of nothing, a server that is up still gets the time to answer.
   const connectTimeoutMs = Math.max(options.connectTimeoutMs, SHORTEST_CONNECT_MS);
@@ -79,7 +105,12 @@ export async function openSession(
       if (code !== NO_ACTIVE_TRANSACTION) options.onNotice(severity ?? "NOTICE", message ?? "");
     },
     onclose: () => {
-      lost.reject(new SessionLost("the connection to the server was lost"));
+      const words = "the connection to the server was lost";
+      lost.reject(
+        sockets.wasTerminated()
+          ? new SessionTerminated(`${words}: terminating connection due to administrator command`)
+          : new SessionLost(words),
+      );
       options.onLost?.();
     },
     // The types have no socket of one's own, and no list of hosts.

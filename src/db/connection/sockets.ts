@@ -29,6 +29,11 @@ export interface Sockets {
   readonly destroy: () => void;
   /** The server said no when it was asked for TLS. */
   readonly refusedTls: () => boolean;
+  /**
+   * The last that came was the server's word that an administrator ends the session. The driver keeps that to itself.
+   * Not known of a connection with TLS.
+   */
+  readonly wasTerminated: () => boolean;
 }
 
 // The answer to a request for TLS: one byte.
@@ -41,6 +46,7 @@ export function createSockets(timeoutMs: number): Sockets {
   const ports = new Map<Socket, number>();
   const remotes = new Map<Socket, Remote>();
   let refusedTls = false;
+  let last: Buffer | undefined;
   let destroyed = false;
   let next = 0;
   let isSettled = false;
@@ -85,6 +91,9 @@ export function createSockets(timeoutMs: number): Sockets {
         );
         resolve(socket);
       });
+      socket.on("data", (bytes: Buffer) => {
+        last = bytes;
+      });
       socket.once("data", (bytes: Buffer) => {
         if (bytes.length === 1 && bytes[0] === NO_TLS) refusedTls = true;
       });
@@ -117,7 +126,25 @@ export function createSockets(timeoutMs: number): Sockets {
       for (const socket of sockets) socket.destroy();
     },
     refusedTls: () => refusedTls,
+    wasTerminated: () => last !== undefined && endsWithTermination(last),
   };
+}
+
+const ERROR_RESPONSE = "E".charCodeAt(0);
+const TERMINATED = Buffer.from("\0C57P01\0");
+/** Longer is no word of the server's about itself. */
+const LONGEST_WORD = 1_024;
+
+/** Whether bytes of the protocol end with an ErrorResponse of SQLSTATE 57P01. */
+function endsWithTermination(bytes: Buffer): boolean {
+  const tail = bytes.subarray(-LONGEST_WORD);
+  const at = tail.lastIndexOf(TERMINATED);
+  if (at < 0) return false;
+  for (let start = at; start >= 0; start -= 1) {
+    const isWhole = tail[start] === ERROR_RESPONSE && start + 5 <= tail.length;
+    if (isWhole && tail.readUInt32BE(start + 1) === tail.length - start - 1) return true;
+  }
+  return false;
 }
 
 function timedOut(place: string): Error {

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { isIP } from "node:net";
 import { type ConnectionOptions, checkServerIdentity, type SecureVersion } from "node:tls";
+import { refuseEndless } from "../base/files.ts";
 import { messageOf, Problem } from "../base/problem.ts";
 import {
   isSslMode,
@@ -30,7 +31,7 @@ type TlsParameters = Readonly<Partial<Record<TlsParameter, string>>>;
  */
 export function tlsOf(given: TlsParameters, hosts: readonly string[], env: Environment): Tls {
   const { mode, askedBy } = modeOf(given, env);
-  const negotiation = given.sslnegotiation === "direct" ? "direct" : null;
+  const negotiation = (given.sslnegotiation ?? env.PGSSLNEGOTIATION) === "direct" ? "direct" : null;
   // `allow` begins without TLS in libpq, and takes it where the server insists: TLS first does both.
   if (mode === "disable") return { ssl: false, negotiation: null, askedBy };
   if (mode === "prefer" || mode === "allow") return { ssl: "prefer", negotiation: null, askedBy };
@@ -118,7 +119,9 @@ function identityOf(hosts: readonly string[]): typeof checkServerIdentity {
   const addresses = hosts.map((host) => host.replace(/^\[(.*)\]$/, "$1")).filter(isIP);
   return (name, certificate) => {
     const names = name === "localhost" && !hosts.includes(name) ? addresses : [name];
-    const errors = names.map((one) => checkServerIdentity(one, certificate));
+    const errors = (names.length === 0 ? [name] : names).map((one) =>
+      checkServerIdentity(one, certificate),
+    );
     return errors.includes(undefined) ? undefined : errors[0];
   };
 }
@@ -139,11 +142,13 @@ function version(name: "minVersion" | "maxVersion", given: string | undefined) {
 function pem(name: string, pathOrText: string): string {
   if (pathOrText.includes("-----BEGIN")) return pathOrText;
   try {
+    refuseEndless(pathOrText);
     return readFileSync(pathOrText, "utf8");
   } catch (cause) {
+    const why = cause instanceof Problem ? cause.fact : `${messageOf(cause)}.`;
     throw new Problem({
       code: "config",
-      fact: `${name} cannot be read: ${messageOf(cause)}.`,
+      fact: `${name} cannot be read: ${why}`,
       outcome: "nothing-run",
       remedy: `Correct the path in ${name} (or PG${name.toUpperCase()}), which is a PEM file's.`,
       cause,

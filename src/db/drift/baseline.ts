@@ -1,4 +1,4 @@
-import type { Catalog, Difference } from "../catalog/index.ts";
+import { type Catalog, compareCatalogs, type Difference } from "../catalog/index.ts";
 import { DatabaseMigrator, loadHistory, MigrateError, type Tag } from "../migrate/index.ts";
 import { type ScratchDatabase, type ScratchServer, withScratchServer } from "../scratch/index.ts";
 import { rowWritesIn } from "../sql-tree/row-writes.ts";
@@ -70,7 +70,8 @@ export async function findBaseline(options: BaselineOptions): Promise<Baseline> 
           signal?.throwIfAborted();
           const catalog = await replays.catalogAt(count);
           const { isArtefact } = roles;
-          return differencesOf(catalog, live.catalog, { isArtefact, patterns });
+          const url = replays.urlAt(count);
+          return differencesOf(catalog, live.catalog, { isArtefact, patterns, url });
         };
         const point = tag === undefined ? undefined : tags.indexOf(tag) + 1;
         return await search(tags, point, compare, replays, live, [
@@ -93,7 +94,7 @@ function unknownTag(tag: Tag, dir: string): MigrateError {
   });
 }
 
-type Comparison = ReturnType<typeof differencesOf>;
+type Comparison = Awaited<ReturnType<typeof differencesOf>>;
 
 async function search(
   tags: readonly Tag[],
@@ -222,15 +223,20 @@ class Replays {
     return catalog;
   }
 
+  /** Of the database with that catalog, which `catalogAt` has made. */
+  urlAt(count: number): string {
+    const database = this.#databases.get(count);
+    if (database === undefined) throw new TypeError(`${count} migrations were not replayed`);
+    return database.url;
+  }
+
   /** The points around one whose catalogs are the same as its, itself included. */
   async alike(point: number, last: number): Promise<readonly number[]> {
     const catalog = await this.catalogAt(point);
     const isAlike = async (other: number) => {
-      const options = { isArtefact: () => false, patterns: [] };
       try {
-        return (
-          differencesOf(await this.catalogAt(other), catalog, options).differences.length === 0
-        );
+        const { differences } = compareCatalogs(await this.catalogAt(other), catalog);
+        return differences.length === 0;
       } catch (error) {
         if (isReplayFailure(error)) return false;
         throw error;

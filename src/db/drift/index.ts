@@ -69,7 +69,7 @@ export async function findDrift(options: DriftOptions): Promise<DriftReport> {
     const all = [...files, ...replayed.repeatables];
     const { live, notes } = await withoutRightsFromOutside(found, all);
     say("scratch")("starting a scratch server");
-    const scratch = await withScratchServer(
+    const { differences, ignored, idle, warnings } = await withScratchServer(
       { url: scratchUrl, dir: scratchDir, onProgress: say("scratch") },
       async (server) => {
         signal?.throwIfAborted();
@@ -85,14 +85,14 @@ export async function findDrift(options: DriftOptions): Promise<DriftReport> {
         });
         signal?.throwIfAborted();
         say("compare")("comparing");
-        const expected = await readComparable({ ...target, url: database.url, signal });
-        return { ...roles, expected: roles.asOfLive(expected) };
+        const read = await readComparable({ ...target, url: database.url, signal });
+        const { isArtefact } = roles;
+        const { url } = database;
+        const expected = roles.asOfLive(read);
+        const found = await differencesOf(expected, live.catalog, { isArtefact, patterns, url });
+        return { ...found, warnings: [...roles.warnings, ...found.warnings] };
       },
     );
-    const { differences, ignored, idle, warnings } = differencesOf(scratch.expected, live.catalog, {
-      isArtefact: scratch.isArtefact,
-      patterns,
-    });
     const { migrations, pending, version } = live.applied;
     return {
       differences,
@@ -101,7 +101,7 @@ export async function findDrift(options: DriftOptions): Promise<DriftReport> {
       pending: pending.length,
       version,
       unseen: await rowWrites(files),
-      warnings: [...scratch.warnings, ...warnings],
+      warnings,
       notes: [
         ...notesOf(live.applied, options),
         ...notes,

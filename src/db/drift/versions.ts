@@ -1,4 +1,5 @@
 import type { ComparisonWarning, Difference } from "../catalog/index.ts";
+import { isWritten, type WrittenAnew } from "./write-anew.ts";
 
 /** Something that was not compared, or not properly. */
 export interface DriftWarning {
@@ -6,35 +7,53 @@ export interface DriftWarning {
   readonly message: string;
 }
 
+/** The two servers. */
+export interface MajorVersions {
+  readonly expected: number;
+  readonly found: number;
+}
+
 /**
- * Servers of two major versions each write the definition of a view or a rule in their own way, and
- * the privilege MAINTAIN exists since PostgreSQL 17: neither shows that anybody has changed something.
+ * Servers of two major versions each write the definition of a view or a rule in their own way, the privilege MAINTAIN
+ * exists since PostgreSQL 17, and until 14 everybody may create in schema public: none of it shows that anybody has
+ * changed something.
  *
+ * @param written definitions as one of the servers writes both
  * @returns the other differences, and a warning that names what a person must compare
  */
-export function withoutVersions(differences: readonly Difference[]): {
+export function withoutVersions(
+  differences: readonly Difference[],
+  written: WrittenAnew,
+  versions: MajorVersions,
+): {
   readonly real: readonly Difference[];
   readonly warnings: readonly DriftWarning[];
 } {
-  const rest = differences.filter((difference) => !isOnlyMaintain(difference));
-  const written = rest.filter(isWrittenDefinition);
-  if (written.length === 0) return { real: rest, warnings: [] };
-  const names = written.map(({ kind, name }) => `${kind} ${name}`);
-  const message = `Not compared, because the two versions write it differently: the definition of ${names.join(", ")}.`;
-  return {
-    real: rest.filter((difference) => !isWrittenDefinition(difference)),
-    warnings: [{ kind: "definitions", message }],
-  };
+  const unknown: string[] = [];
+  const real = differences.flatMap((difference): readonly Difference[] => {
+    if (isOnlyMaintain(difference) || isOfPublic(difference, versions)) return [];
+    if (!isWritten(difference)) return [difference];
+    const both = written.get(difference);
+    if (both === undefined) {
+      unknown.push(`${difference.kind} ${difference.name}`);
+      return [];
+    }
+    return both.expected === both.found ? [] : [{ ...difference, ...both }];
+  });
+  if (unknown.length === 0) return { real, warnings: [] };
+  const message = `Not compared, because the two versions write it differently and the scratch server cannot: the definition of ${unknown.join(", ")}.`;
+  return { real, warnings: [{ kind: "definitions", message }] };
 }
 
-const WRITTEN: ReadonlySet<string> = new Set(["view", "materialized view", "rule"]);
+const FIRST_WITH_CLOSED_PUBLIC = 15;
 
-function isWrittenDefinition(difference: Difference): boolean {
-  return (
-    difference.change === "different" &&
-    difference.property === "definition" &&
-    WRITTEN.has(difference.kind)
-  );
+/** What every database begins with. */
+function isOfPublic(difference: Difference, { expected, found }: MajorVersions): boolean {
+  if (difference.change !== "different" || difference.kind !== "schema") return false;
+  if (difference.name !== "public" || difference.property !== "grants to PUBLIC") return false;
+  const given = (version: number) =>
+    version < FIRST_WITH_CLOSED_PUBLIC ? "CREATE, USAGE" : "USAGE";
+  return difference.expected === given(expected) && difference.found === given(found);
 }
 
 function isOnlyMaintain(difference: Difference): boolean {

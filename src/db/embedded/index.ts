@@ -178,7 +178,10 @@ function urlOf(server: RunningServer, password: string, database = DEFAULT_DATAB
 }
 
 /** It speaks no TLS, and the shell's PG variables are meant for other servers. */
-function ownSettings({ PGSSLMODE, PGSSL, PGOPTIONS } = process.env): string {
-  const isMisled = PGSSLMODE || PGSSL || PGOPTIONS;
-  return isMisled ? "?sslmode=disable&options=" : "";
+function ownSettings(env: NodeJS.ProcessEnv = process.env): string {
+  const isMisled = MISLEADING.some((name) => env[name]);
+  return isMisled ? "?sslmode=disable&options=&target_session_attrs=any&service=" : "";
 }
+
+const MISLEADING =
+  `PGSERVICE PGSSLMODE PGSSL PGOPTIONS PGTARGETSESSIONATTRS PGTZ PGDATESTYLE PGGEQO`.split(" ");

@@ -1,6 +1,7 @@
 import { describeTarget, replaceDatabase } from "../base/address.ts";
 import { errorCode, messageOf } from "../base/problem.ts";
 import { quotedIfNeeded } from "../base/quote.ts";
+import { ASK_WHO_RAISES, isRaised, serverWords } from "../connection/server-words.ts";
 import { isServerError } from "../connection/session.ts";
 import { createLedger, MigrateError } from "../migrate/index.ts";
 import { type Admin, withAdmin } from "../server/admin.ts";
@@ -78,10 +79,11 @@ async function made(admin: Admin, want: Want) {
     if (!isServerError(error)) throw error;
     throw new MigrateError({
       code: "config",
-      fact: `${admin.role} could not make this: ${want.what}. The server says: ${error.message} (${error.code}).`,
-      remedy:
-        "Run it again as a superuser, or as a role with CREATEROLE and CREATEDB; what was made stays. " +
-        "`tidemark init --print` prints the SQL for somebody who may.",
+      fact: `${admin.role} could not make this: ${want.what}. The server says: ${serverWords(error)}`,
+      remedy: isRaised(error)
+        ? ASK_WHO_RAISES
+        : "Run it again as a superuser, or as a role with CREATEROLE and CREATEDB; what was made stays. " +
+          "`tidemark init --print` prints the SQL for somebody who may.",
       cause: error,
     });
   }

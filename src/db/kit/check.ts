@@ -1,6 +1,6 @@
-import { readdir, readFile } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { readIfThere } from "../base/files.ts";
+import { readIfThere, readText } from "../base/files.ts";
 import { MigrateError, readJournal, redated, type Tag } from "../migrate/index.ts";
 import { JOURNAL, type KitFolder, readStamps } from "./kit-folder.ts";
 import { schemaAt } from "./snapshot-states.ts";
@@ -36,7 +36,7 @@ export async function checkWritten(
   stamps: ReadonlyMap<string, string>,
 ): Promise<Written> {
   const problems: string[] = [];
-  const journal = await readFile(join(copy, JOURNAL), "utf8");
+  const journal = await readText(join(copy, JOURNAL));
   const { entries } = readJournal(journal, JOURNAL);
   const older = folder.entries.length;
   if (JSON.stringify(entries.slice(0, older)) !== JSON.stringify(folder.entries))

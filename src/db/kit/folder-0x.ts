@@ -1,6 +1,6 @@
-import { readdir, readFile } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { exists, readIfThere } from "../base/files.ts";
+import { exists, readIfThere, readText } from "../base/files.ts";
 import {
   downFileOf,
   type JournalEntry,
@@ -75,7 +75,7 @@ async function metaFiles(path: string): Promise<readonly string[]> {
 }
 
 async function readSnapshot(dir: string, path: string, file: string): Promise<Snapshot> {
-  const snapshot = parseSnapshot(file, await readFile(join(path, file), "utf8"));
+  const snapshot = parseSnapshot(file, await readText(join(path, file)));
   if (typeof snapshot !== "string") return snapshot;
   throw brokenSnapshot(`${dir}/${file}`, snapshot);
 }

@@ -1,6 +1,6 @@
-import { constants, copyFile, mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises";
+import { constants, copyFile, mkdir, readdir, stat, writeFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
-import { exists, ifThere } from "../base/files.ts";
+import { exists, ifThere, readText } from "../base/files.ts";
 import type { Layout } from "../migrate/index.ts";
 import { withEnumOrder } from "./enum-order.ts";
 import { readJournaled } from "./folder-0x.ts";
@@ -74,7 +74,7 @@ export async function copyKitFolder(
   const [newest] = ends;
   if (enumOrder.length > 0 && newest !== undefined) {
     const file = join(to, newest.path);
-    await writeFile(file, withEnumOrder(await readFile(file, "utf8"), enumOrder));
+    await writeFile(file, withEnumOrder(await readText(file), enumOrder));
   }
   return readStamps(to, copied);
 }

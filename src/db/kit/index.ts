@@ -1,6 +1,7 @@
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, dirname, join, resolve } from "node:path";
+import { readText } from "../base/files.ts";
 import {
   checksumOf,
   copyRepeatables,
@@ -104,7 +105,7 @@ export async function draftMigration(options: DraftOptions): Promise<Draft> {
     // The sum covers them, and drizzle-kit does not know them.
     await copyRepeatables(folder.path, copy);
     const sum = await writeSumFile(copy);
-    const sumText = await readFile(join(copy, SUM), "utf8");
+    const sumText = await readText(join(copy, SUM));
     return {
       ...{ kind: "drafted", tag, layout, file, sql },
       statements: statements.map(({ text }) => text),
@@ -128,7 +129,7 @@ async function changesOf1x(call: Parameters<typeof generateByFunctions>[0]) {
   if (written === undefined) return [];
   const tag = basename(dirname(written));
   const file = join(call.dir, sqlFileOf(tag, "1.x"));
-  const sql = await readFile(written, "utf8");
+  const sql = await readText(written);
   const statements = await parseMigration({ tag, file, sql }).catch((error: unknown) => {
     throw unrunnable(error);
   });

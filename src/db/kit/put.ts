@@ -1,6 +1,6 @@
 import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { exists, ifThere, readIfThere } from "../base/files.ts";
+import { exists, ifThere, readIfThere, readText } from "../base/files.ts";
 import { messageOf } from "../base/problem.ts";
 import { MigrateError } from "../migrate/index.ts";
 import { JOURNAL, type KitFolder, SUM } from "./kit-folder.ts";
@@ -78,7 +78,7 @@ export async function refuseChanged({ dir, path, journal, sum }: KitFolder): Pro
 async function isFresh({ dir, path }: KitFolder, file: FolderFile): Promise<boolean> {
   const target = join(path, file.path);
   if (!(await exists(target))) return true;
-  if ((await readFile(target, "utf8")) === file.text) return false;
+  if ((await readText(target)) === file.text) return false;
   throw new MigrateError({
     code: "history_invalid",
     fact: `${dir}/${file.path} already exists with another text, and belongs to no migration of ${dir}/${JOURNAL}.`,

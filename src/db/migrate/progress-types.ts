@@ -74,6 +74,8 @@ export type Progress =
   | { readonly kind: "statement-found"; readonly tag: Tag; readonly message: string }
   /** The migration waits for a lock that these sessions hold. */
   | { readonly kind: "blocked"; readonly tag: Tag; readonly blockers: readonly Blocker[] }
+  /** It is done, and its commit waits until a standby has it (`synchronous_standby_names`). */
+  | { readonly kind: "commit-waits"; readonly tag: Tag; readonly standbys: string }
   /** It got no lock, was rolled back, and is tried again after a pause. */
   | {
       readonly kind: "lock-retry";

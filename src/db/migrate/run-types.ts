@@ -61,6 +61,7 @@ export interface Run extends RunSettings, Omit<ConnectOptions, "url" | "onProgre
   readonly history: Promise<History>;
   readonly plan: PlanOptions;
   readonly waiting: Waiting;
+  readonly server: SeenServer;
 }
 
 /** What a call is given by the migrator's options. */
@@ -119,6 +120,14 @@ export interface LeaseToken {
 export interface Waiting {
   /** As `performance.now()`; undefined while it does not wait. */
   since: number | undefined;
+}
+
+/** The server that a run has talked to last, over all its connections. */
+export interface SeenServer {
+  /** When it was started; undefined until that is known. */
+  started: string | undefined;
+  /** An administrator has ended the run's session there, or the server is shutting down: which, its next start tells. */
+  hasTerminated: boolean;
 }
 
 /** What `migrate()` is asked for, and a person's answers of `adopt()`. */

@@ -40,7 +40,9 @@ export interface Target {
 /** The servers that the options name, in order. Connects to none. Throws `config`. */
 export function resolveTargets(options: PoolOptions): readonly Target[] {
   const { options: own, tls } = resolve(options);
-  const { host: hosts, port: ports, ...login } = own;
+  const { host: hosts, port: ports, target_session_attrs: wanted, ...login } = own;
+  const isPreferring = wanted === "prefer-standby";
+  const asked = isPreferring ? "standby" : wanted;
   const ssl = options.ssl ?? own.ssl;
   const driver: postgres.Options<Record<string, never>> = {
     ...login,
@@ -52,10 +54,10 @@ export function resolveTargets(options: PoolOptions): readonly Target[] {
     onnotice: options.onNotice ?? (() => undefined),
     ...(own.path === undefined && { ssl }),
   };
-  return hosts.map((host, index) => {
+  const targets = hosts.map((host, index) => {
     const port = ports[index] ?? 5432;
     return {
-      driver,
+      driver: { ...driver, ...(asked !== undefined && { target_session_attrs: asked }) },
       host,
       port,
       socketPath: own.path,
@@ -68,6 +70,8 @@ export function resolveTargets(options: PoolOptions): readonly Target[] {
           : describeTarget(options.url),
     };
   });
+  // The rest only if none of them is a standby.
+  return isPreferring ? [...targets, ...targets.map((target) => ({ ...target, driver }))] : targets;
 }
 
 function resolve({ url, applicationName }: PoolOptions) {

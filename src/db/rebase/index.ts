@@ -1,6 +1,6 @@
-import { readFile, stat } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import { join } from "node:path";
-import { ifThere } from "../base/files.ts";
+import { ifThere, readText } from "../base/files.ts";
 import {
   copyRepeatables,
   type Layout,
@@ -196,7 +196,7 @@ async function withSum(
   return withStage(disk.dir, files, async (dir) => {
     await copyRepeatables(disk.dir, dir);
     await writeSumFile(dir);
-    return new Map([...files, [SUM, await readFile(join(dir, SUM), "utf8")]]);
+    return new Map([...files, [SUM, await readText(join(dir, SUM))]]);
   });
 }
 

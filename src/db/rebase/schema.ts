@@ -1,5 +1,6 @@
-import { readdir, readFile } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
+import { readText } from "../base/files.ts";
 import { type Draft, draftMigration, exportSchema, type KitProject } from "../kit/index.ts";
 import { isSnapshot, snapshotOf } from "../kit/snapshots.ts";
 import { type Layout, MigrateError } from "../migrate/index.ts";
@@ -63,7 +64,7 @@ export async function snapshotOfSchema(
         : (await readdir(join(dir, "meta")))
             .map((name) => `meta/${name}`)
             .find((name) => isSnapshot(name) && !files.has(name));
-    const text = await readFile(join(dir, path ?? ""), "utf8");
+    const text = await readText(join(dir, path ?? ""));
     return JSON.stringify({ ...(JSON.parse(text) as object), id }, null, 2);
   });
 }

@@ -1,6 +1,6 @@
-import { mkdir, readdir, readFile, rename, rm, rmdir, writeFile } from "node:fs/promises";
+import { mkdir, readdir, rename, rm, rmdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { exists, ifThere, readIfThere } from "../base/files.ts";
+import { exists, ifThere, readIfThere, readText } from "../base/files.ts";
 import { messageOf } from "../base/problem.ts";
 import { MigrateError } from "../migrate/index.ts";
 
@@ -107,7 +107,7 @@ export async function swapTo(
 ): Promise<Swap> {
   const written = new Map<string, string>();
   for (const [path, text] of inOrder(after)) {
-    const here = await ifThere(readFile(join(dir, path), "utf8"));
+    const here = await ifThere(readText(join(dir, path)));
     if (here !== text) written.set(path, text);
   }
   return { written, deleted: [...before.keys()].filter((path) => !after.has(path)) };

@@ -1,5 +1,7 @@
-import { describeTarget, replaceDatabase } from "../base/address.ts";
+import { describeTarget, replaceDatabase, replaceLogin } from "../base/address.ts";
 import { messageOf, Problem } from "../base/problem.ts";
+import { resolveUrl } from "../connection/driver-options.ts";
+import { serverWords } from "../connection/server-words.ts";
 import { isServerError } from "../connection/session.ts";
 import { type DrizzleTableName, MigrateError } from "../migrate/index.ts";
 import { type Admin, withAdmin } from "../server/admin.ts";
@@ -110,10 +112,9 @@ async function serve<T>(
       },
       actAs: async (role, database) => {
         if (!isOwn) return database;
-        const acting = new URL(database.url);
-        acting.username = encodeURIComponent(role.name);
-        await told(url, empower(admin, role, decodeURIComponent(acting.password)));
-        return { ...database, url: acting.href };
+        const { password = "" } = resolveUrl(database.url).options;
+        await told(url, empower(admin, role, password));
+        return { ...database, url: replaceLogin(database.url, role.name, password) };
       },
       dropDatabase: drop,
       lendRoles: async (names) => {
@@ -147,7 +148,7 @@ async function told<T>(url: string, work: Promise<T>): Promise<T> {
     if (!isServerError(cause)) throw cause;
     throw new MigrateError({
       code: "connect",
-      fact: `The scratch server ${describeTarget(url)} refused: ${cause.message}.`,
+      fact: `The scratch server ${describeTarget(url)} refused: ${serverWords(cause)}`,
       remedy:
         cause.code === "42501"
           ? "Name a role in --scratch-url that may create databases (`alter role … createdb`)."

@@ -1,5 +1,6 @@
 import { describeTarget } from "../base/address.ts";
 import { messageOf, Problem } from "../base/problem.ts";
+import { serverWords } from "../connection/server-words.ts";
 import { isServerError } from "../connection/session.ts";
 
 export type TestDatabaseErrorCode =
@@ -46,7 +47,7 @@ export function refused(
   const isDenied = cause.code === INSUFFICIENT_PRIVILEGE;
   return new TestDatabaseError({
     code: isDenied ? "no_rights" : "server",
-    fact: `${what} on ${describeTarget(url)}: ${cause.message} (SQLSTATE ${cause.code}).`,
+    fact: `${what} on ${describeTarget(url)}: ${serverWords(cause)}`,
     remedy: isDenied
       ? `Let the role (\`alter role "${role}" createdb\`), or name another in \`url\` or TEST_DATABASE_URL.`
       : "Look at the server's log, then run it again.",

@@ -1,6 +1,6 @@
-import { readdir, readFile } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { ifThere } from "../base/files.ts";
+import { ifThere, readText } from "../base/files.ts";
 import { placeOf } from "../base/place.ts";
 import { MigrateError } from "../migrate/index.ts";
 import type { Finding } from "./findings.ts";
@@ -41,7 +41,7 @@ export async function readFolder(dir: string): Promise<FolderState> {
   const all = await listed(dir);
   const names = all.filter((name) => KEPT.test(name));
   const texts = await Promise.all(
-    names.map(async (name) => [name, await readFile(join(dir, name), "utf8")] as const),
+    names.map(async (name) => [name, await readText(join(dir, name))] as const),
   );
   return { dir, files: new Map(texts), repeatables: all.filter((name) => REPEATABLE.test(name)) };
 }

@@ -1,6 +1,7 @@
 import { identifier } from "../../base/quote.ts";
 import { INSUFFICIENT_PRIVILEGE, LOCK_NOT_AVAILABLE } from "../../base/sqlstate.ts";
 import { ask, askOrError, columnOf } from "../../connection/ask.ts";
+import { serverWords } from "../../connection/server-words.ts";
 import { isServerError, type Reply, type ServerError } from "../../connection/session.ts";
 import type {
   DrizzleMirror,
@@ -175,7 +176,7 @@ async function readTable(
     if (plan.allowExisting && !isNamed && !isSame(name, DRIZZLE_TABLE)) return undefined;
     throw new MigrateError({
       code: "config",
-      fact: `Cannot check whether drizzle's own migrator ran here: ${error.message} (SQLSTATE ${error.code}).`,
+      fact: `Cannot check whether drizzle's own migrator ran here: ${serverWords(error)}`,
       outcome: "nothing-run",
       remedy: `Grant the role the right to read it: grant usage on schema ${identifier(schema)} to …; grant select on ${shown} to …;`,
       cause: error,

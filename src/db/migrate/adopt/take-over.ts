@@ -1,6 +1,7 @@
 import { identifier } from "../../base/quote.ts";
 import { INSUFFICIENT_PRIVILEGE } from "../../base/sqlstate.ts";
 import { ask } from "../../connection/ask.ts";
+import { serverWords } from "../../connection/server-words.ts";
 import { isServerError, type ServerError } from "../../connection/session.ts";
 import type { DrizzleMirror, DrizzleTableName, TakenOver } from "../adopt-types.ts";
 import { MigrateError } from "../errors.ts";
@@ -179,7 +180,7 @@ function notAllowed({ schema, table }: DrizzleMirror, cause: ServerError): Migra
   const name = `${identifier(schema)}.${identifier(table)}`;
   return new MigrateError({
     code: "config",
-    fact: `The role may not write to drizzle's table ${name}: ${cause.message} (SQLSTATE ${cause.code}).`,
+    fact: `The role may not write to drizzle's table ${name}: ${serverWords(cause)}`,
     outcome: "nothing-run",
     remedy:
       "Tidemark writes to that table too, so that you can go back to drizzle's migrator. Connect as its owner, " +

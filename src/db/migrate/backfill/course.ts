@@ -1,6 +1,7 @@
 import { messageOf } from "../../base/problem.ts";
 import { DEADLOCK_DETECTED, LOCK_NOT_AVAILABLE } from "../../base/sqlstate.ts";
 import { columnOf, rollBack, transact } from "../../connection/ask.ts";
+import { isRaised } from "../../connection/server-words.ts";
 import { isServerError } from "../../connection/session.ts";
 import type { BackfillProgress } from "../progress-types.ts";
 import type { RunIdentity } from "../run-types.ts";
@@ -45,7 +46,7 @@ const TRANSIENT = new Set([LOCK_NOT_AVAILABLE, DEADLOCK_DETECTED, SERIALIZATION_
 
 /** The same transaction may succeed a moment later. */
 export function isTransient(error: unknown): boolean {
-  return isServerError(error) && TRANSIENT.has(error.code);
+  return isServerError(error) && TRANSIENT.has(error.code) && !isRaised(error);
 }
 
 /** How far a backfill is, as it is committed, and what its process knows besides. */

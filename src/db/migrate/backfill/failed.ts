@@ -1,4 +1,5 @@
 import { messageOf } from "../../base/problem.ts";
+import { shortened } from "../../base/text.ts";
 import { SessionLost } from "../../connection/loss.ts";
 import { isServerError } from "../../connection/session.ts";
 import { BACKFILL_LOST } from "../ledger/backfill-tables.ts";
@@ -43,14 +44,15 @@ export function isOfRow(error: unknown): boolean {
 
 /** What the ledger keeps of an error. */
 export function recordedOf(error: unknown): RecordedError {
-  const message = messageOf(error);
+  const message = shortened(messageOf(error));
+  const cut = (text: string | undefined) => (text === undefined ? null : shortened(text));
   const server = isServerError(error) ? error : undefined;
   return {
     sqlState: server?.code ?? null,
     message,
-    detail: server?.detail ?? null,
-    hint: server?.hint ?? null,
-    where: server?.where ?? null,
+    detail: cut(server?.detail),
+    hint: cut(server?.hint),
+    where: cut(server?.where),
     file: null,
     line: null,
     column: null,

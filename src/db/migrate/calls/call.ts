@@ -80,6 +80,7 @@ export class Calls {
       history,
       plan: {},
       waiting: { since: undefined },
+      server: { started: undefined, hasTerminated: false },
       identity: {
         runId: randomUUID(),
         host: hostname(),

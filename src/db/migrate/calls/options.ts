@@ -1,5 +1,6 @@
 import { urlProblem } from "../../base/address.ts";
 import { LONGEST_TIMER_MS } from "../../base/backoff.ts";
+import { Problem } from "../../base/problem.ts";
 import { LOCK_TIMEOUT_MS } from "../../connection/begin.ts";
 import { connectTimeoutOf, urlWarnings } from "../../connection/driver-options.ts";
 import { DRIZZLE_TABLE } from "../adopt/find-sql.ts";
@@ -11,6 +12,7 @@ import type { GivenRepeatable } from "../history/repeatables.ts";
 import type { Hook } from "../reports.ts";
 import type { LockPatience, RunSettings } from "../run-types.ts";
 import type { BeforeFile, EventSink, Tag, Warning } from "../types.ts";
+import { ofConnection } from "./thrown.ts";
 
 export interface MigratorOptions {
   /**
@@ -95,12 +97,23 @@ const LONGEST_NAME_BYTES = 63;
 export function resolveOptions(options: MigratorOptions): ResolvedOptions {
   const problems = [...urlProblems(options.url), ...optionProblems(options)];
   if (problems.length > 0) throw settingsError(problems);
-  const { url, connectTimeoutMs = connectTimeoutOf(url) } = options;
+  const { url } = options;
+  const ofUrl = readUrl(url);
+  const connectTimeoutMs = options.connectTimeoutMs ?? ofUrl.connectTimeoutMs;
   return {
     url,
     ...withDefaults({ ...options, ...(connectTimeoutMs !== undefined && { connectTimeoutMs }) }),
-    urlWarnings: urlWarnings(url),
+    urlWarnings: ofUrl.warnings,
   };
+}
+
+/** What the URL, its service and the environment say of the connection. @throws MigrateError `config` */
+function readUrl(url: string) {
+  try {
+    return { connectTimeoutMs: connectTimeoutOf(url), warnings: urlWarnings(url) };
+  } catch (error) {
+    throw error instanceof Problem ? ofConnection(error) : error;
+  }
 }
 
 /** What is wrong with the options other than the URL, one text each. */

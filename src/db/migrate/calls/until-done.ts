@@ -1,9 +1,11 @@
 import { jittered, pause } from "../../base/backoff.ts";
 import { boundBy } from "../../connection/deadline.ts";
-import { SessionLost } from "../../connection/loss.ts";
+import { SessionLost, SessionTerminated } from "../../connection/loss.ts";
+import type { Reply, ServerError } from "../../connection/session.ts";
 import { afterDoing, MigrateError } from "../errors.ts";
 import { LeaseLost } from "../lease/lost.ts";
 import { look } from "../lease/sql.ts";
+import { noteServer } from "../ledger/replies.ts";
 import type { AppliedMigration } from "../reports.ts";
 import type { Run, Session, Waiting } from "../run-types.ts";
 import type { Tag } from "../types.ts";
@@ -63,6 +65,7 @@ async function again<T>(
       if (stopped !== undefined) throw afterDoing(stopped, verb, [...done.keys()]);
       if (error instanceof MigrateError) throw afterDoing(error, verb, [...done.keys()]);
       if (!(error instanceof SessionLost || error instanceof LeaseLost)) throw error;
+      if (error instanceof SessionTerminated) run.server.hasTerminated = true;
       // Lost while it waited, as by a pooler that ends long waits: that is waiting too.
       if (run.waiting.since === undefined) {
         losses = done.size > doneAtLoss ? 1 : losses + 1;
@@ -91,10 +94,30 @@ export async function inSession<T>(
   const opened = await openLedger({ ...run, busyTimeoutMs }, look(schema, run.identity.runId));
   const session: Session = opened.session;
   try {
+    refuseTermination(run, opened.first);
     return await work(opened);
   } finally {
     await session.close();
   }
+}
+
+/**
+ * A server that was started anew, or another one that has taken its place, is gone on with. Where it is the same, an
+ * administrator has ended the session, and what that has stopped is not run again unasked.
+ *
+ * @throws MigrateError `connect`
+ */
+function refuseTermination({ server }: Run, first: Reply | ServerError): void {
+  const isSame = noteServer(server, first);
+  if (!server.hasTerminated) return;
+  server.hasTerminated = false;
+  if (!isSame) return;
+  throw new MigrateError({
+    code: "connect",
+    fact: `An administrator ended this run's session (pg_terminate_backend, SQLSTATE 57P01): the server itself was not restarted.`,
+    remedy:
+      "What was committed is recorded, and what ran then was rolled back. Ask who ended it, and why, before you run it again; it goes on from what is recorded.",
+  });
 }
 
 function waitedMs({ since }: Waiting): number {

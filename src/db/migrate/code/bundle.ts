@@ -1,6 +1,5 @@
-import { readFile } from "node:fs/promises";
 import { dirname, extname, join, relative } from "node:path";
-import { readIfThere, withoutBom } from "../../base/files.ts";
+import { readIfThere, readText, withoutBom } from "../../base/files.ts";
 import { errorCode } from "../../base/problem.ts";
 import { canonical } from "./canonical.ts";
 import { type Import, importsOf } from "./imports.ts";
@@ -28,7 +27,7 @@ export async function bundledText(code: CodeText & { readonly path: string }): P
       const path = await resolved(module, one);
       if (!numbers.has(path)) {
         numbers.set(path, numbers.size);
-        const text = withoutBom(await readFile(path, "utf8"));
+        const text = withoutBom(await readText(path));
         const file = join(dirname(module.file), relative(dirname(module.path), path));
         pending.push({ path, file, text });
       }

@@ -1,11 +1,12 @@
 import { identifier, literal } from "../../base/quote.ts";
 import { rollBack } from "../../connection/ask.ts";
+import { ASK_WHO_RAISES, isRaised, serverWords } from "../../connection/server-words.ts";
 import { isServerError, type ServerError } from "../../connection/session.ts";
 import { MigrateError } from "../errors.ts";
 import { checksumOf } from "../history/checksum.ts";
 import { LeaseLost } from "../lease/lost.ts";
 import { firstStep } from "../lease/sql.ts";
-import { isContended, LOCK_CONFLICTS } from "../ledger/server-error.ts";
+import { isContended, isLockConflict } from "../ledger/server-error.ts";
 import type { HeldRun } from "../run-types.ts";
 import { stepParser } from "../sql/parse.ts";
 import type { ParsedStep } from "../sql/segments.ts";
@@ -102,7 +103,7 @@ function failureOf(
     committed: 0,
   });
   return new MigrateError({
-    code: LOCK_CONFLICTS.has(error.code) ? "lock_timeout" : "migration_failed",
+    code: isLockConflict(error) ? "lock_timeout" : "migration_failed",
     fact: failure,
     outcome: "nothing-run",
     remedy: `It must do nothing where everything is there already (create … if not exists). Correct ${before.migration.file}, then run \`tidemark migrate\` again.`,
@@ -113,9 +114,11 @@ function failureOf(
 function noSchema(schema: string, cause: ServerError): MigrateError {
   return new MigrateError({
     code: "config",
-    fact: `The schema ${schema}, which \`migrations.schema\` of drizzle.config.ts names, cannot be created: ${cause.message} (SQLSTATE ${cause.code}).`,
+    fact: `The schema ${schema}, which \`migrations.schema\` of drizzle.config.ts names, cannot be created: ${serverWords(cause)}`,
     outcome: "nothing-run",
-    remedy: "Create it, or give the role the right to (grant create on database … to …).",
+    remedy: isRaised(cause)
+      ? ASK_WHO_RAISES
+      : "Create it, or give the role the right to (grant create on database … to …).",
     cause,
   });
 }

@@ -1,7 +1,7 @@
 import { messageOf } from "../../base/problem.ts";
 import { identifier, integer, literal } from "../../base/quote.ts";
 import { duration } from "../../base/text.ts";
-import { ask } from "../../connection/ask.ts";
+import { ask, columnOf } from "../../connection/ask.ts";
 import type { SecondConnection } from "../../connection/second.ts";
 import { BOUNDED } from "../ledger/read.ts";
 import type { Blocker } from "../progress-types.ts";
@@ -19,6 +19,9 @@ export interface BlockerWatch {
   readonly blind: () => string | undefined;
   readonly stop: () => void;
 }
+
+/** Column of a row that is there where a commit waits for a standby. */
+const STANDBYS = "tidemark_standbys";
 
 const LOOK_EVERY_MS = 1_000;
 
@@ -43,7 +46,10 @@ export function watchBlockers(run: HeldRun, second: SecondConnection<MessageName
       const reply = await second.use((other) => ask(other, "blockers", sql));
       const rows = reply.rows.filter((row) => "tidemark_blocker" in row);
       blind = undefined;
-      if (current !== tag || stopped || rows.length === 0) return;
+      if (current !== tag || stopped) return;
+      const standbys = columnOf(reply, STANDBYS);
+      if (typeof standbys === "string") onProgress({ kind: "commit-waits", tag, standbys });
+      if (rows.length === 0) return;
       seen = rows
         .map((row) => row.tidemark_blocker as Blocker)
         .map((blocker) => ({
@@ -99,6 +105,8 @@ export function findBlockers(
   limit 1))`
       : integer(backendPid);
   return `${BOUNDED};
+select pg_catalog.current_setting('synchronous_standby_names') as ${STANDBYS}
+from pg_catalog.pg_stat_activity w where w.pid = ${backend} and w.wait_event = 'SyncRep';
 select pg_catalog.jsonb_build_object(
   'pid', b.pid, 'user', a.usename, 'application', nullif(a.application_name, ''),
   'state', a.state, 'query', pg_catalog.left(pg_catalog.btrim(pg_catalog.regexp_replace(a.query, '\\s+', ' ', 'g')), 120),

@@ -1,5 +1,5 @@
 import { offsetOfCodePoint, placeOf } from "../../base/place.ts";
-import { plural } from "../../base/text.ts";
+import { plural, shortened } from "../../base/text.ts";
 import type { ServerError } from "../../connection/session.ts";
 import { recordedError } from "../errors.ts";
 import type { RowValues } from "../run-types.ts";
@@ -15,6 +15,7 @@ export type ServerErrorFields = Pick<ServerError, "code" | "message"> &
   Partial<
     Pick<
       ServerError,
+      | "routine"
       | "detail"
       | "hint"
       | "where"
@@ -135,10 +136,11 @@ const CODE_CONTEXT = /^(?:PL\/\w+|SQL) (?:function|statement|expression|assignme
 
 /** A server error without secrets, and without the values of rows where those are left out. */
 export function withoutSecrets(
-  error: ServerErrorFields,
+  raw: ServerErrorFields,
   secrets: readonly string[],
   rowValues: RowValues,
 ): ServerErrorFields {
+  const error = shortenedError(raw);
   const shown = (text: string | undefined) => text && maskText(text, secrets);
   const hasRowValues = WITH_ROW_VALUES.test(error.code) && rowValues === "left-out";
   const where = hasRowValues
@@ -153,6 +155,18 @@ export function withoutSecrets(
     detail: hasRowValues && error.detail ? withoutRowValues(error) : shown(error.detail),
     hint: shown(error.hint),
     where: shown(where),
+  };
+}
+
+/** Before it is looked at for secrets: each of its texts may have megabytes. */
+function shortenedError(error: ServerErrorFields): ServerErrorFields {
+  const { message, detail, hint, where } = error;
+  return {
+    ...error,
+    message: shortened(message),
+    ...(detail !== undefined && { detail: shortened(detail) }),
+    ...(hint !== undefined && { hint: shortened(hint) }),
+    ...(where !== undefined && { where: shortened(where) }),
   };
 }
 
@@ -183,32 +197,6 @@ export function causeOf({ sqlState, message, detail, hint, where }: RecordedErro
   const error = new Error(message);
   error.name = "PostgresError";
   return Object.assign(error, { code: sqlState, detail, hint, where });
-}
-
-/** Something depends on what is to be dropped. */
-const STILL_NEEDED = "2BP01";
-
-/** What to do about a server error. */
-export function remedyOf(
-  file: string,
-  { code }: ServerErrorFields,
-  command: "migrate" | "rollback" = "migrate",
-): string {
-  const again = `then run \`tidemark ${command}\` again.`;
-  if (command === "rollback" && !code.startsWith("53")) {
-    const drop =
-      code === STILL_NEEDED
-        ? " What a repeatable made may be dropped there: the next `tidemark migrate` makes it again."
-        : "";
-    return (
-      `Next: correct ${file} (or the data it met) and its line in tidemark.sum (\`tidemark sum\`), ${again} ` +
-      `To leave the migration applied: \`tidemark repair\`.${drop}`
-    );
-  }
-  // Class 53: no memory, no disk, no connections. Nothing is wrong with the file.
-  return code.startsWith("53")
-    ? `Next: free up resources on the server (its message says which), ${again}`
-    : `Next: correct ${file} (or the data it met), ${again}`;
 }
 
 export function stageText({ kind }: Stage): string {

@@ -3,7 +3,7 @@ import { duration, plural } from "../../base/text.ts";
 import { secondConnection } from "../../connection/second.ts";
 import { LeaseLost } from "../lease/lost.ts";
 import { pauseUnderLease } from "../lease/renew.ts";
-import { isContended, LOCK_CONFLICTS } from "../ledger/server-error.ts";
+import { isContended, isLockConflict } from "../ledger/server-error.ts";
 import type { Blocker } from "../progress-types.ts";
 import type { HeldRun, LockPatience } from "../run-types.ts";
 import type { ParsedStep } from "../sql/segments.ts";
@@ -67,7 +67,7 @@ async function runToTheEnd(execution: Execution, started: Promise<unknown>): Pro
     }
     from = end.index;
     tries += 1;
-    const isConflict = isLockConflict(end);
+    const isConflict = gotNoLock(end);
     // A statement that cannot be judged afterwards is not run again.
     const pauseMs =
       isConflict && !isUnjudgeable(end.part)
@@ -84,8 +84,8 @@ async function runToTheEnd(execution: Execution, started: Promise<unknown>): Pro
 }
 
 /** The migration's own statements did not get a lock; the fence's is another story. */
-function isLockConflict({ stage, error }: PartFailure): boolean {
-  return LOCK_CONFLICTS.has(error.code) && stage.kind !== "fence";
+function gotNoLock({ stage, error }: PartFailure): boolean {
+  return isLockConflict(error) && stage.kind !== "fence";
 }
 
 async function pauseForLocks(

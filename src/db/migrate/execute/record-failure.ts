@@ -20,13 +20,13 @@ import type { RecordedError } from "../types.ts";
 import { heldBy } from "./blockers.ts";
 import { recordTrouble } from "./code/record-trouble.ts";
 import type { Execution, Part } from "./execution.ts";
+import { remedyOf } from "./failure-remedy.ts";
 import {
   causeOf,
   culpritOf,
   type FailureText,
   recordCanceled,
   recordError,
-  remedyOf,
   type ServerErrorFields,
 } from "./failure-text.ts";
 import type { PartFailure } from "./pipeline.ts";

@@ -1,6 +1,6 @@
-import { readdir, readFile } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import { withoutBom } from "../../base/files.ts";
+import { readText, withoutBom } from "../../base/files.ts";
 import { listed } from "../../base/text.ts";
 import { bodyOf, readArtefact, withHead } from "../code/artefact.ts";
 import { bundledText } from "../code/bundle.ts";
@@ -41,7 +41,7 @@ export async function readCodeFiles(
 async function readCode(dir: string, tag: Tag, names: readonly string[]): Promise<FoundCode> {
   const files = await Promise.all(
     names.map(async (name) => {
-      const text = withoutBom(await readFile(join(dir, name), "utf8"));
+      const text = withoutBom(await readText(join(dir, name)));
       return { name, text, artefact: readArtefact(text) };
     }),
   );

@@ -2,8 +2,8 @@ import { isUtf8 } from "node:buffer";
 import { readFileSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { ifThere } from "../../base/files.ts";
-import { messageOf } from "../../base/problem.ts";
+import { ifThere, refuseEndless } from "../../base/files.ts";
+import { messageOf, Problem } from "../../base/problem.ts";
 import { MigrateError } from "../errors.ts";
 import type { Repeatable } from "../types.ts";
 import { DOWN } from "./layout.ts";
@@ -33,8 +33,10 @@ export async function loadRepeatables(dir: string): Promise<readonly Repeatable[
 // At each boot: a promise for each of some hundred small files takes six times as long.
 function read(file: string): Buffer {
   try {
+    refuseEndless(file);
     return readFileSync(file);
   } catch (cause) {
+    if (cause instanceof Problem) throw cause;
     throw unreadable(file, cause);
   }
 }

@@ -1,9 +1,9 @@
 import { isUtf8 } from "node:buffer";
 import type { Dirent } from "node:fs";
-import { readdir, readFile, stat } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { ifThere, withoutBom } from "../../base/files.ts";
-import { errorCode, messageOf } from "../../base/problem.ts";
+import { refuseEndless, withoutBom } from "../../base/files.ts";
+import { errorCode, messageOf, Problem } from "../../base/problem.ts";
 import { listed, plural } from "../../base/text.ts";
 import { MigrateError } from "../errors.ts";
 import type { History, Layout, Tag } from "../types.ts";
@@ -117,10 +117,10 @@ function textOf(dir: string, layout: Layout, { tag, when, bytes }: FoundFile) {
 async function listFolder(dir: string): Promise<readonly string[]> {
   try {
     const entries = await readdir(dir, { withFileTypes: true });
-    await Promise.all(entries.map((entry) => refuseEndless(entry, join(dir, entry.name))));
+    for (const entry of entries) refuseOdd(entry, join(dir, entry.name));
     return entries.map(({ name }) => name);
   } catch (cause) {
-    if (cause instanceof MigrateError) throw cause;
+    if (cause instanceof Problem) throw cause;
     const code = errorCode(cause) ?? String(cause);
     const facts: Readonly<Record<string, string>> = {
       ENOENT: `There is no migrations folder at ${dir}.`,
@@ -138,17 +138,9 @@ async function listFolder(dir: string): Promise<readonly string[]> {
   }
 }
 
-/** A pipe or a device, also behind a link, has no end: it would be read for ever. */
-async function refuseEndless(entry: Dirent, path: string): Promise<void> {
-  if (entry.isFile() || entry.isDirectory()) return;
-  const target = entry.isSymbolicLink() ? await ifThere(stat(path)) : entry;
-  if (target === undefined || target.isFile() || target.isDirectory()) return;
-  throw new MigrateError({
-    code: "history_invalid",
-    fact: `${path} is neither a file nor a folder: a pipe, a socket or a device.`,
-    outcome: "nothing-run",
-    remedy: "Take it out of the migrations folder, or restore the file that belongs there.",
-  });
+/** Only what is no plain file is looked at: the folder's list tells. */
+function refuseOdd(entry: Dirent, path: string): void {
+  if (!entry.isFile() && !entry.isDirectory()) refuseEndless(path);
 }
 
 function noHistory(dir: string, journalFile: string): MigrateError {
@@ -187,8 +179,10 @@ function missingFiles(dir: string, journalFile: string, missing: readonly string
 
 async function readBytes(file: string): Promise<Buffer | undefined> {
   try {
+    refuseEndless(file);
     return await readFile(file);
   } catch (error) {
+    if (error instanceof Problem) throw error;
     const code = errorCode(error);
     // ENOTDIR: a file lies where a migration's folder could.
     if (code === "ENOENT" || code === "ENOTDIR") return undefined;

@@ -3,7 +3,7 @@ import { askOrError, columnOf, transact } from "../../connection/ask.ts";
 import { isServerError } from "../../connection/session.ts";
 import type { DrizzleMirror } from "../adopt-types.ts";
 import { MigrateError } from "../errors.ts";
-import { rowsOf, runnerOf } from "../ledger/replies.ts";
+import { noteServer, rowsOf, runnerOf } from "../ledger/replies.ts";
 import { ledgerError, standbyError } from "../ledger/server-error.ts";
 import type { LedgerRow, RunnerRow } from "../ledger-types.ts";
 import type { LeaseHolder } from "../progress-types.ts";
@@ -122,11 +122,15 @@ function mayBeTaken({ liveness }: RunnerRow, silentMs: number): boolean {
 type TakenRow = Pick<LeaseToken, "token" | "direct"> &
   Pick<Taken, "mirror"> & { readonly now: string };
 
-async function take({ schema, identity }: Run, session: Session): Promise<Taken | undefined> {
+async function take(
+  { schema, identity, server }: Run,
+  session: Session,
+): Promise<Taken | undefined> {
   const askedAtMs = performance.now();
   try {
     const statements = takeLease(schema, identity, session.handshakePid());
     const reply = await transact(session, "take", statements);
+    noteServer(server, reply);
     const row = columnOf(reply, "tidemark_lease");
     if (row === undefined) return undefined;
     // As JSON: a plain timestamp would come as the role's DateStyle has it.

@@ -21,6 +21,9 @@ export function mirrorMigration(
   return [
     `do ${literal(`declare
   target regclass := to_regclass(${literal(table)});
+  said text;
+  advised text;
+  raised text;
 begin
   if target is null then
     return;
@@ -36,8 +39,7 @@ begin
   end if;
 exception
   when insufficient_privilege or undefined_column or not_null_violation then
-    raise exception 'drizzle''s own table % cannot be written: %', target, sqlerrm
-      using errcode = sqlstate, hint = 'The migration itself is fine. Grant the role insert on that table, or give it up with: tidemark migrate --no-mirror';
+    ${cannotBeWritten("insert", "migration")}
 end`)}`,
   ];
 }
@@ -68,6 +70,9 @@ export function unmirrorMigration(
   return [
     `do ${literal(`declare
   target regclass := to_regclass(${literal(table)});
+  said text;
+  advised text;
+  raised text;
 begin
   if target is null then
     return;
@@ -85,10 +90,20 @@ begin
     where r.id = 1 and r.drizzle_table is not null`)};
 exception
   when insufficient_privilege then
-    raise exception 'drizzle''s own table % cannot be written: %', target, sqlerrm
-      using errcode = sqlstate, hint = 'The rollback itself is fine. Grant the role delete on that table, or give it up with: tidemark migrate --no-mirror';
+    ${cannotBeWritten("delete", "rollback")}
 end`)}`,
   ];
+}
+
+/** All that was said of it. A trigger's own refusal, of a role that has the right, is not answered with a grant. */
+function cannotBeWritten(right: "insert" | "delete", what: "migration" | "rollback"): string {
+  return `get stacked diagnostics said = pg_exception_detail, advised = pg_exception_hint, raised = pg_exception_context;
+    raise exception 'drizzle''s own table % cannot be written: %', target, sqlerrm using errcode = sqlstate,
+      detail = concat_ws(e'\\n', nullif(said, ''), raised),
+      hint = concat_ws(' ', nullif(advised, ''), 'The ${what} itself is fine.',
+        case when not has_table_privilege(target, '${right}') then 'Grant the role ${right} on that table, or give it up with:'
+          else 'Correct what refuses it, or give that table up with:' end,
+        'tidemark migrate --no-mirror');`;
 }
 
 const NOW_MS = "(extract(epoch from clock_timestamp()) * 1000)::bigint";

@@ -3,12 +3,16 @@ import { identifier, integer, literal } from "../../base/quote.ts";
 /** Column that every answer to a message with `BOUNDED` has: one without it is the answer to another. */
 export const ASKED = "tidemark_asked";
 
+/** Column of the same row: when the server was started, which tells it from another one, and from itself after a restart. */
+export const STARTED = "tidemark_started";
+
 // In the transaction that a message is by itself. A session that locks the ledger's tables for
 // good must not hold a reader for ever, and no operator of another owner is taken for the
 // server's, in whatever order the role's search_path has them. A look seems expensive to the planner,
 // because it reads functions: a server with JIT would compile it for 0.4 s. A policy that would hide rows is an
 // error: a ledger without rows means that nothing was applied.
 export const BOUNDED = `select pg_catalog.set_config('lock_timeout', '5s', true) as ${ASKED},
+  pg_catalog.date_part('epoch', pg_catalog.pg_postmaster_start_time())::text as ${STARTED},
   pg_catalog.set_config('statement_timeout', '0', true),
   pg_catalog.set_config('jit', 'off', true),
   pg_catalog.set_config('row_security', 'off', true),

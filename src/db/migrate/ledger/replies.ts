@@ -1,9 +1,11 @@
+import { columnOf } from "../../connection/ask.ts";
 import { SessionLost } from "../../connection/loss.ts";
 import { isServerError, type Reply, type ServerError } from "../../connection/session.ts";
 import { MigrateError } from "../errors.ts";
 import type { Ledger, LedgerEvent, LedgerRow, RunnerRow, StoredDown } from "../ledger-types.ts";
+import type { SeenServer } from "../run-types.ts";
 import type { Tag } from "../types.ts";
-import { ASKED, STORED_DOWN } from "./read.ts";
+import { ASKED, STARTED, STORED_DOWN } from "./read.ts";
 import { ledgerError } from "./server-error.ts";
 import { LEDGER_VERSION } from "./tables.ts";
 
@@ -38,6 +40,15 @@ export function runnerOf(reply: Reply | ServerError, schema: string): RunnerRow 
   const runner = withDates(row as RunnerRow, ["acquiredAt", "expiresAt"]);
   if (runner.minReader > LEDGER_VERSION) throw ledgerNewer(schema, runner);
   return runner;
+}
+
+/** Notes which server has answered, where the answer says it. @returns whether it is the one that answered before */
+export function noteServer(server: SeenServer, reply: Reply | ServerError): boolean {
+  const started = isServerError(reply) ? undefined : columnOf(reply, STARTED);
+  if (typeof started !== "string") return false;
+  const isSame = server.started === started;
+  server.started = started;
+  return isSame;
 }
 
 /** The ledger of a reply that has the runner row and the state rows. */

@@ -5,6 +5,7 @@ import {
   LOCK_NOT_AVAILABLE,
   QUERY_CANCELED,
 } from "../../base/sqlstate.ts";
+import { ASK_WHO_RAISES, isRaised } from "../../connection/server-words.ts";
 import { isServerError, type ServerError } from "../../connection/session.ts";
 import { MigrateError } from "../errors.ts";
 import { FENCED } from "./functions.ts";
@@ -17,6 +18,14 @@ const SERVER_TROUBLE = /^(53|57|58|XX)/;
 
 /** SQLSTATEs of a lock that was not got: waited for too long, or lost in a deadlock. */
 export const LOCK_CONFLICTS: ReadonlySet<string> = new Set([LOCK_NOT_AVAILABLE, DEADLOCK_DETECTED]);
+
+/** A lock was not got, and a later try may. */
+export function isLockConflict(error: {
+  readonly code: string;
+  readonly routine?: string;
+}): boolean {
+  return LOCK_CONFLICTS.has(error.code) && !isRaised(error);
+}
 
 /** The fence refused, or could not get the row: another run has it. */
 export function isContended(error: unknown): error is ServerError {
@@ -74,8 +83,8 @@ function moreOf({ detail, hint, where = "" }: ServerError): string {
 function adviceOn(schema: string, error: ServerError): string {
   if (isHiddenByPolicy(error)) return withoutPolicies(schema, error);
   // An event trigger's, which may have any SQLSTATE: what that means to us is not what it means.
-  if (error.routine === "exec_stmt_raise") {
-    return "A function of this database raised it, most likely an event trigger's (see the context). It decides what may be created here: ask who made it, then run again.";
+  if (isRaised(error)) {
+    return ASK_WHO_RAISES;
   }
   return remedyOf(schema, error);
 }

@@ -11,7 +11,7 @@ import { fence } from "../lease/sql.ts";
 import { COPY } from "../ledger/event-copy.ts";
 import { DURATION, type NewEvent, record } from "../ledger/record.ts";
 import { settleRepeatables } from "../ledger/repeatable-rows.ts";
-import { isContended, LOCK_CONFLICTS } from "../ledger/server-error.ts";
+import { isContended, isLockConflict } from "../ledger/server-error.ts";
 import type { RepeatableRun } from "../plan/repeatable-plan.ts";
 import type { RepeatableReason, RepeatableRow } from "../repeatable-types.ts";
 import type { HeldRun } from "../run-types.ts";
@@ -118,7 +118,7 @@ async function runOne(at: UnitRun): Promise<void> {
     if (stage.kind === "fence" && isContended(error)) {
       throw new LeaseLost(error.message, { cause: error });
     }
-    if (LOCK_CONFLICTS.has(error.code) && stage.kind !== "fence") {
+    if (isLockConflict(error) && stage.kind !== "fence") {
       tries += 1;
       const pauseMs = pauseAfterTry(run.lockPatience, tries, performance.now() - since);
       if (pauseMs === undefined) throw await recordUnitFailure(at, failure, tries);

@@ -109,7 +109,9 @@ export function refusalOf(tree: Node): Refusal | undefined {
   if ("CopyStmt" in tree && !tree.CopyStmt.filename && !tree.CopyStmt.is_program) {
     return {
       what: "COPY from or to the client",
-      remedy: "A migration has no client data stream: write the rows as INSERT statements.",
+      remedy:
+        "A migration has no client that sends or takes rows. After COPY … FROM stdin the lines up to \\. are rows and no SQL: " +
+        "write them as INSERT statements, as pg_dump --inserts does.",
     };
   }
   return clusterWide(tree);

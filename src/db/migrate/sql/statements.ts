@@ -125,6 +125,17 @@ function syntaxError(sql: string, offset: number, file: string, what: string, ca
     "\\": " Lines that start with a backslash are psql's own.",
     "\0": " A NUL after each character is UTF-16, which some editors and shells write: save it as UTF-8.",
   };
-  const remedy = `Correct the file and run again.${hints[sql[offset] ?? ""] ?? ""}${grammarHint(sql, offset)}`;
+  const remedy = `Correct the file and run again.${hints[sql[offset] ?? ""] ?? ""}${grammarHint(sql, offset)}${copyHint(sql, offset)}`;
   return errorAt({ file, sql }, offset, { code: "history_invalid", what, remedy, cause });
 }
+
+/** What a dump has after COPY are rows, which psql sends. */
+function copyHint(sql: string, offset: number): string {
+  const before = sql.slice(Math.max(0, offset - COPY_WINDOW), offset);
+  const isData = /^[ \t]*copy\s[^;]*\sfrom\s+stdin\b[^;]*;(?![\s\S]*^\\\.)/im.test(before);
+  return isData
+    ? " The lines after COPY … FROM stdin are rows and no SQL: write them as INSERT statements, as pg_dump --inserts does."
+    : "";
+}
+
+const COPY_WINDOW = 65_536;

@@ -1,3 +1,4 @@
+import { shortened } from "../../../base/text.ts";
 import { recordedError } from "../../errors.ts";
 import type { RowValues } from "../../run-types.ts";
 import { maskText } from "../../sql/secrets.ts";
@@ -26,14 +27,14 @@ export function recordTrouble(
   const { place, stage, snippet: shown } = trouble;
   const file = migration.code?.file ?? migration.file;
   const error = withoutSecrets(raw, [], rowValues);
-  const message = maskText(trouble.message, []);
+  const message = maskText(shortened(trouble.message), []);
   const where = place === undefined ? "" : `:${place.line}:${place.column}`;
   const at = stage === "ran" ? "" : `, ${stageText({ kind: stage })}`;
   const failure = [
     `${file}${where}: ${message}`,
     ...(shown === undefined ? [] : ["", shown, ""]),
     `${trouble.what}, statement ${total} of ${total}${at}${error.code === "" ? "" : `, SQLSTATE ${error.code}`}`,
-    ...trouble.causes.map((cause) => `cause: ${maskText(cause, [])}`),
+    ...trouble.causes.map((cause) => `cause: ${maskText(shortened(cause), [])}`),
     ...(error.detail ? [`detail: ${error.detail}`] : []),
     ...(error.hint ? [`hint: ${error.hint}`] : []),
     ...(error.where ? [`context: ${error.where.replaceAll("\n", "\n         ")}`] : []),

@@ -1,5 +1,6 @@
 import { identifier, integer } from "../../../base/quote.ts";
 import { columnOf, transact } from "../../../connection/ask.ts";
+import { isServerError } from "../../../connection/session.ts";
 import { lockTimeoutOf } from "../../backfill/attempt.ts";
 import { claimBackfill, readBackfill } from "../../backfill/claim.ts";
 import { BackfillFailed } from "../../backfill/failed.ts";
@@ -182,6 +183,7 @@ export function backfillFailure(error: unknown): CodeFailure | undefined {
     ...(detail !== null && { detail }),
     ...(hint !== null && { hint }),
     ...(where !== null && { where }),
+    ...(isServerError(error.cause) && { routine: error.cause.routine }),
   };
   return failureOf(
     error.message,

@@ -37,7 +37,29 @@ where c.relkind = 'p'`,
   if (bad !== undefined) throw partitionedParent(bad.migration, bad.placed, bad.table);
 }
 
-function checkBehindPooler({ onProgress }: HeldRun, steps: readonly ParsedStep[]): void {
+/** What a pooler may give to another client's session, or keep there when the file has ended. */
+function warnOfSessionObjects({ onProgress }: HeldRun, steps: readonly ParsedStep[]): void {
+  for (const { migration, statements, resumeAt } of steps) {
+    const found = new Set(
+      statements.slice(resumeAt).flatMap(({ tree, text }) => [
+        ...("PrepareStmt" in tree ? ["PREPARE"] : []),
+        // In the body of a block too, which the grammar does not read.
+        ...(SESSION_LOCK.exec(text)?.slice(0, 1) ?? []),
+      ]),
+    );
+    if (found.size === 0) continue;
+    const message =
+      `a pooler is between this run and the server, and ${migration.file} uses ${[...found].join(" and ")}: that stays in the server's session ` +
+      "when the file has ended, where it meets other clients. Connect without the pooler (MIGRATION_DATABASE_URL), or use pg_advisory_xact_lock and plain statements.";
+    onProgress({ kind: "warning", warning: { kind: "pooler", message } });
+  }
+}
+
+const SESSION_LOCK = /\bpg_(?:try_)?advisory_lock(?:_shared)?\b/i;
+
+function checkBehindPooler(run: HeldRun, steps: readonly ParsedStep[]): void {
+  const { onProgress } = run;
+  warnOfSessionObjects(run, steps);
   const outside = steps.flatMap(({ migration, segments }) =>
     segments.flatMap((segment) => (segment.kind === "outside" ? [{ migration, segment }] : [])),
   );
