@@ -18,6 +18,11 @@ export default defineConfig({
       { extends: true, test: { name: "git", include: ["test/**/*.git.leg.test.ts"] } },
       { extends: true, test: { name: "bun", include: ["test/**/*.bun.leg.test.ts"] } },
       { extends: true, test: { name: "package", include: ["test/**/*.package.leg.test.ts"] } },
+      {
+        extends: true,
+        test: { name: "hostile", include: ["test/hostile/*.hostile.leg.test.ts"] },
+      },
+      { extends: true, test: { name: "fuzz", include: ["test/fuzz/*.fuzz.test.ts"] } },
       { extends: true, test: { name: "disk-full", include: ["test/**/*.disk-full.leg.test.ts"] } },
     ],
     testTimeout: 60_000,

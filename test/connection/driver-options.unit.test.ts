@@ -68,6 +68,10 @@ describe("what a URL does not say comes from the environment, as in libpq", () =
     expect(optionsOf(url, more)).toMatchObject(expected);
   });
 
+  test.each(["x", "65536", "-1", "1.5", "5432,x"])("but for a port that is none: %s", (PGPORT) => {
+    expect(() => optionsOf("postgres://u@/db", { PGHOST: "a,b", PGPORT })).toThrow(/^PGPORT is /);
+  });
+
   test("but for an empty setting, which keeps the environment's out", () => {
     const { connection } = optionsOf("postgres://h/db?options=", { PGOPTIONS: "-c geqo=off" });
     expect(connection).toEqual({ application_name: "tidemark" });
@@ -184,6 +188,11 @@ describe("the password file", () => {
     ["", undefined],
   ])("%j", (text, password) => {
     expect(passwordIn(text, login)).toBe(password);
+  });
+
+  test("may have any character in a password", () => {
+    const login = { hosts: [{ name: "h", port: "1" }], database: "db", user: "u" };
+    expect(passwordIn("h:1:db:u:a\u2028b\u0085\\:\n", login)).toBe("a\u2028b\u0085:");
   });
 
   test("is asked last, after the URL and PGPASSWORD", () => {

@@ -11,7 +11,7 @@ export async function contentsOf(url: string, leaveOut: readonly string[]) {
     const tables = await sql<{ name: string }[]>`
       select format('%I.%I', n.nspname, c.relname) as name
       from pg_class c join pg_namespace n on n.oid = c.relnamespace
-      where c.relkind in ('r', 'm') and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
+      where c.relkind in ('r', 'm') and c.relispopulated and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
         and n.nspname <> all (${leaveOut as string[]})
       order by 1`;
     const rows: Record<string, readonly string[]> = {};

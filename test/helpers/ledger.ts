@@ -31,11 +31,19 @@ export async function readLedgerContent(url: string, schema = "tidemark"): Promi
 export async function expectFoldToMatch(url: string, schema = "tidemark"): Promise<LedgerContent> {
   const content = await readLedgerContent(url, schema);
   const byTag = (a: LedgerRow, b: LedgerRow) => a.tag.localeCompare(b.tag);
-  expect([...foldEvents(content.events).values()].toSorted(byTag)).toEqual(
+  expect([...foldEvents(content.events).values()].map(inUtc).toSorted(byTag)).toEqual(
     // How far a backfill is stands in its own table.
-    content.rows.map(({ backfill: _, ...row }) => row).toSorted(byTag),
+    content.rows.map(({ backfill: _, ...row }) => inUtc(row)).toSorted(byTag),
   );
   return content;
+}
+
+/** The log has the time zone of the session that wrote it, the state that of the one that reads it. */
+function inUtc<R extends { readonly owner: LedgerRow["owner"] }>(row: R): R {
+  const since = row.owner?.backendStart;
+  if (!since) return row;
+  const backendStart = new Date(since).toISOString();
+  return { ...row, owner: { ...row.owner, backendStart } };
 }
 
 /** The log as short lines: `0000_a started 1`. */

@@ -1,4 +1,14 @@
-import { chown, cp, lstat, mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import {
+  chown,
+  cp,
+  lstat,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rm,
+  writeFile,
+} from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import postgres from "postgres";
@@ -16,6 +26,8 @@ export interface Replication {
   readonly createDatabase: (name: string) => Promise<void>;
   /** Waits until the standby has replayed what the primary has written by now. */
   readonly catchUp: () => Promise<void>;
+  /** Ends the primary as a lost machine would, and makes the standby a primary. */
+  readonly failOver: () => Promise<void>;
   readonly stop: () => Promise<void>;
 }
 
@@ -76,6 +88,13 @@ function replicationOf(
           select pg_last_wal_replay_lsn() >= ${lsn}::pg_lsn as there`;
         return now?.there === true;
       });
+    },
+    failOver: async () => {
+      const [pid = ""] = (await readFile(join(primary.dataDir, "postmaster.pid"), "utf8")).split(
+        "\n",
+      );
+      process.kill(Number(pid), "SIGQUIT");
+      await reader`select pg_promote()`;
     },
     stop: async () => {
       await Promise.all([admin.end({ timeout: 2 }), reader.end({ timeout: 2 })]);

@@ -11,6 +11,7 @@ const migrator = () => new DatabaseMigrator({ url: database.url, dir: folder.dir
 /** Seen by the grammar: refused before anything of the file runs. */
 test.each([
   ["delete from tidemark.schema_migrations", "DELETE FROM tidemark.schema_migrations"],
+  ['delete from U&"\\0074idemark".runner', "DELETE FROM tidemark.runner"],
   ["truncate other, tidemark.runner", "TRUNCATE of tidemark.runner"],
   ["update tidemark.runner set head = 'x'", "UPDATE of tidemark.runner"],
   [
@@ -91,4 +92,26 @@ test.each([
   } finally {
     await role.drop();
   }
+});
+
+test("a schema of the ledger with a quote in its name is known in a file", async () => {
+  const ledgerSchema = 'my"ledger';
+  await folder.write("0001_attack", 'delete from "my""ledger".runner;');
+  const { url } = database;
+  await expect(
+    new DatabaseMigrator({ url, dir: folder.dir, ledgerSchema }).migrate(),
+  ).rejects.toMatchObject({ code: "unsupported_statement" });
+});
+
+test("a state that there is not is an error which says so", async () => {
+  await migrator().migrate();
+  await database.sql.unsafe(`
+    alter table tidemark.schema_migrations drop constraint schema_migrations_state_check;
+    update tidemark.schema_migrations set state = 'MAYBE' where tag = '0000_first'`);
+  await expect(migrator().status()).rejects.toMatchObject({
+    code: "config",
+    fact: 'In the ledger 0000_first has the state "MAYBE", which is none of PENDING, STARTED, DONE, FAILED.',
+  });
+  // What is asserted of every ledger afterwards cannot be of this one.
+  await database.sql`drop schema tidemark cascade`;
 });

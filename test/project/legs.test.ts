@@ -84,11 +84,14 @@ test("the gate runs each leg", async () => {
     "testcontainers",
     "pgbouncer",
     "disk-full",
+    "hostile",
     "git",
     "bun",
     "package",
     "image",
   ]) {
-    expect(gate).toMatch(new RegExp(`^scripts/leg-${name}\\.sh( --shard="[^"]+")?$`, "m"));
+    expect(gate).toMatch(
+      new RegExp(`^ *([A-Z_]+=\\S+ )*scripts/leg-${name}\\.sh( --shard="[^"]+")?$`, "m"),
+    );
   }
 });

@@ -21,6 +21,11 @@ describe("what must not be shown is masked:", () => {
       "ALTER USER ada ENCRYPTED PASSWORD '***'",
     ],
     [
+      "one in a text with control characters",
+      "create role ada pasword\f 'hunter2 \u0001' -- \v;\nvalid until 'x'",
+      "create role ada pasword\f '***' -- \v;\nvalid until '***'",
+    ],
+    [
       "one behind a misspelled word",
       "create role ada pasword 'hunter2'",
       "create role ada pasword '***'",

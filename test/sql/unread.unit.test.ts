@@ -49,6 +49,29 @@ describe("a file that PostgreSQL 18's grammar does not read", () => {
     });
   });
 
+  test("is cut with control characters in its words too, and with nothing in it", async () => {
+    const parser = await loadParser();
+    const sql = "select '\u0001;\b'; -- \f;\n\fcommit";
+    expect(cutByWords(parser, sql)?.map(({ text }) => text)).toEqual([
+      "select '\u0001;\b'",
+      "commit",
+    ]);
+    expect(cutByWords(parser, " \n")).toEqual([]);
+  });
+
+  test("ends with what is a letter to PostgreSQL, and white space elsewhere", async () => {
+    const pieces = cutByWords(await loadParser(), "select 1;select 2 as a\u00a0 \n");
+    expect(pieces?.map(({ text }) => text)).toEqual(["select 1", "select 2 as a\u00a0"]);
+    await expect(parseStatements("\u00a0", "f.sql")).rejects.toMatchObject({
+      code: "history_invalid",
+    });
+  });
+
+  test("is cut where `begin atomic` are names", async () => {
+    const pieces = cutByWords(await loadParser(), "drop function f(begin atomic); select 1;");
+    expect(pieces?.map(({ text }) => text)).toEqual(["drop function f(begin atomic)", "select 1"]);
+  });
+
   test("is refused as a whole where not even its words can be read", async () => {
     await expect(readStatements("select 1; select 'open", "f.sql")).rejects.toMatchObject({
       code: "history_invalid",

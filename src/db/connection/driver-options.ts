@@ -65,7 +65,7 @@ export function resolveUrl(
   const options = {
     // With a path the driver looks at no host.
     host: login.path === undefined ? servers.map((it) => it.address ?? it.name) : ["localhost"],
-    port: servers.map(({ port }) => Number(port)),
+    port: servers.map(({ port }) => portOf(port)),
     ...(login.path !== undefined && { path: login.path }),
     user,
     ...(password !== undefined && { password }),
@@ -165,3 +165,17 @@ export function urlWarnings(url: string, env: Environment = process.env): readon
 }
 
 const UNCHECKED = ["PGREQUIREAUTH", "PGREQUIREPEER", "PGSSLCRLDIR"];
+
+/** Those of the URL are right; those of the environment come as they are. */
+function portOf(port: string): number {
+  const found = Number(port);
+  if (/^\d+$/.test(port) && found <= MOST_PORT) return found;
+  throw new Problem({
+    code: "config",
+    fact: `PGPORT is ${JSON.stringify(port)}, where a number up to ${MOST_PORT} is expected.`,
+    outcome: "nothing-run",
+    remedy: "Correct it, or unset it.",
+  });
+}
+
+const MOST_PORT = 65_535;

@@ -60,7 +60,7 @@ function ownFile(env: Environment): string {
   return join(env.HOME || homedir(), ".pgpass");
 }
 
-const LINE = /^((?:\\.|[^:\\])*):((?:\\.|[^:\\])*):((?:\\.|[^:\\])*):((?:\\.|[^:\\])*):(.*)$/;
+const LINE = /^((?:\\.|[^:\\])*):((?:\\.|[^:\\])*):((?:\\.|[^:\\])*):((?:\\.|[^:\\])*):(.*)$/s;
 
 /** The password of the first line `host:port:database:user:password` that fits one of the hosts. */
 export function passwordIn(text: string, login: Login): string | undefined {
@@ -83,5 +83,5 @@ export function passwordIn(text: string, login: Login): string | undefined {
 }
 
 function unescaped(field: string): string {
-  return field.replace(/\\(.)/g, "$1");
+  return field.replace(/\\(.)/gs, "$1");
 }

@@ -67,16 +67,33 @@ export function storedDownsOf(reply: Reply): ReadonlyMap<Tag, StoredDown> {
   );
 }
 
-/** The state rows of a reply. */
+/**
+ * The state rows of a reply.
+ *
+ * @throws MigrateError `config` for a state that there is not
+ */
 export function rowsOf(reply: Reply | ServerError): readonly LedgerRow[] {
   if (isServerError(reply)) return [];
   return reply.rows
     .filter((item) => "tidemark_row" in item)
     .map(({ tidemark_row }) => {
       const row = withDates(tidemark_row as LedgerRow, ["startedAt", "finishedAt"]);
+      refuseUnknownState(row);
       if (row.reverting === null) return row;
       return { ...row, reverting: withDates(row.reverting, ["startedAt", "finishedAt"]) };
     });
+}
+
+const STATES: readonly unknown[] = ["PENDING", "STARTED", "DONE", "FAILED"];
+
+function refuseUnknownState({ tag, state }: LedgerRow): void {
+  if (STATES.includes(state)) return;
+  throw new MigrateError({
+    code: "config",
+    fact: `In the ledger ${tag} has the state ${JSON.stringify(state)}, which is none of ${STATES.join(", ")}.`,
+    outcome: "nothing-run",
+    remedy: "Somebody has changed the ledger by hand: restore its schema from a backup.",
+  });
 }
 
 /**

@@ -96,7 +96,7 @@ function temporaryRelation(tree: Node) {
 
 /** As a word of its own, in whatever case: a name that is only in a comment counts too. */
 function mentions(text: string, name: string): boolean {
-  const word = name.replaceAll(/[^\p{L}\p{N}_]/gu, "\\$&");
+  const word = name.replaceAll(/[\\^$.*+?()[\]{}|/]/g, "\\$&").replaceAll('"', '""?');
   return new RegExp(`(?<![\\p{L}\\p{N}_])${word}(?![\\p{L}\\p{N}_])`, "iu").test(text);
 }
 

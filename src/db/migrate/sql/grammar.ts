@@ -43,11 +43,35 @@ async function load(): Promise<Parser> {
   loaded = {
     parse: module.parseSync,
     parsePlpgsql: module.parsePlPgSQLSync,
-    scan: (sql) => module.scanSync(sql).tokens,
+    scan: (sql) => scanned(module.scanSync, sql),
     syntaxErrorAt: (error) =>
       module.hasSqlDetails(error) ? error.sqlDetails?.cursorPosition : undefined,
   };
   return loaded;
+}
+
+// Within words the binding writes them as they are, which it cannot read back.
+const CONTROLS = /[^\P{Cc}\t\n\r\u007f-\u009f]/gu;
+
+function scanned(
+  scan: (sql: string) => { readonly tokens: readonly ScanToken[] },
+  sql: string,
+): readonly ScanToken[] {
+  // The binding fails on a text without words.
+  if (isBlank(sql)) return [];
+  const plain = sql.replace(CONTROLS, " ");
+  const { tokens } = scan(plain);
+  if (plain === sql) return tokens;
+  const bytes = Buffer.from(sql);
+  return tokens.map((token) => ({
+    ...token,
+    text: bytes.toString("utf8", token.start, token.end),
+  }));
+}
+
+/** Whether there is nothing but what PostgreSQL takes for white space: a no-break space is a letter to it. */
+export function isBlank(sql: string): boolean {
+  return /^[ \t\n\r\f\v]*$/.test(sql);
 }
 
 /** The grammar, where it is loaded: SQL that is to be shown has been read before. */

@@ -2,7 +2,7 @@ import type { Node, ParseResult } from "libpg-query";
 import { offsetOfCodePoint } from "../../base/place.ts";
 import { messageOf } from "../../base/problem.ts";
 import { MigrateError } from "../errors.ts";
-import { byteReader, loadParser, type Parser } from "./grammar.ts";
+import { byteReader, isBlank, loadParser, type Parser } from "./grammar.ts";
 import { errorAt } from "./snippet.ts";
 import { cutByWords, grammarHint, newKeywordIn } from "./unread.ts";
 
@@ -54,7 +54,7 @@ export async function readStatements(sql: string, file: string): Promise<readonl
     // The parser takes C strings: it would silently drop what follows.
     throw syntaxError(sql, nul, file, "a NUL byte, which PostgreSQL cannot read");
   }
-  if (sql.trim() === "") return [];
+  if (isBlank(sql)) return [];
   const parser = await loadParser();
   const tree = parseFile(parser, sql, file);
   if (tree instanceof MigrateError) return readPieces(parser, sql, file, tree);
@@ -63,7 +63,7 @@ export async function readStatements(sql: string, file: string): Promise<readonl
     const start = at(stmt_location ?? 0);
     const end = stmt_len ? at((stmt_location ?? 0) + stmt_len) : undefined;
     const text = sql.slice(start, end);
-    const leading = text.length - text.trimStart().length;
+    const leading = text.search(/[^ \t\n\r\f\v]|$/);
     return { text: text.slice(leading), offset: start + leading, tree: stmt ?? NOTHING };
   });
 }

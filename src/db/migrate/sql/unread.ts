@@ -1,5 +1,5 @@
 import { MigrateError } from "../errors.ts";
-import { byteReader, type Parser } from "./grammar.ts";
+import { byteReader, isBlank, type Parser } from "./grammar.ts";
 
 /** A file's statement as text, cut where the grammar does not read all of the file. */
 export interface Piece {
@@ -28,6 +28,7 @@ export function cutByWords(parser: Parser, sql: string): readonly Piece[] | unde
   let begin: number | undefined;
   let depth = 0;
   let atomic = 0;
+  let first = "";
   let before = "";
   for (const { text, start, end } of tokens) {
     if (text.startsWith("--") || text.startsWith("/*")) continue;
@@ -39,16 +40,22 @@ export function cutByWords(parser: Parser, sql: string): readonly Piece[] | unde
       before = "";
       continue;
     }
+    if (begin === undefined) first = word;
     begin ??= from;
     if (word === "(") depth += 1;
     if (word === ")") depth -= 1;
-    if (word === "atomic" && before === "begin") atomic += 1;
+    // Elsewhere they are names.
+    const isBody = word === "atomic" && before === "begin" && depth === 0 && first === "create";
+    if (isBody) atomic += 1;
     else if (atomic > 0 && word === "case") atomic += 1;
     else if (atomic > 0 && word === "end") atomic -= 1;
     before = word;
     at(end);
   }
-  if (begin !== undefined) pieces.push({ text: sql.slice(begin).trimEnd(), offset: begin });
+  // Comments behind the last statement are its own, as the grammar has it.
+  let end = sql.length;
+  while (begin !== undefined && end > begin && isBlank(sql.charAt(end - 1))) end -= 1;
+  if (begin !== undefined) pieces.push({ text: sql.slice(begin, end), offset: begin });
   return pieces;
 }
 

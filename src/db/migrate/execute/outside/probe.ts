@@ -194,14 +194,17 @@ function foundIndex(condition: string): string {
   where ${condition}`;
 }
 
-/** The table's schema is left out there, and nowhere else: the copy of a table has another one. */
+/**
+ * The table's schema is left out there, and nowhere else: the copy of a table has another one, which PostgreSQL 14
+ * calls by its own name.
+ */
 function definitionOf(index: string): string {
   return `(select case when starts_with(g.sql, g.head || g.schema) then g.head || substr(g.sql, length(g.head || g.schema) + 1) else g.sql end
     from pg_index d join pg_class x on x.oid = d.indexrelid
     join pg_class t on t.oid = d.indrelid join pg_namespace n on n.oid = t.relnamespace,
     lateral (select pg_get_indexdef(x.oid) as sql,
       format('CREATE %sINDEX %I ON ', case when d.indisunique then 'UNIQUE ' end, x.relname) as head,
-      format('%I.', case when n.oid = pg_my_temp_schema() then 'pg_temp' else n.nspname end) as schema) g
+      format('%I.', case when n.oid = pg_my_temp_schema() and current_setting('server_version_num')::int >= 150000 then 'pg_temp' else n.nspname end) as schema) g
     where d.indexrelid = ${index})`;
 }
 
