@@ -216,6 +216,17 @@ describe("files and ledger that disagree", () => {
     },
   );
 
+  test("one whose repeatable is not run yet is none: it would not run beside those statements", () => {
+    const begun = row("b", { state: "FAILED", rank: null, statementsDone: 1 });
+    const view = { ...{ tag: "repeatable/v", name: "v", file: "v.sql", sql: "" }, isAlways: false };
+    const plan = planRun(
+      { ...historyOf("a"), repeatables: [{ ...view, checksum: checksumOf("v") }] },
+      { ...ledgerOf([...applied("a"), begun]), repeatables: [] },
+    );
+    expect(plan.newer).toBe(false);
+    expect(codesOf(plan)).toEqual(["missing_file"]);
+  });
+
   test.each([
     ["missing in the middle", ["a", "c"], ["a", "b", "c"], ["missing_file"]],
     ["newer, and edited", ["a!", "b"], ["a", "b", "c"], ["checksum_mismatch", "missing_file"]],

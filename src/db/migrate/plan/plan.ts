@@ -20,7 +20,7 @@ import { halfWayDown } from "./half-way.ts";
 import { findHeldBack } from "./held-back.ts";
 import { findProblems, hasLeftSomething } from "./problems.ts";
 import { type Renamed, renamedRows, renamesOf } from "./renames.ts";
-import { planRepeatables, type RepeatablePlan } from "./repeatable-plan.ts";
+import { haveAllRun, planRepeatables, type RepeatablePlan } from "./repeatable-plan.ts";
 import { isSkipped } from "./state.ts";
 import { missingOnDisk, newestApplied, rowsByTag, statusesOf } from "./statuses.ts";
 import { rowsAfter, type Takeover } from "./takeover.ts";
@@ -94,7 +94,8 @@ export function planRun(history: History, now: Ledger, options: PlanOptions = {}
   // What was passed over is no gap.
   const counting = migrations.filter(({ tag }) => !isSkipped(rows.get(tag)));
   const unknown = missingOnDisk(history, ledger);
-  const newer = isNewer(counting, applied, unknown);
+  const isBegun = unknown.some(hasLeftSomething) && haveAllRun(history, ledger.repeatables);
+  const newer = isNewer(counting, applied, isBegun);
   const target = migrations.find(({ tag }) => tag === options.to);
   const passedOver = options.allowOutOfOrder
     ? []
@@ -183,10 +184,10 @@ export function needsTakeover({ takeover, renames }: Plan): boolean {
 function isNewer(
   migrations: readonly Migration[],
   applied: readonly LedgerRow[],
-  unknown: readonly LedgerRow[],
+  isBegun: boolean,
 ): boolean {
   return (
-    (applied.length > migrations.length || unknown.some(hasLeftSomething)) &&
+    (applied.length > migrations.length || isBegun) &&
     migrations.every(({ tag, checksum }, i) => {
       const row = applied[i];
       return row?.tag === tag && row.checksum === checksum;

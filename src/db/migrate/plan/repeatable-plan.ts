@@ -83,6 +83,16 @@ export function planRepeatables(
   };
 }
 
+/** Whether each has run here with the text that it has now. */
+export function haveAllRun(
+  { repeatables = [] }: Pick<History, "repeatables">,
+  rows: readonly RepeatableRow[] = [],
+): boolean {
+  return repeatables.every(({ tag, checksum }) =>
+    rows.some((row) => row.tag === tag && row.checksum === checksum && !row.isStale),
+  );
+}
+
 /** The warning of what an older release has left alone; an older one by its head needs none. */
 export function olderWarnings({ older }: RepeatablePlan, newer: boolean): readonly Warning[] {
   if (older.length === 0 || newer) return [];
