@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { DatabaseMigrator, type Progress } from "../../src/db/migrate/index.ts";
+import { DatabaseMigrator, type Progress, type RunningNow } from "../../src/db/migrate/index.ts";
 import { useProject } from "../helpers/project-fixture.ts";
 
 const shop = useProject();
@@ -19,16 +19,29 @@ test("what the server is at is told while it builds an index, by the run and by 
   const writer = await shop.database.sql.reserve();
   await writer.unsafe("begin; insert into notes (body, author) values ('not yet', 'x')");
   let shown = "";
+  let blind: RunningNow | undefined;
   const told: Progress[] = [];
   const migrator = new DatabaseMigrator({
     url: shop.database.url,
     dir: `${shop.project.root}/drizzle`,
   });
+  // Its second connection is ended before it can ask what the server is at.
+  const cutOff = new DatabaseMigrator(
+    { url: shop.database.url, dir: `${shop.project.root}/drizzle` },
+    {
+      onFailpoint: async ({ phase, message }) => {
+        if (phase !== "before" || message !== "blockers") return;
+        await shop.database.sql`select pg_terminate_backend(pid) from pg_stat_activity
+          where datname = current_database() and query = 'select 1'`;
+      },
+    },
+  );
   await migrator.migrate({
     onProgress: (progress) => {
       if (progress.kind !== "working" || told.push(progress) > 1) return;
       void shop.tidemark("status").then(async (text) => {
         shown = text;
+        blind = (await cutOff.status()).running;
         await writer.unsafe("commit");
         writer.release();
       });
@@ -46,6 +59,10 @@ test("what the server is at is told while it builds an index, by the run and by 
   expect(shown).toMatch(
     /^0003_index, CREATE INDEX CONCURRENTLY by_body runs now, by .*: CREATE INDEX CONCURRENTLY on public\.notes: waiting for writers before build, 0 %, for <duration>\.\n {2}held up by pid \d+ .*: begin; insert/m,
   );
+  expect(blind).toMatchObject({
+    activity: "0003_index, CREATE INDEX CONCURRENTLY by_body",
+    ...{ work: null, blockers: [] },
+  });
   const { running } = await migrator.status();
   expect(running).toBeUndefined();
 });

@@ -1,5 +1,7 @@
 import { ask, columnOf } from "../../connection/ask.ts";
+import { SessionLost } from "../../connection/loss.ts";
 import { isServerError } from "../../connection/session.ts";
+import { MigrateError } from "../errors.ts";
 import { blockersIn, findBlockers } from "../execute/blockers.ts";
 import { WORK } from "../execute/server-work.ts";
 import { holderOf } from "../lease/wait.ts";
@@ -19,16 +21,26 @@ export async function readRunning(
   if (runner.liveness === "dead" || runner.liveness === "expired") return undefined;
   const { runId, activity } = holder;
   const backend = runner.direct ? holder.backendPid : undefined;
-  const { session } = await openLedger(run, "select 1");
+  const connectTimeoutMs = Math.min(run.connectTimeoutMs, LONGEST_MS);
   try {
-    const reply = await ask(session, "blockers", findBlockers(run.schema, { runId }, backend));
-    const work = columnOf(reply, WORK) as ServerWork | undefined;
-    return { activity, holder, work: work ?? null, blockers: blockersIn(reply) };
+    const { session } = await openLedger({ ...run, connectTimeoutMs }, "select 1");
+    try {
+      const reply = await ask(session, "blockers", findBlockers(run.schema, { runId }, backend));
+      const work = columnOf(reply, WORK) as ServerWork | undefined;
+      return { activity, holder, work: work ?? null, blockers: blockersIn(reply) };
+    } finally {
+      await session.close();
+    }
   } catch (error) {
     // It is good to know, and no reason not to tell the rest.
-    if (!isServerError(error)) throw error;
+    if (run.signal?.aborted || !isTrouble(error)) throw error;
     return { activity, holder, work: null, blockers: [] };
-  } finally {
-    await session.close();
   }
+}
+
+/** How long a connection may take whose answer can be done without. */
+const LONGEST_MS = 2_000;
+
+function isTrouble(error: unknown): boolean {
+  return isServerError(error) || error instanceof SessionLost || error instanceof MigrateError;
 }
