@@ -25,9 +25,12 @@ if ! "${as[@]}" test -x "$bin/initdb"; then
   bin=$folder/postgres/bin
 fi
 port=$(node -e 'const s = require("net").createServer().listen(0, "127.0.0.1", () => { console.log(s.address().port); s.close(); })')
-(cd "$folder" && "${as[@]}" "$bin/initdb" -D "$folder/data" -U postgres -A trust -E UTF8 --locale=${WITH_LOCALE:-C.UTF-8} >/dev/null)
-(cd "$folder" && "${as[@]}" "$bin/pg_ctl" -D "$folder/data" -o "-p $port -k $folder -c listen_addresses=127.0.0.1 ${WITH_SETTINGS:-}" \
-  -l "$folder/log" -w start >/dev/null)
+# It asks for the password, as servers do: what is said to a role without it is tested too.
+echo tidemark >"$folder/password"
+(cd "$folder" && "${as[@]}" "$bin/initdb" -D "$folder/data" -U postgres -A scram-sha-256 --pwfile="$folder/password" \
+  -E UTF8 --locale=${WITH_LOCALE:-C.UTF-8} >/dev/null)
+settings="-p $port -k $folder -c listen_addresses=127.0.0.1 ${WITH_SETTINGS:-}"
+(cd "$folder" && "${as[@]}" "$bin/pg_ctl" -D "$folder/data" -o "$settings" -l "$folder/log" -w start >/dev/null)
 export TEST_PG_BIN=$bin
-export TEST_DATABASE_URL="postgres://postgres@127.0.0.1:$port/postgres"
+export TEST_DATABASE_URL="postgres://postgres:tidemark@127.0.0.1:$port/postgres"
 "$@"

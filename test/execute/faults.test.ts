@@ -183,9 +183,11 @@ test("pg_cancel_backend at random fails a migration or nothing: each ends with a
   for (let run = 0; run < CHAOS_RUNS; run += 1) {
     const victim = await createDatabase();
     let over = false;
+    let tries = 1;
     const canceling = (async () => {
       while (!over) {
-        await sleep(Math.random() * 20);
+        // Longer from try to try: on a slow server a message may take longer than any of the first pauses.
+        await sleep(Math.random() * (20 + tries));
         const rows = await onServer((admin) =>
           admin.ask(`select pg_cancel_backend(pid) from pg_stat_activity
             where datname = '${victim.name}' and application_name = 'tidemark' and state = 'active'`),
@@ -193,7 +195,7 @@ test("pg_cancel_backend at random fails a migration or nothing: each ends with a
         tally.hits += rows.length;
       }
     })();
-    for (let tries = 1; ; tries += 1) {
+    for (; ; tries += 1) {
       const error = await new DatabaseMigrator({ url: victim.url, dir: folder.dir }).migrate().then(
         () => undefined,
         (reason: unknown) => reason,
