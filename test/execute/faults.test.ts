@@ -133,10 +133,11 @@ describe("a run that is told to stop", () => {
       await sleep(Math.random() * 150);
       const start = Date.now();
       child.kill(signal);
-      const { code } = await end;
+      const { code, stdout } = await end;
       expect(Date.now() - start).toBeLessThan(8_000);
-      // A run that was over before the signal came has succeeded.
-      expect([exitCodes[signal], 0]).toContain(code);
+      // A run that was over before the signal came has succeeded; Node itself ends, without its handlers, by the signal.
+      const isOver = /^Applied 20 migrations/m.test(stdout);
+      expect(isOver ? [exitCodes[signal], 0, null] : [exitCodes[signal]]).toContain(code);
       await expectToConverge(victim);
       await victim.drop();
     }
