@@ -17,9 +17,8 @@ case "${SERVER:-embedded}" in
     scripts/with-postgres.sh "$bin" npm run test:hostile -- "$@"
     ;;
   oldest)
-    oldest=$(mktemp -d)
-    trap 'rm -rf "$oldest"' EXIT
-    if ! why=$(scripts/fetch-oldest.sh "$oldest"); then
+    oldest=.tidemark/postgres/14
+    if ! why=$(scripts/fetch-postgres.sh 14 "$oldest"); then
       echo "NOT RUN: $why"
       exit 0
     fi

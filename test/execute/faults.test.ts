@@ -133,10 +133,11 @@ describe("a run that is told to stop", () => {
       await sleep(Math.random() * 150);
       const start = Date.now();
       child.kill(signal);
-      const { code } = await end;
+      const { code, stdout } = await end;
       expect(Date.now() - start).toBeLessThan(8_000);
-      // A run that was over before the signal came has succeeded.
-      expect([exitCodes[signal], 0]).toContain(code);
+      // A run that was over before the signal came has succeeded; Node itself ends, without its handlers, by the signal.
+      const isOver = /^Applied 20 migrations/m.test(stdout);
+      expect(isOver ? [exitCodes[signal], 0, null] : [exitCodes[signal]]).toContain(code);
       await expectToConverge(victim);
       await victim.drop();
     }
@@ -183,9 +184,11 @@ test("pg_cancel_backend at random fails a migration or nothing: each ends with a
   for (let run = 0; run < CHAOS_RUNS; run += 1) {
     const victim = await createDatabase();
     let over = false;
+    let tries = 1;
     const canceling = (async () => {
       while (!over) {
-        await sleep(Math.random() * 20);
+        // Longer from try to try: on a slow server a message may take longer than any of the first pauses.
+        await sleep(Math.random() * (20 + tries));
         const rows = await onServer((admin) =>
           admin.ask(`select pg_cancel_backend(pid) from pg_stat_activity
             where datname = '${victim.name}' and application_name = 'tidemark' and state = 'active'`),
@@ -193,7 +196,7 @@ test("pg_cancel_backend at random fails a migration or nothing: each ends with a
         tally.hits += rows.length;
       }
     })();
-    for (let tries = 1; ; tries += 1) {
+    for (; ; tries += 1) {
       const error = await new DatabaseMigrator({ url: victim.url, dir: folder.dir }).migrate().then(
         () => undefined,
         (reason: unknown) => reason,

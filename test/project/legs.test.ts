@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -13,8 +13,12 @@ beforeEach(async () => {
 afterEach(() => rm(folder, { recursive: true, force: true }));
 
 /** Runs a leg; throws where it fails. */
-async function leg(name: string, env: Readonly<Record<string, string>>): Promise<string> {
-  const { stdout } = await promisify(execFile)(`scripts/leg-${name}.sh`, {
+async function leg(
+  name: string,
+  env: Readonly<Record<string, string>>,
+  args: readonly string[] = [],
+): Promise<string> {
+  const { stdout } = await promisify(execFile)(`scripts/leg-${name}.sh`, args, {
     env: { ...process.env, ...env },
   });
   return stdout;
@@ -77,6 +81,30 @@ test("the leg package says NOT RUN, and why, without npm's registry", async () =
   );
 });
 
+test("the leg versions says NOT RUN, and why, for a server that npm does not have", async () => {
+  expect(await leg("versions", {}, ["13"])).toBe(
+    "NOT RUN: PostgreSQL 13 is none of 14, 15, 16, 17 and 18\n",
+  );
+});
+
+test("a server or Node.js that cannot be fetched is told, and leaves nothing behind", async () => {
+  const env = { ...process.env, npm_config_registry: "http://127.0.0.1:1" };
+  for (const [what, version, name] of [
+    ["postgres", "14", "PostgreSQL 14"],
+    ["node", "22", "Node.js 22.23.3"],
+  ] as const) {
+    const args = [version, join(folder, what)];
+    const error = await promisify(execFile)(`scripts/fetch-${what}.sh`, args, {
+      env: { ...env, npm_config_cache: join(folder, "cache"), npm_config_fetch_retries: "0" },
+    }).then(
+      () => undefined,
+      (reason: { code: number; stdout: string }) => reason,
+    );
+    expect(error).toMatchObject({ code: 1, stdout: `npm cannot install ${name}\n` });
+  }
+  expect((await readdir(folder)).filter((name) => name !== "cache")).toEqual([]);
+});
+
 test("the gate runs each leg", async () => {
   const gate = await readFile(".ci/run", "utf8");
   for (const name of [
@@ -89,9 +117,14 @@ test("the gate runs each leg", async () => {
     "bun",
     "package",
     "image",
+    "stock",
+    "versions",
   ]) {
     expect(gate).toMatch(
-      new RegExp(`^ *([A-Z_]+=\\S+ )*scripts/leg-${name}\\.sh( --shard="[^"]+")?$`, "m"),
+      new RegExp(
+        `^ *([A-Z_]+=\\S+ )*scripts/leg-${name}\\.sh( --shard="[^"]+"| "\\$[a-z]+")*$`,
+        "m",
+      ),
     );
   }
 });

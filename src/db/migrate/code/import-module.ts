@@ -17,16 +17,27 @@ export async function importDefault(path: string, version: string): Promise<unkn
   if (!TYPESCRIPT.test(path)) return importNatively(path, version);
   if (!stripsTypes()) return importByJiti(path);
   return importNatively(path, version).catch((error: unknown) => {
-    if (!BEYOND_NODE.has(errorCode(error) ?? "")) throw error;
+    if (!isBeyondNode(error)) throw error;
     return importByJiti(path);
   });
 }
 
-/** What TypeScript knows and Node does not: enums, imports without an ending, of `.js` that is `.ts`. */
+/**
+ * What TypeScript knows and Node does not. None of the module has run then: modules are linked first. A SyntaxError is
+ * how Node says that an import is missing, which may be of a type that is not told as one.
+ */
+function isBeyondNode(error: unknown): boolean {
+  return error instanceof SyntaxError || BEYOND_NODE.has(errorCode(error) ?? "");
+}
+
+/** Enums, imports without an ending, of `.js` that is `.ts`, of JSON, of TypeScript in a package. */
 const BEYOND_NODE: ReadonlySet<string> = new Set([
   "ERR_UNSUPPORTED_TYPESCRIPT_SYNTAX",
   "ERR_MODULE_NOT_FOUND",
   "ERR_UNSUPPORTED_DIR_IMPORT",
+  "ERR_IMPORT_ATTRIBUTE_MISSING",
+  "ERR_UNKNOWN_FILE_EXTENSION",
+  "ERR_UNSUPPORTED_NODE_MODULES_TYPE_STRIPPING",
 ]);
 
 async function importNatively(path: string, version: string): Promise<unknown> {

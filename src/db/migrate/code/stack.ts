@@ -30,9 +30,12 @@ export function placeInStack(error: unknown, file: CodeFile): PlaceInFile | unde
   return undefined;
 }
 
-/** A frame names a path, or a URL, which may have a query. */
+/** What a module is imported with, so that an edited one is loaded again. */
+const VERSION = /\?sha256:[0-9a-f]+$/;
+
+/** A frame names a path, or a URL, which may have a query; a loader of somebody's own names a path that has one. */
 function pathOf(name: string): string {
-  if (!name.startsWith("file:")) return name;
+  if (!name.startsWith("file:")) return name.replace(VERSION, "");
   try {
     return fileURLToPath(name.replace(/\?.*$/, ""));
   } catch {
