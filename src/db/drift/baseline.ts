@@ -1,7 +1,6 @@
 import { type Catalog, compareCatalogs, type Difference } from "../catalog/index.ts";
 import { DatabaseMigrator, loadHistory, MigrateError, type Tag } from "../migrate/index.ts";
 import { type ScratchDatabase, type ScratchServer, withScratchServer } from "../scratch/index.ts";
-import { rowWritesIn } from "../sql-tree/row-writes.ts";
 import { differencesOf } from "./differences.ts";
 import { toMigrateError } from "./drift-error.ts";
 import { parseIgnorePatterns } from "./ignore.ts";
@@ -10,6 +9,7 @@ import { type AppliedFile, type AppliedFiles, readAppliedFiles } from "./replay-
 import { withoutRightsFromOutside } from "./rights-from-outside.ts";
 import { prepareRoles, type ScratchRoles } from "./scratch-roles.ts";
 import { nearest } from "./search.ts";
+import { rowWrites } from "./unseen.ts";
 import type { DriftWarning } from "./versions.ts";
 
 export interface BaselineOptions extends LiveTarget {
@@ -148,19 +148,6 @@ function exactPoints(comparisons: ReadonlyMap<number, Comparison>): readonly num
   return [...comparisons].flatMap(([count, { differences }]) =>
     count > 0 && differences.length === 0 ? [count] : [],
   );
-}
-
-/** What of migrations no catalog shows. */
-export async function rowWrites(
-  files: readonly AppliedFile[],
-): Promise<readonly { readonly tag: Tag; readonly what: string }[]> {
-  const found = await Promise.all(
-    files.map(async ({ tag, sql }) => {
-      const writes = (await rowWritesIn(sql)).map(({ verb, tables }) => `${verb} ${tables}`.trim());
-      return writes.length === 0 ? [] : [{ tag, what: writes.join(", ") }];
-    }),
-  );
-  return found.flat();
 }
 
 function notReplayed(

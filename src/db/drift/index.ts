@@ -3,7 +3,7 @@ import type { Difference } from "../catalog/index.ts";
 import type { Tag } from "../migrate/index.ts";
 import { withScratchServer } from "../scratch/index.ts";
 import type { AppliedSet } from "./applied.ts";
-import { type Baseline, findBaseline, rowWrites } from "./baseline.ts";
+import { type Baseline, findBaseline } from "./baseline.ts";
 import { differencesOf } from "./differences.ts";
 import { toMigrateError } from "./drift-error.ts";
 import { parseIgnorePatterns } from "./ignore.ts";
@@ -17,6 +17,7 @@ import {
 import { readAppliedFiles, replay } from "./replay-applied.ts";
 import { withoutRightsFromOutside } from "./rights-from-outside.ts";
 import { prepareRoles } from "./scratch-roles.ts";
+import { rowWrites } from "./unseen.ts";
 import type { DriftWarning } from "./versions.ts";
 
 export { type Baseline, findBaseline };

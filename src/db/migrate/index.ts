@@ -75,7 +75,13 @@ export type { EventPayload, EventType, LedgerEvent } from "./ledger-types.ts";
 export { DatabaseMigrator } from "./migrator.ts";
 export { doubtText } from "./plan/existing.ts";
 export { heldBackText } from "./plan/held-back.ts";
-export type { Blocker, LeaseHolder, Progress, ServerWork } from "./progress-types.ts";
+export type {
+  Blocker,
+  LeaseHolder,
+  Progress,
+  RunningNow,
+  ServerWork,
+} from "./progress-types.ts";
 export type {
   PlannedRepeatable,
   RanRepeatable,
@@ -103,7 +109,6 @@ export type {
   RepairReport,
   ResolveOptions,
   ResolveReport,
-  RunningNow,
   StatusReport,
   WaitOptions,
   WaitReport,

@@ -33,6 +33,17 @@ export interface ServerWork {
   readonly total: number | null;
 }
 
+/** What a runner is at, in whichever process. */
+export interface RunningNow {
+  /** A migration's tag, with the statement where that runs outside transactions. */
+  readonly activity: string;
+  readonly holder: LeaseHolder;
+  /** Null where its backend does nothing at the moment, or may not be seen. */
+  readonly work: ServerWork | null;
+  /** Who holds a lock that it waits for. */
+  readonly blockers: readonly Blocker[];
+}
+
 /** How far a backfill is. */
 export interface BackfillProgress {
   readonly state: "running" | "waiting";

@@ -1,8 +1,9 @@
 import { duration, plural } from "../../base/text.ts";
 import type { MigrateError } from "../errors.ts";
 import type { AdoptedBy, LedgerEvent } from "../ledger-types.ts";
+import type { RunningNow } from "../progress-types.ts";
 import type { RepeatableStatus } from "../repeatable-types.ts";
-import type { RunningNow, StatusReport } from "../reports.ts";
+import type { StatusReport } from "../reports.ts";
 import type { Doubt, MigrationStatus, Owner, RecordedError } from "../types.ts";
 
 /** A row of `status --json`. */

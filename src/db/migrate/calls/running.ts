@@ -6,8 +6,7 @@ import { blockersIn, findBlockers } from "../execute/blockers.ts";
 import { WORK } from "../execute/server-work.ts";
 import { holderOf } from "../lease/wait.ts";
 import type { Ledger } from "../ledger-types.ts";
-import type { ServerWork } from "../progress-types.ts";
-import type { RunningNow } from "../reports.ts";
+import type { RunningNow, ServerWork } from "../progress-types.ts";
 import type { Run } from "../run-types.ts";
 import { openLedger } from "./call.ts";
 

@@ -2,7 +2,8 @@ import type { BackfillStatus } from "../backfill-types.ts";
 import type { Ledger } from "../ledger-types.ts";
 import { drizzleStatus, type Plan, planRun } from "../plan/plan.ts";
 import { isToRun } from "../plan/repeatable-plan.ts";
-import type { RunningNow, StatusReport } from "../reports.ts";
+import type { RunningNow } from "../progress-types.ts";
+import type { StatusReport } from "../reports.ts";
 import type { History, Tag } from "../types.ts";
 import { pendingCode, warningsOf } from "./planned.ts";
 
