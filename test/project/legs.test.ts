@@ -121,7 +121,10 @@ test("the gate runs each leg", async () => {
     "versions",
   ]) {
     expect(gate).toMatch(
-      new RegExp(`^ *([A-Z_]+=\\S+ )*scripts/leg-${name}\\.sh( --shard="[^"]+"| "\\$[a-z]+")*$`, "m"),
+      new RegExp(
+        `^ *([A-Z_]+=\\S+ )*scripts/leg-${name}\\.sh( --shard="[^"]+"| "\\$[a-z]+")*$`,
+        "m",
+      ),
     );
   }
 });
