@@ -22,7 +22,7 @@ fi
 "$server/bin/postgres" --version
 echo "Node.js $(node --version)"
 export WITH_SETTINGS="-c fsync=off -c full_page_writes=off -c max_connections=300"
-files=(test/sql-tree/locks test/init/init.test.ts test/doctor/doctor.test.ts test/execute/outside.test.ts)
+files=(test/sql-tree/locks test/init/init.test.ts test/doctor/doctor.test.ts test/execute/outside.test.ts test/execute/code-forms test/execute/code-steps)
 if [[ $major == 14 ]]; then
   files+=(test/eventstore test/projections/loss)
 fi
