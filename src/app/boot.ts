@@ -1,5 +1,6 @@
 import { pause } from "../db/base/backoff.ts";
 import {
+  type Blocker,
   type CallOptions,
   type DatabaseMigrator,
   type HeldBack,
@@ -8,6 +9,7 @@ import {
   type MigrateOptions,
   type MigrateReport,
   type Progress,
+  type ServerWork,
   type Tag,
 } from "../db/migrate/index.ts";
 import type { MigrateOnBoot } from "./config.ts";
@@ -25,6 +27,9 @@ export type BootState =
       readonly number: number;
       readonly total: number;
       readonly since: Date;
+      /** What the server is at, where it tells. */
+      readonly work?: ServerWork;
+      readonly blockers?: readonly Blocker[];
     }
   | {
       readonly kind: "ready";
@@ -55,10 +60,13 @@ export interface BootOptions {
  */
 export async function bringUpToDate(options: BootOptions): Promise<BootState> {
   const { onState, onProgress } = options;
+  let last: BootState | undefined;
   const watch = (progress: Progress) => {
     onProgress(progress);
-    const state = stateOf(progress);
-    if (state !== undefined) onState(state);
+    const state = stateOf(progress) ?? detailed(last, progress);
+    if (state === undefined) return;
+    last = state;
+    onState(state);
   };
   let state: BootState;
   try {
@@ -133,6 +141,15 @@ const LOOK_AGAIN_MS = 1_000;
 
 function heldBackWhat({ tag, requires }: HeldBack): string {
   return `for the backfill ${requires}, which ${tag} requires`;
+}
+
+/** The migration that runs, with what the server is at just now. */
+function detailed(state: BootState | undefined, progress: Progress): BootState | undefined {
+  if (state?.kind !== "migrating") return undefined;
+  const { work: _work, blockers: _blockers, ...rest } = state;
+  if (progress.kind === "working") return { ...rest, work: progress.work };
+  if (progress.kind === "blocked") return { ...rest, blockers: progress.blockers };
+  return undefined;
 }
 
 function stateOf(progress: Progress): BootState | undefined {

@@ -1,4 +1,10 @@
-import { errorJson, MigrateError, migrationJson, type Tag } from "../db/migrate/index.ts";
+import {
+  errorJson,
+  MigrateError,
+  migrationJson,
+  runningJson,
+  type Tag,
+} from "../db/migrate/index.ts";
 import type { ProjectionStatus } from "../projections/index.ts";
 import type { BootState } from "./boot.ts";
 import type { Tone } from "./layout.ts";
@@ -99,15 +105,17 @@ export async function detailedState(readiness: Readiness, reader: Reader): Promi
     case "pending":
       return { status, pending: readiness.tags, remedy: MIGRATE_FIRST };
     case "migrating": {
-      const { tag, number, total, since } = readiness;
+      const { tag, number, total, since, work = null, blockers = [] } = readiness;
       const unfinished = await unfinishedBackfills(reader);
-      return { status, tag, number, total, since: since.toISOString(), ...unfinished };
+      const now = { work, blockers };
+      return { status, tag, number, total, since: since.toISOString(), ...now, ...unfinished };
     }
     case "waiting": {
       const { what, holder } = readiness;
       const failed = await failedMigrations(reader);
       const unfinished = await unfinishedBackfills(reader);
-      return { status, reason: what, holder: holder ?? null, failed, ...unfinished };
+      const running = await runningElsewhere(reader);
+      return { status, reason: what, holder: holder ?? null, running, failed, ...unfinished };
     }
     case "connecting":
     case "starting":
@@ -128,6 +136,14 @@ async function unfinishedBackfills(reader: Reader) {
   const status = await reader.status();
   if (status instanceof MigrateError || status.backfills.length === 0) return {};
   return { backfills: status.backfills };
+}
+
+/** What the process that this one waits for is at. */
+async function runningElsewhere(reader: Reader) {
+  const status = await reader.status();
+  return status instanceof MigrateError || status.running === undefined
+    ? null
+    : runningJson(status.running);
 }
 
 /** What failed in the process that this one waits for. */

@@ -3,10 +3,12 @@ import { type Command, CommanderError } from "commander";
 import { EXIT_CODES, errorJson, MigrateError } from "../db/migrate/index.ts";
 import { COMPLETION, createProgram } from "./program.ts";
 import { commandFirst } from "./support/argv.ts";
+import { useBaselineCompiler } from "./support/baseline-compiler.ts";
 import { survivePipeErrors } from "./support/streams.ts";
 import { UNEXPECTED_EXIT_CODE, unexpectedJson, unexpectedText } from "./support/unexpected.ts";
 
 async function main(given: readonly string[]): Promise<number> {
+  useBaselineCompiler();
   let exitCode = 0;
   const program = createProgram((code) => {
     exitCode = code;

@@ -138,7 +138,10 @@ function addRollback(program: Command, run: RunCommand): void {
 
 function addReaders(program: Command, run: RunCommand): void {
   const status = withIfUrl(withDatabase(program.command("status")))
-    .description("show each migration: state, time, duration, who")
+    .description(
+      "show the last ten migrations, and each that is not done: state, time, duration, who",
+    )
+    .option("--all", "show every migration")
     .option("--check", "exit with 3 when something is pending")
     .action(run(async () => (await import("./status.ts")).runStatus));
   examples(

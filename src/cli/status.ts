@@ -1,5 +1,13 @@
-import { plural } from "../db/base/text.ts";
-import { EXIT_PENDING, type StatusReport, statusJson } from "../db/migrate/index.ts";
+import { duration, plural } from "../db/base/text.ts";
+import {
+  describeBlocker,
+  describeWork,
+  EXIT_PENDING,
+  type RunningNow,
+  type StatusReport,
+  statusJson,
+  type Tag,
+} from "../db/migrate/index.ts";
 import { backfillLine } from "./support/backfill-text.ts";
 import { withMigrator } from "./support/command.ts";
 import type { Output } from "./support/output.ts";
@@ -7,6 +15,7 @@ import type { CommonFlags } from "./support/settings.ts";
 
 interface StatusFlags extends CommonFlags {
   readonly check?: boolean;
+  readonly all?: boolean;
 }
 
 /** `tidemark status`: one row per migration; with `--check` the exit code answers. */
@@ -14,7 +23,7 @@ export function runStatus(flags: StatusFlags): Promise<number> {
   return withMigrator(flags, async ({ output, migrator, signal, next }) => {
     const report = await migrator.status({ signal });
     output.json(statusJson(report));
-    if (output.mode === "text") await printStatus(report, output);
+    if (output.mode === "text") await printStatus(report, output, flags.all === true);
     if (report.problems.length === 0) {
       next(
         isPending(report)
@@ -31,10 +40,23 @@ function isPending({ pending, pendingRepeatables }: StatusReport): boolean {
   return pending + pendingRepeatables > 0;
 }
 
-async function printStatus(report: StatusReport, output: Output): Promise<void> {
+const MOST_DONE = 10;
+
+/** The applied ones but the last, where nothing is wrong with them. */
+function earlier({ migrations }: StatusReport): ReadonlySet<Tag> {
+  const done = migrations.filter(({ state, flags }) => state.kind === "DONE" && flags.length === 0);
+  return new Set(done.slice(0, -MOST_DONE).map(({ tag }) => tag));
+}
+
+async function printStatus(report: StatusReport, output: Output, isAll: boolean): Promise<void> {
   const { statusTable, terminalWidth } = await import("./support/table.ts");
   for (const { message } of report.warnings) output.note(`warning: ${message}`);
-  const { migrations, repeatables, pendingRepeatables } = report;
+  const { repeatables, pendingRepeatables } = report;
+  const left = isAll ? new Set() : earlier(report);
+  const migrations = report.migrations.filter(({ tag }) => !left.has(tag));
+  if (left.size > 0) {
+    output.print(`${plural(left.size, "earlier migration")} applied (--all shows them).`);
+  }
   if (migrations.length + repeatables.length > 0) {
     const table = statusTable(migrations, output.colors, terminalWidth(), repeatables);
     output.print(`${table}\n`);
@@ -65,6 +87,7 @@ async function printStatus(report: StatusReport, output: Output): Promise<void> 
   for (const { tag, file } of report.pendingCode ?? []) {
     output.print(`${tag} runs code too: ${file}\n`);
   }
+  if (report.running !== undefined) output.print(runningText(report.running));
   for (const one of report.backfills) output.print(`${backfillLine(one)}\n`);
   for (const problem of report.problems) output.print(`${problem.message}\n`);
   const { drizzle } = report;
@@ -79,6 +102,15 @@ async function printStatus(report: StatusReport, output: Output): Promise<void> 
   output.print(
     `${report.pending} pending${pendingRepeatables > 0 ? `, and ${plural(pendingRepeatables, "repeatable")} to run` : ""}. The database is at ${report.version ?? "no version"}${ahead}.`,
   );
+}
+
+function runningText({ activity, holder, work, blockers }: RunningNow): string {
+  const { user, host, processId } = holder;
+  const forMs = work?.forMs ?? null;
+  const since = forMs === null ? "" : `, for ${duration(forMs)}`;
+  const held = blockers.map((blocker) => `  held up by ${describeBlocker(blocker)}\n`).join("");
+  const at = (work === null ? undefined : describeWork(work)) ?? "at work";
+  return `${activity} runs now, by ${user}@${host} (process ${processId}): ${at}${since}.\n${held}`;
 }
 
 function capitalized(sentence: string): string {

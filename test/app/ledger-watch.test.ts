@@ -148,6 +148,19 @@ test("it stays ready on a database that is ahead, and says where that is", async
   });
 });
 
+test("it stays ready beside a newer release that fails at its first index", async () => {
+  const newer = await historyFolder({
+    ...THREE,
+    "0003_index": "create index concurrently by_nothing on notes (no_such_column)",
+  });
+  onTestFinished(newer.remove);
+  await expect(new DatabaseMigrator({ url, dir: newer.dir }).migrate()).rejects.toThrow("no_such");
+  expect(await readyz()).toEqual({ ...READY, body: { ...READY.body, newer: true } });
+  expect(await migrator.migrate()).toMatchObject({ applied: [] });
+  expect(await migrator.waitUntilCurrent()).toMatchObject({ version: "0002_first_note" });
+  expect(await migrator.status()).toMatchObject({ newer: true, pending: 0, problems: [] });
+});
+
 test("the ledger is read once as long as nothing is written there, and not for a lost connection", async () => {
   let reads = 0;
   const status = () => {

@@ -1,5 +1,7 @@
 import postgres from "postgres";
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, expect, onTestFinished, test } from "vitest";
+import { connect } from "../../src/db/connection/connect.ts";
+import { DatabasePool } from "../../src/db/pool/index.ts";
 import { eventually } from "../helpers/embedded-folder.ts";
 import { THREE } from "../helpers/history.ts";
 import { createProject, type Project } from "../helpers/project.ts";
@@ -135,3 +137,31 @@ test("doctor says that nothing can be migrated on a standby", async () => {
     /\n✓ Ledger and folder agree: the database is at 0002_first_note, 0 pending\./,
   );
 });
+
+test.each([
+  ["read-write", false],
+  ["primary", false],
+  ["read-only", true],
+  ["standby", true],
+  ["prefer-standby", true],
+])(
+  "target_session_attrs=%s of a URL with both leads, as with psql, to the standby: %s",
+  async (target, isStandby) => {
+    const [standby, primary] = [
+      new URL(replication.standbyUrl("postgres")),
+      new URL(replication.primaryUrl("postgres")),
+    ];
+    // The other one stands first.
+    const [first, second] = isStandby ? [primary, standby] : [standby, primary];
+    const login = `postgres://${first.username}:${first.password}`;
+    const url = `${login}@${first.host},${second.host}/postgres?target_session_attrs=${target}`;
+    const pool = new DatabasePool({ url, max: 1 });
+    onTestFinished(() => pool.close());
+    const asked = "select pg_is_in_recovery() as it";
+    expect(await pool.queryOne(asked)).toEqual({ it: isStandby });
+    const options = { url, connectTimeoutMs: 5_000, signal: undefined, onFailpoint: undefined };
+    const opened = await connect({ ...options, onProgress: () => undefined }, asked);
+    await opened.session.close();
+    expect(opened.first).toMatchObject({ rows: [{ it: isStandby }] });
+  },
+);

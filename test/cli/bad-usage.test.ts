@@ -32,6 +32,9 @@ test("no command at all shows the help, and is an error", async () => {
       migrate [options]                  apply what is pending
       plan [options]                     show what migrate would run, lock and wait
                                          for
+      doctor [options]                   look at what a run would meet: server,
+                                         role, connections, locks, ledger; reads
+                                         only
       rollback [options]                 take migrations back by their down files,
                                          newest first
       status [options]                   show each migration: state, time, duration,

@@ -335,3 +335,21 @@ test("--help names every command and the exit codes", async () => {
   for (const word of ["migrate", "status", "generate", "sum", "Exit codes"])
     expect(stdout).toContain(word);
 });
+
+test("tidemark status shows the last ten that are applied and all that are not, and --all every one", async () => {
+  await folder.make(
+    Object.fromEntries(
+      Array.from({ length: 14 }, (_, i) => [`${String(i).padStart(4, "0")}_m`, `select ${i};`]),
+    ),
+  );
+  await inFolder("migrate", "--to", "0011_m");
+  const tags = ({ stdout }: { readonly stdout: string }) => stdout.match(/^\d{4}_m/gm);
+  const shown = await inFolder("status");
+  expect(shown.stdout).toMatch(/^2 earlier migrations applied \(--all shows them\)\.\n/);
+  expect(tags(shown)).toHaveLength(12);
+  expect(tags(shown)?.[0]).toBe("0002_m");
+  expect(tags(await inFolder("status", "--all"))).toHaveLength(14);
+  expect(JSON.parse((await inFolder("status", "--json")).stdout).migrations).toHaveLength(14);
+  await folder.write("0001_m", "select 'edited';");
+  expect(tags(await inFolder("status"))?.slice(0, 2)).toEqual(["0001_m", "0002_m"]);
+});

@@ -98,6 +98,17 @@ describe("what is wrong is found, and its remedy ends it", () => {
     expect(await trouble()).toEqual([]);
   });
 
+  test("the copy of an index that REINDEX CONCURRENTLY has left goes, and is not built", async () => {
+    await database.sql`create index "Notes By_ccnew1" on notes (body)`;
+    await database.sql`update pg_index set indisvalid = false where indexrelid = '"Notes By_ccnew1"'::regclass`;
+    const [{ remedy } = { remedy: "" }] = await trouble();
+    await database.sql.unsafe(remedy ?? "");
+    expect(await trouble()).toEqual([]);
+    expect(await database.sql`select to_regclass('"Notes By_ccnew1"') as left`).toEqual([
+      { left: null },
+    ]);
+  });
+
   test("a publication that refuses the ledger's updates", async () => {
     await database.sql.unsafe(`alter table tidemark.runner replica identity nothing;
       create publication everything for all tables`);
@@ -153,6 +164,8 @@ describe("what is wrong is found", () => {
     ]);
     expect(found[0]?.fact).toContain(`the connection limit of role ${role.name} (2)`);
     expect(found[2]?.fact).toContain("may not alter 1 table of other roles, such as public.notes");
+    // Not the rights of its owner, who is a superuser.
+    expect(found[2]?.remedy).toMatch(/: alter table public\.notes owner to "migrating_\w+";$/);
   });
 
   test("a transaction that stays open", async () => {

@@ -1,4 +1,4 @@
-import { appendFile, rm, writeFile } from "node:fs/promises";
+import { appendFile, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { beforeEach, describe, expect, test } from "vitest";
 import { SessionLost } from "../../src/db/connection/loss.ts";
@@ -399,6 +399,13 @@ describe("a folder that cannot be run", () => {
     const error = await failureOf(migrator().status());
     expect(error).toMatchObject({ code: "missing_file", exitCode: 2 });
     expect(error.message).toContain("0001_add_author.sql");
+  });
+
+  test("has a device in a file's place: that is one of ours, too", async () => {
+    await rm(join(folder.dir, "0001_add_author.sql"));
+    await symlink("/dev/null", join(folder.dir, "0001_add_author.sql"));
+    const error = await failureOf(migrator().migrate());
+    expect(error).toMatchObject({ code: "history_invalid" });
   });
 
   test("has a sum file that does not match", async () => {

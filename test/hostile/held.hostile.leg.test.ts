@@ -4,7 +4,7 @@ import { createDatabase, useDatabase } from "../helpers/database.ts";
 import { countingHistory, historyFolder, useHistory } from "../helpers/history.ts";
 import { outcomeOf } from "../helpers/outcome.ts";
 import { startPrivateServer } from "../helpers/private-server.ts";
-import { runHerd, startRunner } from "../helpers/runner-process.ts";
+import { runHerd } from "../helpers/runner-process.ts";
 
 const database = useDatabase();
 const folder = useHistory();
@@ -90,19 +90,6 @@ describe("so many that it takes its time:", () => {
       "applied 1",
     );
     expect(notices).toBeGreaterThan(0);
-  });
-
-  test("five million rows that a statement returns, in little memory", {
-    timeout: 120_000,
-  }, async () => {
-    await folder.make({
-      "0000_rows": "select n, repeat('x', 20) from generate_series(1, 5000000) n;",
-    });
-    const runner = await startRunner();
-    const { pid } = runner.child;
-    runner.start({ options: { url: database.url, dir: folder.dir } });
-    const { report } = await runner.end;
-    expect([report?.outcome, pid !== undefined]).toEqual(["applied", true]);
   });
 });
 

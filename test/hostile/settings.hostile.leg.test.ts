@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { DatabaseMigrator } from "../../src/db/migrate/index.ts";
-import { onServer, useDatabase } from "../helpers/database.ts";
+import { createDatabase, onServer, type TestDatabase } from "../helpers/database.ts";
+import { expectFoldToMatch } from "../helpers/ledger.ts";
 import { outcomeOf } from "../helpers/outcome.ts";
 import { type PrivateServer, startPrivateServer } from "../helpers/private-server.ts";
 import { createMigratingRole } from "../helpers/role.ts";
@@ -85,7 +86,13 @@ create function public.twice(n int) returns int language sql as $$ select n * 2 
 const ROWS = String.raw`[[1,"größe → \\","2020-01-02T03:04:05+00:00","1 day 02:00:00","\\x00ff",0.30000000000000004], [2,"a\\b",null,null,null,42]]`;
 const READ = `select jsonb_agg(jsonb_build_array(id, body, at at time zone 'UTC' at time zone 'UTC', took, bin, f) order by id) as rows from public.things`;
 
-const database = useDatabase();
+// One for all: PostgreSQL 14 takes a second to make one.
+let database: TestDatabase;
+beforeAll(async () => {
+  database = await createDatabase();
+});
+afterAll(() => database.drop());
+const CLEAN = "drop schema tidemark, public cascade; create schema public";
 const migratorOf = (url: string) => new DatabaseMigrator({ url, history: HISTORY });
 const versionOf = () => onServer(async ({ serverVersion }) => Math.floor(serverVersion / 10_000));
 
@@ -111,6 +118,8 @@ describe("a setting that comes with the session changes nothing:", () => {
     await expectToHold(role.url);
     await role.drop();
     expect(await database.sql.unsafe(READ)).toEqual([{ rows: JSON.parse(ROWS) }]);
+    await expectFoldToMatch(database.url);
+    await database.sql.unsafe(CLEAN);
   });
 });
 
@@ -118,23 +127,23 @@ describe("nor one of the database or of the server's file:", () => {
   let server: PrivateServer;
   beforeAll(async () => {
     server = await startPrivateServer({ fsync: "off" });
+    await server.ask("create database base");
   });
   afterAll(() => server.stop());
 
   test.each(NUMBERED)("%s = %s", async (name, value, since, i) => {
     if ((await versionOf()) < since) return;
-    const base = `base_${i}`;
-    await server.ask(`create database ${base}`);
     // By turns: both reach the session in the same way.
     if (i % 2 === 0) {
-      await server.ask(`alter database ${base} set ${name} = ${value}`);
+      await server.ask(`alter database base set ${name} = ${value}`);
     } else {
       await server.ask(`alter system set ${name} = ${value}`);
       await server.reload();
     }
-    await expectToHold(server.url(base));
+    await expectToHold(server.url("base"));
+    await server.ask("alter database base reset all");
     await server.ask("alter system reset all");
     await server.reload();
-    await server.ask(`drop database ${base} with (force)`);
+    await server.ask(CLEAN, "base");
   });
 });

@@ -12,6 +12,14 @@ import type { History } from "../../src/db/migrate/types.ts";
 
 const RUN = "11111111-1111-4111-8111-111111111111";
 
+const BUILD = {
+  statement: 1,
+  digest: checksumOf("vacuum notes"),
+  label: "VACUUM notes",
+  action: { kind: "repeatable" },
+  before: { kind: "drop-index", found: null },
+} as const;
+
 function historyOf(...tags: readonly string[]): History {
   let link = EMPTY_HEAD;
   const migrations = tags.map((name, index) => {
@@ -187,6 +195,26 @@ describe("files and ledger that disagree", () => {
       ["c", "MISSING"],
     ]);
   });
+
+  test.each([
+    ["at work", "STARTED", "alive", { statementsDone: 0, underWay: BUILD }],
+    ["stopped", "STARTED", "dead", { statementsDone: 0, underWay: BUILD }],
+    ["failed after a statement", "FAILED", "free", { statementsDone: 1, underWay: null }],
+  ] as const)(
+    "so is one with the first statements of a newer release that is %s",
+    (_name, state, liveness, begun) => {
+      const ledger = ledgerOf(
+        [...applied("a", "b"), row("c", { state, rank: null, ...begun })],
+        liveness,
+      );
+      const older = planRun(historyOf("a", "b"), ledger);
+      expect(older).toMatchObject({ newer: true, steps: [], problems: [] });
+      for (const other of [historyOf("a", "d"), historyOf("a", "b!"), historyOf("b", "a")]) {
+        expect(planRun(other, ledger).newer).toBe(false);
+        expect(codesOf(planRun(other, ledger))).toContain("missing_file");
+      }
+    },
+  );
 
   test.each([
     ["missing in the middle", ["a", "c"], ["a", "b", "c"], ["missing_file"]],

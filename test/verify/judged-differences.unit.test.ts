@@ -99,6 +99,8 @@ test("between two major versions, what they write in two ways is the same, or a 
       different("view", "x", "definition", "SELECT id", "SELECT t.id"),
       different("schema", "public", "grants to PUBLIC", "USAGE", "CREATE, USAGE"),
       different("schema", "shop", "grants to PUBLIC", "USAGE", "CREATE, USAGE"),
+      different("schema", "public", "owner", "a role of the server", "cloudsqladmin"),
+      different("schema", "shop", "owner", "a role of the server", "cloudsqladmin"),
       different("column", "t.a", "type", "text", "integer"),
     ],
     new Map([
@@ -107,7 +109,7 @@ test("between two major versions, what they write in two ways is the same, or a 
     ]),
     { expected: 18, found: 14 },
   );
-  expect(real.map(({ name }) => name)).toEqual(["u", "w", "shop", "t.a"]);
+  expect(real.map(({ name }) => name)).toEqual(["u", "w", "shop", "shop", "t.a"]);
   expect(real[1]).toMatchObject({ expected: "SELECT id", found: "SELECT more" });
   expect(warnings).toEqual([
     {

@@ -3,19 +3,21 @@ import type { Output } from "./output.ts";
 import { visible } from "./visible.ts";
 
 const LONG_MS = 1_000;
-const STILL_EVERY_MS = 30_000;
+const STILL_EVERY_MS = 10_000;
 
 /** What a command is doing now. */
 export interface LiveLine {
   /** Undefined: nothing. The same step may change its text. */
   readonly show: (step: { readonly name: string; readonly text: string } | undefined) => void;
+  /** How far the step is; forgotten with it. */
+  readonly detail: (text: string) => void;
   /** A text for this moment, which keeps the step and its time. */
   readonly remark: (text: string) => void;
 }
 
 /**
  * Runs `work` and shows what takes more than a second: as a spinner on a terminal, which is removed
- * whatever happens, elsewhere as a line every half minute.
+ * whatever happens, elsewhere as a line every ten seconds.
  */
 export async function withLiveLine<T>(
   output: Output,
@@ -25,13 +27,14 @@ export async function withLiveLine<T>(
   const spinner = output.live
     ? (await import("yocto-spinner")).default({ stream: process.stderr, handleSignals: false })
     : undefined;
-  let now: { readonly name: string; text: string; readonly since: number } | undefined;
+  let now: { name: string; text: string; since: number; detail?: string } | undefined;
   let saidAt = Number.NEGATIVE_INFINITY;
   const timer = setInterval(() => {
     if (now === undefined) return;
     const at = performance.now();
     if (at - now.since < LONG_MS) return;
-    const text = `${now.text} ${duration(at - now.since)}`;
+    const { text: step, detail } = now;
+    const text = `${step}${detail === undefined ? "" : `: ${detail},`} ${duration(at - now.since)}`;
     if (spinner) spinner.text = visible(text, false);
     else if (at - saidAt > STILL_EVERY_MS) {
       saidAt = at;
@@ -54,12 +57,15 @@ export async function withLiveLine<T>(
       spinner.start();
     }
   };
+  const detail: LiveLine["detail"] = (text) => {
+    if (now !== undefined) now.detail = text;
+  };
   const remark: LiveLine["remark"] = (text) => {
     if (spinner) spinner.text = visible(text, false);
     else output.note(text);
   };
   try {
-    return await work({ show, remark });
+    return await work({ show, detail, remark });
   } finally {
     clearInterval(timer);
     spinner?.stop();

@@ -2,6 +2,7 @@ import { duration, listed, plural } from "../../db/base/text.ts";
 import {
   describeBlocker,
   describeHolder,
+  describeWork,
   type Progress,
   type RepeatableReason,
 } from "../../db/migrate/index.ts";
@@ -35,6 +36,10 @@ export function withProgress<T>(
     work((progress) => {
       const { done, next } = describe(progress);
       if (progress.kind === "notice" && !isNew(`${done}`)) return;
+      if (progress.kind === "working") {
+        line.detail(describeWork(progress.work) ?? "");
+        return;
+      }
       const who = waitsFor(progress);
       if (who !== undefined && next !== undefined) {
         if (output.live || who !== blockedBy) line.remark(next);

@@ -200,9 +200,12 @@ function describeOwner(id: StableId, sides: Sides): readonly Difference[] {
   return [{ ...objectOf(id, sides), change: "different", property: "owner", expected, found }];
 }
 
+/** An owner that every server has, such as `pg_database_owner`. */
+export const OWNER_OF_THE_SERVERS = "a role of the server";
+
 function ownerIn(base: FactBase, id: StableId): string {
   const edge = base.outgoingEdges(id).find(({ kind }) => kind === "owner");
-  return edge?.to.kind === "role" ? edge.to.name : "a role of the server";
+  return edge?.to.kind === "role" ? edge.to.name : OWNER_OF_THE_SERVERS;
 }
 
 function keyOf(id: StableId): string {

@@ -7,6 +7,7 @@ import { withoutGranteesOf } from "./without-grantees.ts";
 
 export { CatalogError, type CatalogErrorCode } from "./catalog-error.ts";
 export type { ComparisonWarning } from "./compare.ts";
+export { OWNER_OF_THE_SERVERS } from "./deltas.ts";
 export {
   type Difference,
   describeDifference,

@@ -11,6 +11,7 @@ import {
   type ServerError,
   type Session,
 } from "./session.ts";
+import { OtherTarget } from "./target-attrs.ts";
 
 /** What is told while a connection is made, and by the server on it. */
 export type ConnectProgress =
@@ -113,6 +114,8 @@ export async function connect(
 
 function isPassing(error: unknown): boolean {
   if (error instanceof TlsRefused) return false;
+  // A failover may be under way.
+  if (error instanceof OtherTarget) return true;
   if (isServerError(error)) return PASSING_STATES.test(error.code);
   if (error instanceof AggregateError) return error.errors.every(isPassing);
   if (error instanceof SessionLost) return !(error instanceof NoAnswer);
@@ -149,7 +152,7 @@ function remedyOf(error: unknown): string {
   if (isBusy(error)) {
     return "The server is up but has no free connection. Close some, or raise max_connections (or the pool size).";
   }
-  if (error instanceof TlsRefused) return error.remedy;
+  if (error instanceof TlsRefused || error instanceof OtherTarget) return error.remedy;
   const certificate = certificateRemedy(error);
   if (certificate !== undefined) return certificate;
   if ((error as { code?: unknown }).code === "ENOTFOUND") {

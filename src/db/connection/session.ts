@@ -1,4 +1,5 @@
 import postgres from "postgres";
+import { errorCode } from "../base/problem.ts";
 import { cancelOnAbort } from "./cancel.ts";
 import { type Resolved, resolveUrl } from "./driver-options.ts";
 import { closeClient, type FirstBounds, Link } from "./link.ts";
@@ -18,6 +19,7 @@ import {
   type Session,
 } from "./session-types.ts";
 import { createSockets, type DriverTarget } from "./sockets.ts";
+import { OtherTarget, turnsOf } from "./target-attrs.ts";
 
 export {
   type Failpoint,
@@ -60,18 +62,21 @@ export async function openSession(
   firstQuery: string,
 ): Promise<{ readonly session: Session; readonly first: Reply | ServerError }> {
   const { options: target, ...resolved } = resolveUrl(options.url);
-  if (target.target_session_attrs !== "prefer-standby") {
-    return openOn({ ...resolved, options: target }, options, firstQuery);
+  const { target_session_attrs: wanted, ...any } = target;
+  // The driver's own turn for a preference never comes to the servers that are no standbys.
+  const turns = turnsOf(wanted);
+  for (const [turn, asked] of turns.entries()) {
+    const given = asked === undefined ? any : { ...any, target_session_attrs: asked };
+    try {
+      return await openOn({ ...resolved, options: given }, options, firstQuery);
+    } catch (error) {
+      const isLast = turn === turns.length - 1;
+      if (!isLast && !options.signal?.aborted && !isServerError(error)) continue;
+      const isOther = wanted !== undefined && errorCode(error) === "CONNECTION_DESTROYED";
+      throw isOther ? new OtherTarget(wanted, error) : error;
+    }
   }
-  // The driver never comes to the servers that are no standbys.
-  const { target_session_attrs: _, ...any } = target;
-  const standby = { ...any, target_session_attrs: "standby" } as const;
-  try {
-    return await openOn({ ...resolved, options: standby }, options, firstQuery);
-  } catch (error) {
-    if (options.signal?.aborted || isServerError(error)) throw error;
-    return openOn({ ...resolved, options: any }, options, firstQuery);
-  }
+  throw new Error("no turn is left");
 }
 
 async function openOn(

@@ -51,6 +51,9 @@ function underWay(scene: Scene): Finding[] {
   return found;
 }
 
+/** A copy that REINDEX CONCURRENTLY did not come to put in place, or to drop: the index itself is there besides. */
+const LEFT_BY_REINDEX = /_cc(new|old)\d*"?$/;
+
 function leftBehind({ database: { invalidIndexes, eventTriggers } }: Scene): Finding[] {
   const found: Finding[] = [];
   if (invalidIndexes === null) {
@@ -65,7 +68,10 @@ function leftBehind({ database: { invalidIndexes, eventTriggers } }: Scene): Fin
         `${length === 1 ? "1 index is" : `${length} indexes are`} INVALID: written with every row, and used by no query: ${listed(shown)}.`,
         invalidIndexes
           .slice(0, MOST_SHOWN)
-          .map(({ index }) => `reindex index concurrently ${index};`)
+          .map(({ index }) => {
+            const verb = LEFT_BY_REINDEX.test(index) ? "drop" : "reindex";
+            return `${verb} index concurrently ${index};`;
+          })
           .join("\n"),
       ),
     );

@@ -28,8 +28,8 @@ export interface Facts {
     readonly unarchived: string | null;
     /** Slots that are about to lose their WAL, or have lost it. */
     readonly lostSlots: readonly string[] | null;
-    /** Transactions until the database must be vacuumed, or takes no writes. */
-    readonly transactionsLeft: number;
+    /** Transactions until the whole server takes no writes, and the database that must be vacuumed before. */
+    readonly wraparound: { readonly left: number; readonly database: string };
   };
   readonly role: {
     readonly name: string;
@@ -43,6 +43,8 @@ export interface Facts {
       readonly count: number;
       readonly owner: string;
       readonly first: string;
+      /** No owner is a superuser, whose rights nobody should be given for this. */
+      readonly mayBeGranted: boolean;
     } | null;
     readonly ledger: {
       /** Missing rights, as GRANT has them: `usage on schema tidemark`. */

@@ -57,12 +57,15 @@ const PARTS: Readonly<Record<keyof Facts, string>> = {
   'unarchived', (select a.last_failed_wal from pg_stat_archiver a
     where a.last_failed_time > coalesce(a.last_archived_time, '-infinity') and current_setting('archive_mode') <> 'off'),
   'lostSlots', (select jsonb_agg(s.slot_name order by s.slot_name) from pg_replication_slots s where s.wal_status in ('unreserved', 'lost')),
-  'transactionsLeft', (select 2000000000 - age(d.datfrozenxid) from pg_database d where d.datname = current_database())))`,
+  'wraparound', (select jsonb_build_object('left', 2144483647 - age(d.datfrozenxid), 'database', d.datname)
+    from pg_database d where d.datallowconn order by age(d.datfrozenxid) desc limit 1)))`,
   role: `(select jsonb_build_object('name', current_user, 'database', current_database(), 'isSuperuser', r.rolsuper,
   'mayCreate', has_database_privilege(current_database(), 'create'),
   'mayCreateInPublic', (select has_schema_privilege(n.oid, 'create') from pg_namespace n where n.nspname = 'public'),
   'foreignTables', (select jsonb_build_object('count', count(*), 'owner', mode() within group (order by c.relowner::regrole::text),
+      'mayBeGranted', not bool_or(o.rolsuper),
       'first', min(c.oid::regclass::text)) from pg_class c join pg_namespace n on n.oid = c.relnamespace
+      join pg_roles o on o.oid = c.relowner
     where c.relkind in ('r', 'p') and ${OWN} and not pg_has_role(c.relowner, 'usage')
       and not exists (select from pg_depend e where e.classid = 'pg_class'::regclass and e.objid = c.oid and e.deptype = 'e')
     having count(*) > 0),

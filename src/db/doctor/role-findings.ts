@@ -87,13 +87,15 @@ function rightsOf({ role, ledgerSchema }: Scene): readonly Finding[] {
     );
   }
   if (foreignTables !== null) {
-    const { count, owner, first } = foreignTables;
+    const { count, owner, first, mayBeGranted } = foreignTables;
     found.push(
       wrong(
         "ownership",
         "warning",
         `The role ${name} may not alter ${plural(count, "table")} of other roles, such as ${first}, most of them ${owner}'s.`,
-        `Migrate as their owner, or: grant ${owner} to ${identifier(name)};`,
+        mayBeGranted
+          ? `Migrate as their owner, or: grant ${owner} to ${identifier(name)};`
+          : `Where its migrations change them, give them to it: alter table ${first} owner to ${identifier(name)};`,
       ),
     );
   }

@@ -4,7 +4,7 @@ import { fine, wrong } from "./finding.ts";
 
 const OLDEST = 140_000;
 const NEWEST_TRIED = 190_000;
-/** The server warns from 40 million on, and refuses writes at 3 million. */
+/** The server warns from 40 million on. */
 const FEW_TRANSACTIONS = 500_000_000;
 const TOO_FEW_TRANSACTIONS = 40_000_000;
 
@@ -50,7 +50,7 @@ function standbyOf({ server: { isStandby } }: Scene): Finding {
 }
 
 function safetyOf({ server }: Scene): readonly Finding[] {
-  const { encoding, unsafe, isAutovacuumOff, transactionsLeft, unarchived } = server;
+  const { encoding, unsafe, isAutovacuumOff, wraparound, unarchived } = server;
   const found: Finding[] = [];
   if (encoding !== "UTF8") {
     found.push(
@@ -76,10 +76,12 @@ function safetyOf({ server }: Scene): readonly Finding[] {
     const fact = "autovacuum is off: tables grow, and their statistics age.";
     found.push(wrong("autovacuum", "warning", fact, "Turn it on."));
   }
-  if (transactionsLeft < FEW_TRANSACTIONS) {
-    const level = transactionsLeft < TOO_FEW_TRANSACTIONS ? "error" : "warning";
-    const fact = `${Math.max(0, transactionsLeft).toLocaleString("en-US")} transactions are left before the database takes no writes (wraparound).`;
-    found.push(wrong("wraparound", level, fact, "VACUUM the database now, before it is changed."));
+  const { left, database } = wraparound;
+  if (left < FEW_TRANSACTIONS) {
+    const level = left < TOO_FEW_TRANSACTIONS ? "error" : "warning";
+    const fact = `${Math.max(0, left).toLocaleString("en-US")} transactions are left before the server takes no writes (wraparound).`;
+    const remedy = `Connect to the database ${database}, and run VACUUM there, before anything is changed.`;
+    found.push(wrong("wraparound", level, fact, remedy));
   }
   if (unarchived !== null) {
     found.push(

@@ -1,4 +1,4 @@
-import type { ComparisonWarning, Difference } from "../catalog/index.ts";
+import { type ComparisonWarning, type Difference, OWNER_OF_THE_SERVERS } from "../catalog/index.ts";
 import { isWritten, type WrittenAnew } from "./write-anew.ts";
 
 /** Something that was not compared, or not properly. */
@@ -47,10 +47,16 @@ export function withoutVersions(
 
 const FIRST_WITH_CLOSED_PUBLIC = 15;
 
-/** What every database begins with. */
+/** What every database begins with: until 14, its public schema is the superuser's, then `pg_database_owner`'s. */
 function isOfPublic(difference: Difference, { expected, found }: MajorVersions): boolean {
   if (difference.change !== "different" || difference.kind !== "schema") return false;
-  if (difference.name !== "public" || difference.property !== "grants to PUBLIC") return false;
+  if (difference.name !== "public") return false;
+  if (difference.property === "owner") {
+    if (expected < FIRST_WITH_CLOSED_PUBLIC === found < FIRST_WITH_CLOSED_PUBLIC) return false;
+    const newer = expected < found ? difference.found : difference.expected;
+    return newer === OWNER_OF_THE_SERVERS;
+  }
+  if (difference.property !== "grants to PUBLIC") return false;
   const given = (version: number) =>
     version < FIRST_WITH_CLOSED_PUBLIC ? "CREATE, USAGE" : "USAGE";
   return difference.expected === given(expected) && difference.found === given(found);

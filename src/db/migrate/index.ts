@@ -26,6 +26,7 @@ export {
   migrationJson,
   repeatableCells,
   repeatableJson,
+  runningJson,
   STATUS_COLUMNS,
   statusCells,
   statusJson,
@@ -51,6 +52,7 @@ export {
   withParts,
 } from "./errors.ts";
 export { describeBlocker } from "./execute/blockers.ts";
+export { describeWork } from "./execute/server-work.ts";
 export { checksumOf } from "./history/checksum.ts";
 export { compiledText } from "./history/code-files.ts";
 export { headerOf, IRREVERSIBLE, irreversibleReason, lossNotes } from "./history/down-notes.ts";
@@ -73,7 +75,7 @@ export type { EventPayload, EventType, LedgerEvent } from "./ledger-types.ts";
 export { DatabaseMigrator } from "./migrator.ts";
 export { doubtText } from "./plan/existing.ts";
 export { heldBackText } from "./plan/held-back.ts";
-export type { Blocker, LeaseHolder, Progress } from "./progress-types.ts";
+export type { Blocker, LeaseHolder, Progress, ServerWork } from "./progress-types.ts";
 export type {
   PlannedRepeatable,
   RanRepeatable,
@@ -101,6 +103,7 @@ export type {
   RepairReport,
   ResolveOptions,
   ResolveReport,
+  RunningNow,
   StatusReport,
   WaitOptions,
   WaitReport,

@@ -9,6 +9,7 @@ import {
   resolveOptions,
 } from "./calls/options.ts";
 import { plannedRepeatables, plannedStep, warningsOf } from "./calls/planned.ts";
+import { readRunning } from "./calls/running.ts";
 import { statusReport, unfinished } from "./calls/status-report.ts";
 import type { Ledger, LedgerEvent } from "./ledger-types.ts";
 import { drizzleStatus, nothingToDo, planRun } from "./plan/plan.ts";
@@ -35,7 +36,7 @@ import type {
   RollbackReport,
   RollbackTarget,
 } from "./rollback-types.ts";
-import type { OnFailpoint } from "./run-types.ts";
+import type { OnFailpoint, Run } from "./run-types.ts";
 import { stepParser } from "./sql/parse.ts";
 import type { Checksum, History, Tag } from "./types.ts";
 
@@ -84,9 +85,10 @@ export class DatabaseMigrator {
 
   /** What is applied, pending, failed or stuck. Writes nothing, takes no lease. */
   async status(options: CallOptions = {}): Promise<StatusReport> {
-    return this.#read(options, async (history, ledger) =>
-      statusReport(history, ledger, await unfinished(ledger, () => this.backfills.list(options))),
-    );
+    return this.#read(options, async (history, ledger, run) => {
+      const backfills = await unfinished(ledger, () => this.backfills.list(options));
+      return statusReport(history, ledger, backfills, await readRunning(run, ledger));
+    });
   }
 
   /**
@@ -227,11 +229,11 @@ export class DatabaseMigrator {
 
   async #read<T>(
     call: CallOptions,
-    use: (history: History, ledger: Ledger) => T | Promise<T>,
+    use: (history: History, ledger: Ledger, run: Run) => T | Promise<T>,
   ): Promise<T> {
     return this.#calls.run(call, async (run) => {
       const ledger = await readLedger(run);
-      return use(await run.history, ledger);
+      return use(await run.history, ledger, run);
     });
   }
 }

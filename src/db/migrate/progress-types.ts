@@ -18,6 +18,21 @@ export interface Blocker {
   readonly forMs: number | null;
 }
 
+/** What the server is at, as its views `pg_stat_progress_…` have it. */
+export interface ServerWork {
+  /** Since the message began that it is at. */
+  readonly forMs: number | null;
+  /** Null for what the server does not tell of: most statements. */
+  readonly command: string | null;
+  /** With its schema. */
+  readonly table: string | null;
+  readonly phase: string | null;
+  /** Of the phase, in a unit of its own. */
+  readonly done: number | null;
+  /** Null where it is not known. */
+  readonly total: number | null;
+}
+
 /** How far a backfill is. */
 export interface BackfillProgress {
   readonly state: "running" | "waiting";
@@ -76,6 +91,8 @@ export type Progress =
   | { readonly kind: "blocked"; readonly tag: Tag; readonly blockers: readonly Blocker[] }
   /** It is done, and its commit waits until a standby has it (`synchronous_standby_names`). */
   | { readonly kind: "commit-waits"; readonly tag: Tag; readonly standbys: string }
+  /** A build of an index, VACUUM, CLUSTER, COPY or ANALYZE goes on: told every second. */
+  | { readonly kind: "working"; readonly tag: Tag; readonly work: ServerWork }
   /** It got no lock, was rolled back, and is tried again after a pause. */
   | {
       readonly kind: "lock-retry";

@@ -1,7 +1,7 @@
 import type { AdoptAnswers, DrizzleStatus, JudgedRow, TakenOver } from "./adopt-types.ts";
 import type { BackfillStatus, HeldBack } from "./backfill-types.ts";
 import type { MigrateError } from "./errors.ts";
-import type { Progress } from "./progress-types.ts";
+import type { Blocker, LeaseHolder, Progress, ServerWork } from "./progress-types.ts";
 import type { PlannedRepeatable, RanRepeatable, RepeatableStatus } from "./repeatable-types.ts";
 import type { Checksum, MigrationState, MigrationStatus, Tag, Warning } from "./types.ts";
 
@@ -66,6 +66,17 @@ export type RunEnd = Pick<
   "version" | "outcome" | "migrations" | "takenOver" | "heldBack" | "warnings"
 >;
 
+/** What a runner is at, in whichever process. */
+export interface RunningNow {
+  /** A migration's tag, with the statement where that runs outside transactions. */
+  readonly activity: string;
+  readonly holder: LeaseHolder;
+  /** Null where its backend does nothing at the moment, or may not be seen. */
+  readonly work: ServerWork | null;
+  /** Who holds a lock that it waits for. */
+  readonly blockers: readonly Blocker[];
+}
+
 export interface StatusReport {
   /** Tag of the newest applied migration, in the history's order. */
   readonly version: Tag | undefined;
@@ -83,6 +94,8 @@ export interface StatusReport {
   readonly drizzle?: DrizzleStatus;
   /** Pending migrations that have code, and its file; `plan()` loads it and says what it is. Absent where none has. */
   readonly pendingCode?: readonly { readonly tag: Tag; readonly file: string }[];
+  /** Absent where no runner is at work. */
+  readonly running?: RunningNow;
   /** Backfills that are not done. */
   readonly backfills: readonly BackfillStatus[];
   /** What would forbid a run. */

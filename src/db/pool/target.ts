@@ -2,6 +2,7 @@ import type postgres from "postgres";
 import { describeTarget } from "../base/address.ts";
 import { Problem } from "../base/problem.ts";
 import { connectTimeoutOf, resolveUrl } from "../connection/driver-options.ts";
+import { turnsOf } from "../connection/target-attrs.ts";
 import { DatabaseError } from "./database-error.ts";
 
 export interface PoolOptions {
@@ -41,8 +42,6 @@ export interface Target {
 export function resolveTargets(options: PoolOptions): readonly Target[] {
   const { options: own, tls } = resolve(options);
   const { host: hosts, port: ports, target_session_attrs: wanted, ...login } = own;
-  const isPreferring = wanted === "prefer-standby";
-  const asked = isPreferring ? "standby" : wanted;
   const ssl = options.ssl ?? own.ssl;
   const driver: postgres.Options<Record<string, never>> = {
     ...login,
@@ -54,24 +53,25 @@ export function resolveTargets(options: PoolOptions): readonly Target[] {
     onnotice: options.onNotice ?? (() => undefined),
     ...(own.path === undefined && { ssl }),
   };
-  const targets = hosts.map((host, index) => {
-    const port = ports[index] ?? 5432;
-    return {
-      driver: { ...driver, ...(asked !== undefined && { target_session_attrs: asked }) },
-      host,
-      port,
-      socketPath: own.path,
-      connectTimeoutMs: options.connectTimeoutMs ?? connectTimeoutOf(options.url) ?? 10_000,
-      tlsAskedBy:
-        ssl === "prefer" ? undefined : options.ssl === undefined ? tls.askedBy : "the option ssl",
-      label:
-        own.path === undefined
-          ? `postgres://${own.user}@${host}:${port}/${own.database}`
-          : describeTarget(options.url),
-    };
-  });
-  // The rest only if none of them is a standby.
-  return isPreferring ? [...targets, ...targets.map((target) => ({ ...target, driver }))] : targets;
+  const targetsOf = (asked: ReturnType<typeof turnsOf>[number]): readonly Target[] =>
+    hosts.map((host, index) => {
+      const port = ports[index] ?? 5432;
+      return {
+        driver: { ...driver, ...(asked !== undefined && { target_session_attrs: asked }) },
+        host,
+        port,
+        socketPath: own.path,
+        connectTimeoutMs: options.connectTimeoutMs ?? connectTimeoutOf(options.url) ?? 10_000,
+        tlsAskedBy:
+          ssl === "prefer" ? undefined : options.ssl === undefined ? tls.askedBy : "the option ssl",
+        label:
+          own.path === undefined
+            ? `postgres://${own.user}@${host}:${port}/${own.database}`
+            : describeTarget(options.url),
+      };
+    });
+  // The next turn only if none of them is what the one before asks for.
+  return turnsOf(wanted).flatMap(targetsOf);
 }
 
 function resolve({ url, applicationName }: PoolOptions) {

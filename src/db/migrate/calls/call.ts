@@ -3,6 +3,7 @@ import { hostname } from "node:os";
 import { pid } from "node:process";
 import { Problem } from "../../base/problem.ts";
 import { type ConnectOptions, connect } from "../../connection/connect.ts";
+import { MigrateError } from "../errors.ts";
 import { readGiven } from "../history/given.ts";
 import { loadHistory } from "../history/load.ts";
 import { RunnerRowMissing } from "../ledger/replies.ts";
@@ -55,7 +56,12 @@ export class Calls {
     const { dir, history, before, repeatables, urlWarnings } = this.#options;
     const found = await (history === undefined
       ? loadHistory(dir)
-      : readGiven(history, before, repeatables));
+      : readGiven(history, before, repeatables)
+    ).catch((error: unknown) => {
+      throw error instanceof Problem && !(error instanceof MigrateError)
+        ? ofConnection(error)
+        : error;
+    });
     return { ...found, warnings: [...urlWarnings, ...found.warnings] };
   }
 

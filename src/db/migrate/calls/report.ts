@@ -2,7 +2,7 @@ import { duration, plural } from "../../base/text.ts";
 import type { MigrateError } from "../errors.ts";
 import type { AdoptedBy, LedgerEvent } from "../ledger-types.ts";
 import type { RepeatableStatus } from "../repeatable-types.ts";
-import type { StatusReport } from "../reports.ts";
+import type { RunningNow, StatusReport } from "../reports.ts";
 import type { Doubt, MigrationStatus, Owner, RecordedError } from "../types.ts";
 
 /** A row of `status --json`. */
@@ -46,6 +46,7 @@ export function statusJson(report: StatusReport) {
     pending: report.pending,
     migrations: report.migrations.map(migrationJson),
     ...(report.pendingCode && { pendingCode: report.pendingCode }),
+    running: report.running ? runningJson(report.running) : null,
     backfills: report.backfills,
     pendingRepeatables: report.pendingRepeatables,
     repeatables: report.repeatables.map(repeatableJson),
@@ -53,6 +54,12 @@ export function statusJson(report: StatusReport) {
     problems: report.problems.map(({ code, message }) => ({ code, message })),
     warnings: report.warnings,
   };
+}
+
+/** What a runner is at, of `status --json` and `/readyz`. */
+export function runningJson({ activity, holder, work, blockers }: RunningNow) {
+  const { activity: _activity, zombie: _zombie, since, ...who } = holder;
+  return { activity, by: { ...who, since: since.toISOString() }, work, blockers };
 }
 
 /** A repeatable of `status --json`. */

@@ -2,7 +2,7 @@ import type { BackfillStatus } from "../backfill-types.ts";
 import type { Ledger } from "../ledger-types.ts";
 import { drizzleStatus, type Plan, planRun } from "../plan/plan.ts";
 import { isToRun } from "../plan/repeatable-plan.ts";
-import type { StatusReport } from "../reports.ts";
+import type { RunningNow, StatusReport } from "../reports.ts";
 import type { History, Tag } from "../types.ts";
 import { pendingCode, warningsOf } from "./planned.ts";
 
@@ -17,6 +17,7 @@ export function statusReport(
   history: History,
   ledger: Ledger,
   backfills: readonly BackfillStatus[],
+  running: RunningNow | undefined,
 ): StatusReport {
   const plan = planRun(history, ledger);
   const code = pendingCode(history, pendingTags(plan));
@@ -29,6 +30,7 @@ export function statusReport(
     migrations: plan.migrations,
     repeatables,
     ...code,
+    ...(running && { running }),
     backfills,
     pendingRepeatables: plan.newer ? 0 : repeatables.filter(isToRun).length,
     ...drizzleStatus(plan),

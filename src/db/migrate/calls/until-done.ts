@@ -114,9 +114,9 @@ function refuseTermination({ server }: Run, first: Reply | ServerError): void {
   if (!isSame) return;
   throw new MigrateError({
     code: "connect",
-    fact: `An administrator ended this run's session (pg_terminate_backend, SQLSTATE 57P01): the server itself was not restarted.`,
+    fact: "An administrator ended this run's session (pg_terminate_backend, SQLSTATE 57P01): the server itself was not restarted.",
     remedy:
-      "What was committed is recorded, and what ran then was rolled back. Ask who ended it, and why, before you run it again; it goes on from what is recorded.",
+      "What was committed is recorded. A transaction that was open was rolled back; a statement outside one, such as CREATE INDEX CONCURRENTLY, is settled by the next run. Ask who ended it, and why, before you run it again.",
   });
 }
 

@@ -3,11 +3,13 @@ import { identifier, integer, literal } from "../../base/quote.ts";
 import { duration } from "../../base/text.ts";
 import { ask, columnOf } from "../../connection/ask.ts";
 import type { SecondConnection } from "../../connection/second.ts";
+import type { Reply } from "../../connection/session.ts";
 import { BOUNDED } from "../ledger/read.ts";
-import type { Blocker } from "../progress-types.ts";
+import type { Blocker, ServerWork } from "../progress-types.ts";
 import type { HeldRun, LeaseToken, MessageName } from "../run-types.ts";
 import { maskSecrets } from "../sql/secrets.ts";
 import type { Tag } from "../types.ts";
+import { findWork, WORK } from "./server-work.ts";
 
 /** Looks who holds a migration up. */
 export interface BlockerWatch {
@@ -44,18 +46,15 @@ export function watchBlockers(run: HeldRun, second: SecondConnection<MessageName
     blind ??= "no answer yet";
     try {
       const reply = await second.use((other) => ask(other, "blockers", sql));
-      const rows = reply.rows.filter((row) => "tidemark_blocker" in row);
+      const blockers = blockersIn(reply);
       blind = undefined;
       if (current !== tag || stopped) return;
       const standbys = columnOf(reply, STANDBYS);
       if (typeof standbys === "string") onProgress({ kind: "commit-waits", tag, standbys });
-      if (rows.length === 0) return;
-      seen = rows
-        .map((row) => row.tidemark_blocker as Blocker)
-        .map((blocker) => ({
-          ...blocker,
-          query: blocker.query && maskSecrets(blocker.query).text,
-        }));
+      const work = columnOf(reply, WORK) as ServerWork | undefined;
+      if (work !== undefined && work.command !== null) onProgress({ kind: "working", tag, work });
+      if (blockers.length === 0) return;
+      seen = blockers;
       onProgress({ kind: "blocked", tag, blockers: seen });
     } catch (error) {
       blind = messageOf(error);
@@ -107,6 +106,7 @@ export function findBlockers(
   return `${BOUNDED};
 select pg_catalog.current_setting('synchronous_standby_names') as ${STANDBYS}
 from pg_catalog.pg_stat_activity w where w.pid = ${backend} and w.wait_event = 'SyncRep';
+${findWork(backend)};
 select pg_catalog.jsonb_build_object(
   'pid', b.pid, 'user', a.usename, 'application', nullif(a.application_name, ''),
   'state', a.state, 'query', pg_catalog.left(pg_catalog.btrim(pg_catalog.regexp_replace(a.query, '\\s+', ' ', 'g')), 120),
@@ -115,6 +115,17 @@ select pg_catalog.jsonb_build_object(
 from (select distinct u.pid from pg_catalog.unnest(pg_catalog.pg_blocking_pids(${backend})) u (pid)) b
 left join pg_catalog.pg_stat_activity a on a.pid = b.pid
 order by b.pid`;
+}
+
+/** Of an answer to `findBlockers`, with secrets masked. */
+export function blockersIn({ rows }: Reply): readonly Blocker[] {
+  return rows
+    .filter((row) => "tidemark_blocker" in row)
+    .map((row) => row.tidemark_blocker as Blocker)
+    .map((blocker) => ({
+      ...blocker,
+      query: blocker.query && maskSecrets(blocker.query).text,
+    }));
 }
 
 /** One line about a session that holds a lock. */

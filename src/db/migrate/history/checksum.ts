@@ -1,4 +1,4 @@
-import { createHash, type Hash } from "node:crypto";
+import { createHash, type Hash, hash as hashOnce } from "node:crypto";
 import { withoutBom } from "../../base/files.ts";
 import type { Checksum, Tag } from "../types.ts";
 
@@ -65,5 +65,5 @@ export function isChecksum(text: string): text is Checksum {
 }
 
 function sha256(text: string): Checksum {
-  return `sha256:${createHash("sha256").update(text).digest("hex")}`;
+  return `sha256:${hashOnce("sha256", text)}`;
 }

@@ -2,7 +2,7 @@ import { isUtf8 } from "node:buffer";
 import type { Dirent } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { refuseEndless, withoutBom } from "../../base/files.ts";
+import { readMany, refuseEndless, withoutBom } from "../../base/files.ts";
 import { errorCode, messageOf, Problem } from "../../base/problem.ts";
 import { listed, plural } from "../../base/text.ts";
 import { MigrateError } from "../errors.ts";
@@ -75,11 +75,14 @@ async function readListed(
   journal: string,
   journalFile: string,
 ): Promise<readonly FoundFile[]> {
-  const texts = await Promise.all(
-    parseJournal(journal, journalFile).map(async ({ tag, when }) => ({
-      ...{ tag, when },
-      bytes: await readBytes(join(dir, sqlFileOf(tag, "0.x"))),
-    })),
+  const texts = await readMany(
+    parseJournal(journal, journalFile),
+    ({ tag }) => join(dir, sqlFileOf(tag, "0.x")),
+    ({ tag, when }, bytes, error) => ({
+      tag,
+      when,
+      bytes: readOr(bytes, error, join(dir, sqlFileOf(tag, "0.x"))),
+    }),
   );
   const missing = texts.filter(({ bytes }) => bytes === undefined).map(({ tag }) => `${tag}.sql`);
   if (missing.length > 0) throw missingFiles(dir, journalFile, missing);
@@ -88,11 +91,14 @@ async function readListed(
 
 /** The folders of 1.x that hold a migration, in drizzle's own order. */
 async function readFolders(dir: string, names: readonly string[]): Promise<readonly FoundFile[]> {
-  const texts = await Promise.all(
-    names.map(async (tag) => ({
-      ...{ tag, when: timeOfFolder(tag) },
-      bytes: await readBytes(join(dir, sqlFileOf(tag, "1.x"))),
-    })),
+  const texts = await readMany(
+    names,
+    (tag) => join(dir, sqlFileOf(tag, "1.x")),
+    (tag, bytes, error) => ({
+      tag,
+      when: timeOfFolder(tag),
+      bytes: readOr(bytes, error, join(dir, sqlFileOf(tag, "1.x"))),
+    }),
   );
   return texts.flatMap(found).toSorted((a, b) => a.tag.localeCompare(b.tag));
 }
@@ -177,17 +183,22 @@ function missingFiles(dir: string, journalFile: string, missing: readonly string
   });
 }
 
-async function readBytes(file: string): Promise<Buffer | undefined> {
-  try {
-    refuseEndless(file);
-    return await readFile(file);
-  } catch (error) {
-    if (error instanceof Problem) throw error;
-    const code = errorCode(error);
-    // ENOTDIR: a file lies where a migration's folder could.
-    if (code === "ENOENT" || code === "ENOTDIR") return undefined;
-    throw unreadable(file, error);
-  }
+async function readBytes(path: string): Promise<Buffer | undefined> {
+  const [bytes] = await readMany(
+    [path],
+    (file) => file,
+    (file, found, error) => readOr(found, error, file),
+  );
+  return bytes;
+}
+
+/** What was read; undefined where there is no such file. */
+function readOr(bytes: Buffer | undefined, error: unknown, file: string): Buffer | undefined {
+  if (error === undefined) return bytes;
+  const code = errorCode(error);
+  // ENOTDIR: a file lies where a migration's folder could.
+  if (code === "ENOENT" || code === "ENOTDIR") return undefined;
+  throw unreadable(file, error);
 }
 
 function unreadable(file: string, cause: unknown): MigrateError {

@@ -12,7 +12,7 @@ export const STARTED = "tidemark_started";
 // because it reads functions: a server with JIT would compile it for 0.4 s. A policy that would hide rows is an
 // error: a ledger without rows means that nothing was applied.
 export const BOUNDED = `select pg_catalog.set_config('lock_timeout', '5s', true) as ${ASKED},
-  pg_catalog.date_part('epoch', pg_catalog.pg_postmaster_start_time())::text as ${STARTED},
+  extract(epoch from pg_catalog.pg_postmaster_start_time())::pg_catalog.text as ${STARTED},
   pg_catalog.set_config('statement_timeout', '0', true),
   pg_catalog.set_config('jit', 'off', true),
   pg_catalog.set_config('row_security', 'off', true),

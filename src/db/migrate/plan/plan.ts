@@ -18,7 +18,7 @@ import type {
 import { accountFor } from "./existing.ts";
 import { halfWayDown } from "./half-way.ts";
 import { findHeldBack } from "./held-back.ts";
-import { findProblems } from "./problems.ts";
+import { findProblems, hasLeftSomething } from "./problems.ts";
 import { type Renamed, renamedRows, renamesOf } from "./renames.ts";
 import { planRepeatables, type RepeatablePlan } from "./repeatable-plan.ts";
 import { isSkipped } from "./state.ts";
@@ -93,7 +93,8 @@ export function planRun(history: History, now: Ledger, options: PlanOptions = {}
   const applied = appliedInOrder(ledger.rows);
   // What was passed over is no gap.
   const counting = migrations.filter(({ tag }) => !isSkipped(rows.get(tag)));
-  const newer = isNewer(counting, applied);
+  const unknown = missingOnDisk(history, ledger);
+  const newer = isNewer(counting, applied, unknown);
   const target = migrations.find(({ tag }) => tag === options.to);
   const passedOver = options.allowOutOfOrder
     ? []
@@ -129,7 +130,7 @@ export function planRun(history: History, now: Ledger, options: PlanOptions = {}
     migrations: statusesOf(history, ledger, heldBack?.tag),
     problems: findProblems(history, rows, {
       newer,
-      missingOnDisk: missingOnDisk(history, ledger),
+      missingOnDisk: unknown,
       pending,
       newestApplied: newestApplied(history, rows),
       halfWay: halfWayDown(ledger.rows, ledger.runner),
@@ -175,10 +176,17 @@ export function needsTakeover({ takeover, renames }: Plan): boolean {
   return (takeover?.adopted.length ?? 0) > 0 || renames.some(({ to }) => isFolderTag(to));
 }
 
-/** All of the history is applied, unchanged and in its order, and more came after it. */
-function isNewer(migrations: readonly Migration[], applied: readonly LedgerRow[]): boolean {
+/**
+ * All of the history is applied, unchanged and in its order, and more came after it, or was begun: while a newer release
+ * builds its index, or has failed at it, this one is as good as before.
+ */
+function isNewer(
+  migrations: readonly Migration[],
+  applied: readonly LedgerRow[],
+  unknown: readonly LedgerRow[],
+): boolean {
   return (
-    applied.length > migrations.length &&
+    (applied.length > migrations.length || unknown.some(hasLeftSomething)) &&
     migrations.every(({ tag, checksum }, i) => {
       const row = applied[i];
       return row?.tag === tag && row.checksum === checksum;

@@ -104,11 +104,13 @@ function changeOf(
     : { fact: `${file} and ${code.file} were edited`, files: [file, code.file] };
 }
 
+/** A failed or interrupted one that committed nothing left nothing behind. */
+export function hasLeftSomething({ state, statementsDone, underWay }: LedgerRow): boolean {
+  return state === "DONE" || statementsDone > 0 || underWay !== null;
+}
+
 function missingFiles(history: History, rows: readonly LedgerRow[]): readonly MigrateError[] {
-  // A failed or interrupted one that committed nothing left nothing behind.
-  const missing = rows.filter(
-    (row) => row.state === "DONE" || row.statementsDone > 0 || row.underWay !== null,
-  );
+  const missing = rows.filter(hasLeftSomething);
   if (missing.length === 0) return [];
   const names = missing.map(({ tag }) => tag).join(", ");
   return [

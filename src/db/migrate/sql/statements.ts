@@ -1,19 +1,14 @@
-import type { Node, ParseResult } from "libpg-query";
+import type { ParseResult } from "libpg-query";
 import { offsetOfCodePoint } from "../../base/place.ts";
 import { messageOf } from "../../base/problem.ts";
 import { MigrateError } from "../errors.ts";
-import { byteReader, isBlank, loadParser, type Parser } from "./grammar.ts";
+import { isBlank, loadParser, type Parser } from "./grammar.ts";
+import { type CutStatement, LARGE, NOTHING, readInPieces, statementsOf } from "./in-pieces.ts";
 import { errorAt } from "./snippet.ts";
 import { cutByWords, grammarHint, newKeywordIn } from "./unread.ts";
 
-/** A statement of a file, cut by PostgreSQL's own grammar. */
-export interface Statement {
-  /** As written, without the semicolon; comments within it stay. */
-  readonly text: string;
-  /** Where `text` starts in the file, in UTF-16 units. */
-  readonly offset: number;
-  /** The parsed tree; empty where the grammar does not read it. */
-  readonly tree: Node;
+/** A statement of a file. */
+export interface Statement extends CutStatement {
   /** Why the grammar does not read it: the server's may. */
   readonly unread?: Unread;
 }
@@ -56,16 +51,11 @@ export async function readStatements(sql: string, file: string): Promise<readonl
   }
   if (isBlank(sql)) return [];
   const parser = await loadParser();
+  const inPieces = sql.length > LARGE ? readInPieces(parser, sql) : undefined;
+  if (inPieces !== undefined) return inPieces;
   const tree = parseFile(parser, sql, file);
   if (tree instanceof MigrateError) return readPieces(parser, sql, file, tree);
-  const at = byteReader(sql);
-  return (tree.stmts ?? []).map(({ stmt, stmt_location, stmt_len }) => {
-    const start = at(stmt_location ?? 0);
-    const end = stmt_len ? at((stmt_location ?? 0) + stmt_len) : undefined;
-    const text = sql.slice(start, end);
-    const leading = text.search(/[^ \t\n\r\f\v]|$/);
-    return { text: text.slice(leading), offset: start + leading, tree: stmt ?? NOTHING };
-  });
+  return statementsOf(sql, tree.stmts ?? []);
 }
 
 /** Statement by statement: of those that the grammar does not read, why. */
@@ -89,8 +79,6 @@ function readPieces(
   if (!statements.some(({ unread }) => unread !== undefined)) throw whole;
   return statements;
 }
-
-const NOTHING = {} as Node;
 
 function parseFile(
   parser: Parser,
