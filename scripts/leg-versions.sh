@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The engine on another PostgreSQL, 14 to 18, under another Node.js (20.19, 22, 24; without one, the one that is here).
-# npm has both. What a statement locks, what drift compares, what roles may, what init and doctor say, how a run
-# ends, is held against that server; on the oldest the event store too: no event is lost there either.
+# npm has both. Held against that server: what a statement locks, what drift compares, what roles may, what init and
+# doctor say, how code is loaded; on the oldest the event store too: no event is lost there either.
 #   scripts/leg-versions.sh <major> [<node>]
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -22,7 +22,8 @@ fi
 "$server/bin/postgres" --version
 echo "Node.js $(node --version)"
 export WITH_SETTINGS="-c fsync=off -c full_page_writes=off -c max_connections=300"
-files=(test/sql-tree/locks test/init/init.test.ts test/doctor/doctor.test.ts test/execute/outside.test.ts)
+files=(test/sql-tree/locks test/init/init.test.ts test/doctor/doctor.test.ts)
+files+=(test/execute/outside.test.ts test/execute/code-forms test/execute/code-steps)
 if [[ $major == 14 ]]; then
   files+=(test/eventstore test/projections/loss)
 fi

@@ -18,7 +18,8 @@ export async function copyTables(
     statements.push(...rows.map(({ statement }) => statement));
   }
   const liked = await tx.query<{ statement: string }>(LIKED, [oids]);
-  const facts = [...statements, ...liked.map(({ statement }) => statement)];
+  // Sorted: in which order the server reads its catalog depends on its statistics.
+  const facts = [...statements, ...liked.map(({ statement }) => statement)].toSorted();
   const digest = createHash("sha256").update(facts.join("\n")).digest("hex").slice(0, 16);
   return { statements, digest };
 }
