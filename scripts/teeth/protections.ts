@@ -463,7 +463,7 @@ export const PROTECTIONS: readonly Protection[] = [
     file: "db/migrate/plan/renames.ts",
     from: "Math.abs(one - other) <= SAME_TIME_MS",
     to: "Math.abs(one - other) >= 0",
-    test: "adopt/renamed-by-up.test",
+    test: "adopt/renamed-by-up.long.test",
     only: "with an applied migration deleted and generated again",
   },
   {
@@ -868,7 +868,7 @@ export const PROTECTIONS: readonly Protection[] = [
     file: "db/migrate/backfill/store.ts",
     from: "and (select pg_catalog.count(*) from others) = (select pg_catalog.count(*) from gone)",
     to: "",
-    test: "backfill/background.test",
+    test: "backfill/background.long.test",
     only: "two backfills of one table do not run at the same time",
   },
   {
@@ -922,7 +922,7 @@ export const PROTECTIONS: readonly Protection[] = [
     file: "db/migrate/ledger/functions.ts",
     from: ".backfills b where b.tag = subject;",
     to: ".backfills b where false;",
-    test: "backfill/background.test",
+    test: "backfill/background.long.test",
     only: "taken back and applied again it begins anew",
   },
   {
@@ -931,7 +931,7 @@ export const PROTECTIONS: readonly Protection[] = [
     file: "db/migrate/backfill/course.ts",
     from: "[lockLog(run.schema), ...run.fence, this.checkpoint(change)]",
     to: "[...run.fence, this.checkpoint(change)]",
-    test: "backfill/events.test",
+    test: "backfill/events.long.test",
     only: "the end of a backfill waits for it and keeps its claim",
   },
   {

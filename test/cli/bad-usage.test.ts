@@ -37,8 +37,8 @@ test("no command at all shows the help, and is an error", async () => {
                                          only
       rollback [options]                 take migrations back by their down files,
                                          newest first
-      status [options]                   show each migration: state, time, duration,
-                                         who
+      status [options]                   show the last ten migrations, and each that
+                                         is not done: state, time, duration, who
       events [options]                   print the log: what was started, done or
                                          failed, when and by whom
       wait [options]                     wait until another process has migrated the
