@@ -124,9 +124,10 @@ async function openOn(
   for (const type of Object.keys(client.options.serializers)) {
     client.options.serializers[Number(type)] = (text: unknown) => text;
   }
-  const canceller = cancelOnAbort(options.signal, lost);
-  const link = new Link(client, lost, canceller, options);
   const { graceMs = ANSWER_AFTER_ABORT_MS } = options;
+  // A cancel that nobody waits for is torn off half-way: PgBouncer 1.18 ends with "bad client state" then.
+  const canceller = cancelOnAbort(graceMs === 0 ? undefined : options.signal, lost);
+  const link = new Link(client, lost, canceller, options);
   // A connection that is not made yet owes no answer.
   const stopWaiting = giveUpAfterAbort(options.signal, lost, () => (link.isSent() ? graceMs : 0));
   const stopWatching = () => {
