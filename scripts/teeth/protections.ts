@@ -95,7 +95,7 @@ export const PROTECTIONS: readonly Protection[] = [
     from: "pooled: 1 }",
     to: "pooled: 64 }",
     test: "execute/sent-ahead.test",
-    only: "behind a pooler none is sent before the last is answered",
+    only: "behind a pooler none is sent",
   },
   {
     name: "unknown is not dead",
@@ -525,7 +525,7 @@ export const PROTECTIONS: readonly Protection[] = [
     without: "rows go without a word",
     file: "db/migrate/calls/rollback.ts",
     from: "await refuseLosses(held, prepared, options);",
-    to: "",
+    to: "prepared.steps;",
     test: "calls/rollback.test",
     only: "refuses to lose rows, and counts them",
   },

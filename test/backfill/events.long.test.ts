@@ -17,7 +17,9 @@ const define = (more: string) =>
   writeStep(
     folder.dir,
     "0001_fill",
-    backfillText(`table: "people", set: "n = n + 1 + length(pg_sleep(0.0005)::text)", batch: { size: 100, max: 100 }${more}`),
+    backfillText(
+      `table: "people", set: "n = n + 1 + length(pg_sleep(0.0005)::text)", batch: { size: 100, max: 100 }${more}`,
+    ),
   );
 const ofBackfill = async () =>
   (await migrator().events()).filter(({ type }) => type.startsWith("backfill."));

@@ -4,7 +4,7 @@ import { cp, mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { promisify } from "node:util";
-import { expect, inject } from "vitest";
+import { inject, vi } from "vitest";
 import { writeTypes } from "../../scripts/build/types.ts";
 import { copyPackages } from "./image.ts";
 
@@ -86,7 +86,7 @@ async function builtTypes(): Promise<string> {
   const types = `${inject("build")}-types`;
   const done = join(types, "done");
   if ((await mkdir(types, { recursive: true })) === undefined) {
-    await expect.poll(() => existsSync(done), { timeout: 60_000 }).toBe(true);
+    await vi.waitUntil(() => existsSync(done), { timeout: 60_000 });
     return types;
   }
   await writeTypes(types);
