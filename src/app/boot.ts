@@ -146,10 +146,11 @@ function heldBackWhat({ tag, requires }: HeldBack): string {
 /** The migration that runs, with what the server is at just now. */
 function detailed(state: BootState | undefined, progress: Progress): BootState | undefined {
   if (state?.kind !== "migrating") return undefined;
-  const { work: _work, blockers: _blockers, ...rest } = state;
-  if (progress.kind === "working") return { ...rest, work: progress.work };
-  if (progress.kind === "blocked") return { ...rest, blockers: progress.blockers };
-  return undefined;
+  if (progress.kind === "blocked") return { ...state, blockers: progress.blockers };
+  if (progress.kind !== "working") return undefined;
+  // Told first: whom it waited for is over, unless that is told again.
+  const { blockers: _blockers, ...rest } = state;
+  return { ...rest, work: progress.work };
 }
 
 function stateOf(progress: Progress): BootState | undefined {

@@ -226,17 +226,19 @@ test("a batch that takes too long is rolled back and tried again with half of it
 });
 
 test("it rests for as long as its nice ratio says, and counts that in what is left", async () => {
-  await people(300);
+  await people(60);
   const started = performance.now();
   await fill({
     table: "people",
     set: "n = n + 1, name = name || pg_sleep(0.001)",
-    batch: { size: 50, targetMs: 50, niceRatio: 2 },
+    batch: { size: 20, max: 20, niceRatio: 20 },
   });
-  // 300 ms of work at the least, and what is too short for a rest of its own at the end.
-  expect(performance.now() - started).toBeGreaterThan(850);
-  expect(await counts()).toEqual([{ n: 1, rows: 300 }]);
-  expect(Number((await row())?.busy_ms)).toBeGreaterThan(600);
+  const tookMs = performance.now() - started;
+  expect(await counts()).toEqual([{ n: 1, rows: 60 }]);
+  // Of each batch but the last: 20 ms of work at the least, and twenty times that of rest.
+  const busyMs = Number((await row())?.busy_ms);
+  expect(busyMs).toBeGreaterThan(2 * 20 * 21);
+  expect(tookMs).toBeGreaterThan(busyMs);
 });
 
 test("finalize runs when all rows are filled, a transaction each, and once", async () => {

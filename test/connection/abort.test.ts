@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { openSession } from "../../src/db/connection/session.ts";
 import { DatabaseMigrator } from "../../src/db/migrate/index.ts";
 import { useDatabase } from "../helpers/database.ts";
 import { countingHistory, useHistory } from "../helpers/history.ts";
@@ -133,3 +134,26 @@ function laterTicks(): Record<string, string> {
     "0003_tick": "insert into ticks values (3)",
   };
 }
+
+test("a session that is given up at once leaves no cancel behind, which would be torn off half-way", async () => {
+  const gone = new AbortController();
+  const { session } = await openSession(
+    {
+      ...{ url: proxy.url, connectTimeoutMs: 5_000, signal: gone.signal, graceMs: 0 },
+      onNotice: () => undefined,
+      onFailpoint: undefined,
+    },
+    "select 1",
+  );
+  const { reply } = await session.send("sleep", "select pg_sleep(30)");
+  const lost = expect(reply).rejects.toThrow();
+  await expect.poll(isSleeping, { timeout: 10_000 }).toBe(true);
+  gone.abort();
+  await lost;
+  await session.close();
+  // A cancel would have been asked for at once.
+  await database.sql`select pg_sleep(0.2)`;
+  expect(proxy.traffic().clients).toBe(1);
+  await database.sql`select pg_terminate_backend(pid) from pg_stat_activity
+    where datname = current_database() and wait_event = 'PgSleep'`;
+});

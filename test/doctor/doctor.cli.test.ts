@@ -31,3 +31,16 @@ test("tidemark doctor --json gives each finding a code that stays", async () => 
     remedy: null,
   });
 });
+
+test("tidemark doctor without a server says so, as every command", async () => {
+  const text = await tidemark(
+    "doctor",
+    "--url",
+    "postgres://127.0.0.1:1/x",
+    "--connect-timeout",
+    "0",
+  );
+  expect(text).toMatch(
+    /^exit code 1\n--- stderr\nerror \(connect\) Cannot connect to 127\.0\.0\.1:1\/x.*\nNothing was read\./,
+  );
+});

@@ -208,6 +208,17 @@ describe("what is wrong is found", () => {
     expect(await trouble()).toMatchObject([{ code: "history", level: "error" }]);
   });
 
+  test("what the role may not look up, and the rest all the same", async () => {
+    const { url } = await migratingRole();
+    await database.sql`revoke execute on function pg_catalog.pg_stat_get_archiver() from public`;
+    const found = await doctor(url);
+    expect(found.map(({ code, level }) => [code, level])).toEqual([
+      ["facts", "warning"],
+      ["history", "ok"],
+    ]);
+    expect(found[0]?.fact).toContain("permission denied");
+  });
+
   test("event triggers are told of", async () => {
     await database.sql.unsafe(`create function seen() returns event_trigger language plpgsql as 'begin end';
       create event trigger watch on ddl_command_end execute function seen()`);

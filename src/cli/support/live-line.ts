@@ -10,7 +10,7 @@ export interface LiveLine {
   /** Undefined: nothing. The same step may change its text. */
   readonly show: (step: { readonly name: string; readonly text: string } | undefined) => void;
   /** How far the step is; forgotten with it. */
-  readonly detail: (text: string) => void;
+  readonly detail: (text: string | undefined) => void;
   /** A text for this moment, which keeps the step and its time. */
   readonly remark: (text: string) => void;
 }
@@ -27,7 +27,7 @@ export async function withLiveLine<T>(
   const spinner = output.live
     ? (await import("yocto-spinner")).default({ stream: process.stderr, handleSignals: false })
     : undefined;
-  let now: { name: string; text: string; since: number; detail?: string } | undefined;
+  let now: { name: string; text: string; since: number; detail?: string | undefined } | undefined;
   let saidAt = Number.NEGATIVE_INFINITY;
   const timer = setInterval(() => {
     if (now === undefined) return;

@@ -37,7 +37,7 @@ export function withProgress<T>(
       const { done, next } = describe(progress);
       if (progress.kind === "notice" && !isNew(`${done}`)) return;
       if (progress.kind === "working") {
-        line.detail(describeWork(progress.work) ?? "");
+        line.detail(describeWork(progress.work));
         return;
       }
       const who = waitsFor(progress);

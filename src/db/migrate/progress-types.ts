@@ -102,7 +102,7 @@ export type Progress =
   | { readonly kind: "blocked"; readonly tag: Tag; readonly blockers: readonly Blocker[] }
   /** It is done, and its commit waits until a standby has it (`synchronous_standby_names`). */
   | { readonly kind: "commit-waits"; readonly tag: Tag; readonly standbys: string }
-  /** A build of an index, VACUUM, CLUSTER, COPY or ANALYZE goes on: told every second. */
+  /** The server is at work on it: told every second, and before whom it waits for. */
   | { readonly kind: "working"; readonly tag: Tag; readonly work: ServerWork }
   /** It got no lock, was rolled back, and is tried again after a pause. */
   | {

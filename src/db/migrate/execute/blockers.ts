@@ -52,7 +52,7 @@ export function watchBlockers(run: HeldRun, second: SecondConnection<MessageName
       const standbys = columnOf(reply, STANDBYS);
       if (typeof standbys === "string") onProgress({ kind: "commit-waits", tag, standbys });
       const work = columnOf(reply, WORK) as ServerWork | undefined;
-      if (work !== undefined && work.command !== null) onProgress({ kind: "working", tag, work });
+      if (work !== undefined) onProgress({ kind: "working", tag, work });
       if (blockers.length === 0) return;
       seen = blockers;
       onProgress({ kind: "blocked", tag, blockers: seen });
